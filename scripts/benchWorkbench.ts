@@ -7,7 +7,7 @@ import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { runsFolderOf } from "../src/backend/runs/folder/runLocation";
+import { getWorkspaceRunsFolder } from "../src/backend/runs/folder/runLocation";
 import { printFigure } from "./workbench/figures";
 import { createRuns } from "./workbench/createRuns";
 import { printServiceFigures } from "./workbench/serviceFigures";
@@ -26,7 +26,7 @@ const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-bench-")));
 try {
   console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}`);
   const startTime = performance.now();
-  createRuns(runsFolderOf(workspace), counts);
+  createRuns(getWorkspaceRunsFolder(workspace), counts);
   printFigure(`making ${counts.runs} runs`, `${((performance.now() - startTime) / 1000).toFixed(1)} s`);
   if (options.only !== "window") await printServiceFigures(workspace, counts);
   if (options.only !== "service") await printWindowFigures(workspace, counts);

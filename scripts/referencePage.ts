@@ -1,12 +1,12 @@
 /** Writes docs/experiment.md from the zod schema of cells. */
 import { actionKeys, declarationKeys } from "../src/schema/cellKeys";
-import { continuedKeys, experimentSchema } from "../src/schema/experiment";
-import { recipeDifferences } from "../src/schema/recipe";
+import { continuedKeys, createExperimentSchema } from "../src/schema/experiment";
+import { listRecipeDifferences } from "../src/schema/recipe";
 import { dataSets } from "../src/backend/data/datasets/catalog";
-import { code, type JsonSchema, jsonSchemaOf, typeOf } from "../src/backend/language/typeText";
+import { formatCode, type JsonSchema, toJsonSchema, formatType } from "../src/backend/language/typeText";
 import { schemaCatalog } from "../src/backend/schemaCatalog";
 
-const createCellSchema = () => jsonSchemaOf(experimentSchema(schemaCatalog));
+const createCellSchema = () => toJsonSchema(createExperimentSchema(schemaCatalog));
 
 const introduction = `# Experiment reference
 
@@ -34,7 +34,7 @@ file, each on the current model, and may occur any number of times.
 - Unknown keys, invalid values and sizes that do not fit are reported with file, line and column before anything runs.
 `;
 
-const formatRecipeValue = (value: unknown) => (value === undefined ? "" : code(value));
+const formatRecipeValue = (value: unknown) => (value === undefined ? "" : formatCode(value));
 
 /** Text that a table of keys cannot express. */
 const remarks: Readonly<Record<string, string>> = {
@@ -51,7 +51,7 @@ in these options, which can also be set by themselves and are described below:
 
 | option | \`paper\` | \`fixed\` |
 |---|---|---|
-${recipeDifferences()
+${listRecipeDifferences()
   .map(
     ({ path, paper, fixed }) => `| \`${path}\` | ${formatRecipeValue(paper)} | ${formatRecipeValue(fixed)} |`,
   )
@@ -152,7 +152,7 @@ function createSection(key: string, schema: JsonSchema): string[] {
   const lines = [`### ${key}\n`, `${schema.description ?? ""}\n`];
   const remark = remarks[key] === undefined ? [] : [remarks[key]];
   if (["scales", "variants", "sweep"].includes(key) || schema.type === "string" || schema.type === "integer")
-    return [...lines, `Type: ${typeOf(schema)}.${formatDefault(schema)}\n`, ...remark];
+    return [...lines, `Type: ${formatType(schema)}.${formatDefault(schema)}\n`, ...remark];
   const title = entryTitles[key];
   const isNameAllowed = schema.anyOf?.some(({ type }) => type === "string") === true;
   if (title === undefined && isNameAllowed)
@@ -202,8 +202,8 @@ function createRows({ properties = {}, required = [] }: JsonSchema, prefix: stri
     // Keys without a description are accepted because real files contain them, but have no effect.
     if (option.description === undefined && option.type !== "object") return [];
     const fallback =
-      option.default === undefined ? (required.includes(key) ? "required" : "") : code(option.default);
-    const cells = [`\`${prefix}${key}\``, typeOf(option), fallback, option.description ?? ""];
+      option.default === undefined ? (required.includes(key) ? "required" : "") : formatCode(option.default);
+    const cells = [`\`${prefix}${key}\``, formatType(option), fallback, option.description ?? ""];
     const row = `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
     const innerSchema = option.type === "array" ? option.items : unwrapMap(option);
     const nestedRows =
@@ -220,5 +220,5 @@ function unwrapMap(schema: JsonSchema): JsonSchema | undefined {
 }
 
 function formatDefault(schema: JsonSchema): string {
-  return schema.default === undefined ? "" : ` Default: ${code(schema.default)}.`;
+  return schema.default === undefined ? "" : ` Default: ${formatCode(schema.default)}.`;
 }

@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 import { setTimeout } from "node:timers/promises";
 import { writeAtomic } from "../../src/backend/runs/folder/atomicFile";
 import { formatMetricLine } from "../../src/backend/runs/metrics/metricLine";
-import { ownIdentity } from "../../src/backend/runs/process/processIdentity";
-import { makeRunId, runsFolderOf } from "../../src/backend/runs/folder/runLocation";
+import { getOwnIdentity } from "../../src/backend/runs/process/processIdentity";
+import { makeRunId, getWorkspaceRunsFolder } from "../../src/backend/runs/folder/runLocation";
 import type { Events, Requests } from "../../src/protocol/backend";
 import { Connection, type Empty } from "../../src/protocol/connection";
 import { WorkbenchError } from "../../src/protocol/errors";
@@ -121,7 +121,7 @@ async function measureCurvesAndUpdates(
     Promise.all(others.map(({ folder }) => requestCurve(service, folder))),
   );
   printMemory("memory of the service", child.pid!);
-  await measureUpdates(service, measure, { runsFolder: runsFolderOf(workspace), long });
+  await measureUpdates(service, measure, { runsFolder: getWorkspaceRunsFolder(workspace), long });
 }
 
 async function measureUpdates(
@@ -149,7 +149,7 @@ async function measureUpdates(
     ...record,
     id: basename(active),
     state: "running",
-    process: { ...(await ownIdentity()), socket: "" },
+    process: { ...(await getOwnIdentity()), socket: "" },
   };
   await measure("news of a run folder that appears", async () => {
     const update = waitForChange(active);

@@ -1,21 +1,21 @@
 /** Maps each request to its handler. */
 import type { Requests, ServiceRequests } from "../protocol/backend";
 import type { Call, Handlers } from "../protocol/connection";
-import { metricHandlers } from "./service/metrics/metricHandlers";
-import { runHandlers } from "./service/runs/runHandlers";
+import { createMetricHandlers } from "./service/metrics/metricHandlers";
+import { createRunHandlers } from "./service/runs/runHandlers";
 import type { Service } from "./service/service";
 
 /**
  * All but `workspace.open`, which prepares the service for them. Models, schemas and tokenizers are loaded with the
  * first request that needs them, so that a window shows its runs at once.
  */
-export function handlersOf(service: Service): Handlers<Omit<Requests, keyof ServiceRequests>> {
+export function createHandlers(service: Service): Handlers<Omit<Requests, keyof ServiceRequests>> {
   return {
-    ...runHandlers(service),
-    ...metricHandlers(service),
+    ...createRunHandlers(service),
+    ...createMetricHandlers(service),
     ...loadLater(["runs.results", "runs.card"], async () => {
-      const { resultHandlers } = await import("./service/results/resultHandlers");
-      return resultHandlers(service);
+      const { createResultHandlers } = await import("./service/results/resultHandlers");
+      return createResultHandlers(service);
     }),
     ...loadLater(
       [
@@ -28,28 +28,28 @@ export function handlersOf(service: Service): Handlers<Omit<Requests, keyof Serv
         "experiment.attach",
       ],
       async () => {
-        const { experimentHandlers } = await import("./service/experiments/experimentHandlers");
-        return experimentHandlers(service);
+        const { createExperimentHandlers } = await import("./service/experiments/experimentHandlers");
+        return createExperimentHandlers(service);
       },
     ),
     ...loadLater(["models.list", "models.export", "models.formats"], async () => {
-      const { modelHandlers } = await import("./service/models/modelHandlers");
-      return modelHandlers(service);
+      const { createModelHandlers } = await import("./service/models/modelHandlers");
+      return createModelHandlers(service);
     }),
     ...loadLater(["sizes.of"], async () => {
-      const { sizeHandlers } = await import("./service/models/sizeHandlers");
-      return sizeHandlers(service);
+      const { createSizeHandlers } = await import("./service/models/sizeHandlers");
+      return createSizeHandlers(service);
     }),
     ...loadLater(
       ["weights.roles", "weights.histogram", "weights.heatMap", "weights.correlation"],
       async () => {
-        const { weightHandlers } = await import("./service/models/weightHandlers");
-        return weightHandlers(service);
+        const { createWeightHandlers } = await import("./service/models/weightHandlers");
+        return createWeightHandlers(service);
       },
     ),
     ...loadLater(["devices.list"], async () => {
-      const { deviceHandlers } = await import("./service/deviceHandlers");
-      return deviceHandlers(service);
+      const { createDeviceHandlers } = await import("./service/deviceHandlers");
+      return createDeviceHandlers(service);
     }),
   };
 }

@@ -6,7 +6,7 @@ import type { Events, Requests } from "../protocol/backend";
 import { Connection, type Empty } from "../protocol/connection";
 import { type WorkbenchError, toWorkbenchError } from "../protocol/errors";
 import { version } from "../protocol/version";
-import { handlersOf } from "./handlers";
+import { createHandlers } from "./handlers";
 import { WindowService } from "./service/windowService";
 
 const state: { connection?: Connection<Empty, Empty, Requests, Events> } = {};
@@ -50,7 +50,7 @@ process.on("SIGTERM", leave);
 state.connection = new Connection<Empty, Empty, Requests, Events>(
   channel,
   {
-    ...service.whenOpen(handlersOf(service)),
+    ...service.whenOpen(createHandlers(service)),
     "workspace.open": async (params) => {
       await service.open(params);
       return { version, pid: process.pid };

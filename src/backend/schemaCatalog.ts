@@ -12,15 +12,15 @@ import { models } from "./models/catalog";
 import { strategies } from "./strategies/catalog";
 
 export const schemaCatalog: SchemaCatalog = {
-  models: schemas(models, "config"),
-  methods: { ...schemas(methods, "options"), ...schemas(strategies, "options") },
-  metrics: schemas(metrics, "options"),
-  exports: schemas(exporters, "options"),
+  models: mapSchemas(models, "config"),
+  methods: { ...mapSchemas(methods, "options"), ...mapSchemas(strategies, "options") },
+  metrics: mapSchemas(metrics, "options"),
+  exports: mapSchemas(exporters, "options"),
   reports: {},
   dataSets: Object.keys(dataSets),
 };
 
-function schemas<K extends string>(
+function mapSchemas<K extends string>(
   entries: Readonly<Record<string, { readonly [key in K]: z.ZodType }>>,
   key: K,
 ): Record<string, z.ZodType> {

@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defaultCacheFolder } from "../backend/data/cacheFolder";
+import { getDefaultCacheFolder } from "../backend/data/cacheFolder";
 import { openData } from "../backend/data/dataSet";
 import type { DownloadContext } from "../backend/data/download";
 import { defaultTokenizer, openTokenizer } from "../backend/data/tokenizers/openTokenizer";
@@ -10,9 +10,9 @@ import type { Tokenizer } from "../backend/data/tokenizers/tokenizer";
 import type { ImportedModel } from "../backend/imports/importedModel";
 import { importModel } from "../backend/imports/importModel";
 import { readRecord } from "../backend/runs/folder/runFolder";
-import { workspaceAboveRun } from "../backend/runs/folder/runLocation";
+import { findWorkspaceAboveRun } from "../backend/runs/folder/runLocation";
 import { withBaseTokenizer } from "../backend/runs/steps/stepData";
-import { experimentFolder } from "../backend/runs/steps/workshop";
+import { resolveExperimentFolder } from "../backend/runs/steps/workshop";
 import { WorkbenchError } from "../protocol/errors";
 import { type DataOptions, dataSchema } from "../schema/experiment";
 import { parseSettings } from "../backend/experiment/settings";
@@ -89,9 +89,9 @@ export async function loadModel(text: string, options: ModelOptions): Promise<Lo
   for (const notice of model.notices ?? []) process.stderr.write(`${toPlainLine(notice)}\n`);
   if (model.run === undefined) return model;
   const { plan, workspace: recordedWorkspace } = readRecord(model.run);
-  const workspace = workspaceAboveRun(model.run) ?? recordedWorkspace;
+  const workspace = findWorkspaceAboveRun(model.run) ?? recordedWorkspace;
   if (plan.data === undefined || workspace === undefined) return model;
-  const baseFolder = experimentFolder({ plan, workspace });
+  const baseFolder = resolveExperimentFolder({ plan, workspace });
   // The run wrote down the tokenizer that it read its data with.
   const data = withBaseTokenizer(plan, model.tokenizerFolder).data!;
   return { ...model, runData: { options: dataSchema.parse(data), baseFolder } };
@@ -165,7 +165,7 @@ export async function resolveTokenizerName(
   if (options.tokenizer !== "characters")
     return createName(options.tokenizer ?? defaultTokenizer, baseFolder);
   // This one is made from the text that was trained on, so it has to be written down before other text can be read with it.
-  using data = await openData(options, { baseFolder, cacheFolder: defaultCacheFolder() });
+  using data = await openData(options, { baseFolder, cacheFolder: getDefaultCacheFolder() });
   const folder = mkdtempSync(join(tmpdir(), "lathe-tokenizer-"));
   for (const [name, content] of Object.entries(data.tokenizer.files))
     writeFileSync(join(folder, name), content);

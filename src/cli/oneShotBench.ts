@@ -5,7 +5,7 @@ import {
   calibrationSize,
   measureOneShot,
   type OneShotCase,
-  oneShotCases,
+  listOneShotCases,
   type OneShotSpeed,
 } from "../backend/bench/oneShot";
 import type { Engine } from "../backend/engine/engine";
@@ -24,7 +24,7 @@ type Row = OneShotSpeed | (OneShotCase & { readonly width: number; readonly reas
 export async function benchAllOneShot(terminal: Terminal): Promise<Outcome> {
   const rows: Row[] = [];
   for (const width of widths)
-    for (const each of oneShotCases()) {
+    for (const each of listOneShotCases()) {
       const row = await runInChildProcess(each, width);
       rows.push(row);
       terminal.log(
@@ -63,11 +63,11 @@ export async function benchAllOneShot(terminal: Terminal): Promise<Outcome> {
 
 /** One of them, in this process. */
 export async function benchOneShot(engine: Engine, caseTitle: string, width: number): Promise<Outcome> {
-  const oneShot = oneShotCases().find((each) => getCaseTitle(each) === caseTitle);
+  const oneShot = listOneShotCases().find((each) => getCaseTitle(each) === caseTitle);
   if (oneShot === undefined)
     throw new WorkbenchError(
       "invalid-input",
-      `There is no method ${caseTitle} to measure. Allowed: ${oneShotCases().map(getCaseTitle).join(", ")}.`,
+      `There is no method ${caseTitle} to measure. Allowed: ${listOneShotCases().map(getCaseTitle).join(", ")}.`,
     );
   const speed = await measureOneShot(engine, oneShot, width);
   return {

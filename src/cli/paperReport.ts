@@ -1,22 +1,22 @@
 /** The card of an experiment's paper, from the runs that are there: for the terminal, and as pages beside the runs. */
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { cardBlocks, conclusion, paperCard } from "../backend/card/paperCard";
+import { createCardBlocks, summarizeCard, createPaperCard } from "../backend/card/paperCard";
 import {
-  curveFigures,
-  shrinkFigures,
-  shrinkRuns,
-  tokenRateFigures,
-  weightFigures,
-  writtenTexts,
+  createCurveFigures,
+  createShrinkFigures,
+  toShrinkRuns,
+  createTokenRateFigures,
+  createWeightFigures,
+  collectGeneratedTexts,
 } from "../backend/report/figures";
-import { htmlPage, type Part } from "../backend/report/html";
+import { renderHtmlPage, type Part } from "../backend/report/html";
 import { writeMarkdown } from "../backend/report/markdown";
 import { writeAtomic } from "../backend/runs/folder/atomicFile";
 import { listRuns } from "../backend/runs/folder/findRuns";
 import type { Plans } from "../backend/runs/planning/loadPlans";
-import { runsFolderOf } from "../backend/runs/folder/runLocation";
-import { figuresOf, finishedRuns, paperOf, plannedFigures } from "../backend/runs/planning/siblings";
+import { getWorkspaceRunsFolder } from "../backend/runs/folder/runLocation";
+import { readFigures, findFinishedRuns, findPaper, estimateFigures } from "../backend/runs/planning/siblings";
 import type { Block } from "../protocol/blocks";
 import type { Outcome } from "./command";
 import { formatTable } from "./table";
@@ -36,7 +36,8 @@ export async function writePaperReport(
   terminal: Terminal,
   out?: string,
 ): Promise<Outcome | undefined> {
-  const getRunsFolder = (workspace: string) => (out === undefined ? runsFolderOf(workspace) : resolve(out));
+  const getRunsFolder = (workspace: string) =>
+    out === undefined ? getWorkspaceRunsFolder(workspace) : resolve(out);
   const cards: CardReport[] = [];
   for (const plans of experiments) {
     const card = await createCardReport(plans, getRunsFolder(plans.workspace));
@@ -58,7 +59,7 @@ export async function writePaperReport(
   rmSync(`${base}-figures`, { recursive: true, force: true });
   const [report, page] = [`${base}.md`, `${base}.html`];
   writeMarkdown(report, `${base}-figures`, parts);
-  writeAtomic(page, htmlPage(title, parts));
+  writeAtomic(page, renderHtmlPage(title, parts));
   const documents = cards.map(({ document }) => document);
   const text = cards.flatMap((card) => [
     toPlainLine(card.title),
@@ -79,16 +80,16 @@ async function createCardReport(
   { plans, workspace }: Plans,
   runsFolder: string,
 ): Promise<CardReport | undefined> {
-  const paper = paperOf(plans);
+  const paper = findPaper(plans);
   if (paper === undefined) return undefined;
-  const siblings = finishedRuns(plans, await listRuns(runsFolder));
+  const siblings = findFinishedRuns(plans, await listRuns(runsFolder));
   const figures = await Promise.all(
     plans.map((plan, i) =>
-      siblings[i] === undefined ? plannedFigures(plan, workspace) : figuresOf(siblings[i]),
+      siblings[i] === undefined ? estimateFigures(plan, workspace) : readFigures(siblings[i]),
     ),
   );
-  const card = paperCard(paper, figures);
-  const blocks = cardBlocks(paper, card);
+  const card = createPaperCard(paper, figures);
+  const blocks = createCardBlocks(paper, card);
   const finished = siblings.filter((run) => run !== undefined);
   const unfinished = plans.length - finished.length;
   const dataTitles = [...new Set(finished.flatMap(({ record }) => record.dataTitle ?? []))];
@@ -98,14 +99,17 @@ async function createCardReport(
       : `From ${finished.length} of ${plans.length} runs: ${unfinished} are not finished for the current text.`,
     ...(dataTitles.length === 0 ? [] : [`Data read: ${dataTitles.join("; ")}.`]),
   ].join(" ");
-  const runs = shrinkRuns(finished);
+  const runs = toShrinkRuns(finished);
   const figureSections = [
-    ["What happens as models shrink", shrinkFigures(runs, paper)],
-    ["What the models write", tokenRateFigures(runs)],
-    ["Training", await curveFigures(runs)],
-    ["Matrices before and after", await weightFigures(runs, paper.baseline, new AbortController().signal)],
+    ["What happens as models shrink", createShrinkFigures(runs, paper)],
+    ["What the models write", createTokenRateFigures(runs)],
+    ["Training", await createCurveFigures(runs)],
+    [
+      "Matrices before and after",
+      await createWeightFigures(runs, paper.baseline, new AbortController().signal),
+    ],
   ] as const;
-  const texts = writtenTexts(runs);
+  const texts = collectGeneratedTexts(runs);
   const createHeading = (level: 2 | 3, text: string): Part => ({ kind: "heading", level, text });
   return {
     title: paper.title,
@@ -132,7 +136,7 @@ async function createCardReport(
       answers: card.answers,
       rates: card.rates,
       sized: card.sized,
-      conclusion: conclusion(card),
+      conclusion: summarizeCard(card),
     },
   };
 }

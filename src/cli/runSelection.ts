@@ -1,7 +1,7 @@
 /** How a command line names a run, and where runs are looked for. */
 import { resolve } from "node:path";
 import { findRun } from "../backend/runs/folder/findRuns";
-import { runsFolderOf, workspaceAround } from "../backend/runs/folder/runLocation";
+import { getWorkspaceRunsFolder, findWorkspaceAround } from "../backend/runs/folder/runLocation";
 import { WorkbenchError, type ErrorCode } from "../protocol/errors";
 import type { RunRecord } from "../protocol/run";
 import { toPlainLine } from "./terminal";
@@ -19,7 +19,7 @@ export const runsOption: OptionSpec = [
 ];
 
 export function getRunsFolder({ out }: RunsOption): string {
-  return out === undefined ? runsFolderOf(workspaceAround(process.cwd())) : resolve(out);
+  return out === undefined ? getWorkspaceRunsFolder(findWorkspaceAround(process.cwd())) : resolve(out);
 }
 
 export interface SelectedRun {

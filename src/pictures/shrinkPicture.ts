@@ -4,10 +4,10 @@ import { getColor, getMark } from "./palette";
 import type { Label, Mark, Picture, Stroke } from "./picture";
 import type { ChartTheme } from "./theme";
 import { computeLinearTicks } from "./axisTicks";
-import { type Measure, measureTitles, type ShrinkPoint, type Shrinking } from "../statistics/shrinkSeries";
+import { type Measure, measureTitles, type ShrinkPoint, type ShrinkData } from "../statistics/shrinkSeries";
 
 export interface ShrinkPictureInput {
-  readonly shrinking: Shrinking;
+  readonly shrinking: ShrinkData;
   readonly measure: Measure;
   readonly metric: string;
   readonly front: readonly ShrinkPoint[];

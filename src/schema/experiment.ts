@@ -1,7 +1,7 @@
 /**
  * The schema of an experiment's cells: the one source of validation, completion, the JSON schema and the reference page.
  * Keys are those of Hugging Face's `TrainingArguments` and `config.json`. Models, methods and metrics have their own
- * schemas; `experimentSchema` joins them.
+ * schemas; `createExperimentSchema` joins them.
  */
 import * as z from "zod";
 import { baseModelSchema } from "./baseModel";
@@ -10,7 +10,7 @@ import { paperSchema } from "./paper";
 import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe";
 import { columnOptions, rowChoiceOptions, rowFileOptions } from "./rows";
 import { teacherSchema } from "./teacher";
-import { allKeys, changes, choice, optional } from "./schemaParts";
+import { collectKeys, toChangesSchema, createChoice, makeOptional } from "./schemaParts";
 
 const positiveInt = z.int().positive();
 const pieceSize = z.union([z.literal("auto"), z.literal(false), positiveInt]).default("auto");
@@ -92,7 +92,7 @@ export const optimizerNames = ["adamw", "sgd"] as const;
 export const scheduleNames = ["constant", "constant_with_warmup", "linear", "cosine"] as const;
 
 export const trainSchema = z.strictObject({
-  data: changes(dataSchema)
+  data: toChangesSchema(dataSchema)
     .optional()
     .describe(
       "Changes to the data from this action on, such as another data set for fine-tuning. The tokenizer is kept.",
@@ -213,7 +213,7 @@ export const continuedKeys = [
 export const deviceNames = ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const;
 
 /** Aliases of options: cell → alias → canonical name. */
-export const otherNames: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+export const optionAliases: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   train: { micro_batch_size: "per_device_train_batch_size" },
 };
 
@@ -229,17 +229,17 @@ export interface SchemaCatalog {
 }
 
 /** Everything the cells of an experiment may contain. Each key may be in a cell of its own, so none is required here. */
-export function experimentSchema(catalog: SchemaCatalog) {
+export function createExperimentSchema(catalog: SchemaCatalog) {
   const names = catalog.dataSets ?? [];
   const dataset = names.length > 0 ? z.enum(names) : z.string();
   const data = dataSchema
     .extend({ dataset: dataset.optional().describe("A named data set.") })
     .describe("The text, its tokenizer, and how it is split into sequences.");
-  const model = choice("model_type", catalog.models).describe(
+  const model = createChoice("model_type", catalog.models).describe(
     "Configuration with the keys of Hugging Face's `config.json`. Without `vocab_size`, the tokenizer determines it.",
   );
   const method = z
-    .strictObject(optional(catalog.methods))
+    .strictObject(makeOptional(catalog.methods))
     .refine((methods) => Object.keys(methods).length === 1, {
       error: "give one method at a time; to apply several, write a list: [{first: {…}}, {second: {…}}]",
     });
@@ -249,11 +249,11 @@ export function experimentSchema(catalog: SchemaCatalog) {
       .union([method, z.array(method).min(1)])
       .describe("Shrink the current model by one method, or by several in order."),
     evaluate: z
-      .strictObject(optional(catalog.metrics))
+      .strictObject(makeOptional(catalog.metrics))
       .refine((metrics) => Object.keys(metrics).length > 0, { error: "name at least one metric" })
       .describe("Measure the current model, metric by metric."),
-    export: choice("format", catalog.exports).describe("Write the current model for other programs."),
-    report: z.strictObject(optional(catalog.reports)).describe("Write tables and figures of the run."),
+    export: createChoice("format", catalog.exports).describe("Write the current model for other programs."),
+    report: z.strictObject(makeOptional(catalog.reports)).describe("Write tables and figures of the run."),
   };
   const base_model = baseModelSchema;
   const device = z
@@ -269,19 +269,23 @@ export function experimentSchema(catalog: SchemaCatalog) {
 
   // A variant changes single keys of the cells, so nothing is required in it and null takes a key or an action away.
   const changed = {
-    recipe: changes(recipeSchema),
-    data: changes(data),
-    model: changes(
-      z.strictObject(allKeys("model_type", catalog.models)).describe("Changes to the model's configuration."),
+    recipe: toChangesSchema(recipeSchema),
+    data: toChangesSchema(data),
+    model: toChangesSchema(
+      z
+        .strictObject(collectKeys("model_type", catalog.models))
+        .describe("Changes to the model's configuration."),
     ),
-    base_model: changes(base_model),
-    device: changes(device),
-    seed: changes(seed),
-    train: changes(actions.train),
-    compress: changes(actions.compress),
-    evaluate: changes(z.strictObject(optional(catalog.metrics)).describe("Changes to metrics.")),
-    export: changes(z.strictObject(allKeys("format", catalog.exports)).describe("Changes to the export.")),
-    report: changes(actions.report),
+    base_model: toChangesSchema(base_model),
+    device: toChangesSchema(device),
+    seed: toChangesSchema(seed),
+    train: toChangesSchema(actions.train),
+    compress: toChangesSchema(actions.compress),
+    evaluate: toChangesSchema(z.strictObject(makeOptional(catalog.metrics)).describe("Changes to metrics.")),
+    export: toChangesSchema(
+      z.strictObject(collectKeys("format", catalog.exports)).describe("Changes to the export."),
+    ),
+    report: toChangesSchema(actions.report),
   };
   const sweep = z.record(z.string(), z.array(z.unknown()).min(1));
   const sweepChanges = z.record(z.string(), z.array(z.unknown()).min(1).nullable());
@@ -338,7 +342,7 @@ export function experimentSchema(catalog: SchemaCatalog) {
       )
       .optional(),
     variants: variants
-      .refine((given) => Object.keys(given).length > 0, { error: "name at least one variant" })
+      .refine((value) => Object.keys(value).length > 0, { error: "name at least one variant" })
       .describe("Named branches: each is the cells with its own changes; null takes a key or an action away.")
       .optional(),
     sweep: sweep
@@ -353,7 +357,7 @@ export function experimentSchema(catalog: SchemaCatalog) {
   });
 }
 
-export type ExperimentSchema = ReturnType<typeof experimentSchema>;
+export type ExperimentSchema = ReturnType<typeof createExperimentSchema>;
 
 export type DataOptions = z.infer<typeof dataSchema>;
 export type GrammarOptions = z.infer<typeof grammarSchema>;

@@ -108,7 +108,7 @@ const controlSchema = z
   .superRefine(requireDirection);
 
 /** A page gets every point of every curve with each run, so there are few. */
-export const mostReferencePoints = 500;
+export const maxReferencePoints = 500;
 
 const seriesSchema = z.strictObject({
   name: z.string().min(1).max(80).describe("Name of the line in charts."),
@@ -116,7 +116,7 @@ const seriesSchema = z.strictObject({
   first_step: z.int().min(0).describe("Optimizer step of the first value."),
   step_interval: positiveInt.describe("Optimizer steps from one value to the next."),
   tokens_per_step: positiveInt.describe("Tokens of one step, for charts over tokens."),
-  values: z.array(z.number()).min(1).max(mostReferencePoints).describe("The published values in order."),
+  values: z.array(z.number()).min(1).max(maxReferencePoints).describe("The published values in order."),
   source: z.string().min(1).optional().describe("Where the values are published."),
 });
 

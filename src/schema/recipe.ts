@@ -171,10 +171,11 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
 };
 
 /** Options of a recipe that a cell replaces by setting an equivalent one: option → its equivalents. */
-export const recipeGivesWay: Readonly<Record<keyof Recipe, Readonly<Record<string, readonly string[]>>>> = {
-  data: { val_set_size: ["val_fraction", "validation_text"] },
-  train: { warmup_steps: ["warmup_ratio"] },
-};
+export const recipeAlternatives: Readonly<Record<keyof Recipe, Readonly<Record<string, readonly string[]>>>> =
+  {
+    data: { val_set_size: ["val_fraction", "validation_text"] },
+    train: { warmup_steps: ["warmup_ratio"] },
+  };
 
 export const recipeSchema = z
   .enum(recipeNames)
@@ -184,7 +185,7 @@ export const recipeSchema = z
   );
 
 /** The switches in which the recipes differ, by path, with the value of each; undefined where it does not matter. */
-export function recipeDifferences(): {
+export function listRecipeDifferences(): {
   readonly path: string;
   readonly paper: unknown;
   readonly fixed: unknown;

@@ -1,7 +1,7 @@
 /** How the schema of experiments is put together: entries of a catalog as options, and what a variant may change. */
 import * as z from "zod";
 
-export function optional(schemas: Readonly<Record<string, z.ZodType>>) {
+export function makeOptional(schemas: Readonly<Record<string, z.ZodType>>) {
   const entries = Object.entries(schemas).map(([id, schema]) => [
     id,
     asObject(id, schema).strict().optional(),
@@ -10,7 +10,7 @@ export function optional(schemas: Readonly<Record<string, z.ZodType>>) {
 }
 
 /** Joins the schemas of a catalog into one union, discriminated by a key whose value is the entry's name. */
-export function choice(key: string, schemas: Readonly<Record<string, z.ZodType>>): z.ZodType {
+export function createChoice(key: string, schemas: Readonly<Record<string, z.ZodType>>): z.ZodType {
   const options = Object.entries(schemas).map(([id, schema]) => {
     const tag = z.literal(id).describe(`Must be ${id} for the keys that follow.`);
     return asObject(id, schema)
@@ -22,7 +22,7 @@ export function choice(key: string, schemas: Readonly<Record<string, z.ZodType>>
   return z.discriminatedUnion(key, [first, ...rest]);
 }
 
-export function allKeys(
+export function collectKeys(
   key: string,
   schemas: Readonly<Record<string, z.ZodType>>,
 ): Record<string, z.ZodType> {
@@ -40,16 +40,16 @@ function asObject(id: string, schema: z.ZodType): z.ZodObject<Record<string, z.Z
 }
 
 /** The same keys at every depth, none required, none filled in, each also null. */
-export function changes(schema: z.ZodType): z.ZodType {
+export function toChangesSchema(schema: z.ZodType): z.ZodType {
   const described = (changed: z.ZodType) =>
     schema.description === undefined ? changed : changed.describe(schema.description);
   if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional)
-    return described(changes(schema.unwrap() as z.ZodType));
+    return described(toChangesSchema(schema.unwrap() as z.ZodType));
   if (schema instanceof z.ZodObject) {
     const shape = Object.entries<z.ZodType>(schema.shape);
     return described(
       z
-        .strictObject(Object.fromEntries(shape.map(([name, option]) => [name, changes(option)])))
+        .strictObject(Object.fromEntries(shape.map(([name, option]) => [name, toChangesSchema(option)])))
         .nullable()
         .optional(),
     );
@@ -57,14 +57,14 @@ export function changes(schema: z.ZodType): z.ZodType {
   if (schema instanceof z.ZodArray)
     return described(
       z
-        .array(changes(schema.element as z.ZodType))
+        .array(toChangesSchema(schema.element as z.ZodType))
         .nullable()
         .optional(),
     );
   if (schema instanceof z.ZodUnion)
     return described(
       z
-        .union((schema.options as z.ZodType[]).map(changes))
+        .union((schema.options as z.ZodType[]).map(toChangesSchema))
         .nullable()
         .optional(),
     );

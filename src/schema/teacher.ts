@@ -1,7 +1,7 @@
 /** Distillation: the losses that compare a model with its teacher, and the weights of published recipes. */
 import * as z from "zod";
 
-const weight = (what: string) => z.number().min(0).optional().describe(what);
+const createWeightOption = (what: string) => z.number().min(0).optional().describe(what);
 
 export const teacherSchema = z
   .strictObject({
@@ -25,13 +25,17 @@ export const teacherSchema = z
       .describe(
         "Logits of both models are divided by it before they are compared. Defaults to the recipe's, usually 2.",
       ),
-    alpha_ce: weight("Weight of T² times the divergence from the teacher's distribution of the next token."),
-    alpha_clm: weight("Weight of the cross-entropy of the labels."),
-    alpha_cos: weight("Weight of one minus the cosine between the last hidden states."),
-    alpha_hidden: weight("Weight of the mean squared difference of hidden states, summed over layers."),
-    alpha_embedding: weight("Weight of the mean squared difference of embeddings."),
-    alpha_attention: weight("Weight of the divergence of attention, summed over layers."),
-    alpha_contrast: weight(
+    alpha_ce: createWeightOption(
+      "Weight of T² times the divergence from the teacher's distribution of the next token.",
+    ),
+    alpha_clm: createWeightOption("Weight of the cross-entropy of the labels."),
+    alpha_cos: createWeightOption("Weight of one minus the cosine between the last hidden states."),
+    alpha_hidden: createWeightOption(
+      "Weight of the mean squared difference of hidden states, summed over layers.",
+    ),
+    alpha_embedding: createWeightOption("Weight of the mean squared difference of embeddings."),
+    alpha_attention: createWeightOption("Weight of the divergence of attention, summed over layers."),
+    alpha_contrast: createWeightOption(
       "Weight of the contrastive loss: to distinguish the teacher's last hidden state of a token from those of the other tokens in its sequence.",
     ),
     top_k: z
@@ -73,12 +77,12 @@ const recipes: Readonly<Record<TeacherOptions["recipe"], LossWeights>> = {
   ilkd: { temperature: 1, weights: { embedding: 0.5, attention: 0.5, hidden: 0.5, clm: 0.1 } },
 };
 
-export function lossWeights(options: TeacherOptions): LossWeights {
+export function resolveLossWeights(options: TeacherOptions): LossWeights {
   const recipe = recipes[options.recipe];
   const weights: Partial<Record<LossName, number>> = {};
   for (const name of lossNames) {
-    const own = options[`alpha_${name}`] ?? recipe.weights[name] ?? 0;
-    if (own > 0) weights[name] = own;
+    const lossWeight = options[`alpha_${name}`] ?? recipe.weights[name] ?? 0;
+    if (lossWeight > 0) weights[name] = lossWeight;
   }
   return { temperature: options.temperature ?? recipe.temperature, weights };
 }

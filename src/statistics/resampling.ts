@@ -14,7 +14,7 @@ export type Interval = readonly [low: number, high: number];
 export function resampleIntervals<K extends string>(
   count: number,
   { resamples, seed }: { readonly resamples: number; readonly seed: number },
-  statistics: (drawn: readonly number[]) => Readonly<Record<K, number>>,
+  statistics: (indices: readonly number[]) => Readonly<Record<K, number>>,
 ): Readonly<Record<K, Interval>> | undefined {
   if (resamples === 0 || count === 0) return undefined;
   const random = xoroshiro128plus(seed);
@@ -32,13 +32,13 @@ export function resampleIntervals<K extends string>(
   ) as unknown as Readonly<Record<K, Interval>>;
 }
 
-export function quantileOf(values: readonly number[], share: number): number {
+export function computeQuantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const place = share * (sorted.length - 1);
   const [low, high] = [Math.floor(place), Math.ceil(place)];
   return sorted[low]! + (place - low) * (sorted[high]! - sorted[low]!);
 }
 
-export function meanOf(values: readonly number[]): number {
+export function computeMean(values: readonly number[]): number {
   return values.reduce((sum, each) => sum + each, 0) / values.length;
 }

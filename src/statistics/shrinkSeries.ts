@@ -1,8 +1,8 @@
 /** How a metric changes as a model shrinks: runs as points of lines, with the seeds of a point together. */
 import type { RunSummary } from "../protocol/service/runs";
 import type { Goal } from "../schema/goal";
-import { sweptAmount, sweptRate } from "./sweptRate";
-import { type Estimate, estimateOf } from "./studentT";
+import { findSweptAmount, findSweptRate } from "./sweptRate";
+import { type Estimate, computeEstimate } from "./studentT";
 
 /** The fields of a run that are used. */
 export type ShrinkRun = Pick<
@@ -60,7 +60,7 @@ export interface ShrinkSeries {
   readonly points: readonly ShrinkPoint[];
 }
 
-export interface Shrinking {
+export interface ShrinkData {
   readonly series: readonly ShrinkSeries[];
   /** Runs without a rate, which the points along rates are compared with. */
   readonly baselines: readonly {
@@ -74,7 +74,7 @@ export interface Shrinking {
 }
 
 /** Metrics that the runs have in common, quality metrics first. */
-export function metricsOf(runs: readonly ShrinkRun[]): string[] {
+export function listMetrics(runs: readonly ShrinkRun[]): string[] {
   const names = new Set(runs.flatMap(({ metrics }) => Object.keys(metrics)));
   const isAsked = (name: string) =>
     !/^(system|gpu|compress)\/|tokens_per_second$|learning_rate$|grad_norm$/.test(name);
@@ -83,23 +83,23 @@ export function metricsOf(runs: readonly ShrinkRun[]): string[] {
   return [...names].filter(isAsked).sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
-export function shrinkingOf(runs: readonly ShrinkRun[], measure: Measure, metric: string): Shrinking {
-  const lines = new Map<string, Map<string, Gathered>>();
-  const plain = new Map<string, Gathered>();
+export function collectShrinkData(runs: readonly ShrinkRun[], measure: Measure, metric: string): ShrinkData {
+  const lines = new Map<string, Map<string, PointValues>>();
+  const plain = new Map<string, PointValues>();
   for (const run of runs) {
     const y = run.metrics[metric]?.last;
     if (run.state !== "done" || y === undefined || !Number.isFinite(y)) continue;
-    const rate = sweptRate(run.sweep);
-    const along = alongLine(run, measure);
-    const name = nameOf(run, along);
-    const x = measure === "rate" ? rate?.value : sizeOf(run, measure);
+    const rate = findSweptRate(run.sweep);
+    const along = createPathFilter(run, measure);
+    const name = getLineName(run, along);
+    const x = measure === "rate" ? rate?.value : getSize(run, measure);
     if (x === undefined) {
       // A point of another sweep is not a baseline.
       const isAlone = Object.keys(run.sweep).every((path) => path === "seed");
       if (measure === "rate" && isAlone) gather(plain, name, { x: 0, y, run: run.folder });
       continue;
     }
-    const line = lines.get(name) ?? new Map<string, Gathered>();
+    const line = lines.get(name) ?? new Map<string, PointValues>();
     lines.set(name, line);
     const point = JSON.stringify(Object.entries(run.sweep).filter(([path]) => along(path)));
     gather(line, point, { x, y, run: run.folder });
@@ -110,17 +110,17 @@ export function shrinkingOf(runs: readonly ShrinkRun[], measure: Measure, metric
       points: [...points.values()]
         .map(({ xs, values, runs: folders }) => ({
           x: xs.reduce((sum, each) => sum + each, 0) / xs.length,
-          y: estimateOf(values),
+          y: computeEstimate(values),
           runs: folders,
         }))
         .sort((a, b) => a.x - b.x),
     })),
     baselines: [...plain].map(([name, { values, runs: folders }]) => ({
       name,
-      y: estimateOf(values),
+      y: computeEstimate(values),
       runs: folders,
     })),
-    ...publishedAlong(runs, measure, metric),
+    ...collectPublished(runs, measure, metric),
     fewerFirst: measure !== "rate",
   };
 }
@@ -132,32 +132,32 @@ const publishedSizes: Readonly<Partial<Record<Measure, string>>> = {
   bits: "parameters/bits",
 };
 
-function publishedAlong(
+function collectPublished(
   runs: readonly ShrinkRun[],
   measure: Measure,
   metric: string,
-): Pick<Shrinking, "published"> {
+): Pick<ShrinkData, "published"> {
   const size = publishedSizes[measure];
   const numbers = runs.find(({ published }) => published !== undefined)?.published ?? [];
   const quantity = metric === "perplexity/token" ? "perplexity" : metric;
-  const of = (wanted: string | undefined, variant: string) =>
-    numbers.find((each) => each.quantity === wanted && each.variant === variant)?.value;
+  const of = (quantityName: string | undefined, variant: string) =>
+    numbers.find((each) => each.quantity === quantityName && each.variant === variant)?.value;
   const points = [...new Set(numbers.map(({ variant }) => variant))].flatMap((variant): ShrinkPoint[] => {
     const [x, y] = [of(size, variant), of(quantity, variant)];
-    return x === undefined || y === undefined ? [] : [{ x, y: estimateOf([y]), runs: [] }];
+    return x === undefined || y === undefined ? [] : [{ x, y: computeEstimate([y]), runs: [] }];
   });
   if (points.length === 0) return {};
   return { published: { name: "published", points: points.sort((a, b) => a.x - b.x) } };
 }
 
-interface Gathered {
+interface PointValues {
   readonly xs: readonly number[];
   readonly values: readonly number[];
   readonly runs: readonly string[];
 }
 
 function gather(
-  into: Map<string, Gathered>,
+  into: Map<string, PointValues>,
   key: string,
   { x, y, run }: { readonly x: number; readonly y: number; readonly run: string },
 ): void {
@@ -166,26 +166,26 @@ function gather(
 }
 
 /** The name of a line: the variant, and what is swept other than the points of the line and the seed. */
-function nameOf({ variant, sweep, name }: ShrinkRun, along: (path: string) => boolean): string {
+function getLineName({ variant, sweep, name }: ShrinkRun, along: (path: string) => boolean): string {
   const others = Object.entries(sweep).filter(([path]) => path !== "seed" && !along(path));
   const point = others
     .map(([path, value]) => `${path.split(".").at(-1)!} ${JSON.stringify(value)}`)
     .join(", ");
-  const own = variant === "" ? name : variant;
-  return point === "" ? own : `${own}, ${point}`;
+  const lineName = variant === "" ? name : variant;
+  return point === "" ? lineName : `${lineName}, ${point}`;
 }
 
 /**
  * The swept paths that move a run along its line: the rate of its method or, for sizes without a swept method, the
  * size of the model.
  */
-function alongLine({ sweep }: ShrinkRun, measure: Measure): (path: string) => boolean {
-  if (measure === "rate") return (path) => path === sweptRate(sweep)?.path;
-  const amount = sweptAmount(sweep)?.path;
+function createPathFilter({ sweep }: ShrinkRun, measure: Measure): (path: string) => boolean {
+  if (measure === "rate") return (path) => path === findSweptRate(sweep)?.path;
+  const amount = findSweptAmount(sweep)?.path;
   return (path) => (amount === undefined ? path.startsWith("model.") : path === amount);
 }
 
-function sizeOf({ counts, metrics }: ShrinkRun, measure: Exclude<Measure, "rate">): number | undefined {
+function getSize({ counts, metrics }: ShrinkRun, measure: Exclude<Measure, "rate">): number | undefined {
   const metric = evaluated[measure];
   if (metric !== undefined) return metrics[metric]?.last;
   if (counts === undefined) return undefined;
@@ -206,35 +206,35 @@ export interface MeasureBars {
 }
 
 /** Measures shown side by side, each with a bar for every line: those whose names share a prefix. */
-export function barsOf(runs: readonly ShrinkRun[], prefix: string): MeasureBars {
+export function createBars(runs: readonly ShrinkRun[], prefix: string): MeasureBars {
   const done = runs.filter(({ state }) => state === "done");
   const series = new Map<string, ShrinkRun[]>();
   for (const run of done) {
     if (!Object.keys(run.metrics).some((name) => name.startsWith(prefix))) continue;
-    const name = nameOf(run, () => false);
+    const name = getLineName(run, () => false);
     series.set(name, [...(series.get(name) ?? []), run]);
   }
   const measured = new Set([...series.values()].flat().flatMap(({ metrics }) => Object.keys(metrics)));
-  const names = [...measured].filter((name) => name.startsWith(prefix)).sort(byNumbers);
+  const names = [...measured].filter((name) => name.startsWith(prefix)).sort(compareByNumber);
   return {
     series: [...series.keys()],
     groups: names.map((name) => ({
       name: name.slice(prefix.length).replaceAll("_", " "),
-      values: [...series.values()].map((own) => {
-        const values = own.flatMap(({ metrics }) => metrics[name]?.last ?? []).filter(Number.isFinite);
-        return values.length === 0 ? undefined : estimateOf(values);
+      values: [...series.values()].map((lineRuns) => {
+        const values = lineRuns.flatMap(({ metrics }) => metrics[name]?.last ?? []).filter(Number.isFinite);
+        return values.length === 0 ? undefined : computeEstimate(values);
       }),
     })),
   };
 }
 
 /** By their number first, such as 128 and 512 tokens. */
-function byNumbers(a: string, b: string): number {
+function compareByNumber(a: string, b: string): number {
   const of = (name: string) => Number(/(\d+)$/.exec(name)?.[1] ?? 0);
   return of(a) - of(b) || (a < b ? -1 : 1);
 }
 
-export function barLines({ series, groups }: MeasureBars): string[][] {
+export function formatBars({ series, groups }: MeasureBars): string[][] {
   return [
     ["measure", "series", "mean", "half of the 95 % interval", "runs"],
     ...groups.flatMap(({ name, values }) =>
@@ -248,22 +248,24 @@ export function barLines({ series, groups }: MeasureBars): string[][] {
 }
 
 /** One finished run per line, with the smallest seed: its texts represent the line. */
-export function spokesmen(runs: readonly ShrinkRun[]): { readonly name: string; readonly run: string }[] {
-  const chosen = new Map<string, ShrinkRun>();
+export function selectRepresentatives(
+  runs: readonly ShrinkRun[],
+): { readonly name: string; readonly run: string }[] {
+  const representatives = new Map<string, ShrinkRun>();
   for (const run of runs) {
     if (run.state !== "done") continue;
-    const name = nameOf(run, () => false);
-    const before = chosen.get(name);
-    if (before === undefined || run.seed < before.seed) chosen.set(name, run);
+    const name = getLineName(run, () => false);
+    const before = representatives.get(name);
+    if (before === undefined || run.seed < before.seed) representatives.set(name, run);
   }
-  return [...chosen].map(([name, { folder }]) => ({ name, run: folder }));
+  return [...representatives].map(([name, { folder }]) => ({ name, run: folder }));
 }
 
 /**
  * Points that no other point beats in both: less of x (more of a rate) and a better y. Empty if the goal is unknown.
  */
-export function paretoFront(
-  { series, fewerFirst }: Pick<Shrinking, "series" | "fewerFirst">,
+export function findParetoFront(
+  { series, fewerFirst }: Pick<ShrinkData, "series" | "fewerFirst">,
   goal: Goal | undefined,
 ): ShrinkPoint[] {
   if (goal === undefined) return [];
@@ -275,8 +277,8 @@ export function paretoFront(
   return front;
 }
 
-export function shrinkLines(
-  { series, baselines, published }: Shrinking,
+export function formatShrinkData(
+  { series, baselines, published }: ShrinkData,
   measure: Measure,
   metric: string,
 ): string[][] {

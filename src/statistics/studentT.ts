@@ -8,21 +8,21 @@ export interface Estimate {
 }
 
 /** For at least one value. */
-export function estimateOf(values: readonly number[]): Estimate {
+export function computeEstimate(values: readonly number[]): Estimate {
   const count = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / count;
   if (count < 2) return { mean, count };
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const half = quantile(count - 1) * Math.sqrt(squares / (count - 1) / count);
+  const half = computeQuantile(count - 1) * Math.sqrt(squares / (count - 1) / count);
   return { mean, half, count };
 }
 
 /** The 97.5 % quantile of Student's t, found by bisection of `within`. */
-export function quantile(freedom: number): number {
+export function computeQuantile(freedom: number): number {
   let [low, high] = [0, 13]; // One degree of freedom has the largest, 12.706.
   for (let i = 0; i < 60; i++) {
     const middle = (low + high) / 2;
-    if (centralProbability(middle, freedom) < 0.95) low = middle;
+    if (computeCentralProbability(middle, freedom) < 0.95) low = middle;
     else high = middle;
   }
   return (low + high) / 2;
@@ -31,7 +31,7 @@ export function quantile(freedom: number): number {
 /**
  * Probability of -t to t: the finite sums for integer degrees of freedom, Abramowitz and Stegun 26.7.3 and 26.7.4.
  */
-function centralProbability(t: number, freedom: number): number {
+function computeCentralProbability(t: number, freedom: number): number {
   const angle = Math.atan(t / Math.sqrt(freedom));
   const [sine, cosine] = [Math.sin(angle), Math.cos(angle)];
   const odd = freedom % 2 === 1;

@@ -5,22 +5,22 @@
 
 type Sweep = Readonly<Record<string, unknown>>;
 
-interface Swept {
+interface SweptValue {
   readonly path: string;
   readonly value: number;
 }
 
 /** A swept share. */
-export function sweptRate(sweep: Sweep): Swept | undefined {
-  return sweptNumber(sweep, /^compress\..*\.(rate|sparsity)$/);
+export function findSweptRate(sweep: Sweep): SweptValue | undefined {
+  return findSweptNumber(sweep, /^compress\..*\.(rate|sparsity)$/);
 }
 
 /** A swept share or count. */
-export function sweptAmount(sweep: Sweep): Swept | undefined {
-  return sweptRate(sweep) ?? sweptNumber(sweep, /^compress\..*\.(bits|clusters)$/);
+export function findSweptAmount(sweep: Sweep): SweptValue | undefined {
+  return findSweptRate(sweep) ?? findSweptNumber(sweep, /^compress\..*\.(bits|clusters)$/);
 }
 
-function sweptNumber(sweep: Sweep, pattern: RegExp): Swept | undefined {
+function findSweptNumber(sweep: Sweep, pattern: RegExp): SweptValue | undefined {
   for (const [path, value] of Object.entries(sweep))
     if (pattern.test(path) && typeof value === "number") return { path, value };
   return undefined;

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bytesTokenizer } from "../../src/backend/data/tokenizers/bytes";
+import { createBytesTokenizer } from "../../src/backend/data/tokenizers/bytes";
 import { exporters } from "../../src/backend/exports/catalog";
 import { exportModel } from "../../src/backend/exports/exportModel";
 import { importModel } from "../../src/backend/imports/importModel";
@@ -31,7 +31,7 @@ beforeAll(async () => {
   await bundle({ source: "src/cli/main.ts", file: "lathe.cjs" }, bundles);
   workspace = newWorkspace();
   writeFileSync(join(workspace, "night.txt"), text);
-  const tokenizer = bytesTokenizer();
+  const tokenizer = createBytesTokenizer();
   const shape = createTinyShape("gpt2", { vocab_size: tokenizer.vocabSize });
   const subject = { shape, tensors: drawModelTensors(shape, 3), tokenizer };
   await exportModel(subject, { format: "safetensors" }, join(workspace, "model"));

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
-import { bytesTokenizer } from "../../src/backend/data/tokenizers/bytes";
+import { createBytesTokenizer } from "../../src/backend/data/tokenizers/bytes";
 import { exporters } from "../../src/backend/exports/catalog";
 import { exportModel } from "../../src/backend/exports/exportModel";
 import { models } from "../../src/backend/models/catalog";
@@ -32,7 +32,7 @@ describe.each(Object.entries(exporters))("%s", (format, exporter) => {
     "writes $family with $sample, with its configuration and its tokenizer",
     async ({ sample, family }) => {
       using folder = createTemporaryFolder();
-      const tokenizer = bytesTokenizer();
+      const tokenizer = createBytesTokenizer();
       const shape = createTinyShape(family, { vocab_size: tokenizer.vocabSize });
       const subject = { shape, tensors: drawModelTensors(shape, 4), tokenizer };
       const target = join(folder.path, "out");

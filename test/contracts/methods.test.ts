@@ -14,8 +14,8 @@ import {
   writeCheckpoint,
 } from "../../src/backend/checkpoints/checkpoint";
 import { WorkbenchError } from "../../src/protocol/errors";
-import { matrixSlots } from "../../src/backend/models/model";
-import { nonZeros } from "../../src/backend/representations/representation";
+import { listMatrixSlots } from "../../src/backend/models/model";
+import { countNonZeros } from "../../src/backend/representations/representation";
 import { useGrammar } from "../support/grammar";
 import { createLabWithText } from "../support/lab";
 import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../support/subject";
@@ -58,7 +58,7 @@ function expectRefused(
 function matricesOf({ shape, tensors }: Checkpoint): Map<string, Float32Array> {
   const source = (name: string) => tensors.get(name)!.data as Float32Array | Uint8Array;
   const found = new Map<string, Float32Array>();
-  for (const { matrix, stored, split } of matrixSlots(shape))
+  for (const { matrix, stored, split } of listMatrixSlots(shape))
     for (const { matrix: own, representation, options } of stored) {
       const dense = representation.materialize(source, own, options);
       if (split || matrix.parts === undefined) found.set(own.role, dense);
@@ -94,7 +94,7 @@ function energy(matrices: ReadonlyMap<string, Float32Array>): number {
 
 function keptOf({ tensors }: Checkpoint, name: string, all: number): number {
   const mask = tensors.get(`${name}_mask`)?.data;
-  return mask === undefined ? all : nonZeros(mask as Uint8Array);
+  return mask === undefined ? all : countNonZeros(mask as Uint8Array);
 }
 
 it("is in the catalog for every file that defines one", () => {

@@ -9,25 +9,25 @@ import { sum } from "../../src/backend/graph/ops/reduction";
 import { models } from "../../src/backend/models/catalog";
 import {
   bindTensors,
-  exportedConfig,
+  createExportedConfig,
   exportTensors,
   splitPacked,
 } from "../../src/backend/models/huggingFace";
-import { initialise } from "../../src/backend/models/initialise";
+import { initialize } from "../../src/backend/models/initialize";
 import {
   completeConfig,
   dimensionsOf,
   forward,
-  matrixSlots,
+  listMatrixSlots,
   type ModelShape,
   parametersOf,
   partsOf,
-  shapeFromConfig,
+  createShape,
   tensorsOf,
   withRepresentations,
 } from "../../src/backend/models/model";
-import { coupledGroups } from "../../src/backend/models/coupling";
-import { layerOf } from "../../src/backend/models/roles";
+import { listCoupledGroups } from "../../src/backend/models/coupling";
+import { findLayer } from "../../src/backend/models/roles";
 import type { MatrixSpec } from "../../src/backend/representations/representation";
 import { weightName } from "../../src/backend/representations/dense";
 import { computeRelativeError, createUniform } from "../support/sampleValues";
@@ -70,7 +70,7 @@ function run(
 }
 
 describe.each(Object.entries(models))("%s", (_, { tiny }) => {
-  const shape = shapeFromConfig(tiny);
+  const shape = createShape(tiny);
   const { vocabulary } = dimensionsOf(shape);
   const specs = parametersOf(shape);
   const tensors = drawTensors(specs, 21);
@@ -81,18 +81,18 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
 
   it("takes its vocabulary from the tokenizer where the configuration leaves it out", () => {
     const { vocab_size: _size, ...open } = tiny;
-    expect(shapeFromConfig(completeConfig(open, vocabulary))).toEqual(shape);
-    expect(() => shapeFromConfig(open)).toThrow(/vocab_size/);
+    expect(createShape(completeConfig(open, vocabulary))).toEqual(shape);
+    expect(() => createShape(open)).toThrow(/vocab_size/);
     expect(() => completeConfig(tiny, vocabulary + 1)).toThrow(/raise it to/);
   });
 
   it("comes back the same from its own configuration", () => {
-    expect(shapeFromConfig(shape.config)).toEqual(shape);
+    expect(createShape(shape.config)).toEqual(shape);
   });
 
   it("has tensors with names of their own, and axes that say their size", () => {
     expect(new Set(specs.map(({ name }) => name)).size).toBe(specs.length);
-    const axes = matrixSlots(shape).flatMap(({ matrix }) => [
+    const axes = listMatrixSlots(shape).flatMap(({ matrix }) => [
       [matrix.axes[0], matrix.inputs] as const,
       [matrix.axes[1], matrix.outputs] as const,
       ...partsOf(matrix).map((part) => [part.axes[1], part.outputs] as const),
@@ -104,7 +104,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
 
   it("couples in every layer the heads and the channels that shrink together, and all that is as wide as the model", () => {
     const { layers, kvHeads, width } = dimensionsOf(shape);
-    const groups = coupledGroups(shape);
+    const groups = listCoupledGroups(shape);
     const purposes = (matrices: readonly MatrixSpec[]) => matrices.map(({ purpose }) => purpose);
     for (let layer = 0; layer < layers; layer++) {
       const heads = groups.find((group) => group.kind === "heads" && group.layer === layer)!;
@@ -119,7 +119,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     expect(others).toEqual([]);
     expect(hidden).toMatchObject({ units: width, layer: undefined });
     // Each matrix of the residual stream makes it or reads it, and each norm is as wide.
-    const all = matrixSlots(shape).map(({ matrix }) => matrix);
+    const all = listMatrixSlots(shape).map(({ matrix }) => matrix);
     expect(purposes(hidden!.producers)).toEqual(
       purposes(all.filter(({ axes: [, output] }) => output.kind === "hidden")),
     );
@@ -137,7 +137,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
       new Set([undefined, ...Array.from({ length: layers }, (_, layer) => layer)]),
     );
     for (const { name, role, layer } of specs) {
-      expect(layerOf(shape, role)).toBe(layer);
+      expect(findLayer(shape, role)).toBe(layer);
       for (let each = 0; each < layers; each++)
         expect(name.startsWith(`${layerName(each)}.`)).toBe(each === layer);
     }
@@ -146,7 +146,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
   it("has as many layers and positions as the keys say that it names", () => {
     const { keys } = models[shape.family]!;
     const { layers, context } = dimensionsOf(shape);
-    const changed = shapeFromConfig({ ...tiny, [keys.layers]: layers + 1, [keys.context]: context + 3 });
+    const changed = createShape({ ...tiny, [keys.layers]: layers + 1, [keys.context]: context + 3 });
     expect(dimensionsOf(changed)).toMatchObject({ layers: layers + 1, context: context + 3 });
   });
 
@@ -211,9 +211,9 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     const rates = Object.keys(models[shape.family]!.config.parse(tiny) as object).filter((key) =>
       /pdrop|dropout/.test(key),
     );
-    const off = shapeFromConfig({ ...tiny, ...Object.fromEntries(rates.map((key) => [key, 0])) });
+    const off = createShape({ ...tiny, ...Object.fromEntries(rates.map((key) => [key, 0])) });
     expect(Array.from(run(off, tensors, { tokens, seed: [5] }))).toEqual(Array.from(logits));
-    const on = shapeFromConfig({ ...tiny, ...Object.fromEntries(rates.map((key) => [key, 0.5])) });
+    const on = createShape({ ...tiny, ...Object.fromEntries(rates.map((key) => [key, 0.5])) });
     const [once, again, other] = [5, 5, 6].map((seed) => run(on, tensors, { tokens, seed: [seed] }));
     expect(Array.from(once!)).toEqual(Array.from(again!));
     expect(computeRelativeError(other!, once!)).toBeGreaterThan(1e-3);
@@ -251,12 +251,12 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     );
     expect(layers).toHaveLength(dimensionsOf(shape).layers);
     layers.slice(1).forEach(([before], i) => expect(before).toBe(layers[i]![1]));
-    const projections = matrixSlots(shape).filter(({ matrix }) => matrix.kind !== "embedding");
+    const projections = listMatrixSlots(shape).filter(({ matrix }) => matrix.kind !== "embedding");
     expect(seen.sort()).toEqual(projections.map(({ matrix }) => matrix.role).sort());
   });
 
   it("keeps its logits when packed matrices are stored in parts, and exports them whole", () => {
-    const slots = matrixSlots({ ...shape, representations: {} });
+    const slots = listMatrixSlots({ ...shape, representations: {} });
     const dense = { ...shape, representations: {} };
     const whole = drawTensors(parametersOf(dense), 21);
     const apart = new Map(whole);
@@ -283,7 +283,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
 
   it("exports tensors that it can read back, with or without prefix, and refuses others", () => {
     const exported = [...exportTensors(shape, createLookup(tensors))];
-    const again = shapeFromConfig(exportedConfig(shape));
+    const again = createShape(createExportedConfig(shape));
     const sizes = new Map(exported.map((each) => [each.name, each.shape]));
     const { bound } = bindTensors(again, "model.safetensors", sizes);
     expect([...bound.values()].sort()).toEqual([...tensors.keys()].sort());
@@ -305,16 +305,16 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
   });
 
   it("starts from the same weights for the same seed, tensor by tensor", () => {
-    const once = initialise(shape, 7);
+    const once = initialize(shape, 7);
     for (const { name, shape: size, init } of specs) {
       const { data } = once.get(name)!;
       expect(data).toHaveLength(sizeOf(size));
       if (init.kind === "ones") expect(data.every((each) => each === 1)).toBe(true);
       if (init.kind === "zeros") expect(data.every((each) => each === 0)).toBe(true);
       if (init.kind === "uniform") expect(data.every((each) => Math.abs(each) <= init.bound)).toBe(true);
-      expect(initialise(shape, 7).get(name)!.data).toEqual(data);
+      expect(initialize(shape, 7).get(name)!.data).toEqual(data);
       if (init.kind === "normal" || init.kind === "uniform")
-        expect(initialise(shape, 8).get(name)!.data).not.toEqual(data);
+        expect(initialize(shape, 8).get(name)!.data).not.toEqual(data);
     }
   });
 });

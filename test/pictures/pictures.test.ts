@@ -4,7 +4,12 @@ import { createBarsPicture } from "../../src/pictures/barsPicture";
 import { createCurveRows, createCurvesPicture } from "../../src/pictures/curvesPicture";
 import { downsampleMatrix, getFillColor, computeLimit, createMatrixRows } from "../../src/pictures/matrix";
 import { createMatrixPicture } from "../../src/pictures/matrixPicture";
-import { barLines, barsOf, type ShrinkRun, spokesmen } from "../../src/statistics/shrinkSeries";
+import {
+  formatBars,
+  createBars,
+  type ShrinkRun,
+  selectRepresentatives,
+} from "../../src/statistics/shrinkSeries";
 import { createSurfacePicture } from "../../src/pictures/surfacePicture";
 import { renderSvg } from "../../src/pictures/svg";
 import { paperTheme as theme } from "../../src/pictures/theme";
@@ -106,13 +111,13 @@ const run = (name: string, seed: number, value: number): ShrinkRun => ({
 
 it("gathers bars by measure and line, with an interval over seeds, the shorter texts first", () => {
   const runs = [run("dense", 1, 0.4), run("dense", 0, 0.2), run("irc", 0, 0.6)];
-  const bars = barsOf(runs, "repetition/");
+  const bars = createBars(runs, "repetition/");
   expect(bars.series).toEqual(["dense", "irc"]);
   expect(bars.groups.map(({ name }) => name)).toEqual(["rep4 128", "rep4 512"]);
   expect(bars.groups[1]!.values[0]!.mean).toBeCloseTo(0.3, 12);
   expect(bars.groups[1]!.values[1]).toEqual({ mean: 0.6, count: 1 });
-  expect(barLines(bars)).toHaveLength(5);
-  expect(spokesmen(runs)).toEqual([
+  expect(formatBars(bars)).toHaveLength(5);
+  expect(selectRepresentatives(runs)).toEqual([
     { name: "dense", run: "/dense-0" },
     { name: "irc", run: "/irc-0" },
   ]);

@@ -1,13 +1,18 @@
 import * as z from "zod";
 import { describe, expect, test } from "vitest";
-import { dataSchema, experimentSchema, type SchemaCatalog, trainSchema } from "../../src/schema/experiment";
+import {
+  dataSchema,
+  createExperimentSchema,
+  type SchemaCatalog,
+  trainSchema,
+} from "../../src/schema/experiment";
 
 const none: SchemaCatalog = { models: {}, methods: {}, metrics: {}, exports: {}, reports: {} };
 const family = z.object({
   model_type: z.literal("a").optional(),
   width: z.int().default(4).describe("Width."),
 });
-const schema = experimentSchema({
+const schema = createExperimentSchema({
   ...none,
   models: { a: family, b: z.looseObject({ depth: z.int() }) },
   methods: { prune: z.object({ sparsity: z.number().default(0.5) }) },
@@ -41,7 +46,7 @@ describe("the schema of cells", () => {
     const even = family.superRefine(({ width }, context) => {
       if (width % 2 !== 0) context.addIssue({ code: "custom", path: ["width"], message: "odd" });
     });
-    const result = experimentSchema({ ...none, models: { a: even } }).safeParse({
+    const result = createExperimentSchema({ ...none, models: { a: even } }).safeParse({
       model: { model_type: "a", width: 3 },
     });
     expect(result.error?.issues).toMatchObject([{ path: ["model", "width"], message: "odd" }]);
@@ -66,13 +71,13 @@ describe("the schema of cells", () => {
   });
 
   test("accepts nothing where the catalogs are empty, and says so in JSON Schema too", () => {
-    const empty = experimentSchema(none);
+    const empty = createExperimentSchema(none);
     expect(empty.safeParse({ model: { model_type: "a" } }).success).toBe(false);
     expect(() => z.toJSONSchema(empty, { io: "input", unrepresentable: "any" })).not.toThrow();
   });
 
   test("knows the names of data sets where it is given them", () => {
-    const named = experimentSchema({ ...none, dataSets: ["shakespeare"] });
+    const named = createExperimentSchema({ ...none, dataSets: ["shakespeare"] });
     expect(named.safeParse({ data: { dataset: "shakespeare" } }).success).toBe(true);
     expect(named.safeParse({ data: { dataset: "shakespear" } }).success).toBe(false);
     expect(schema.safeParse({ data: { dataset: "anything" } }).success).toBe(true);
@@ -80,7 +85,7 @@ describe("the schema of cells", () => {
 
   test("asks entries of a catalog for an object of options", () => {
     const models = { odd: z.string() };
-    expect(() => experimentSchema({ ...none, models })).toThrow(
+    expect(() => createExperimentSchema({ ...none, models })).toThrow(
       "The schema of odd has to be an object of named options.",
     );
   });

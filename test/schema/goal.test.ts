@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { findGoal } from "../../src/schema/goal";
 import { paperSchema } from "../../src/schema/paper";
 import recursive from "../../src/backend/strategies/recursive";
-import { isHigherBetter } from "../../src/backend/card/standing";
+import { isHigherBetter } from "../../src/backend/card/outcome";
 
 describe("the goal of a number", () => {
   it.each([

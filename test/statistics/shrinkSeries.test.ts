@@ -1,9 +1,14 @@
 /** Runs as points of a shrinking: the seeds of a point together, what has no rate as a baseline, and the front that nothing beats. */
 import { describe, expect, it } from "vitest";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { estimateOf } from "../../src/statistics/studentT";
-import { metricsOf, paretoFront, shrinkingOf, shrinkLines } from "../../src/statistics/shrinkSeries";
-import { sweptRate } from "../../src/statistics/sweptRate";
+import { computeEstimate } from "../../src/statistics/studentT";
+import {
+  listMetrics,
+  findParetoFront,
+  collectShrinkData,
+  formatShrinkData,
+} from "../../src/statistics/shrinkSeries";
+import { findSweptRate } from "../../src/statistics/sweptRate";
 
 function run(
   variant: string,
@@ -42,11 +47,11 @@ const runs = [
 
 describe("points", () => {
   it("stand along the swept rate, from small to large, with the interval of their seeds", () => {
-    const { series, baselines } = shrinkingOf(runs, "rate", "classification/accuracy");
+    const { series, baselines } = collectShrinkData(runs, "rate", "classification/accuracy");
     expect(series.map(({ name }) => name)).toEqual(["irc", "fpp, learning_rate 0.1"]);
     const [half, most] = series[0]!.points;
     expect([half!.x, most!.x]).toEqual([0.5, 0.9]);
-    expect(half!.y).toEqual(estimateOf([0.89, 0.93]));
+    expect(half!.y).toEqual(computeEstimate([0.89, 0.93]));
     expect(half!.runs.length).toBe(2);
     expect(most!.y.half).toBeUndefined();
     expect(baselines.map(({ name, y }) => [name, y.count])).toEqual([["dense", 2]]);
@@ -71,14 +76,14 @@ describe("points", () => {
       run("smaller", { "model.n_embd": 64 }, 0.7, sized(200)),
       run("svd", { "model.n_embd": 64, "compress.svd.rate": 0.5 }, 0.7, sized(100)),
     ];
-    const { series } = shrinkingOf(given, "bits", "classification/accuracy");
+    const { series } = collectShrinkData(given, "bits", "classification/accuracy");
     expect(series.map(({ name, points }) => [name, points.length])).toEqual([
       ["gptq", 2],
       ["smaller", 2],
       ["svd, n_embd 64", 1],
     ]);
     // Bits are no share, so that along rates they have no place.
-    const along = shrinkingOf(given, "rate", "classification/accuracy");
+    const along = collectShrinkData(given, "rate", "classification/accuracy");
     expect(along.series.map(({ name }) => name)).toEqual(["svd, n_embd 64"]);
     expect(along.baselines).toEqual([]);
   });
@@ -91,13 +96,15 @@ describe("points", () => {
       } as never,
     });
     const some = [run("dense", {}, 0.9, sized(100)), run("irc", {}, 0.8, sized(60)), run("fpp", {}, 0.7)];
-    const { series, baselines } = shrinkingOf(some, "bytes", "classification/accuracy");
+    const { series, baselines } = collectShrinkData(some, "bytes", "classification/accuracy");
     expect(series.map(({ name, points }) => [name, points[0]!.x])).toEqual([
       ["dense", 400],
       ["irc", 240],
     ]);
     expect(baselines).toEqual([]);
-    expect(shrinkingOf(some, "non_embedding", "classification/accuracy").series[1]!.points[0]!.x).toBe(50);
+    expect(collectShrinkData(some, "non_embedding", "classification/accuracy").series[1]!.points[0]!.x).toBe(
+      50,
+    );
   });
 
   it("stand along what an evaluation has measured, the seeds of a point together though each has a size of its own", () => {
@@ -107,8 +114,8 @@ describe("points", () => {
       return { ...flap, metrics: { ...metrics, "savings/time_percent": time } };
     };
     const given = [timed(0, 60, 0.8), timed(1, 70, 0.9), run("dense", { seed: 0 }, 0.9)];
-    const { series, baselines } = shrinkingOf(given, "time", "classification/accuracy");
-    expect(series).toMatchObject([{ name: "flap", points: [{ x: 65, y: estimateOf([0.8, 0.9]) }] }]);
+    const { series, baselines } = collectShrinkData(given, "time", "classification/accuracy");
+    expect(series).toMatchObject([{ name: "flap", points: [{ x: 65, y: computeEstimate([0.8, 0.9]) }] }]);
     expect(series[0]!.points).toHaveLength(1);
     expect(baselines).toEqual([]);
   });
@@ -122,26 +129,26 @@ describe("points", () => {
     const all = { trainable: 80, stored: 80, nonZero: 80, bits: 2560, bytes: 320 };
     const counts = { roles: [], nonEmbedding: all, total: all };
     const given = [run("dense", {}, 0.9, { published, counts })];
-    const along = shrinkingOf(given, "total", "classification/accuracy");
+    const along = collectShrinkData(given, "total", "classification/accuracy");
     expect(along.published).toEqual({
       name: "published",
-      points: [{ x: 120, y: estimateOf([0.7]), runs: [] }],
+      points: [{ x: 120, y: computeEstimate([0.7]), runs: [] }],
     });
-    expect(shrinkLines(along, "total", "classification/accuracy")).toContainEqual([
+    expect(formatShrinkData(along, "total", "classification/accuracy")).toContainEqual([
       "published",
       "120",
       "0.7",
       "",
       "1",
     ]);
-    expect(shrinkingOf(given, "bits", "classification/accuracy").published).toBeUndefined();
+    expect(collectShrinkData(given, "bits", "classification/accuracy").published).toBeUndefined();
     // No model of ours beats them, and they beat none of ours: the front is of runs.
-    expect(paretoFront(along, "maximize").map(({ x }) => x)).toEqual([80]);
+    expect(findParetoFront(along, "maximize").map(({ x }) => x)).toEqual([80]);
   });
 
   it("are written as CSV with the numbers that they stand for", () => {
-    const lines = shrinkLines(
-      shrinkingOf(runs, "rate", "classification/accuracy"),
+    const lines = formatShrinkData(
+      collectShrinkData(runs, "rate", "classification/accuracy"),
       "rate",
       "classification/accuracy",
     );
@@ -159,9 +166,9 @@ describe("points", () => {
 });
 
 it("knows the rate of any method, and no other swept number for one", () => {
-  expect(sweptRate({ "compress.recursive.method.irc.rate": 0.4 })?.value).toBe(0.4);
-  expect(sweptRate({ "compress.gptq.bits": 4, "compress.magnitude.sparsity": 0.5 })?.value).toBe(0.5);
-  expect(sweptRate({ "train.learning_rate": 0.1, seed: 3 })).toBeUndefined();
+  expect(findSweptRate({ "compress.recursive.method.irc.rate": 0.4 })?.value).toBe(0.4);
+  expect(findSweptRate({ "compress.gptq.bits": 4, "compress.magnitude.sparsity": 0.5 })?.value).toBe(0.5);
+  expect(findSweptRate({ "train.learning_rate": 0.1, seed: 3 })).toBeUndefined();
 });
 
 it("offers what was measured of the model before what was measured of the machine", () => {
@@ -172,7 +179,7 @@ it("offers what was measured of the model before what was measured of the machin
     "classification/f1": {},
     "latency/median_ms": {},
   };
-  expect(metricsOf([run("a", {}, 1, { metrics: metrics as never })])).toEqual([
+  expect(listMetrics([run("a", {}, 1, { metrics: metrics as never })])).toEqual([
     "classification/f1",
     "eval/loss",
     "latency/median_ms",
@@ -193,7 +200,7 @@ it("has a front of points that no other beats in both", () => {
     },
   ];
   const xs = (higher: boolean, fewerFirst: boolean) =>
-    paretoFront({ series, fewerFirst }, higher ? "maximize" : "minimize").map(({ x }) => x);
+    findParetoFront({ series, fewerFirst }, higher ? "maximize" : "minimize").map(({ x }) => x);
   expect(xs(true, true)).toEqual([10, 20, 40]);
   expect(xs(false, true)).toEqual([10]);
   expect(xs(true, false)).toEqual([40]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { estimateOf, quantile } from "../../src/statistics/studentT";
+import { computeEstimate, computeQuantile } from "../../src/statistics/studentT";
 
 describe("Student's t", () => {
   // Printed tables, 97.5 % one-sided.
@@ -15,26 +15,26 @@ describe("Student's t", () => {
     [30, 2.0423],
     [120, 1.9799],
   ])("has the quantile of the tables for %d degrees of freedom", (freedom, wanted) => {
-    expect(quantile(freedom)).toBeCloseTo(wanted, 4);
+    expect(computeQuantile(freedom)).toBeCloseTo(wanted, 4);
   });
 
   test("two degrees of freedom have a closed form", () => {
     // F(t) = 1/2 + t / (2 √(2 + t²)), so t = 2a / √(1 − 4a²) · 1/√2 · … solved for a = 0.475.
     const a = 0.475;
-    expect(quantile(2)).toBeCloseTo((2 * a * Math.SQRT2) / Math.sqrt(1 - 4 * a * a), 10);
+    expect(computeQuantile(2)).toBeCloseTo((2 * a * Math.SQRT2) / Math.sqrt(1 - 4 * a * a), 10);
   });
 });
 
 describe("an estimate", () => {
   test("of three values is their mean with t(2) · s / √3", () => {
     // Mean 2, s = 1.
-    const { mean, half, count } = estimateOf([1, 2, 3]);
+    const { mean, half, count } = computeEstimate([1, 2, 3]);
     expect([mean, count]).toEqual([2, 3]);
     expect(half).toBeCloseTo(4.302653 / Math.sqrt(3), 5);
   });
 
   test("of equal values has an interval of no width, of one value none", () => {
-    expect(estimateOf([1.5, 1.5]).half).toBe(0);
-    expect(estimateOf([1.5])).toEqual({ mean: 1.5, count: 1 });
+    expect(computeEstimate([1.5, 1.5]).half).toBe(0);
+    expect(computeEstimate([1.5])).toEqual({ mean: 1.5, count: 1 });
   });
 });

@@ -1,4 +1,4 @@
-import { byteLevelAlphabet } from "../../src/backend/data/tokenizers/bytes";
+import { createByteLevelAlphabet } from "../../src/backend/data/tokenizers/bytes";
 
 /** A `tokenizer.json` of single bytes, with special tokens that have the ids from 256 on. */
 export function createByteTokenizerJson(...added: readonly string[]): string {
@@ -12,7 +12,7 @@ export function createByteTokenizerJson(...added: readonly string[]): string {
     decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
     model: {
       type: "BPE",
-      vocab: Object.fromEntries(byteLevelAlphabet().map((token, id) => [token, id])),
+      vocab: Object.fromEntries(createByteLevelAlphabet().map((token, id) => [token, id])),
       merges: [],
     },
   });

@@ -2,7 +2,7 @@
 import type { DataSet } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";
 import type { Lab } from "../../src/backend/compression/method";
-import { type CountingLab, type LabParts, methodLab } from "../../src/backend/runs/steps/methodLab";
+import { type CountingLab, type LabParts, createMethodLab } from "../../src/backend/runs/steps/methodLab";
 
 const rejectText = () => Promise.reject(new Error("This lab has no text."));
 
@@ -25,7 +25,7 @@ export function createLabWithText(
   data: DataSet,
   changes: Partial<LabParts> = {},
 ): CountingLab {
-  return methodLab({
+  return createMethodLab({
     engine,
     data: { ...data, title: "grammar" },
     tokenizer: data.tokenizer,

@@ -1,4 +1,4 @@
-import { draw } from "../../src/backend/models/initialise";
+import { draw } from "../../src/backend/models/initialize";
 
 /** Standard normal numbers, the same for the same seed everywhere. */
 export function drawNormals(count: number, seed: number): Float32Array {

@@ -5,7 +5,7 @@ import { input, parameter, scalar, type Shape, sizeOf, type Value } from "../../
 import { mul } from "../../src/backend/graph/ops/elementwise";
 import { sum } from "../../src/backend/graph/ops/reduction";
 import type { ModelInputs } from "../../src/backend/models/family";
-import { forward, type ModelShape, shapeFromConfig } from "../../src/backend/models/model";
+import { forward, type ModelShape, createShape } from "../../src/backend/models/model";
 
 export interface ReferenceCase {
   readonly name: string;
@@ -76,7 +76,7 @@ export function createReferenceTensor(name: string, shape: Shape, bound: number)
 
 /** A model on one reference case as a graph, with the numbers that it has to be fed. */
 export function createReferenceGraph({ bound, config, tensors }: Reference, reference: ReferenceCase) {
-  const shape: ModelShape = shapeFromConfig(config);
+  const shape: ModelShape = createShape(config);
   const batch = reference.tokens.length;
   const time = reference.tokens[0]!.length;
   const grid = [batch, time];

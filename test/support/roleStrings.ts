@@ -8,7 +8,7 @@ const forbidden: readonly (readonly [pattern: RegExp, instead: string])[] = [
     /\b(?:role|address)s?\.(?:split|replace|match|slice|startsWith|endsWith|substring|lastIndexOf)\(/,
     "layer, purpose or axes",
   ],
-  [/\/[^/\n]*layers\\\\?\.[^/\n]*\/[a-z]*\.?(?:test|exec)?/, "layerOf"],
+  [/\/[^/\n]*layers\\\\?\.[^/\n]*\/[a-z]*\.?(?:test|exec)?/, "findLayer"],
   [/`layers\.\$\{/, "layerRole"],
   [
     /["'`](?:layers\.\d+\.)?(?:self_attn|mlp)\.|["'`](?:[qkvo]|up|gate|down|qkv|gate_up)_proj["'`]/,

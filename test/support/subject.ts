@@ -6,8 +6,8 @@ import { type DataSet, openData } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";
 import type { EvaluationLab, Subject } from "../../src/backend/evaluation/metric";
 import { models } from "../../src/backend/models/catalog";
-import { classifierShape } from "../../src/backend/models/classifier";
-import { type ModelShape, parametersOf, shapeFromConfig } from "../../src/backend/models/model";
+import { createClassifierShape } from "../../src/backend/models/classifier";
+import { type ModelShape, parametersOf, createShape } from "../../src/backend/models/model";
 import type { HostTensors } from "../../src/backend/checkpoints/safetensors";
 import { dataSchema } from "../../src/schema/experiment";
 import { createUniform } from "./sampleValues";
@@ -39,7 +39,7 @@ export function openGrammarData(
 }
 
 export function createTinyShape(family: string, changes: Readonly<Record<string, unknown>> = {}): ModelShape {
-  return shapeFromConfig({ ...models[family]!.tiny, ...changes });
+  return createShape({ ...models[family]!.tiny, ...changes });
 }
 
 export function drawModelTensors(shape: ModelShape, seed: number): HostTensors {
@@ -91,7 +91,7 @@ export function openScoredData(folder: string): Promise<DataSet> {
 /** The family's smallest model with a head for the labels of the data. */
 export function createTinyClassifier(family: string, data: DataSet): Subject {
   const plain = createTinyShape(family, { vocab_size: data.tokenizer.vocabSize });
-  const shape = classifierShape(plain, data.labels!);
+  const shape = createClassifierShape(plain, data.labels!);
   return {
     shape,
     tensors: drawModelTensors(shape, 5),

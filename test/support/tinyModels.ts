@@ -1,9 +1,9 @@
 /** Tiny models of each family, and their training steps as graphs. */
 import { type TrainOptions, trainSchema } from "../../src/schema/experiment";
-import { initialise } from "../../src/backend/models/initialise";
-import { type ModelShape, shapeFromConfig } from "../../src/backend/models/model";
+import { initialize } from "../../src/backend/models/initialize";
+import { type ModelShape, createShape } from "../../src/backend/models/model";
 import type { HostTensors } from "../../src/backend/checkpoints/safetensors";
-import { traineeOf } from "../../src/backend/training/trainee";
+import { createTrainee } from "../../src/backend/training/trainee";
 import { buildTrainStep, type StatefulGraph } from "../../src/backend/training/trainStep";
 
 const decoder = {
@@ -28,7 +28,7 @@ export function createTinyShape(
   { layers = 2, ...changes }: { layers?: number } & Readonly<Record<string, unknown>> = {},
 ): ModelShape {
   const depth = name === "gpt2" ? { n_layer: layers } : { num_hidden_layers: layers };
-  return shapeFromConfig({ model_type: name, vocab_size: 32, ...depth, ...configs[name], ...changes });
+  return createShape({ model_type: name, vocab_size: 32, ...depth, ...configs[name], ...changes });
 }
 
 export function createTrainOptions(options: Readonly<Record<string, unknown>> = {}): TrainOptions {
@@ -40,9 +40,13 @@ export function createTinyTrainStep(
   options: Readonly<Record<string, unknown>> = {},
 ): StatefulGraph {
   const batch = { rows: 2, length: 8, segments: false, positions: false };
-  return buildTrainStep(traineeOf(createTinyShape(name, { layers: 1 })), batch, createTrainOptions(options));
+  return buildTrainStep(
+    createTrainee(createTinyShape(name, { layers: 1 })),
+    batch,
+    createTrainOptions(options),
+  );
 }
 
 export function drawWeights(shape: ModelShape, seed = 0): HostTensors {
-  return initialise(shape, seed);
+  return initialize(shape, seed);
 }

@@ -8,7 +8,7 @@ import type { ModelShape } from "../../src/backend/models/model";
 import type { TrainingSnapshot } from "../../src/backend/checkpoints/checkpoint";
 import type { HostTensors } from "../../src/backend/checkpoints/safetensors";
 import type { TrainingRequest } from "../../src/backend/training/request";
-import { traineeOf } from "../../src/backend/training/trainee";
+import { createTrainee } from "../../src/backend/training/trainee";
 import { train, type TrainingObserver, type TrainingResult } from "../../src/backend/training/trainer";
 import { createTemporaryFolder } from "./temporary";
 import { drawWeights } from "./tinyModels";
@@ -79,7 +79,7 @@ export async function trainTiny(training: TinyTraining): Promise<TinyTrainingRes
   };
   const result = await train(
     {
-      trainee: traineeOf(shape),
+      trainee: createTrainee(shape),
       tensors: drawWeights(shape),
       train: data.train,
       validation: undefined,

@@ -1,7 +1,7 @@
 /** Run folders as runs leave them, written by their own writers, with curves that look like trainings. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { ownIdentity } from "../../src/backend/runs/process/processIdentity";
+import { getOwnIdentity } from "../../src/backend/runs/process/processIdentity";
 import { addToSummary } from "../../src/backend/runs/metrics/metricLine";
 import { MetricsWriter } from "../../src/backend/runs/metrics/metricsWriter";
 import { type RecordPatch, RunFolder } from "../../src/backend/runs/folder/runFolder";
@@ -47,7 +47,7 @@ export class WrittenRun {
   static async write(workspace: string, sample: SampleRun): Promise<WrittenRun> {
     const { name, state = "done", steps = 400, variant = "" } = sample;
     mkdirSync(join(workspace, ".lathe"), { recursive: true });
-    const process = { ...(await ownIdentity()), socket: "" };
+    const process = { ...(await getOwnIdentity()), socket: "" };
     const plan: RunPlan = {
       experiment: sample.experiment ?? "sample.lathe.md",
       name,

@@ -13,16 +13,16 @@ import { createBarsPicture } from "../../src/pictures/barsPicture";
 import { type PlacedPoint, createShrinkPicture } from "../../src/pictures/shrinkPicture";
 import { findGoal } from "../../src/schema/goal";
 import {
-  barLines,
-  barsOf,
+  formatBars,
+  createBars,
   type Measure,
   measures,
   measureTitles,
-  metricsOf,
-  paretoFront,
-  shrinkingOf,
-  shrinkLines,
-  spokesmen,
+  listMetrics,
+  findParetoFront,
+  collectShrinkData,
+  formatShrinkData,
+  selectRepresentatives,
 } from "../../src/statistics/shrinkSeries";
 
 export interface ShrinkState {
@@ -77,7 +77,7 @@ export class ShrinkPage implements Panel {
       .filter(({ experiment }) => experiment === chosen)
       // In the order in which they were begun: a baseline usually comes first.
       .sort((a, b) => (a.createdAt < b.createdAt ? -1 : a.createdAt > b.createdAt ? 1 : 0));
-    const metrics = metricsOf(runs.filter(({ state }) => state === "done"));
+    const metrics = listMetrics(runs.filter(({ state }) => state === "done"));
     if (!this.loaded || metrics.length === 0)
       return renderEmptyState(
         this.loaded ? "No finished run to show" : "Looking for runs…",
@@ -127,7 +127,7 @@ export class ShrinkPage implements Panel {
       </div>
       <div class="scroll" tabindex="0" role="region" aria-label="Charts">
         ${chartMetrics.map((metric) => this.renderChart(runs, metric))} ${this.renderBars(runs)}
-        ${this.texts.draw(chosen, spokesmen(runs))}
+        ${this.texts.draw(chosen, selectRepresentatives(runs))}
         <p class="hint" aria-live="polite">
           ${this.hoveredPoint === undefined ? "Point at a mark or move to it with the Tab key to read it. Enter opens its runs in Charts." : describePoint(this.hoveredPoint)}
         </p>
@@ -135,10 +135,10 @@ export class ShrinkPage implements Panel {
   }
 
   private renderChart(runs: readonly RunSummary[], metric: string): TemplateResult {
-    const shrinking = shrinkingOf(runs, this.measure, metric);
+    const shrinking = collectShrinkData(runs, this.measure, metric);
     if (shrinking.series.length === 0)
       return html`<p class="hint">No run has ${metric} and ${measureTitles[this.measure].toLowerCase()}.</p>`;
-    const front = this.front ? paretoFront(shrinking, findGoal(metric)) : [];
+    const front = this.front ? findParetoFront(shrinking, findGoal(metric)) : [];
     const width = getPageWidth();
     const picture = createShrinkPicture({
       shrinking,
@@ -154,7 +154,7 @@ export class ShrinkPage implements Panel {
         name: `${metric.replaceAll("/", "-")}-${this.measure}`,
         title: metric,
         picture,
-        lines: () => shrinkLines(shrinking, this.measure, metric),
+        lines: () => formatShrinkData(shrinking, this.measure, metric),
       })}
       ${renderPicture(
         picture,
@@ -172,12 +172,12 @@ export class ShrinkPage implements Panel {
 
   /** How much of what the models write is repeated or no word, where that was measured. */
   private renderBars(runs: readonly RunSummary[]): TemplateResult | typeof nothing {
-    const bars = barsOf(runs, "repetition/");
+    const bars = createBars(runs, "repetition/");
     if (bars.groups.length === 0) return nothing;
     const title = "Shares of repeated and meaningless tokens";
     const picture = createBarsPicture({ title, ...bars, theme: readTheme(), width: getPageWidth() });
     return html`<section>
-      ${renderSaveButtons(this.page, this.stage, { name: "token-rates", title, picture, lines: () => barLines(bars) })}
+      ${renderSaveButtons(this.page, this.stage, { name: "token-rates", title, picture, lines: () => formatBars(bars) })}
       ${renderPicture(picture)}
     </section>`;
   }

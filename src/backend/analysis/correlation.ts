@@ -3,26 +3,26 @@
  * makes equal, as tying does for rows, show at once; a wide matrix is represented by evenly spaced columns.
  */
 import type { HeatMap } from "../../protocol/service/models";
-import { inTurns } from "./inTurns";
+import { iterateWithPauses } from "./iterateWithPauses";
 import type { RoleValues } from "./roleValues";
 
 /** Rows to sample: more of them would not change a correlation visibly. */
-const mostRows = 4096;
+const maxSamples = 4096;
 
-export async function correlationOf(
+export async function computeCorrelation(
   role: RoleValues,
   along: "rows" | "columns",
-  most: number,
+  maxItems: number,
   signal: AbortSignal,
 ): Promise<HeatMap> {
   const isColumns = along === "columns";
   const [items, samples] = isColumns ? [role.columns, role.rows] : [role.rows, role.columns];
-  const chosen = spreadEvenly(items, Math.min(most, items));
-  const sampleIndices = spreadEvenly(samples, Math.min(mostRows, samples));
-  const placeOfItem = placesOf(chosen, items);
-  const placeOfSample = placesOf(sampleIndices, samples);
-  const values = chosen.map(() => new Float64Array(sampleIndices.length));
-  for await (const line of inTurns(role.lines(), signal))
+  const itemIndices = selectEvenly(items, Math.min(maxItems, items));
+  const sampleIndices = selectEvenly(samples, Math.min(maxSamples, samples));
+  const placeOfItem = invertIndices(itemIndices, items);
+  const placeOfSample = invertIndices(sampleIndices, samples);
+  const values = itemIndices.map(() => new Float64Array(sampleIndices.length));
+  for await (const line of iterateWithPauses(role.lines(), signal))
     for (let i = 0; i < line.values.length; i++) {
       const row = line.down ? line.row + i : line.row;
       const column = line.down ? line.column : line.column + i;
@@ -31,9 +31,9 @@ export async function correlationOf(
       if (at >= 0 && of >= 0) values[at]![of] = line.values[i]!;
     }
   for (const each of values) standardize(each);
-  const size = chosen.length;
-  const found = new Array<number | null>(size * size);
-  for await (const row of inTurns(
+  const size = itemIndices.length;
+  const matrix = new Array<number | null>(size * size);
+  for await (const row of iterateWithPauses(
     Array.from({ length: size }, (_, i) => i),
     signal,
   ))
@@ -42,20 +42,20 @@ export async function correlationOf(
       const [a, b] = [values[row]!, values[column]!];
       for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
       const value = Number.isFinite(sum) ? Math.max(-1, Math.min(1, sum)) : null;
-      found[row * size + column] = value;
-      found[column * size + row] = value;
+      matrix[row * size + column] = value;
+      matrix[column * size + row] = value;
     }
-  return { rows: size, columns: size, values: found, shape: [items, items] };
+  return { rows: size, columns: size, values: matrix, shape: [items, items] };
 }
 
 /** Indices spaced evenly from the first to the last. */
-function spreadEvenly(length: number, count: number): number[] {
+function selectEvenly(length: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => Math.floor((i * length) / count));
 }
 
-function placesOf(chosen: readonly number[], length: number): Int32Array {
+function invertIndices(indices: readonly number[], length: number): Int32Array {
   const places = new Int32Array(length).fill(-1);
-  chosen.forEach((item, place) => (places[item] = place));
+  indices.forEach((item, place) => (places[item] = place));
   return places;
 }
 

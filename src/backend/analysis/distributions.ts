@@ -1,10 +1,10 @@
 /** Histograms of several models over the same edges, which a few outliers do not stretch. */
 import type { Distribution } from "../../protocol/service/models";
-import { inTurns } from "./inTurns";
+import { iterateWithPauses } from "./iterateWithPauses";
 import type { RoleValues } from "./roleValues";
 
 /** Values of one model from which the edges are computed. */
-const mostSampled = 2 ** 16;
+const maxSampleSize = 2 ** 16;
 /** Share of the values that may be beyond the edges on each side, before the margin. */
 const tail = 0.001;
 
@@ -18,19 +18,19 @@ interface Summary {
   readonly sample: readonly number[];
 }
 
-export async function distributionsOf(
+export async function computeDistributions(
   roles: readonly RoleValues[],
   bins: number,
   signal: AbortSignal,
 ): Promise<readonly Distribution[]> {
   const summaries: Summary[] = [];
   for (const role of roles) summaries.push(await summarize(role, signal));
-  const [low, high] = rangeOf(summaries);
+  const [low, high] = findRange(summaries);
   const edges = Array.from({ length: bins + 1 }, (_, i) => low + ((high - low) * i) / bins);
   const distributions: Distribution[] = [];
   for (const [i, role] of roles.entries()) {
     const { sample: _, notFinite, ...summary } = summaries[i]!;
-    const spread = await spreadOf(role, { low, high, bins, mean: summary.mean }, signal);
+    const spread = await computeHistogram(role, { low, high, bins, mean: summary.mean }, signal);
     distributions.push({ edges, ...spread, ...summary, ...(notFinite === 0 ? {} : { notFinite }) });
   }
   return distributions;
@@ -40,10 +40,10 @@ async function summarize(role: RoleValues, signal: AbortSignal): Promise<Summary
   let [count, notFinite, zeros, sum] = [0, 0, 0, 0];
   let [min, max] = [Infinity, -Infinity];
   const sample: number[] = [];
-  const stride = Math.max(1, (role.rows * role.columns) / mostSampled);
+  const stride = Math.max(1, (role.rows * role.columns) / maxSampleSize);
   // Steps of varying length, since even steps could hit the same column repeatedly.
   let [next, seed] = [0, 1];
-  for await (const { values } of inTurns(role.lines(), signal))
+  for await (const { values } of iterateWithPauses(role.lines(), signal))
     for (const value of values) {
       if (!Number.isFinite(value)) {
         notFinite++;
@@ -63,7 +63,7 @@ async function summarize(role: RoleValues, signal: AbortSignal): Promise<Summary
 }
 
 /** Nearly all values of every model, with a margin, but nothing beyond the extremes. */
-function rangeOf(summaries: readonly Summary[]): readonly [number, number] {
+function findRange(summaries: readonly Summary[]): readonly [number, number] {
   const min = Math.min(...summaries.map((each) => each.min));
   const max = Math.max(...summaries.map((each) => each.max));
   let [low, high] = [Infinity, -Infinity];
@@ -82,22 +82,22 @@ function rangeOf(summaries: readonly Summary[]): readonly [number, number] {
   return [min - width, min + width];
 }
 
-interface Spread {
+interface HistogramRange {
   readonly low: number;
   readonly high: number;
   readonly bins: number;
   readonly mean: number;
 }
 
-async function spreadOf(
+async function computeHistogram(
   role: RoleValues,
-  { low, high, bins: count, mean }: Spread,
+  { low, high, bins: count, mean }: HistogramRange,
   signal: AbortSignal,
 ): Promise<Pick<Distribution, "bins" | "deviation">> {
   const bins = new Array<number>(count).fill(0);
   const scale = count / (high - low);
   let [squares, values] = [0, 0];
-  for await (const line of inTurns(role.lines(), signal))
+  for await (const line of iterateWithPauses(role.lines(), signal))
     for (const value of line.values) {
       if (!Number.isFinite(value)) continue;
       const bin = Math.floor((value - low) * scale);

@@ -1,9 +1,9 @@
 /** A coarse picture of a matrix that loses no outlier: each rectangle shows its value of largest magnitude. */
 import type { HeatMap } from "../../protocol/service/models";
-import { inTurns } from "./inTurns";
+import { iterateWithPauses } from "./iterateWithPauses";
 import type { RoleValues } from "./roleValues";
 
-export async function heatMapOf(
+export async function computeHeatMap(
   role: RoleValues,
   size: { readonly rows: number; readonly columns: number },
   signal: AbortSignal,
@@ -12,9 +12,9 @@ export async function heatMapOf(
   const columns = Math.min(size.columns, role.columns);
   const cellOfRow = cellIndices(role.rows, rows);
   const cellOfColumn = cellIndices(role.columns, columns);
-  const shown = new Float64Array(rows * columns);
+  const cells = new Float64Array(rows * columns);
   const magnitude = new Float64Array(rows * columns).fill(-1);
-  for await (const { values, row, column, down } of inTurns(role.lines(), signal))
+  for await (const { values, row, column, down } of iterateWithPauses(role.lines(), signal))
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!;
       const cell = cellOfRow[down ? row + i : row]! * columns + cellOfColumn[down ? column : column + i]!;
@@ -22,9 +22,9 @@ export async function heatMapOf(
       const size = Number.isFinite(value) ? Math.abs(value) : Infinity;
       if (size <= magnitude[cell]!) continue;
       magnitude[cell] = size;
-      shown[cell] = value;
+      cells[cell] = value;
     }
-  const values = Array.from(shown, (value) => (Number.isFinite(value) ? value : null));
+  const values = Array.from(cells, (value) => (Number.isFinite(value) ? value : null));
   return { rows, columns, values, shape: [role.rows, role.columns] };
 }
 

@@ -7,7 +7,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import type { WeightRole } from "../../protocol/service/models";
 import { sizeOf } from "../graph/op";
 import type { OpenedModel } from "../imports/openModel";
-import { matrixSlots, type ModelShape, tensorsOf } from "../models/model";
+import { listMatrixSlots, type ModelShape, tensorsOf } from "../models/model";
 import type { MatrixSlot, StoredMatrix } from "../models/weights";
 import { requireFloats, denseShape, weightName } from "../representations/dense";
 import type { MatrixSpec, ParameterSpec, Purpose } from "../representations/representation";
@@ -33,7 +33,7 @@ interface RolePart {
   readonly at: number;
 }
 
-interface FoundRole extends WeightRole {
+interface StoredRole extends WeightRole {
   /** Absent for a norm. */
   readonly purpose?: Purpose;
   readonly parts: readonly RolePart[];
@@ -50,8 +50,8 @@ export interface RoleValues {
 const pieceValues = 2 ** 21;
 
 /** A packed matrix is listed as a whole and in its parts, however it is stored. */
-export function weightRoles(shape: ModelShape): readonly WeightRole[] {
-  return rolesOf(shape).map(({ role, layer, shape: size, representation }) => ({
+export function listWeightRoles(shape: ModelShape): readonly WeightRole[] {
+  return listRoles(shape).map(({ role, layer, shape: size, representation }) => ({
     role,
     ...(layer === undefined ? {} : { layer }),
     shape: size,
@@ -59,12 +59,12 @@ export function weightRoles(shape: ModelShape): readonly WeightRole[] {
   }));
 }
 
-export function valuesOf(model: OpenedModel, role: string): RoleValues {
-  const roles = rolesOf(model.shape);
-  const found = roles.find((each) => each.role === role);
-  if (found === undefined) throw noRole(model, role, roles);
-  const { vector, parts } = found;
-  const [rows = 1, columns = 1] = found.shape.length === 1 ? [1, ...found.shape] : found.shape;
+export function getRoleValues(model: OpenedModel, role: string): RoleValues {
+  const roles = listRoles(model.shape);
+  const match = roles.find((each) => each.role === role);
+  if (match === undefined) throw unknownRoleError(model, role, roles);
+  const { vector, parts } = match;
+  const [rows = 1, columns = 1] = match.shape.length === 1 ? [1, ...match.shape] : match.shape;
   if (vector !== undefined) {
     const values = () => requireFloats(vector.name, model.read(vector.name));
     return {
@@ -79,21 +79,21 @@ export function valuesOf(model: OpenedModel, role: string): RoleValues {
     rows,
     columns,
     lines: function* () {
-      for (const part of parts) yield* linesOf(model, part);
+      for (const part of parts) yield* readLines(model, part);
     },
   };
 }
 
 /** The same, with the purpose of each role in the model. */
-export function rolesOf(shape: ModelShape): FoundRole[] {
-  const matrices = matrixSlots(shape).flatMap(slotRoles);
+export function listRoles(shape: ModelShape): StoredRole[] {
+  const matrices = listMatrixSlots(shape).flatMap(listSlotRoles);
   const seen = new Set<string>();
   const vectors = tensorsOf(shape)
     // A norm has a weight and possibly a bias; the first represents the role.
     .filter(({ role }) => !seen.has(role) && seen.add(role))
     .map((spec) => ({
       role: spec.role,
-      ...layerOf(spec),
+      ...pickLayer(spec),
       shape: [sizeOf(spec.shape)],
       representation: "dense",
       parts: [],
@@ -102,15 +102,15 @@ export function rolesOf(shape: ModelShape): FoundRole[] {
   return [...matrices, ...vectors];
 }
 
-function layerOf({ layer }: Pick<MatrixSpec, "layer">): Pick<WeightRole, "layer"> {
+function pickLayer({ layer }: Pick<MatrixSpec, "layer">): Pick<WeightRole, "layer"> {
   return layer === undefined ? {} : { layer };
 }
 
-function slotRoles({ matrix, stored, split }: MatrixSlot): FoundRole[] {
-  const of = (spec: MatrixSpec, outputs: number, parts: readonly RolePart[]): FoundRole => ({
+function listSlotRoles({ matrix, stored, split }: MatrixSlot): StoredRole[] {
+  const of = (spec: MatrixSpec, outputs: number, parts: readonly RolePart[]): StoredRole => ({
     role: spec.role,
     purpose: spec.purpose,
-    ...layerOf(spec),
+    ...pickLayer(spec),
     shape: [spec.inputs, outputs],
     representation: [...new Set(parts.map((part) => part.stored.type))].join(" + "),
     parts,
@@ -130,12 +130,12 @@ function slotRoles({ matrix, stored, split }: MatrixSlot): FoundRole[] {
   return [whole, ...packed];
 }
 
-function* linesOf(model: OpenedModel, { stored, columns, at }: RolePart): Generator<ValueLine> {
+function* readLines(model: OpenedModel, { stored, columns, at }: RolePart): Generator<ValueLine> {
   const { matrix, type, representation, options } = stored;
   const down = type === "dense" && matrix.layout === "out_in";
   const [majors, minors] = type === "dense" ? denseShape(matrix) : [matrix.inputs, matrix.outputs];
   const [first, last] = down ? [columns.from, columns.to] : [0, majors];
-  const read = type === "dense" ? reader(model, weightName(matrix)) : whole();
+  const read = type === "dense" ? createReader(model, weightName(matrix)) : whole();
   const step = Math.max(1, Math.floor(pieceValues / minors));
   for (let start = first; start < last; start += step) {
     const end = Math.min(last, start + step);
@@ -154,11 +154,15 @@ function* linesOf(model: OpenedModel, { stored, columns, at }: RolePart): Genera
   }
 }
 
-function reader(model: OpenedModel, name: string): (from: number, to: number) => Float32Array {
+function createReader(model: OpenedModel, name: string): (from: number, to: number) => Float32Array {
   return (from, to) => requireFloats(name, model.read(name, from, to));
 }
 
-function noRole({ source }: OpenedModel, role: string, roles: readonly FoundRole[]): WorkbenchError {
+function unknownRoleError(
+  { source }: OpenedModel,
+  role: string,
+  roles: readonly StoredRole[],
+): WorkbenchError {
   const allowed = roles.map((each) => each.role);
   const nearest = allowed.reduce((best, each) => (distance(role, each) < distance(role, best) ? each : best));
   return new WorkbenchError("not-found", `${source} has no role ${role}. The nearest is ${nearest}.`, {

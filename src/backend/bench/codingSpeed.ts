@@ -1,6 +1,6 @@
 /** Times encoding and decoding bfloat16 weights against copying them, in one process. */
 import { encodeDFloat11, openDFloat11 } from "../coding/dfloat11";
-import { draw } from "../models/initialise";
+import { draw } from "../models/initialize";
 import { narrow } from "../checkpoints/halfPrecision";
 import { median } from "./productRate";
 
@@ -20,11 +20,11 @@ const rounds = 7;
 const weights = 2 ** 22;
 
 export function measureCoding(report?: (line: string) => void): CodingSpeed {
-  const drawn = draw(
+  const sample = draw(
     { name: "weights", shape: [weights], dtype: "float32", init: { kind: "normal", std: 0.02 } },
     0,
   );
-  const words = narrow(drawn as Float32Array, "bfloat16");
+  const words = narrow(sample as Float32Array, "bfloat16");
   const coded = encodeDFloat11(words);
   const copy = new Uint16Array(weights);
   const [encoding, decoding, copying]: [number[], number[], number[]] = [[], [], []];

@@ -3,9 +3,9 @@ import { axes, type CostRow } from "./costTable";
 
 const [width, height, margin] = [220, 180, 44];
 
-export function costPlot(rows: readonly CostRow[]): string {
+export function renderCostPlot(rows: readonly CostRow[]): string {
   const charts = axes.map((axis, i) =>
-    chart(
+    renderChart(
       axis,
       rows.filter((row) => row.axis === axis),
       i * (width + margin),
@@ -21,14 +21,14 @@ export function costPlot(rows: readonly CostRow[]): string {
   ].join("\n");
 }
 
-function chart(axis: string, rows: readonly CostRow[], left: number): string {
+function renderChart(axis: string, rows: readonly CostRow[], left: number): string {
   const milliseconds = rows.map(({ speed }) => speed.secondsPerStep * 1000);
-  const x = scale(
+  const x = createScale(
     rows.map(({ value }) => value),
     left + margin,
     left + width,
   );
-  const y = scale(milliseconds, height + margin - 20, margin);
+  const y = createScale(milliseconds, height + margin - 20, margin);
   const points = rows.map(({ value }, i) => [x(value), y(milliseconds[i]!)] as const);
   const mark = ([px, py]: readonly [number, number], i: number) =>
     `<circle cx="${px}" cy="${py}" r="3" fill="#0072b2"/>` +
@@ -42,7 +42,7 @@ function chart(axis: string, rows: readonly CostRow[], left: number): string {
 }
 
 /** Returns a logarithmic scale from positive numbers to pixels. */
-function scale(numbers: readonly number[], from: number, to: number): (number: number) => number {
+function createScale(numbers: readonly number[], from: number, to: number): (number: number) => number {
   const [low, high] = [Math.log(Math.min(...numbers)), Math.log(Math.max(...numbers))];
   return (number) =>
     Math.round((from + ((Math.log(number) - low) / (high - low || 1)) * (to - from)) * 10) / 10;

@@ -1,6 +1,6 @@
 /** Measures how the time of a step grows with width, depth, sequence length and batch size. A jump points to a performance fault. */
 import type { Engine } from "../engine/engine";
-import { shapeFromConfig } from "../models/model";
+import { createShape } from "../models/model";
 import { measureSpeed, type Speed, standardGpt } from "./trainingSpeed";
 
 export const axes = ["width", "layers", "sequence", "batch"] as const;
@@ -22,7 +22,7 @@ const values: Readonly<Record<Axis, readonly number[]>> = {
 const headWidth = 32;
 
 /** Varies one axis at a time; the others keep their base value. */
-export async function* costTable(engine: Engine): AsyncGenerator<CostRow> {
+export async function* measureCosts(engine: Engine): AsyncGenerator<CostRow> {
   for (const axis of axes)
     for (const value of values[axis]) {
       const sizes: Record<Axis, number> = { ...base };
@@ -39,7 +39,7 @@ export async function* costTable(engine: Engine): AsyncGenerator<CostRow> {
         axis,
         value,
         speed: await measureSpeed(engine, {
-          shape: shapeFromConfig(config),
+          shape: createShape(config),
           rows: batch,
           length: sequence,
           steps: 5,

@@ -1,11 +1,11 @@
 /** Times text generation with and without a key-value cache, alternating between the two token by token. */
 import type { Engine } from "../engine/engine";
-import { type NextToken, withoutCache, WithCache } from "../evaluation/nextToken";
-import { initialise } from "../models/initialise";
-import { dimensionsOf, shapeFromConfig } from "../models/model";
+import { type NextToken, openWithoutCache, CachedNextToken } from "../evaluation/nextToken";
+import { initialize } from "../models/initialize";
+import { dimensionsOf, createShape } from "../models/model";
 import { median } from "./productRate";
 
-export interface WritingSpeed {
+export interface GenerationRates {
   readonly promptTokensPerSecond: number;
   /** Excludes the first new token. */
   readonly newTokensPerSecond: number;
@@ -14,8 +14,8 @@ export interface WritingSpeed {
 export interface GenerationSpeed {
   readonly promptTokens: number;
   readonly newTokens: number;
-  readonly cached: WritingSpeed;
-  readonly uncached: WritingSpeed;
+  readonly cached: GenerationRates;
+  readonly uncached: GenerationRates;
   /** New tokens per second with the cache / without it. */
   readonly ratio: number;
 }
@@ -28,14 +28,14 @@ export async function measureGeneration(
   config: Readonly<Record<string, unknown>>,
   report?: (line: string) => void,
 ): Promise<GenerationSpeed> {
-  const shape = shapeFromConfig(config);
+  const shape = createShape(config);
   const { context: slots, vocabulary } = dimensionsOf(shape);
   const promptTokens = Math.floor(slots / 2);
   const newTokens = Math.floor(slots / 4);
-  const model = { shape, tensors: initialise(shape, 0) };
+  const model = { shape, tensors: initialize(shape, 0) };
   const sizes = { batch: 1, slots };
-  await using cached = new WithCache(engine, model, sizes);
-  await using uncached = await withoutCache(engine, model, sizes);
+  await using cached = new CachedNextToken(engine, model, sizes);
+  await using uncached = await openWithoutCache(engine, model, sizes);
   const writers: readonly NextToken[] = [cached, uncached];
   const prompt = (first: number) =>
     Array.from({ length: promptTokens }, (_, i) => (first + 31 * i) % vocabulary);
@@ -44,8 +44,8 @@ export async function measureGeneration(
   for (let time = 0; time < readings; time++)
     for (const [i, writer] of writers.entries()) {
       cached.forget();
-      const taken = await timed(writer, prompt(time));
-      if (time > 0) reading[i]!.push(taken);
+      const elapsed = await timeNextToken(writer, prompt(time));
+      if (time > 0) reading[i]!.push(elapsed);
     }
   const writing: number[][] = [[], []];
   const ids = prompt(readings - 1);
@@ -53,14 +53,14 @@ export async function measureGeneration(
     ids.push((step * 7) % vocabulary);
     // Alternate, so that a drift in the machine's speed affects both. The first step compiles its program.
     for (const [i, writer] of writers.entries()) {
-      const taken = await timed(writer, ids);
-      if (step > 0) writing[i]!.push(taken);
+      const elapsed = await timeNextToken(writer, ids);
+      if (step > 0) writing[i]!.push(elapsed);
     }
   }
   const [withIt, without] = writers.map((_, i) => ({
     promptTokensPerSecond: promptTokens / median(reading[i]!),
     newTokensPerSecond: 1 / median(writing[i]!),
-  })) as [WritingSpeed, WritingSpeed];
+  })) as [GenerationRates, GenerationRates];
   const ratio = withIt.newTokensPerSecond / without.newTokensPerSecond;
   report?.(
     `writing: ${withIt.newTokensPerSecond.toFixed(1)} tokens/s, ${ratio.toFixed(1)} times without a cache`,
@@ -69,8 +69,8 @@ export async function measureGeneration(
 }
 
 /** Measures the seconds that the next token takes. */
-async function timed(writer: NextToken, ids: readonly number[]): Promise<number> {
-  const begun = performance.now();
+async function timeNextToken(writer: NextToken, ids: readonly number[]): Promise<number> {
+  const startedAt = performance.now();
   await writer.logits([{ ids, isOpen: true }], new AbortController().signal);
-  return (performance.now() - begun) / 1000;
+  return (performance.now() - startedAt) / 1000;
 }

@@ -1,17 +1,17 @@
 /**
  * Ways to compute a grouped block, y = G(x; A) + G(Π(x); B), that differ in the memory layout of activations and weights.
- * Models use the two of `groupedProduct`; the others are compared with them.
+ * Models use the two of `multiplyGrouped`; the others are compared with them.
  */
-import { batched, type Layout, stacked } from "../representations/groupedProduct";
+import { multiplyBatched, type Layout, multiplyStacked } from "../representations/groupedProduct";
 import { constant, defineOp, type Op, type Value } from "../graph/op";
 import { add, mul } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";
 import { concat, reshape, slice, transpose } from "../graph/ops/movement";
 
 /** One product per group, on a slice of the columns. */
-const sliced: Layout = (x, a, b, sizes) => {
+const multiplySlices: Layout = (x, a, b, sizes) => {
   const { rows, groups, n, o } = sizes;
-  const turned = reshape(transpose(reshape(x, { shape: [rows, n, groups] }), { perm: [0, 2, 1] }), {
+  const permuted = reshape(transpose(reshape(x, { shape: [rows, n, groups] }), { perm: [0, 2, 1] }), {
     shape: [rows, groups * n],
   });
   const product = (from: Value, weight: Value, group: number) =>
@@ -20,19 +20,19 @@ const sliced: Layout = (x, a, b, sizes) => {
       reshape(slice(weight, { axis: 0, start: group, end: group + 1 }), { shape: [n, o] }),
     );
   const parts = Array.from({ length: groups }, (_, group) =>
-    add(product(x, a, group), product(turned, b, group)),
+    add(product(x, a, group), product(permuted, b, group)),
   );
   return concat(...parts, { axis: 1 });
 };
 
 /** One product with the equivalent dense matrix, assembled from both weights. */
-const assembled: Layout = (x, a, b, { groups, n, o }) => {
+const multiplyAssembled: Layout = (x, a, b, { groups, n, o }) => {
   const eye = Float32Array.from({ length: groups * groups }, (_, i) => +(i % (groups + 1) === 0));
   const diagonal = (weight: Value) =>
     mul(reshape(weight, { shape: [groups, n, 1, o] }), constant(eye, [groups, 1, groups, 1]));
-  const turned = transpose(diagonal(b), { perm: [1, 0, 2, 3] }); // input b·g + a is input b of group a
+  const permuted = transpose(diagonal(b), { perm: [1, 0, 2, 3] }); // input b·g + a is input b of group a
   const shape = [groups * n, groups * o];
-  return matmul(x, add(reshape(diagonal(a), { shape }), reshape(turned, { shape })));
+  return matmul(x, add(reshape(diagonal(a), { shape }), reshape(permuted, { shape })));
 };
 
 /** A grouped convolution with kernel size 1: channels × time, weights [g·o, n]. Its input gradient is the same operation. */
@@ -49,8 +49,8 @@ const groupedConvolution: Op<[Value, Value], { group: number }> = defineOp<[Valu
     gradient: ({ inputs: [x, weight], grad: dy, attrs: { group } }) => {
       const [outputs, n] = weight.type.shape as [number, number];
       const [o, rows] = [outputs / group, x.type.shape[2]!];
-      const turned = transpose(reshape(weight, { shape: [group, o, n] }), { perm: [0, 2, 1] });
-      const dx = groupedConvolution(dy, reshape(turned, { shape: [group * n, o] }), { group });
+      const permuted = transpose(reshape(weight, { shape: [group, o, n] }), { perm: [0, 2, 1] });
+      const dx = groupedConvolution(dy, reshape(permuted, { shape: [group * n, o] }), { group });
       const dw = matmul(reshape(dy, { shape: [group, o, rows] }), reshape(x, { shape: [group, n, rows] }), {
         transposeB: true,
       });
@@ -79,18 +79,24 @@ const groupedConvolution: Op<[Value, Value], { group: number }> = defineOp<[Valu
   },
 );
 
-const convolved: Layout = (x, a, b, { rows, groups, n, o }) => {
+const convolve: Layout = (x, a, b, { rows, groups, n, o }) => {
   const channels = reshape(transpose(x, { perm: [1, 0] }), { shape: [1, groups * n, rows] });
   const kernel = (weight: Value) =>
     reshape(transpose(weight, { perm: [0, 2, 1] }), { shape: [groups * o, n] });
-  const turned = reshape(transpose(reshape(x, { shape: [rows, n, groups] }), { perm: [2, 1, 0] }), {
+  const permuted = reshape(transpose(reshape(x, { shape: [rows, n, groups] }), { perm: [2, 1, 0] }), {
     shape: [1, groups * n, rows],
   });
   const y = add(
     groupedConvolution(channels, kernel(a), { group: groups }),
-    groupedConvolution(turned, kernel(b), { group: groups }),
+    groupedConvolution(permuted, kernel(b), { group: groups }),
   );
   return transpose(reshape(y, { shape: [groups * o, rows] }), { perm: [1, 0] });
 };
 
-export const layouts: Readonly<Record<string, Layout>> = { batched, stacked, sliced, assembled, convolved };
+export const layouts: Readonly<Record<string, Layout>> = {
+  batched: multiplyBatched,
+  stacked: multiplyStacked,
+  sliced: multiplySlices,
+  assembled: multiplyAssembled,
+  convolved: convolve,
+};

@@ -8,11 +8,11 @@ import { dataSchema } from "../../schema/experiment";
 import { openData } from "../data/dataSet";
 import type { Engine } from "../engine/engine";
 import { methods } from "../methods/catalog";
-import { gradientsOn } from "../compression/calibration/gradients";
+import { computeGradients } from "../compression/calibration/gradients";
 import type { AnyMethod, Lab } from "../compression/method";
 import { observe } from "../compression/calibration/observe";
-import { initialise } from "../models/initialise";
-import { matrixSlots, type ModelShape, partsOf, shapeFromConfig } from "../models/model";
+import { initialize } from "../models/initialize";
+import { listMatrixSlots, type ModelShape, partsOf, createShape } from "../models/model";
 import { layerRole } from "../models/roles";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 
@@ -37,7 +37,7 @@ export interface OneShotSpeed extends OneShotCase {
 }
 
 /** Every method with its default options, and low rank also with calibration. */
-export function oneShotCases(): OneShotCase[] {
+export function listOneShotCases(): OneShotCase[] {
   const plain = Object.keys(methods).map((method): OneShotCase => ({ method, options: {} }));
   return [...plain, { method: "svd", options: { whiten: true } }];
 }
@@ -48,13 +48,13 @@ export async function measureOneShot(
   { method: name, options }: OneShotCase,
   width: number,
 ): Promise<OneShotSpeed> {
-  const shape = layerOf(width);
-  const model = { shape, tensors: initialise(shape, 0) };
+  const shape = createLayerShape(width);
+  const model = { shape, tensors: initialize(shape, 0) };
   const method = methods[name]!;
-  const { role, given } = firstSuited(shape, method, options);
+  const { role, methodOptions } = findSuitableRole(shape, method, options);
   const cacheFolder = mkdtempSync(join(tmpdir(), "lathe-bench-"));
   try {
-    using data = await openData(textOptions(), { baseFolder: ".", cacheFolder });
+    using data = await openData(createTextOptions(), { baseFolder: ".", cacheFolder });
     let observing = 0;
     const call = {
       engine,
@@ -64,19 +64,19 @@ export async function measureOneShot(
       progress: () => undefined,
     };
     const timed = async <T>(reading: Promise<T>): Promise<T> => {
-      const begun = performance.now();
-      const found = await reading;
-      observing += (performance.now() - begun) / 1000;
-      return found;
+      const startedAt = performance.now();
+      const result = await reading;
+      observing += (performance.now() - startedAt) / 1000;
+      return result;
     };
-    const lab = labOver({
-      observe: (...asked) => timed(observe(...asked, call)),
-      gradients: (...asked) => timed(gradientsOn(...asked, call)),
+    const lab = createLab({
+      observe: (...args) => timed(observe(...args, call)),
+      gradients: (...args) => timed(computeGradients(...args, call)),
     });
     const bytesBefore = process.memoryUsage().rss;
-    const begun = performance.now();
-    await method.apply(model, given, lab);
-    const seconds = (performance.now() - begun) / 1000;
+    const startedAt = performance.now();
+    await method.apply(model, methodOptions, lab);
+    const seconds = (performance.now() - startedAt) / 1000;
     const peakBytes = process.resourceUsage().maxRSS * 1024;
     return { method: name, options, width, role, seconds, observing, peakBytes, bytesBefore };
   } finally {
@@ -85,8 +85,8 @@ export async function measureOneShot(
 }
 
 /** A configuration of one layer with GPT-2's proportions. */
-function layerOf(width: number): ModelShape {
-  return shapeFromConfig({
+function createLayerShape(width: number): ModelShape {
+  return createShape({
     model_type: "gpt2",
     vocab_size: 257,
     n_embd: width,
@@ -96,7 +96,7 @@ function layerOf(width: number): ModelShape {
   });
 }
 
-function textOptions() {
+function createTextOptions() {
   const { samples, length } = calibrationSize;
   return dataSchema.parse({
     grammar: { length: 2 * samples * length },
@@ -106,36 +106,36 @@ function textOptions() {
 }
 
 /** Lists the square matrices of the layer in the order in which they are tried. Methods without `targets` get the whole layer. */
-function squareRoles(shape: ModelShape): string[] {
-  const matrices = matrixSlots(shape).flatMap(({ matrix }) => [matrix, ...partsOf(matrix)]);
-  return (["attention output", "value", "query"] as const).flatMap((wanted) =>
-    matrices.flatMap(({ role, purpose }) => (purpose === wanted ? [role] : [])),
+function listSquareRoles(shape: ModelShape): string[] {
+  const matrices = listMatrixSlots(shape).flatMap(({ matrix }) => [matrix, ...partsOf(matrix)]);
+  return (["attention output", "value", "query"] as const).flatMap((wantedPurpose) =>
+    matrices.flatMap(({ role, purpose }) => (purpose === wantedPurpose ? [role] : [])),
   );
 }
 const wholeLayer = layerRole(0);
 
 /** Removes half of the matrix, or uses the third of the method's levels. */
-function firstSuited(shape: ModelShape, method: AnyMethod, options: OneShotCase["options"]) {
-  const { shape: known } = method.options as unknown as z.ZodObject;
+function findSuitableRole(shape: ModelShape, method: AnyMethod, options: OneShotCase["options"]) {
+  const { shape: schemaShape } = method.options as unknown as z.ZodObject;
   let reason: WorkbenchError | undefined;
-  for (const role of "targets" in known ? squareRoles(shape) : [wholeLayer])
+  for (const role of "targets" in schemaShape ? listSquareRoles(shape) : [wholeLayer])
     try {
       const rate = method.levels?.[2] ?? 0.5;
-      const given: unknown = method.options.parse({
+      const methodOptions: unknown = method.options.parse({
         [method.rate]: rate,
         ...(role === wholeLayer ? {} : { targets: role }),
         ...options,
       });
-      const { shape: after } = method.plan(shape, given);
-      if (matrixSlots(after).length > 0) return { role, given };
+      const { shape: after } = method.plan(shape, methodOptions);
+      if (listMatrixSlots(after).length > 0) return { role, methodOptions };
     } catch (thrown) {
       reason ??= toWorkbenchError(thrown);
     }
   throw reason!;
 }
 
-function labOver(reading: Pick<Lab, "observe" | "gradients">): Lab {
-  const trains = () =>
+function createLab(reading: Pick<Lab, "observe" | "gradients">): Lab {
+  const refuseTraining = () =>
     Promise.reject<Checkpoint>(
       new WorkbenchError("unsupported", "The method trains, so it is not a one-shot method."),
     );
@@ -143,8 +143,8 @@ function labOver(reading: Pick<Lab, "observe" | "gradients">): Lab {
     seed: 0,
     signal: new AbortController().signal,
     ...reading,
-    train: trains,
-    fit: () => trains().then(({ tensors }) => tensors),
+    train: refuseTraining,
+    fit: () => refuseTraining().then(({ tensors }) => tensors),
     evaluate: () =>
       Promise.reject(new WorkbenchError("unsupported", "The method evaluates the model while it works.")),
     trial: () => undefined,

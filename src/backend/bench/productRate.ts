@@ -20,10 +20,10 @@ export async function openProductRate(engine: Engine): Promise<ProductRate> {
   const feeds = { left: filled([rows, inner]), right: filled([inner, columns]) };
   return {
     async measure() {
-      const begun = performance.now();
+      const startedAt = performance.now();
       const { product } = await program.run(feeds);
       await product!.read();
-      const seconds = (performance.now() - begun) / 1000;
+      const seconds = (performance.now() - startedAt) / 1000;
       product![Symbol.dispose]();
       return (2 * rows * inner * columns) / seconds;
     },

@@ -2,19 +2,19 @@
 import { trainSchema } from "../../schema/experiment";
 import type { Batch } from "../data/split";
 import type { Engine, Tensor, Tensors } from "../engine/engine";
-import { memoryOf } from "../graph/cost";
-import { inputsOf } from "../graph/graph";
+import { estimateMemory } from "../graph/cost";
+import { listInputs } from "../graph/graph";
 import { sizeOf } from "../graph/op";
 import { recomputeGateName } from "../graph/recompute";
-import { initialise } from "../models/initialise";
-import { dimensionsOf, matrixSlots, type ModelShape, parametersOf } from "../models/model";
+import { initialize } from "../models/initialize";
+import { dimensionsOf, listMatrixSlots, type ModelShape, parametersOf } from "../models/model";
 import type { Purpose } from "../representations/representation";
-import { disposeAll, only } from "../training/evaluateLoss";
+import { disposeAll, pickTensors } from "../training/evaluateLoss";
 import { feedBatch, handOver, uploadScalar } from "../training/feeds";
 import { optimizers } from "../training/optimizers/catalog";
 import type { MemorySavings } from "../training/memorySavings";
-import { memoryLimit, memorySavings } from "../training/stepMemory";
-import { traineeOf } from "../training/trainee";
+import { getMemoryLimit, chooseMemorySavings } from "../training/stepMemory";
+import { createTrainee } from "../training/trainee";
 import { buildTrainStep, dropoutSeedName, inverseCountName } from "../training/trainStep";
 import { median, openProductRate } from "./productRate";
 
@@ -50,7 +50,7 @@ export interface Speed {
   /** Median of `seconds`. */
   readonly secondsPerStep: number;
   readonly tokensPerSecond: number;
-  /** Operations of a step according to `modelFlops`, per second. */
+  /** Operations of a step according to `countModelFlops`, per second. */
   readonly flopsPerSecond: number;
   readonly ceilingFlopsPerSecond: number;
   /** flopsPerSecond / ceilingFlopsPerSecond */
@@ -66,10 +66,10 @@ export interface Speed {
 /** Printed with every figure, because conventions differ (this one: Chowdhery et al. 2022, appendix B). */
 export const flopsFormula = "6 · parameters + 12 · layers · heads · head width · sequence, per token";
 
-export function modelFlops(shape: ModelShape, length: number): number {
+export function countModelFlops(shape: ModelShape, length: number): number {
   const { layers, heads, headDim } = dimensionsOf(shape);
   // Looking up rows of a table takes no arithmetic; a tied table is also the head.
-  const slots = matrixSlots(shape);
+  const slots = listMatrixSlots(shape);
   const sizeOfTables = (...purposes: Purpose[]) => {
     const roles = slots.flatMap(({ matrix: { purpose, role } }) =>
       purposes.includes(purpose) ? [role] : [],
@@ -85,7 +85,7 @@ export function modelFlops(shape: ModelShape, length: number): number {
 
 export function countParameters(shape: ModelShape): number {
   return parametersOf(shape).reduce(
-    (total, { shape: own, trainable }) => total + (trainable ? sizeOf(own) : 0),
+    (total, { shape: parameterShape, trainable }) => total + (trainable ? sizeOf(parameterShape) : 0),
     0,
   );
 }
@@ -97,19 +97,19 @@ export async function measureSpeed(
 ): Promise<Speed> {
   const { shape, rows, length, steps, warmup } = request;
   const options = trainSchema.parse({ weight_decay: 0.1, ...request.train });
-  const trainee = traineeOf(shape);
+  const trainee = createTrainee(shape);
   const size = { rows, length, segments: false, positions: false };
-  const savings = memorySavings(trainee, size, options, memoryLimit(engine.device.name));
+  const savings = chooseMemorySavings(trainee, size, options, getMemoryLimit(engine.device.name));
   const graph = buildTrainStep(trainee, size, options, savings);
   const program = await engine.compile(graph, { state: graph.state });
   await using ceiling = await openProductRate(engine);
-  const held: Record<string, Tensor> = {};
-  for (const [name, tensor] of initialise(shape, 0)) held[name] = handOver(engine, tensor);
+  const stateTensors: Record<string, Tensor> = {};
+  for (const [name, tensor] of initialize(shape, 0)) stateTensors[name] = handOver(engine, tensor);
   const states = new Set(Object.values(graph.state));
-  for (const { name, type } of inputsOf(graph))
-    if (states.has(name) && held[name] === undefined)
-      held[name] = engine.upload(type, new Float32Array(sizeOf(type.shape)));
-  const batch = syntheticBatch(rows, length, dimensionsOf(shape).vocabulary);
+  for (const { name, type } of listInputs(graph))
+    if (states.has(name) && stateTensors[name] === undefined)
+      stateTensors[name] = engine.upload(type, new Float32Array(sizeOf(type.shape)));
+  const batch = createSyntheticBatch(rows, length, dimensionsOf(shape).vocabulary);
 
   const seconds: number[] = [];
   const ceilings: number[] = [];
@@ -125,28 +125,28 @@ export async function measureSpeed(
       [dropoutSeedName]: engine.upload({ dtype: "int32", shape: [] }, Int32Array.of(step)),
       [recomputeGateName]: engine.upload({ dtype: "bool", shape: [] }, Uint8Array.of(1)),
     };
-    const begun = performance.now();
-    const outputs = await program.run(only(program.inputs, { ...held, ...feeds }));
+    const startedAt = performance.now();
+    const outputs = await program.run(pickTensors(program.inputs, { ...stateTensors, ...feeds }));
     const [loss] = await outputs.loss!.read();
-    const taken = (performance.now() - begun) / 1000;
-    for (const [output, name] of Object.entries(graph.state)) held[name] = outputs[output]!;
+    const elapsed = (performance.now() - startedAt) / 1000;
+    for (const [output, name] of Object.entries(graph.state)) stateTensors[name] = outputs[output]!;
     disposeAll(feeds);
     losses.push(Number(loss));
     if (step > warmup) {
-      seconds.push(taken);
+      seconds.push(elapsed);
       // Alternate with the steps, so that a drift in the machine's speed affects both.
       for (let i = 0; i < 3; i++) ceilings.push(await ceiling.measure());
     }
-    report?.(`step ${step}: ${taken.toFixed(3)} s, loss ${Number(loss).toFixed(4)}`);
+    report?.(`step ${step}: ${elapsed.toFixed(3)} s, loss ${Number(loss).toFixed(4)}`);
   }
-  disposeAll(held);
+  disposeAll(stateTensors);
   await program[Symbol.asyncDispose]();
 
   const secondsPerStep = median(seconds);
   const tokens = rows * length;
-  const flopsPerSecond = (modelFlops(shape, length) * tokens) / secondsPerStep;
+  const flopsPerSecond = (countModelFlops(shape, length) * tokens) / secondsPerStep;
   const ceilingFlopsPerSecond = median(ceilings);
-  const { state, working } = memoryOf(graph, graph.state);
+  const { state, working } = estimateMemory(graph, graph.state);
   return {
     parameters: countParameters(shape),
     rows,
@@ -166,7 +166,7 @@ export async function measureSpeed(
 }
 
 /** A learnable text, so that a falling loss shows that the timed steps train. */
-function syntheticBatch(rows: number, length: number, vocabulary: number): Batch {
+function createSyntheticBatch(rows: number, length: number, vocabulary: number): Batch {
   const token = (i: number) => (i * 31) % vocabulary;
   const size = rows * length;
   return {

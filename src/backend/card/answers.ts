@@ -1,8 +1,8 @@
 /** Answers a card's questions from the runs, over the seeds that two variants share. No answer is stored. */
 import type { Paper } from "../../schema/paper";
-import { type Group, valueOf } from "./figures";
-import { standingOf } from "./standing";
-import { type Estimate, estimateOf } from "../../statistics/studentT";
+import { type Group, getValue } from "./figures";
+import { decideOutcome } from "./outcome";
+import { type Estimate, computeEstimate } from "../../statistics/studentT";
 
 export type Question = Paper["questions"][number];
 
@@ -17,26 +17,26 @@ export interface Answer {
   readonly reason?: string;
 }
 
-export function answerOf(question: Question, groups: readonly Group[]): Answer {
+export function answerQuestion(question: Question, groups: readonly Group[]): Answer {
   const { variant, against, quantity } = question;
   // A point of a sweep has its own name.
   const [own, other] = [variant, against].map(
-    (wanted) =>
-      groups.find(({ name }) => name === wanted) ?? groups.find((group) => group.variant === wanted),
+    (requested) =>
+      groups.find(({ name }) => name === requested) ?? groups.find((group) => group.variant === requested),
   );
-  const open = [variant, against].filter(
-    (wanted) =>
-      !groups.some(({ name }) => name === wanted) &&
-      groups.filter((group) => group.variant === wanted).length > 1,
+  const ambiguous = [variant, against].filter(
+    (requested) =>
+      !groups.some(({ name }) => name === requested) &&
+      groups.filter((group) => group.variant === requested).length > 1,
   );
-  if (open.length > 0)
+  if (ambiguous.length > 0)
     return {
       question,
       answer: "not decided",
-      reason: `${open.join(" and ")} has several points of a sweep; the question has to name one`,
+      reason: `${ambiguous.join(" and ")} has several points of a sweep; the question has to name one`,
     };
-  const first = bySeed(own, quantity);
-  const second = bySeed(other, quantity);
+  const first = indexBySeed(own, quantity);
+  const second = indexBySeed(other, quantity);
   const seeds = [...first.keys()].filter((seed) => second.has(seed));
   if (seeds.length === 0) {
     const missing = [first.size === 0 ? variant : [], second.size === 0 ? against : []].flat();
@@ -46,13 +46,14 @@ export function answerOf(question: Question, groups: readonly Group[]): Answer {
         : `${variant} and ${against} have no seed in common`;
     return { question, answer: "not decided", reason };
   }
-  const of = (values: ReadonlyMap<number, number>) => estimateOf(seeds.map((seed) => values.get(seed)!));
+  const estimate = (values: ReadonlyMap<number, number>) =>
+    computeEstimate(seeds.map((seed) => values.get(seed)!));
   // The same seed draws the same batches for both, so the effect of the batches on the loss cancels.
-  const difference = estimateOf(seeds.map((seed) => first.get(seed)! - second.get(seed)!));
-  const estimates = { question, own: of(first), other: of(second), difference };
+  const difference = computeEstimate(seeds.map((seed) => first.get(seed)! - second.get(seed)!));
+  const estimates = { question, own: estimate(first), other: estimate(second), difference };
   if (difference.half === undefined)
     return { ...estimates, answer: "not decided", reason: "a single seed has no spread" };
-  const standing = standingOf(difference, question);
+  const standing = decideOutcome(difference, question);
   if (standing === "better" || standing === "as good") return { ...estimates, answer: "yes" };
   if (standing === "worse") return { ...estimates, answer: "no" };
   return {
@@ -62,10 +63,10 @@ export function answerOf(question: Question, groups: readonly Group[]): Answer {
   };
 }
 
-function bySeed(group: Group | undefined, quantity: Question["quantity"]): ReadonlyMap<number, number> {
+function indexBySeed(group: Group | undefined, quantity: Question["quantity"]): ReadonlyMap<number, number> {
   return new Map(
     (group?.runs ?? []).flatMap((run) => {
-      const value = valueOf(run, quantity, undefined);
+      const value = getValue(run, quantity, undefined);
       return value === undefined ? [] : [[run.seed, value] as const];
     }),
   );

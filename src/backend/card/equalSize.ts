@@ -3,9 +3,9 @@
  * Between two sizes of the control, its measure is interpolated linearly over the logarithm of the bits.
  */
 import type { Paper } from "../../schema/paper";
-import { type Estimate, estimateOf } from "../../statistics/studentT";
-import { type Group, type RunFigures, valueOf } from "./figures";
-import { isHigherBetter, type Standing, standingOf, standings } from "./standing";
+import { type Estimate, computeEstimate } from "../../statistics/studentT";
+import { type Group, type RunFigures, getValue } from "./figures";
+import { isHigherBetter, type Outcome, decideOutcome, outcomes } from "./outcome";
 
 export type Control = Paper["controls"][number];
 
@@ -17,7 +17,7 @@ export interface SizedPoint {
   /** The value of the dense model with as many bits. */
   readonly control: Estimate;
   readonly difference: Estimate;
-  readonly standing: Standing;
+  readonly standing: Outcome;
 }
 
 export interface SizedComparison {
@@ -27,20 +27,22 @@ export interface SizedComparison {
   readonly outside: readonly string[];
 }
 
-interface Place {
+interface Measurement {
   readonly bits: number;
   readonly value: number;
 }
 
-export function sizedComparisons(
+export function compareAtEqualSize(
   { controls, baseline }: Pick<Paper, "controls" | "baseline">,
   groups: readonly Group[],
 ): SizedComparison[] {
   return controls.flatMap((rule): SizedComparison[] => {
     const isControl = ({ variant }: Group) => variant === rule.variant || variant === baseline;
-    const lines = controlLines(groups.filter(isControl), rule.quantity);
+    const lines = collectControls(groups.filter(isControl), rule.quantity);
     if (lines.size === 0) return [];
-    const points = groups.filter((group) => !isControl(group)).map((group) => pointOf(rule, group, lines));
+    const points = groups
+      .filter((group) => !isControl(group))
+      .map((group) => comparePoint(rule, group, lines));
     return [
       {
         rule,
@@ -52,49 +54,54 @@ export function sizedComparisons(
 }
 
 /** The controls of each seed, smallest first. */
-function controlLines(groups: readonly Group[], quantity: string): ReadonlyMap<number, readonly Place[]> {
-  const lines = new Map<number, Place[]>();
+function collectControls(
+  groups: readonly Group[],
+  quantity: string,
+): ReadonlyMap<number, readonly Measurement[]> {
+  const lines = new Map<number, Measurement[]>();
   for (const run of groups.flatMap(({ runs }) => runs)) {
-    const place = placeOf(run, quantity);
+    const place = findMeasurement(run, quantity);
     if (place !== undefined) lines.set(run.seed, [...(lines.get(run.seed) ?? []), place]);
   }
   for (const line of lines.values()) line.sort((a, b) => a.bits - b.bits);
   return lines;
 }
 
-function placeOf(run: RunFigures, quantity: string): Place | undefined {
-  const [bits, value] = [run.values["parameters/bits"], valueOf(run, quantity, undefined)];
+function findMeasurement(run: RunFigures, quantity: string): Measurement | undefined {
+  const [bits, value] = [run.values["parameters/bits"], getValue(run, quantity, undefined)];
   return bits === undefined || value === undefined ? undefined : { bits, value };
 }
 
-function pointOf(
+function comparePoint(
   rule: Control,
   { name, variant, runs }: Group,
-  lines: ReadonlyMap<number, readonly Place[]>,
+  lines: ReadonlyMap<number, readonly Measurement[]>,
 ): { readonly point?: SizedPoint; readonly outside?: string } {
   const pairs = runs.flatMap((run) => {
-    const [own, line] = [placeOf(run, rule.quantity), lines.get(run.seed)];
-    return own === undefined || line === undefined ? [] : [{ own, control: valueAt(line, own.bits) }];
+    const [own, line] = [findMeasurement(run, rule.quantity), lines.get(run.seed)];
+    return own === undefined || line === undefined
+      ? []
+      : [{ own, control: interpolateControl(line, own.bits) }];
   });
   if (pairs.length === 0) return {};
   const inside = pairs.flatMap(({ own, control }) => (control === undefined ? [] : [{ own, control }]));
   if (inside.length === 0) return { outside: name };
-  const difference = estimateOf(inside.map(({ own, control }) => own.value - control));
+  const difference = computeEstimate(inside.map(({ own, control }) => own.value - control));
   return {
     point: {
       name,
       variant,
       bits: inside[0]!.own.bits,
-      own: estimateOf(inside.map(({ own }) => own.value)),
-      control: estimateOf(inside.map(({ control }) => control)),
+      own: computeEstimate(inside.map(({ own }) => own.value)),
+      control: computeEstimate(inside.map(({ control }) => control)),
       difference,
-      standing: standingOf(difference, rule),
+      standing: decideOutcome(difference, rule),
     },
   };
 }
 
 /** Undefined if every control is larger, or every one smaller. */
-function valueAt(line: readonly Place[], bits: number): number | undefined {
+function interpolateControl(line: readonly Measurement[], bits: number): number | undefined {
   const above = line.findIndex((place) => place.bits >= bits);
   const [low, high] = [line[above - 1], line[above]];
   if (high?.bits === bits) return high.value;
@@ -104,18 +111,18 @@ function valueAt(line: readonly Place[], bits: number): number | undefined {
 }
 
 /** One sentence each for the points that are better than, as good as and worse than dense models of their size. */
-export function sizedSentences({ rule, points, outside }: SizedComparison): string[] {
+export function describeSizedComparison({ rule, points, outside }: SizedComparison): string[] {
   const { quantity, variant, tolerance } = rule;
-  const listNames = (standing: Standing) =>
+  const listNames = (standing: Outcome) =>
     points.filter((point) => point.standing === standing).map(({ name }) => name);
-  const words: Readonly<Record<Standing, string>> = {
+  const words: Readonly<Record<Outcome, string>> = {
     better: "Better than dense models of as many bits",
     "as good": "As good",
     worse: "Worse",
     "not decided": "Not decided",
   };
   const head = `${points.length} points of methods are compared with dense models of as many stored bits by ${quantity} (${isHigherBetter(rule) ? "higher" : "lower"} is better, ${tolerance} counts as equal). The dense models are those of ${variant}, interpolated between their sizes.`;
-  const lists = standings.flatMap((standing) => {
+  const lists = outcomes.flatMap((standing) => {
     const names = listNames(standing);
     if (names.length > 0) return [`${words[standing]} (${names.length}): ${names.join(", ")}.`];
     return standing === "better" ? ["No point is better than a dense model of as many bits."] : [];

@@ -1,6 +1,6 @@
 /** The values of each run for a card, and of the runs of a variant together. */
 import type { Quantity } from "../../schema/paper";
-import { type Estimate, estimateOf } from "../../statistics/studentT";
+import { type Estimate, computeEstimate } from "../../statistics/studentT";
 
 export interface RunFigures {
   readonly variant: string;
@@ -33,7 +33,7 @@ export interface Group {
   readonly runs: readonly RunFigures[];
 }
 
-export function groupsOf(runs: readonly RunFigures[]): Group[] {
+export function groupRuns(runs: readonly RunFigures[]): Group[] {
   const groups = new Map<string, Group>();
   for (const run of runs) {
     const { variant, point } = run;
@@ -49,7 +49,7 @@ export function groupsOf(runs: readonly RunFigures[]): Group[] {
  * The value of one run. Percentages are relative to the first run of the baseline, whose size is the same for every
  * seed.
  */
-export function valueOf(
+export function getValue(
   run: RunFigures,
   quantity: Quantity,
   baseline: Group | undefined,
@@ -59,8 +59,8 @@ export function valueOf(
   if (quantity === "parameters/stored" || quantity === "parameters/removed_percent") {
     if (run.stored === undefined) return undefined;
     const { before, after } = run.stored;
-    const remaining = sumOf(after, roles);
-    return quantity === "parameters/stored" ? remaining : 100 * (1 - remaining / sumOf(before, roles));
+    const remaining = sumRoles(after, roles);
+    return quantity === "parameters/stored" ? remaining : 100 * (1 - remaining / sumRoles(before, roles));
   }
   if (quantity === "loss_gap") {
     const [train, validation] = [values["train/loss"], values["eval/loss"]];
@@ -69,18 +69,18 @@ export function valueOf(
   if (quantity !== "parameters/non_embedding_percent" && quantity !== "parameters/total_percent")
     return values[quantity];
   const part = quantity === "parameters/total_percent" ? "parameters/total" : "parameters/non_embedding";
-  const [own, whole] = [values[part], baseline?.runs[0]?.values[part]];
-  return own === undefined || whole === undefined ? undefined : (100 * own) / whole;
+  const [runValue, whole] = [values[part], baseline?.runs[0]?.values[part]];
+  return runValue === undefined || whole === undefined ? undefined : (100 * runValue) / whole;
 }
 
 /**
  * A packed matrix is counted as a whole or by its parts: an address and an address of its part never occur together.
  */
-function sumOf(
+function sumRoles(
   stored: Readonly<Record<string, number>>,
   roles: string | readonly string[] | undefined,
 ): number {
-  const patterns = roles === undefined ? undefined : [roles].flat().map(globOf);
+  const patterns = roles === undefined ? undefined : [roles].flat().map(compileGlob);
   return Object.entries(stored).reduce(
     (sum, [address, count]) =>
       patterns === undefined || patterns.some((pattern) => pattern.test(address)) ? sum + count : sum,
@@ -88,16 +88,16 @@ function sumOf(
   );
 }
 
-function globOf(pattern: string): RegExp {
+function compileGlob(pattern: string): RegExp {
   return new RegExp(`^${pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*")}$`);
 }
 
-export function groupEstimate(
+export function estimateGroup(
   group: Group | undefined,
   quantity: Quantity,
   baseline: Group | undefined,
   roles?: string | readonly string[],
 ): Estimate | undefined {
-  const values = (group?.runs ?? []).flatMap((run) => valueOf(run, quantity, baseline, roles) ?? []);
-  return values.length === 0 ? undefined : estimateOf(values);
+  const values = (group?.runs ?? []).flatMap((run) => getValue(run, quantity, baseline, roles) ?? []);
+  return values.length === 0 ? undefined : computeEstimate(values);
 }

@@ -1,13 +1,13 @@
 /** A paper card: published numbers next to those of the runs, the models with their losses, and the conclusions. */
 import type { Block, CellValue } from "../../protocol/blocks";
 import type { Paper, Quantity } from "../../schema/paper";
-import { type Answer, answerOf, exceedsSpread } from "./answers";
-import { type SizedComparison, sizedComparisons, sizedSentences } from "./equalSize";
-import { type Group, groupEstimate, groupsOf, type RunFigures } from "./figures";
-import { type RateLine, rateLines, rateSentence } from "./rates";
-import { savedTable } from "./savedTable";
+import { type Answer, answerQuestion, exceedsSpread } from "./answers";
+import { type SizedComparison, compareAtEqualSize, describeSizedComparison } from "./equalSize";
+import { type Group, estimateGroup, groupRuns, type RunFigures } from "./figures";
+import { type RateLine, createRateLines, describeRateLine } from "./rates";
+import { createSavedTable } from "./savedTable";
 import type { Estimate } from "../../statistics/studentT";
-import { type CardRow, rowsOf, type Verdict } from "./verdicts";
+import { type CardRow, createCardRows, type Verdict } from "./verdicts";
 
 export interface Card {
   readonly rows: readonly CardRow[];
@@ -17,34 +17,34 @@ export interface Card {
   readonly sized: readonly SizedComparison[];
 }
 
-export function paperCard(paper: Paper, runs: readonly RunFigures[]): Card {
-  const groups = groupsOf(runs);
+export function createPaperCard(paper: Paper, runs: readonly RunFigures[]): Card {
+  const groups = groupRuns(runs);
   return {
-    rows: rowsOf(paper, groups),
+    rows: createCardRows(paper, groups),
     groups,
-    answers: paper.questions.map((question) => answerOf(question, groups)),
-    rates: rateLines(paper, groups),
-    sized: sizedComparisons(paper, groups),
+    answers: paper.questions.map((question) => answerQuestion(question, groups)),
+    rates: createRateLines(paper, groups),
+    sized: compareAtEqualSize(paper, groups),
   };
 }
 
-export function cardBlocks(paper: Paper, card: Card): Block[] {
+export function createCardBlocks(paper: Paper, card: Card): Block[] {
   const blocks: Block[] = [];
   if (card.rows.length > 0)
     blocks.push({
       kind: "table",
       title: "Published and reproduced",
       columns: ["variant", "quantity", "published", "reproduced", "gap", "verdict", "source"],
-      rows: card.rows.map(publishedCells),
+      rows: card.rows.map(createPublishedCells),
     });
-  if (card.groups.length > 0) blocks.push(modelTable(paper, card.groups));
-  if (card.rates.length > 0) blocks.push(rateTable(card.rates));
-  if (card.sized.some(({ points }) => points.length > 0)) blocks.push(sizedTable(card.sized));
-  blocks.push(...savedTable(card.groups));
-  return [...blocks, ...conclusion(card).map((text): Block => ({ kind: "text", text }))];
+  if (card.groups.length > 0) blocks.push(createModelTable(paper, card.groups));
+  if (card.rates.length > 0) blocks.push(createRateTable(card.rates));
+  if (card.sized.some(({ points }) => points.length > 0)) blocks.push(createSizedTable(card.sized));
+  blocks.push(...createSavedTable(card.groups));
+  return [...blocks, ...summarizeCard(card).map((text): Block => ({ kind: "text", text }))];
 }
 
-function publishedCells({ published: row, name, reproduced, gap, verdict }: CardRow): CellValue[] {
+function createPublishedCells({ published: row, name, reproduced, gap, verdict }: CardRow): CellValue[] {
   const { quantity, value, printed, source, roles } = row;
   return [
     name,
@@ -59,7 +59,7 @@ function publishedCells({ published: row, name, reproduced, gap, verdict }: Card
   ];
 }
 
-function modelTable(paper: Paper, groups: readonly Group[]): Block {
+function createModelTable(paper: Paper, groups: readonly Group[]): Block {
   const baseline = groups.find(({ variant }) => variant === paper.baseline);
   const quantities: readonly (readonly [string, Quantity])[] = [
     ["non-embedding", "parameters/non_embedding"],
@@ -81,7 +81,7 @@ function modelTable(paper: Paper, groups: readonly Group[]): Block {
       number(run.layers),
       number(run.intermediateSize),
       ...quantities.map(([, quantity]) => {
-        const estimate = groupEstimate(group, quantity, baseline);
+        const estimate = estimateGroup(group, quantity, baseline);
         return estimate === undefined ? null : formatInterval(quantity, estimate);
       }),
       run.tokens === undefined ? null : run.tokens.toExponential(2),
@@ -94,7 +94,7 @@ function modelTable(paper: Paper, groups: readonly Group[]): Block {
   return { kind: "table", title: "The models, with 95 % intervals over seeds", columns, rows };
 }
 
-function rateTable(lines: readonly RateLine[]): Block {
+function createRateTable(lines: readonly RateLine[]): Block {
   return {
     kind: "table",
     title: "Along the rate, against the baseline seed by seed",
@@ -115,7 +115,7 @@ function rateTable(lines: readonly RateLine[]): Block {
   };
 }
 
-function sizedTable(comparisons: readonly SizedComparison[]): Block {
+function createSizedTable(comparisons: readonly SizedComparison[]): Block {
   return {
     kind: "table",
     title: "Against dense models of as many stored bits, seed by seed",
@@ -135,7 +135,7 @@ function sizedTable(comparisons: readonly SizedComparison[]): Block {
 }
 
 /** Sentences derived from the numbers. */
-export function conclusion({ rows, groups, answers, rates, sized }: Card): string[] {
+export function summarizeCard({ rows, groups, answers, rates, sized }: Card): string[] {
   const count = (kind: Verdict["kind"]) => rows.filter(({ verdict }) => verdict.kind === kind).length;
   const scales = [...new Set(groups.flatMap(({ runs }) => runs.map(({ scale }) => scale ?? "")))].filter(
     Boolean,
@@ -147,11 +147,16 @@ export function conclusion({ rows, groups, answers, rates, sized }: Card): strin
       : [
           `Of ${rows.length} published numbers, ${count("reproduced")} are reproduced${at}, ${count("not reproduced")} are not, and ${count("not comparable")} cannot be compared.`,
         ];
-  return [...summary, ...rates.map(rateSentence), ...sized.flatMap(sizedSentences), ...answers.map(sentence)];
+  return [
+    ...summary,
+    ...rates.map(describeRateLine),
+    ...sized.flatMap(describeSizedComparison),
+    ...answers.map(describeAnswer),
+  ];
 }
 
-function sentence({ question: asked, answer, own, other, difference, reason }: Answer): string {
-  const { question, variant, against, quantity, tolerance } = asked;
+function describeAnswer({ question: definition, answer, own, other, difference, reason }: Answer): string {
+  const { question, variant, against, quantity, tolerance } = definition;
   const head = `${question} ${answer.charAt(0).toUpperCase()}${answer.slice(1)}`;
   const why = reason === undefined ? "" : `, ${reason}`;
   if (own === undefined || other === undefined || difference === undefined) return `${head}${why}.`;

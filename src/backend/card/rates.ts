@@ -1,9 +1,9 @@
 /** The rate at which a method breaks: every point of a swept rate against the baseline, seed by seed. */
 import type { Paper } from "../../schema/paper";
 import type { Estimate } from "../../statistics/studentT";
-import { answerOf } from "./answers";
+import { answerQuestion } from "./answers";
 import type { Group } from "./figures";
-import { isHigherBetter, type Standing, standingOf, standings } from "./standing";
+import { isHigherBetter, type Outcome, decideOutcome, outcomes } from "./outcome";
 
 export type RateRule = Paper["rates"][number];
 
@@ -11,7 +11,7 @@ export interface RatePoint {
   readonly rate: number;
   /** The method minus the baseline. */
   readonly difference: Estimate;
-  readonly verdict: Standing;
+  readonly verdict: Outcome;
 }
 
 export interface RateLine {
@@ -22,7 +22,7 @@ export interface RateLine {
   readonly points: readonly RatePoint[];
 }
 
-export function rateLines({ rates, baseline }: Paper, groups: readonly Group[]): RateLine[] {
+export function createRateLines({ rates, baseline }: Paper, groups: readonly Group[]): RateLine[] {
   const dense = groups.find(({ variant }) => variant === baseline);
   if (dense === undefined) return [];
   const swept = groups.filter(({ runs }) => runs[0]?.rate !== undefined);
@@ -31,26 +31,26 @@ export function rateLines({ rates, baseline }: Paper, groups: readonly Group[]):
     variants.flatMap((variant): RateLine[] => {
       const points = swept
         .filter((group) => group.variant === variant)
-        .flatMap((group) => pointOf(rule, group, dense) ?? [])
+        .flatMap((group) => createRatePoint(rule, group, dense) ?? [])
         .sort((a, b) => a.rate - b.rate);
       return points.length === 0 ? [] : [{ rule, variant, baseline: dense.name, points }];
     }),
   );
 }
 
-function pointOf(rule: RateRule, group: Group, dense: Group): RatePoint | undefined {
+function createRatePoint(rule: RateRule, group: Group, dense: Group): RatePoint | undefined {
   const question = { question: "", variant: group.name, against: dense.name, ...rule };
-  const { difference } = answerOf(question, [group, dense]);
+  const { difference } = answerQuestion(question, [group, dense]);
   if (difference === undefined) return undefined;
-  const verdict = standingOf(difference, rule);
+  const verdict = decideOutcome(difference, rule);
   return { rate: group.runs[0]!.rate!, difference, verdict };
 }
 
 /** One sentence per line: where the method is better, as good and worse, and the rate from which it breaks. */
-export function rateSentence({ rule, variant, baseline, points }: RateLine): string {
-  const at = (verdict: Standing) =>
+export function describeRateLine({ rule, variant, baseline, points }: RateLine): string {
+  const at = (verdict: Outcome) =>
     points.filter((point) => point.verdict === verdict).map(({ rate }) => String(rate));
-  const parts = standings.flatMap((verdict) => {
+  const parts = outcomes.flatMap((verdict) => {
     const rates = at(verdict);
     if (rates.length > 0) return [`${verdict} at ${rates.join(", ")}`];
     return verdict === "better" ? ["better at no rate"] : [];

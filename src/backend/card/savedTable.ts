@@ -3,7 +3,7 @@
  * time.
  */
 import type { Block, CellValue } from "../../protocol/blocks";
-import { type Estimate, estimateOf } from "../../statistics/studentT";
+import { type Estimate, computeEstimate } from "../../statistics/studentT";
 import type { Group } from "./figures";
 
 const columns = [
@@ -16,7 +16,7 @@ const columns = [
 ] as const;
 
 /** Percentages of the dense model; no table if nothing was measured. */
-export function savedTable(groups: readonly Group[]): Block[] {
+export function createSavedTable(groups: readonly Group[]): Block[] {
   const measured = groups.filter(({ runs }) =>
     columns.some(([, name]) => runs[0]?.values[name] !== undefined),
   );
@@ -24,8 +24,8 @@ export function savedTable(groups: readonly Group[]): Block[] {
   const rows = measured.map(({ name, runs }): CellValue[] => [
     name,
     ...columns.map(([, column]) => {
-      const values = runs.flatMap(({ values: own }) => own[column] ?? []);
-      return values.length === 0 ? null : formatShare(estimateOf(values));
+      const values = runs.flatMap(({ values: runValues }) => runValues[column] ?? []);
+      return values.length === 0 ? null : formatShare(computeEstimate(values));
     }),
   ]);
   const remarks = new Set(measured.flatMap(({ runs }) => runs[0]?.remarks ?? []));

@@ -3,7 +3,7 @@
  * reproduced.
  */
 import type { Paper, Quantity } from "../../schema/paper";
-import { type Group, groupEstimate } from "./figures";
+import { type Group, estimateGroup } from "./figures";
 import type { Estimate } from "../../statistics/studentT";
 
 export type Published = Paper["published"][number];
@@ -23,7 +23,7 @@ export interface CardRow {
   readonly verdict: Verdict;
 }
 
-export function rowsOf(paper: Paper, groups: readonly Group[]): CardRow[] {
+export function createCardRows(paper: Paper, groups: readonly Group[]): CardRow[] {
   const baseline = groups.find(({ variant }) => variant === paper.baseline);
   return paper.published.flatMap((published): CardRow[] => {
     // A number that names no variant applies to all of them.
@@ -31,19 +31,24 @@ export function rowsOf(paper: Paper, groups: readonly Group[]): CardRow[] {
       ({ name, variant }) => published.variant === undefined || [name, variant].includes(published.variant),
     );
     const name = published.variant ?? "every variant";
-    if (matching.length === 0) return [rowOf(published, name, undefined, { paper, baseline })];
-    return matching.map((group) => rowOf(published, group.name, group, { paper, baseline }));
+    if (matching.length === 0) return [createCardRow(published, name, undefined, { paper, baseline })];
+    return matching.map((group) => createCardRow(published, group.name, group, { paper, baseline }));
   });
 }
 
-interface Around {
+interface CardContext {
   readonly paper: Paper;
   readonly baseline: Group | undefined;
 }
 
-function rowOf(published: Published, name: string, group: Group | undefined, around: Around): CardRow {
-  const reproduced = groupEstimate(group, published.quantity, around.baseline, published.roles);
-  const reason = reasonNotComparable(published.quantity, group, reproduced, around.paper);
+function createCardRow(
+  published: Published,
+  name: string,
+  group: Group | undefined,
+  context: CardContext,
+): CardRow {
+  const reproduced = estimateGroup(group, published.quantity, context.baseline, published.roles);
+  const reason = reasonNotComparable(published.quantity, group, reproduced, context.paper);
   if (reason !== undefined || reproduced === undefined)
     return {
       published,
@@ -59,7 +64,7 @@ function rowOf(published: Published, name: string, group: Group | undefined, aro
 /** Tolerance for rounding in numbers with few decimals. */
 const rounding = 1e-9;
 /** Share of the published tokens; the last batch of a text may be left out. */
-const enough = 0.99;
+const minTokenShare = 0.99;
 
 function judge(gap: number, tolerance: number, { mean, half }: Estimate): Verdict {
   if (Math.abs(gap) <= tolerance + rounding * Math.abs(mean)) return { kind: "reproduced" };
@@ -84,7 +89,7 @@ function reasonNotComparable(
   if (quantity.startsWith("parameters/")) return reproduced === undefined ? "not counted" : undefined;
   if (run.tokens === undefined) return "no finished run";
   const least = Math.min(...group!.runs.map((each) => each.tokens ?? 0));
-  if (tokens !== undefined && least < enough * tokens)
+  if (tokens !== undefined && least < minTokenShare * tokens)
     return `trained on ${((100 * least) / tokens).toPrecision(2)} % of the published tokens`;
   return reproduced === undefined ? "not measured" : undefined;
 }

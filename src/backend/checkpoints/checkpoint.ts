@@ -19,7 +19,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
-import { type ModelShape, parametersOf, shapeFromConfig } from "../models/model";
+import { type ModelShape, parametersOf, createShape } from "../models/model";
 import type { ParameterSpec } from "../representations/representation";
 import { dtypeOf, type HostTensors, readSafetensors, writeSafetensors } from "./safetensors";
 
@@ -78,7 +78,7 @@ const manifestSchema = z.object({
 
 /** Writes a temporary folder beside `folder`, flushes it to disk, then renames it. */
 export function writeCheckpoint(folder: string, { shape, tensors, training }: Checkpoint): void {
-  const draft = draftOf(folder);
+  const draft = getDraftPath(folder);
   rmSync(draft, { recursive: true, force: true });
   mkdirSync(draft, { recursive: true });
   try {
@@ -93,7 +93,7 @@ export function writeCheckpoint(folder: string, { shape, tensors, training }: Ch
     writeManifest(draft, shape, names);
     // A folder cannot be renamed onto another one, and deleting that one first could leave a part of it.
     recover(folder);
-    if (existsSync(folder)) renameSync(folder, asideOf(folder));
+    if (existsSync(folder)) renameSync(folder, getReplacedPath(folder));
     renameSync(draft, folder);
     recover(folder);
   } catch (thrown) {
@@ -112,29 +112,30 @@ export function writeManifest(
   writeJson(join(folder, manifestFile), {
     format: 1,
     representations,
-    files: Object.fromEntries(names.map((name) => [name, fingerprint(join(folder, name), true)])),
+    files: Object.fromEntries(names.map((name) => [name, computeFingerprint(join(folder, name), true)])),
   });
-  fingerprint(join(folder, manifestFile), true);
+  computeFingerprint(join(folder, manifestFile), true);
 }
 
 function writeJson(path: string, content: unknown): void {
   writeFileSync(path, `${JSON.stringify(content, undefined, 2)}\n`);
 }
 
-const draftOf = (folder: string): string => join(dirname(folder), `.${basename(folder)}.${process.pid}.tmp`);
-const asideOf = (folder: string): string => join(dirname(folder), `.${basename(folder)}.replaced`);
+const getDraftPath = (folder: string): string =>
+  join(dirname(folder), `.${basename(folder)}.${process.pid}.tmp`);
+const getReplacedPath = (folder: string): string => join(dirname(folder), `.${basename(folder)}.replaced`);
 
 /** Completes a replacement, including one from a killed process. If there is no new checkpoint, it restores the old one. */
 function recover(folder: string): void {
-  const aside = asideOf(folder);
-  if (!existsSync(aside)) return;
+  const replaced = getReplacedPath(folder);
+  if (!existsSync(replaced)) return;
   if (!existsSync(folder)) {
-    renameSync(aside, folder);
+    renameSync(replaced, folder);
     return;
   }
   // Renames it first, so that a partly deleted folder is not read as a checkpoint.
-  const waste = draftOf(folder);
-  renameSync(aside, waste);
+  const waste = getDraftPath(folder);
+  renameSync(replaced, waste);
   rmSync(waste, { recursive: true });
 }
 
@@ -159,7 +160,7 @@ export function readCheckpoint(
   path: string,
   readWeights: (file: string) => HostTensors = (file) => readSafetensors(file).tensors,
 ): Checkpoint {
-  const folder = existsSync(path) ? path : asideOf(path);
+  const folder = existsSync(path) ? path : getReplacedPath(path);
   if (!existsSync(folder))
     throw new WorkbenchError("not-found", `No checkpoint found at ${path}. Specify a checkpoint folder.`);
   const manifest = readJson(join(folder, manifestFile), manifestSchema);
@@ -170,17 +171,17 @@ export function readCheckpoint(
         "corrupt",
         `Checkpoint ${folder} is missing ${name}. Use another checkpoint of the run.`,
       );
-    const found = fingerprint(path, false);
-    if (found.bytes === bytes && found.sha256 === sha256) continue;
+    const actual = computeFingerprint(path, false);
+    if (actual.bytes === bytes && actual.sha256 === sha256) continue;
     const change =
-      found.bytes === bytes ? "its checksum differs" : `${found.bytes} bytes instead of ${bytes}`;
+      actual.bytes === bytes ? "its checksum differs" : `${actual.bytes} bytes instead of ${bytes}`;
     throw new WorkbenchError(
       "corrupt",
       `${path} has changed since it was written: ${change}. Use another checkpoint of the run.`,
     );
   }
   const config = readJson(join(folder, configFile), z.record(z.string(), z.unknown()));
-  const shape = { ...shapeFromConfig(config), representations: manifest.representations };
+  const shape = { ...createShape(config), representations: manifest.representations };
   const tensors = readWeights(join(folder, modelFile));
   checkTensors(folder, shape, tensors);
   if (manifest.files[stateFile] === undefined) return { shape, tensors };
@@ -202,15 +203,15 @@ export function checkTensors(where: string, shape: ModelShape, tensors: HostTens
 /** Like `checkTensors`, for the parameters of anything that is trained. */
 export function checkParameters(where: string, specs: readonly ParameterSpec[], tensors: HostTensors): void {
   const problems: string[] = [];
-  for (const { name, shape: wanted, dtype } of specs) {
-    const got = tensors.get(name);
-    if (got === undefined) problems.push(`${name} is missing`);
-    else if (dtypeOf(got) !== dtype) problems.push(`${name} is ${dtypeOf(got)} instead of ${dtype}`);
-    else if (got.shape.join() !== wanted.join())
-      problems.push(`${name} is [${got.shape.join(", ")}] instead of [${wanted.join(", ")}]`);
+  for (const { name, shape: expectedShape, dtype } of specs) {
+    const tensor = tensors.get(name);
+    if (tensor === undefined) problems.push(`${name} is missing`);
+    else if (dtypeOf(tensor) !== dtype) problems.push(`${name} is ${dtypeOf(tensor)} instead of ${dtype}`);
+    else if (tensor.shape.join() !== expectedShape.join())
+      problems.push(`${name} is [${tensor.shape.join(", ")}] instead of [${expectedShape.join(", ")}]`);
   }
-  const known = new Set(specs.map(({ name }) => name));
-  for (const name of tensors.keys()) if (!known.has(name)) problems.push(`${name} is not part of the model`);
+  const names = new Set(specs.map(({ name }) => name));
+  for (const name of tensors.keys()) if (!names.has(name)) problems.push(`${name} is not part of the model`);
   if (problems.length === 0) return;
   const more = problems.length > 5 ? ` and ${problems.length - 5} more` : "";
   throw new WorkbenchError(
@@ -220,16 +221,16 @@ export function checkParameters(where: string, specs: readonly ParameterSpec[], 
 }
 
 /** Size and hash of a file, read in chunks; `settle` also flushes it to disk. */
-function fingerprint(path: string, settle: boolean): { bytes: number; sha256: string } {
+function computeFingerprint(path: string, settle: boolean): { bytes: number; sha256: string } {
   const file = openSync(path, settle ? "r+" : "r");
   try {
     if (settle) fsyncSync(file);
     const hash = createHash("sha256");
     const piece = Buffer.allocUnsafe(2 ** 22);
     let bytes = 0;
-    for (let got = readSync(file, piece); got > 0; got = readSync(file, piece)) {
-      hash.update(piece.subarray(0, got));
-      bytes += got;
+    for (let bytesRead = readSync(file, piece); bytesRead > 0; bytesRead = readSync(file, piece)) {
+      hash.update(piece.subarray(0, bytesRead));
+      bytes += bytesRead;
     }
     return { bytes, sha256: hash.digest("hex") };
   } finally {

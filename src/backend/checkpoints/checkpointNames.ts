@@ -4,13 +4,13 @@ import { readdirSync } from "node:fs";
 export const checkpointName = (step: number): string => `step-${step}`;
 
 /** The step in the name of a checkpoint; undefined for any other name. */
-export function stepOfName(name: string): number | undefined {
+export function parseCheckpointStep(name: string): number | undefined {
   const digits = /^step-(\d{1,12})$/.exec(name)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
 
 /** Steps of the checkpoints in a folder, latest first; empty if the folder does not exist. */
-export function savedSteps(folder: string): number[] {
+export function listSavedSteps(folder: string): number[] {
   let names: string[];
   try {
     names = readdirSync(folder);
@@ -18,5 +18,5 @@ export function savedSteps(folder: string): number[] {
     if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw thrown;
   }
-  return names.flatMap((name) => stepOfName(name) ?? []).sort((a, b) => b - a);
+  return names.flatMap((name) => parseCheckpointStep(name) ?? []).sort((a, b) => b - a);
 }

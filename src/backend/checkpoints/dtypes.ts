@@ -28,7 +28,7 @@ const bits: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Size of `elements` elements in bytes; undefined for an unknown type or a partial byte. */
-export function bytesOfElements(dtype: string, elements: number): number | undefined {
+export function computeByteSize(dtype: string, elements: number): number | undefined {
   const width = bits.get(dtype);
   if (width === undefined) return undefined;
   const bytes = (elements * width) / 8;
@@ -46,20 +46,20 @@ const wideners: Readonly<Record<string, Widen>> = {
   F16: (out, at, bytes) => widenInto(out, at, new Uint16Array(bytes.buffer), "float16"),
   BF16: (out, at, bytes) => widenInto(out, at, new Uint16Array(bytes.buffer), "bfloat16"),
   F64: (out, at, bytes) => out.set(new Float64Array(bytes.buffer), at),
-  F8_E4M3: byteWidener({ exponentBits: 4, bias: 7, special: "last" }),
-  F8_E5M2: byteWidener({ exponentBits: 5, bias: 15, special: "ieee" }),
-  F8_E4M3FNUZ: byteWidener({ exponentBits: 4, bias: 8, special: "negativeZero" }),
-  F8_E5M2FNUZ: byteWidener({ exponentBits: 5, bias: 16, special: "negativeZero" }),
-  F8_E8M0: table((byte) => (byte === 0xff ? NaN : 2 ** (byte - 127))),
+  F8_E4M3: createByteWidener({ exponentBits: 4, bias: 7, special: "last" }),
+  F8_E5M2: createByteWidener({ exponentBits: 5, bias: 15, special: "ieee" }),
+  F8_E4M3FNUZ: createByteWidener({ exponentBits: 4, bias: 8, special: "negativeZero" }),
+  F8_E5M2FNUZ: createByteWidener({ exponentBits: 5, bias: 16, special: "negativeZero" }),
+  F8_E8M0: createTable((byte) => (byte === 0xff ? NaN : 2 ** (byte - 127))),
 };
 
-export function widenerOf(dtype: string): Widen | undefined {
+export function getWidener(dtype: string): Widen | undefined {
   return Object.hasOwn(wideners, dtype) ? wideners[dtype] : undefined;
 }
 
 /** Whether weights may be stored in this type. */
 export function isFloat(dtype: string): boolean {
-  return dtype === "F32" || widenerOf(dtype) !== undefined;
+  return dtype === "F32" || getWidener(dtype) !== undefined;
 }
 
 /** The types in which weights may be stored, for messages. */
@@ -76,9 +76,9 @@ interface ByteFloat {
 }
 
 /** Bits are the sign, the exponent and the fraction; numbers with exponent 0 are subnormal. */
-function byteWidener({ exponentBits, bias, special }: ByteFloat): Widen {
+function createByteWidener({ exponentBits, bias, special }: ByteFloat): Widen {
   const fractionBits = 7 - exponentBits;
-  return table((byte) => {
+  return createTable((byte) => {
     const sign = byte & 0x80 ? -1 : 1;
     const exponent = (byte & 0x7f) >> fractionBits;
     const fraction = (byte & (2 ** fractionBits - 1)) / 2 ** fractionBits;
@@ -90,7 +90,7 @@ function byteWidener({ exponentBits, bias, special }: ByteFloat): Widen {
   });
 }
 
-function table(numberOf: (byte: number) => number): Widen {
+function createTable(numberOf: (byte: number) => number): Widen {
   const numbers = Float32Array.from({ length: 256 }, (_, byte) => numberOf(byte));
   return (out, at, bytes) => {
     for (let i = 0; i < bytes.length; i++) out[at + i] = numbers[bytes[i]!]!;

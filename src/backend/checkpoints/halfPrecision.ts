@@ -14,8 +14,8 @@ export const largest: Readonly<Record<StoredDtype, number>> = {
 
 let table: Float32Array | undefined;
 /** Computes a table of all 65,536 patterns; converting numbers one by one is ten times slower. */
-const halves = (): Float32Array =>
-  (table ??= Float32Array.from({ length: 2 ** 16 }, (_, half) => ofHalf(half)));
+const createHalfTable = (): Float32Array =>
+  (table ??= Float32Array.from({ length: 2 ** 16 }, (_, half) => decodeHalf(half)));
 
 /** Converts `words` to float32 and writes them to `out`, starting at `at`. */
 export function widenInto(out: Float32Array, at: number, words: Uint16Array, dtype: HalfDtype): void {
@@ -24,7 +24,7 @@ export function widenInto(out: Float32Array, at: number, words: Uint16Array, dty
     for (let i = 0; i < words.length; i++) bits[at + i] = words[i]! << 16;
     return;
   }
-  const numbers = halves();
+  const numbers = createHalfTable();
   for (let i = 0; i < words.length; i++) out[at + i] = numbers[words[i]!]!;
 }
 
@@ -33,7 +33,7 @@ export function narrow(data: Float32Array, dtype: HalfDtype): Uint16Array {
   return Uint16Array.from(bits, dtype === "bfloat16" ? toBfloat : toHalf);
 }
 
-function ofHalf(half: number): number {
+function decodeHalf(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >> 10) & 0x1f;
   const fraction = half & 0x3ff;
@@ -62,8 +62,8 @@ function toHalf(bits: number): number {
   if (exponent < 102) return sign;
   const fraction = (magnitude & 0x7fffff) | 0x800000;
   const shift = 126 - exponent;
-  const kept = fraction >>> shift;
-  const rest = fraction - kept * 2 ** shift;
+  const truncated = fraction >>> shift;
+  const rest = fraction - truncated * 2 ** shift;
   const half = 2 ** (shift - 1);
-  return sign | (rest > half || (rest === half && (kept & 1) === 1) ? kept + 1 : kept);
+  return sign | (rest > half || (rest === half && (truncated & 1) === 1) ? truncated + 1 : truncated);
 }

@@ -6,7 +6,7 @@ import { closeSync, openSync, readSync, fstatSync, writeSync } from "node:fs";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { sizeOf, type Shape } from "../graph/op";
-import { bytesOfElements, isKnownDtype, widenerOf } from "./dtypes";
+import { computeByteSize, isKnownDtype, getWidener } from "./dtypes";
 import { narrow, type StoredDtype } from "./halfPrecision";
 
 /** A tensor on the host. Booleans are bytes of 0 and 1; other bytes are marked as such and are not written to files. */
@@ -30,7 +30,7 @@ const entrySchema = z.object({
 const metadataSchema = z.record(z.string(), z.string());
 
 /** Size in bytes of a tensor in a file that stores floating-point numbers as `dtype`. */
-export function storedBytes({ data }: HostTensor, dtype: StoredDtype): number {
+export function computeStoredBytes({ data }: HostTensor, dtype: StoredDtype): number {
   return data instanceof Float32Array && dtype !== "float32" ? data.byteLength / 2 : data.byteLength;
 }
 
@@ -44,9 +44,9 @@ export function writeSafetensors(
   let offset = 0;
   const header: [string, unknown][] = [["__metadata__", { format: "pt", ...metadata }]];
   for (const [name, tensor] of tensors) {
-    const end = offset + storedBytes(tensor, dtype);
-    const own = dtypeOf(tensor);
-    const type = fileDtypes[own === "float32" ? dtype : own];
+    const end = offset + computeStoredBytes(tensor, dtype);
+    const sourceType = dtypeOf(tensor);
+    const type = fileDtypes[sourceType === "float32" ? dtype : sourceType];
     header.push([name, { dtype: type, shape: tensor.shape, data_offsets: [offset, end] }]);
     offset = end;
   }
@@ -59,17 +59,17 @@ export function writeSafetensors(
     writeAll(file, prefix);
     writeAll(file, Buffer.from(text));
     for (const { data } of tensors.values()) {
-      if (!(data instanceof Float32Array) || dtype === "float32") writeAll(file, bytesOf(data));
+      if (!(data instanceof Float32Array) || dtype === "float32") writeAll(file, asBytes(data));
       else
         for (let from = 0; from < data.length; from += elementsAtOnce)
-          writeAll(file, bytesOf(narrow(data.subarray(from, from + elementsAtOnce), dtype)));
+          writeAll(file, asBytes(narrow(data.subarray(from, from + elementsAtOnce), dtype)));
     }
   } finally {
     closeSync(file);
   }
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+function asBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
@@ -80,12 +80,12 @@ export interface SafetensorsFile {
 
 /** Reads every tensor; floating-point types become float32. */
 export function readSafetensors(path: string): SafetensorsFile {
-  return withHeader(path, ({ entries, metadata, read, broken }) => {
+  return withOpenFile(path, ({ entries, metadata, read, corruptError }) => {
     const decoded = entries.map((entry): [string, HostTensor] => {
       const { name, shape, dtype } = entry;
       const data = decode(path, entry, read);
       if (dtype === "BOOL" && (data as Uint8Array).some((each) => each > 1))
-        throw broken(`${name} is boolean, but has bytes other than 0 and 1`);
+        throw corruptError(`${name} is boolean, but has bytes other than 0 and 1`);
       return [name, { shape, data }];
     });
     return { tensors: new Map(decoded), metadata };
@@ -94,7 +94,7 @@ export function readSafetensors(path: string): SafetensorsFile {
 
 /** Size of each tensor in bytes, without reading the tensors. */
 export function readTensorSizes(path: string): ReadonlyMap<string, number> {
-  return withHeader(
+  return withOpenFile(
     path,
     ({ entries }) => new Map(entries.map(({ name, start, end }) => [name, end - start])),
   );
@@ -150,10 +150,10 @@ interface Header {
 interface OpenFile extends Header, Disposable {
   /** Reads bytes of the section with the tensors. */
   readonly read: (start: number, length: number) => Buffer<ArrayBuffer>;
-  readonly broken: (what: string) => WorkbenchError;
+  readonly corruptError: (what: string) => WorkbenchError;
 }
 
-function withHeader<T>(path: string, use: (file: OpenFile) => T): T {
+function withOpenFile<T>(path: string, use: (file: OpenFile) => T): T {
   using file = openFile(path);
   return use(file);
 }
@@ -162,34 +162,34 @@ function openFile(path: string): OpenFile {
   const file = openSync(path, "r");
   try {
     const { size } = fstatSync(file);
-    const broken = (what: string) =>
+    const corruptError = (what: string) =>
       new WorkbenchError(
         "corrupt",
         `${path} is not a valid safetensors file: ${what}. Use another copy of the file.`,
       );
-    if (size < 8) throw broken(`it has only ${size} bytes`);
+    if (size < 8) throw corruptError(`it has only ${size} bytes`);
     const length = Number(readBytes(file, 0, 8).readBigUInt64LE());
     if (length > maxHeaderBytes || 8 + length > size)
-      throw broken(
+      throw corruptError(
         `its header length is ${length} bytes, but the file has ${size}. It is truncated or not a safetensors file`,
       );
-    const { entries, metadata } = parseHeader(readBytes(file, 8, length).toString("utf8"), broken);
+    const { entries, metadata } = parseHeader(readBytes(file, 8, length).toString("utf8"), corruptError);
     let expected = 0;
     for (const { name, dtype, shape, start, end } of entries) {
-      if (!isKnownDtype(dtype)) throw broken(`${name} is ${dtype}, which the format does not have`);
-      const bytes = bytesOfElements(dtype, sizeOf(shape));
+      if (!isKnownDtype(dtype)) throw corruptError(`${name} is ${dtype}, which the format does not have`);
+      const bytes = computeByteSize(dtype, sizeOf(shape));
       if (start !== expected || end - start !== bytes || 8 + length + end > size)
-        throw broken(
+        throw corruptError(
           `${name} ([${shape.join(", ")}] ${dtype}) claims bytes ${start} to ${end}, which do not fit its shape or the file`,
         );
       expected = end;
     }
     if (8 + length + expected !== size)
-      throw broken(`${size - 8 - length - expected} bytes do not belong to any tensor`);
+      throw corruptError(`${size - 8 - length - expected} bytes do not belong to any tensor`);
     return {
       entries,
       metadata,
-      broken,
+      corruptError,
       read: (start, bytes) => readBytes(file, 8 + length + start, bytes),
       [Symbol.dispose]: () => closeSync(file),
     };
@@ -200,29 +200,29 @@ function openFile(path: string): OpenFile {
 }
 
 /** Returns entries instead of properties, because a tensor may have any name, including `__proto__`. */
-function parseHeader(text: string, broken: (what: string) => WorkbenchError): Header {
+function parseHeader(text: string, corruptError: (what: string) => WorkbenchError): Header {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch (cause) {
-    throw broken(`its header is not valid JSON (${(cause as Error).message})`);
+    throw corruptError(`its header is not valid JSON (${(cause as Error).message})`);
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed))
-    throw broken("its header is not a JSON object");
-  const check = <S>(schema: z.ZodType<S>, name: string, said: unknown): S => {
-    const { data, error } = schema.safeParse(said);
+    throw corruptError("its header is not a JSON object");
+  const check = <S>(schema: z.ZodType<S>, name: string, value: unknown): S => {
+    const { data, error } = schema.safeParse(value);
     if (error !== undefined)
-      throw broken(`its header has an invalid entry ${name}: ${z.prettifyError(error)}`);
+      throw corruptError(`its header has an invalid entry ${name}: ${z.prettifyError(error)}`);
     return data;
   };
   const all = Object.entries(parsed as Record<string, unknown>);
-  const entries = all.flatMap(([name, said]) => {
+  const entries = all.flatMap(([name, value]) => {
     if (name === "__metadata__") return [];
-    const { dtype, shape, data_offsets: offsets } = check(entrySchema, name, said);
+    const { dtype, shape, data_offsets: offsets } = check(entrySchema, name, value);
     return [{ name, dtype, shape, start: offsets[0], end: offsets[1] }];
   });
   // JSON.parse silently keeps only the last of duplicate names.
-  if (countNames(text) !== all.length) throw broken("its header has a duplicate name");
+  if (countNames(text) !== all.length) throw corruptError("its header has a duplicate name");
   const metadata = all.find(([name]) => name === "__metadata__")?.[1] ?? {};
   return {
     entries: entries.sort((a, b) => a.start - b.start || a.end - b.end),
@@ -270,8 +270,8 @@ function decode(
   to = sizeOf(shape),
 ): HostTensor["data"] {
   const part = (begin: number, end: number) => {
-    const offset = bytesOfElements(dtype, begin)!;
-    return read(start + offset, bytesOfElements(dtype, end)! - offset);
+    const offset = computeByteSize(dtype, begin)!;
+    return read(start + offset, computeByteSize(dtype, end)! - offset);
   };
   switch (dtype) {
     case "F32":
@@ -284,7 +284,7 @@ function decode(
     case "U8":
       return new Uint8Array(part(from, to).buffer);
   }
-  const widen = widenerOf(dtype);
+  const widen = getWidener(dtype);
   if (widen === undefined)
     throw new WorkbenchError(
       "unsupported",
@@ -300,9 +300,9 @@ function decode(
 function readBytes(file: number, position: number, length: number): Buffer<ArrayBuffer> {
   const bytes = Buffer.from(new ArrayBuffer(length));
   for (let done = 0; done < length;) {
-    const got = readSync(file, bytes, done, Math.min(chunkBytes, length - done), position + done);
-    if (got === 0) throw new WorkbenchError("corrupt", `The file is ${length - done} bytes too short.`);
-    done += got;
+    const bytesRead = readSync(file, bytes, done, Math.min(chunkBytes, length - done), position + done);
+    if (bytesRead === 0) throw new WorkbenchError("corrupt", `The file is ${length - done} bytes too short.`);
+    done += bytesRead;
   }
   return bytes;
 }

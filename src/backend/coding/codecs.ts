@@ -45,18 +45,18 @@ const codecs: { readonly [K in Step["codec"]]: Codec<Extract<Step, { codec: K }>
   /** Selects the values that a mask keeps, in order. */
   kept: {
     after: ({ type, size }, { by }, mask) => {
-      const own = mask(by);
-      const isTaken = type === "float32" || type === "int8";
-      return isTaken && own.length === size ? { type, size: onesOf(own) } : undefined;
+      const maskData = mask(by);
+      const isSupported = type === "float32" || type === "int8";
+      return isSupported && maskData.length === size ? { type, size: countOnes(maskData) } : undefined;
     },
     encode: (numbers, { by }, mask) => {
-      const own = mask(by);
-      return (numbers as Float32Array | Int8Array).filter((_, i) => own[i] === 1);
+      const maskData = mask(by);
+      return (numbers as Float32Array | Int8Array).filter((_, i) => maskData[i] === 1);
     },
     decode: (coded, { type, size }, { by }, mask) => {
-      const own = mask(by);
+      const maskData = mask(by);
       const out = type === "int8" ? new Int8Array(size) : new Float32Array(size);
-      for (let i = 0, next = 0; i < size; i++) if (own[i] === 1) out[i] = coded[next++]!;
+      for (let i = 0, next = 0; i < size; i++) if (maskData[i] === 1) out[i] = coded[next++]!;
       return out;
     },
   },
@@ -67,33 +67,33 @@ const codecs: { readonly [K in Step["codec"]]: Codec<Extract<Step, { codec: K }>
       type === "int8" || type === "bool" ? { type: "bytes", size: Math.ceil((size * bits) / 8) } : undefined,
     encode: (numbers, { bits, lowest }) => {
       const out = new Uint8Array(Math.ceil((numbers.length * bits) / 8));
-      let [held, count, at] = [0, 0, 0];
+      let [buffer, count, at] = [0, 0, 0];
       for (const number of numbers) {
         const code = number - lowest;
         if (code < 0 || code >= 2 ** bits)
           throw new Error(`${number} is not an integer of ${bits} bits starting from ${lowest}.`);
-        held |= code << count;
+        buffer |= code << count;
         count += bits;
         while (count >= 8) {
-          out[at++] = held & 0xff;
-          held >>>= 8;
+          out[at++] = buffer & 0xff;
+          buffer >>>= 8;
           count -= 8;
         }
       }
-      if (count > 0) out[at] = held;
+      if (count > 0) out[at] = buffer;
       return out;
     },
     decode: (coded, { type, size }, { bits, lowest }) => {
       const out = type === "int8" ? new Int8Array(size) : new Uint8Array(size);
       const all = (1 << bits) - 1;
-      let [held, count, at] = [0, 0, 0];
+      let [buffer, count, at] = [0, 0, 0];
       for (let i = 0; i < size; i++) {
         if (count < bits) {
-          held |= coded[at++]! << count;
+          buffer |= coded[at++]! << count;
           count += 8;
         }
-        out[i] = (held & all) + lowest;
-        held >>>= bits;
+        out[i] = (buffer & all) + lowest;
+        buffer >>>= bits;
         count -= bits;
       }
       return out;
@@ -117,8 +117,8 @@ const codecs: { readonly [K in Step["codec"]]: Codec<Extract<Step, { codec: K }>
       (type === "int8" || type === "bool" || type === "bytes") && size <= 8 * bytes
         ? { type: "bytes", size: bytes }
         : undefined,
-    encode: (numbers) => encodeSymbols(bytesOf(numbers)),
-    decode: (coded, { type, size }) => numbersOf(type, decodeSymbols(coded as Uint8Array, size)),
+    encode: (numbers) => encodeSymbols(asBytes(numbers)),
+    decode: (coded, { type, size }) => asNumbers(type, decodeSymbols(coded as Uint8Array, size)),
   },
 
   /** bfloat16 patterns. One byte of each is stored uncompressed, which limits the decoded size. */
@@ -133,10 +133,10 @@ const codecs: { readonly [K in Step["codec"]]: Codec<Extract<Step, { codec: K }>
   },
 };
 
-const codecOf = (step: Step) => codecs[step.codec] as unknown as Codec<Step>;
+const getCodec = (step: Step) => codecs[step.codec] as unknown as Codec<Step>;
 
 /** A chain and the bytes that it encodes. */
-export interface Coded {
+export interface EncodedChain {
   readonly steps: readonly Step[];
   readonly bytes: Uint8Array;
 }
@@ -144,62 +144,62 @@ export interface Coded {
 /** A step whose encoded length is not known yet. */
 export type OpenStep = Step | { readonly codec: "huffman" | "dfloat11" };
 
-export function encodeChain(numbers: Numbers, steps: readonly OpenStep[], mask: MaskSource): Coded {
-  const done: Step[] = [];
-  let now = numbers;
+export function encodeChain(numbers: Numbers, steps: readonly OpenStep[], mask: MaskSource): EncodedChain {
+  const encodedSteps: Step[] = [];
+  let current = numbers;
   for (const step of steps) {
-    now = codecs[step.codec].encode(now, step as never, mask);
-    done.push(
+    current = codecs[step.codec].encode(current, step as never, mask);
+    encodedSteps.push(
       step.codec === "huffman" || step.codec === "dfloat11"
-        ? { codec: step.codec, bytes: now.length }
+        ? { codec: step.codec, bytes: current.length }
         : (step as Step),
     );
   }
-  return { steps: done, bytes: bytesOf(now) };
+  return { steps: encodedSteps, bytes: asBytes(current) };
 }
 
 /** The stages from the tensor to the bytes; undefined if a step does not accept its input. */
-export function stagesOf(first: Stage, steps: readonly Step[], mask: MaskSource): Stage[] | undefined {
+export function computeStages(first: Stage, steps: readonly Step[], mask: MaskSource): Stage[] | undefined {
   const stages = [first];
   for (const step of steps) {
-    const next = codecOf(step).after(stages.at(-1)!, step, mask);
+    const next = getCodec(step).after(stages.at(-1)!, step, mask);
     if (next === undefined) return undefined;
     stages.push(next);
   }
   return stages;
 }
 
-export function bytesOfStage({ type, size }: Stage): number {
+export function computeStageBytes({ type, size }: Stage): number {
   return size * (type === "float32" ? 4 : type === "half" ? 2 : 1);
 }
 
-/** Decodes a chain. `stages` are from `stagesOf`, and `bytes` has the size of the last stage. */
+/** Decodes a chain. `stages` are from `computeStages`, and `bytes` has the size of the last stage. */
 export function decodeChain(
   bytes: Uint8Array,
   stages: readonly Stage[],
   steps: readonly Step[],
   mask: MaskSource,
 ): Numbers {
-  let now = numbersOf(stages.at(-1)!.type, bytes);
+  let current = asNumbers(stages.at(-1)!.type, bytes);
   for (let i = steps.length - 1; i >= 0; i--)
-    now = codecOf(steps[i]!).decode(now, stages[i]!, steps[i]!, mask);
-  return now;
+    current = getCodec(steps[i]!).decode(current, stages[i]!, steps[i]!, mask);
+  return current;
 }
 
-function onesOf(mask: Uint8Array): number {
+function countOnes(mask: Uint8Array): number {
   let count = 0;
   for (const each of mask) count += each;
   return count;
 }
 
-export function bytesOf({ buffer, byteOffset, byteLength }: Numbers): Uint8Array {
+export function asBytes({ buffer, byteOffset, byteLength }: Numbers): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** Little endian, like all supported machines. */
-function numbersOf(type: NumberType, bytes: Uint8Array): Numbers {
+function asNumbers(type: NumberType, bytes: Uint8Array): Numbers {
   if (type === "bytes" || type === "bool") return bytes;
-  const own = bytes.slice(); // Copied to offset 0 of a buffer, so that wider numbers are aligned.
-  if (type === "int8") return new Int8Array(own.buffer);
-  return type === "half" ? new Uint16Array(own.buffer) : new Float32Array(own.buffer);
+  const copy = bytes.slice(); // Copied to offset 0 of a buffer, so that wider numbers are aligned.
+  if (type === "int8") return new Int8Array(copy.buffer);
+  return type === "half" ? new Uint16Array(copy.buffer) : new Float32Array(copy.buffer);
 }

@@ -15,13 +15,13 @@ import {
   type TensorFile,
 } from "../checkpoints/safetensors";
 import {
-  bytesOf,
-  bytesOfStage,
+  asBytes,
+  computeStageBytes,
   decodeChain,
   encodeChain,
   type OpenStep,
   type Stage,
-  stagesOf,
+  computeStages,
   type Step,
   stepSchema,
 } from "./codecs";
@@ -47,20 +47,20 @@ export interface CodedTensors {
 }
 
 /** The chains to try for a tensor. The shortest result is used; a tensor without chains is not coded. */
-export type ChainsOf = (name: string, tensor: HostTensor) => readonly (readonly OpenStep[])[];
+export type ChainSelector = (name: string, tensor: HostTensor) => readonly (readonly OpenStep[])[];
 
-export function codeTensors(given: HostTensors, chainsOf: ChainsOf): CodedTensors {
+export function encodeTensors(source: HostTensors, getChains: ChainSelector): CodedTensors {
   const tensors = new Map<string, HostTensor>();
   const entries: [string, Entry][] = [];
   const bits = new Map<string, number>();
-  const mask = (name: string) => given.get(name)!.data as Uint8Array;
-  for (const [name, tensor] of given) {
+  const mask = (name: string) => source.get(name)!.data as Uint8Array;
+  for (const [name, tensor] of source) {
     const { shape, data } = tensor;
     const type = dtypeOf(tensor);
     const [best] =
       data instanceof Int32Array || type === "int32"
         ? []
-        : chainsOf(name, tensor)
+        : getChains(name, tensor)
             .map((steps) => encodeChain(data, steps, mask))
             .sort((a, b) => a.bytes.length - b.bytes.length);
     if (best === undefined || type === "int32") {
@@ -69,35 +69,35 @@ export function codeTensors(given: HostTensors, chainsOf: ChainsOf): CodedTensor
       continue;
     }
     const { steps, bytes } = best;
-    const stages = stagesOf({ type, size: data.length }, steps, mask)!;
+    const stages = computeStages({ type, size: data.length }, steps, mask)!;
     // Decodes before writing, to verify that the result is readable.
-    const sha256 = hashOf(bytesOf(decodeChain(bytes, stages, steps, mask)));
+    const sha256 = computeHash(asBytes(decodeChain(bytes, stages, steps, mask)));
     tensors.set(name + suffix, {
       shape: [bytes.length],
       data: new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length),
     });
     entries.push([name, { shape: [...shape], type, steps: [...steps], sha256 }]);
-    bits.set(name, bitsOf(stages, steps, bytes.length));
+    bits.set(name, countBits(stages, steps, bytes.length));
   }
   return { tensors, metadata: { [metadataKey]: JSON.stringify(Object.fromEntries(entries)) }, bits };
 }
 
-function bitsOf(stages: readonly Stage[], steps: readonly Step[], bytes: number): number {
+function countBits(stages: readonly Stage[], steps: readonly Step[], bytes: number): number {
   const last = steps.at(-1)!;
   return last.codec === "integers" ? stages.at(-2)!.size * last.bits : 8 * bytes;
 }
 
-function hashOf(bytes: Uint8Array): string {
+function computeHash(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
 /** Opens a safetensors file and decodes coded tensors, if any, transparently. */
 export function openCodedTensors(path: string): TensorFile {
   const file = openTensors(path);
-  const said = file.metadata[metadataKey];
-  if (said === undefined) return file;
+  const header = file.metadata[metadataKey];
+  if (header === undefined) return file;
   try {
-    return decoded(path, file, entriesIn(path, said, file));
+    return decodeFile(path, file, parseEntries(path, header, file));
   } catch (thrown) {
     file[Symbol.dispose]();
     throw thrown;
@@ -110,27 +110,27 @@ export function readCodedTensors(path: string): HostTensors {
   return new Map([...file.shapes].map(([name, shape]) => [name, { shape, data: file.read(name) }]));
 }
 
-function decoded(path: string, file: TensorFile, entries: ReadonlyMap<string, Entry>): TensorFile {
+function decodeFile(path: string, file: TensorFile, entries: ReadonlyMap<string, Entry>): TensorFile {
   const plain = [...file.shapes].filter(([name]) => !isCoded(name, entries));
   /** Caches the last decoded tensor, because tensors are read in chunks one after the other. */
   let last: { readonly name: string; readonly data: HostTensor["data"] } | undefined;
 
-  function whole(name: string, entry: Entry): HostTensor["data"] {
+  function decodeWhole(name: string, entry: Entry): HostTensor["data"] {
     if (last?.name === name) return last.data;
     const mask = (by: string) => {
-      const own = by === name ? undefined : read(by);
-      if (own instanceof Uint8Array) return own;
-      throw brokenFile(path, `${name} is coded by ${by}, which is not a mask`);
+      const maskData = by === name ? undefined : read(by);
+      if (maskData instanceof Uint8Array) return maskData;
+      throw corruptFileError(path, `${name} is coded by ${by}, which is not a mask`);
     };
     const first: Stage = { type: entry.type, size: sizeOf(entry.shape) };
-    const stages = stagesOf(first, entry.steps, mask);
+    const stages = computeStages(first, entry.steps, mask);
     const bytes = file.tensorBytes(name + suffix);
-    if (stages === undefined || bytesOfStage(stages.at(-1)!) !== bytes)
-      throw brokenFile(path, `${name} cannot be decoded from its ${bytes} bytes`);
-    const coded = bytesOf(file.read(name + suffix) as Int8Array);
+    if (stages === undefined || computeStageBytes(stages.at(-1)!) !== bytes)
+      throw corruptFileError(path, `${name} cannot be decoded from its ${bytes} bytes`);
+    const coded = asBytes(file.read(name + suffix) as Int8Array);
     const data = decodeChain(coded, stages, entry.steps, mask) as HostTensor["data"];
-    if (hashOf(bytesOf(data as Uint8Array)) !== entry.sha256)
-      throw brokenFile(path, `${name} does not decode to the original numbers`);
+    if (computeHash(asBytes(data as Uint8Array)) !== entry.sha256)
+      throw corruptFileError(path, `${name} does not decode to the original numbers`);
     last = { name, data };
     return data;
   }
@@ -140,8 +140,8 @@ function decoded(path: string, file: TensorFile, entries: ReadonlyMap<string, En
     if (entry === undefined) return file.read(name, from, to);
     const size = sizeOf(entry.shape);
     const [begin, end] = [Math.min(from, size), Math.min(to ?? size, size)];
-    if (end - begin < size && isBlockwise(entry)) return blocks(file, name, size, [begin, end]);
-    const data = whole(name, entry);
+    if (end - begin < size && isBlockwise(entry)) return decodeBlocks(file, name, size, [begin, end]);
+    const data = decodeWhole(name, entry);
     return end - begin === size ? data : data.slice(begin, end);
   }
 
@@ -171,13 +171,13 @@ function isBlockwise({ steps }: Entry): boolean {
   );
 }
 
-function blocks(
+function decodeBlocks(
   file: TensorFile,
   name: string,
   size: number,
   [from, to]: readonly [number, number],
 ): Float32Array {
-  const source = (begin: number, end: number) => bytesOf(file.read(name + suffix, begin, end) as Int8Array);
+  const source = (begin: number, end: number) => asBytes(file.read(name + suffix, begin, end) as Int8Array);
   const words = openDFloat11(source, file.tensorBytes(name + suffix), size).read(from, to);
   const out = new Float32Array(words.length);
   widenInto(out, 0, words, "bfloat16");
@@ -188,30 +188,30 @@ function isCoded(name: string, entries: ReadonlyMap<string, Entry>): boolean {
   return name.endsWith(suffix) && entries.has(name.slice(0, -suffix.length));
 }
 
-function brokenFile(path: string, what: string): WorkbenchError {
+function corruptFileError(path: string, what: string): WorkbenchError {
   return new WorkbenchError(
     "corrupt",
     `${path} is not a valid file of weights: ${what}. Use another copy of the file.`,
   );
 }
 
-function entriesIn(path: string, said: string, file: TensorFile): ReadonlyMap<string, Entry> {
+function parseEntries(path: string, json: string, file: TensorFile): ReadonlyMap<string, Entry> {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(said);
+    parsed = JSON.parse(json);
   } catch {
-    throw brokenFile(path, "its list of coded tensors is not valid JSON");
+    throw corruptFileError(path, "its list of coded tensors is not valid JSON");
   }
   const { data: entries, error } = entriesSchema.safeParse(parsed);
   if (entries === undefined)
-    throw brokenFile(path, `its list of coded tensors is invalid: ${z.prettifyError(error)}`);
+    throw corruptFileError(path, `its list of coded tensors is invalid: ${z.prettifyError(error)}`);
   for (const [name, { shape, steps }] of Object.entries(entries)) {
-    if (!file.shapes.has(name + suffix)) throw brokenFile(path, `the coded tensor ${name} is missing`);
-    if (file.shapes.has(name)) throw brokenFile(path, `${name} occurs twice`);
+    if (!file.shapes.has(name + suffix)) throw corruptFileError(path, `the coded tensor ${name} is missing`);
+    if (file.shapes.has(name)) throw corruptFileError(path, `${name} occurs twice`);
     // A mask takes at least one bit per weight, or an eighth of a bit if coded, which limits the valid size.
     const claimed = sizeOf(shape);
     const most = steps[0]!.codec === "kept" ? Infinity : 64 * file.tensorBytes(name + suffix);
-    if (claimed > most) throw brokenFile(path, `${name} claims more numbers than it has bytes for`);
+    if (claimed > most) throw corruptFileError(path, `${name} claims more numbers than it has bytes for`);
   }
   return new Map(Object.entries(entries));
 }

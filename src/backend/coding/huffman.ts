@@ -5,7 +5,7 @@ import { WorkbenchError } from "../../protocol/errors";
  * Computes the word lengths in bits of the optimal prefix code with words of at most `limit` bits (package-merge, Larmore
  * and Hirschberg, JACM 37:3, 1990). Symbols that do not occur have length 0; a single symbol has length 1.
  */
-export function codeLengths(counts: ArrayLike<number>, limit: number): Uint8Array {
+export function computeCodeLengths(counts: ArrayLike<number>, limit: number): Uint8Array {
   const lengths = new Uint8Array(counts.length);
   const used = Array.from(counts, (weight, symbol) => ({ weight, symbols: [symbol] }))
     .filter(({ weight }) => weight > 0)
@@ -17,8 +17,8 @@ export function codeLengths(counts: ArrayLike<number>, limit: number): Uint8Arra
   let row = used;
   for (let level = 1; level < limit; level++) {
     const packages = Array.from({ length: row.length >> 1 }, (_, i) => {
-      const [one, other] = [row[2 * i]!, row[2 * i + 1]!];
-      return { weight: one.weight + other.weight, symbols: [...one.symbols, ...other.symbols] };
+      const [left, right] = [row[2 * i]!, row[2 * i + 1]!];
+      return { weight: left.weight + right.weight, symbols: [...left.symbols, ...right.symbols] };
     });
     row = [...used, ...packages].sort((a, b) => a.weight - b.weight);
   }
@@ -28,7 +28,7 @@ export function codeLengths(counts: ArrayLike<number>, limit: number): Uint8Arra
 }
 
 /** Assigns words in canonical order: by length, then by symbol. */
-export function canonicalCodes(lengths: Uint8Array): Uint32Array {
+export function assignCanonicalCodes(lengths: Uint8Array): Uint32Array {
   const codes = new Uint32Array(lengths.length);
   const longest = Math.max(0, ...lengths);
   let next = 0;
@@ -50,42 +50,42 @@ export function writeWords(
   numbers: Uint8Array,
   { lengths, codes }: { readonly lengths: Uint8Array; readonly codes: Uint32Array },
 ): number {
-  let [held, count, next] = [0, 0, at];
+  let [buffer, count, next] = [0, 0, at];
   for (const number of numbers) {
-    held = (held << lengths[number]!) | codes[number]!;
+    buffer = (buffer << lengths[number]!) | codes[number]!;
     count += lengths[number]!;
     while (count >= 8) {
       count -= 8;
-      bytes[next++] = held >> count;
-      held &= (1 << count) - 1;
+      bytes[next++] = buffer >> count;
+      buffer &= (1 << count) - 1;
     }
   }
-  if (count > 0) bytes[next++] = held << (8 - count);
+  if (count > 0) bytes[next++] = buffer << (8 - count);
   return next;
 }
 
-/** Maximum number of words per lookup in `severalWords`. */
-export const wordsAtOnce = 4;
+/** Maximum number of words per lookup in `createMultiWordTable`. */
+export const maxWordsPerEntry = 4;
 
-export interface SeveralWords {
+export interface MultiWordTable {
   /** The symbols of all complete words within the bits, the first in the lowest byte. */
   readonly symbols: Int32Array;
   /** Number of words times 16, plus their bits; 0 if no word starts with the bits. */
   readonly sizes: Uint8Array;
 }
 
-/** Extends `decodingTable` from one word to up to four; `limit` is at most 15. */
-export function severalWords(table: Uint16Array, limit: number): SeveralWords {
+/** Extends `createDecodingTable` from one word to up to four; `limit` is at most 15. */
+export function createMultiWordTable(table: Uint16Array, limit: number): MultiWordTable {
   const mask = 2 ** limit - 1;
   const symbols = new Int32Array(table.length);
   const sizes = new Uint8Array(table.length);
   for (let bits = 0; bits < table.length; bits++) {
     let [used, words] = [0, 0];
-    while (words < wordsAtOnce) {
-      const found = table[(bits << used) & mask]!;
-      if (found < 256 || used + (found >> 8) > limit) break;
-      symbols[bits]! |= (found & 0xff) << (8 * words++);
-      used += found >> 8;
+    while (words < maxWordsPerEntry) {
+      const entry = table[(bits << used) & mask]!;
+      if (entry < 256 || used + (entry >> 8) > limit) break;
+      symbols[bits]! |= (entry & 0xff) << (8 * words++);
+      used += entry >> 8;
     }
     sizes[bits] = (words << 4) | used;
   }
@@ -96,9 +96,9 @@ export function severalWords(table: Uint16Array, limit: number): SeveralWords {
  * For every pattern of `limit` bits, the length of the first word times 256 plus its symbol; 0 if no word starts with the
  * pattern. Throws if the lengths do not form a prefix code.
  */
-export function decodingTable(lengths: Uint8Array, limit: number): Uint16Array {
+export function createDecodingTable(lengths: Uint8Array, limit: number): Uint16Array {
   const table = new Uint16Array(2 ** limit);
-  const codes = canonicalCodes(lengths);
+  const codes = assignCanonicalCodes(lengths);
   let room = table.length;
   for (const [symbol, length] of lengths.entries()) {
     if (length === 0) continue;

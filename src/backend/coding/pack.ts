@@ -3,7 +3,7 @@ import { parametersOf } from "../models/model";
 import type { ParameterSpec } from "../representations/representation";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { StoredDtype } from "../checkpoints/halfPrecision";
-import { type CodedTensors, codeTensors } from "./codedTensors";
+import { type CodedTensors, encodeTensors } from "./codedTensors";
 import type { OpenStep } from "./codecs";
 
 export interface PackOptions {
@@ -18,23 +18,23 @@ export function pack(
   options: PackOptions,
 ): CodedTensors {
   const specs = new Map(parametersOf(shape).map((spec) => [spec.name, spec]));
-  return codeTensors(tensors, (name) => chainsOf(specs.get(name)!, options));
+  return encodeTensors(tensors, (name) => selectChains(specs.get(name)!, options));
 }
 
 /** The chains to try for a tensor; empty if it is stored unchanged. */
-function chainsOf(
-  { packing, dtype: own }: ParameterSpec,
+function selectChains(
+  { packing, dtype: sourceType }: ParameterSpec,
   { dtype, entropyCoding: entropy }: PackOptions,
 ): OpenStep[][] {
-  const kept: OpenStep[] = packing?.keptBy === undefined ? [] : [{ codec: "kept", by: packing.keptBy }];
+  const maskSteps: OpenStep[] = packing?.keptBy === undefined ? [] : [{ codec: "kept", by: packing.keptBy }];
   if (packing?.integers !== undefined) {
     const integers = { codec: "integers", ...packing.integers } as const;
-    const plain = [...kept, integers];
+    const plain = [...maskSteps, integers];
     const huffman = { codec: "huffman" } as const;
-    return entropy ? [plain, [...plain, huffman], [...kept, huffman]] : [plain];
+    return entropy ? [plain, [...plain, huffman], [...maskSteps, huffman]] : [plain];
   }
-  if (own !== "float32" || (dtype === "float32" && kept.length === 0)) return [];
-  if (dtype === "float32") return [kept];
-  const half: OpenStep[] = [...kept, { codec: "half", dtype }];
+  if (sourceType !== "float32" || (dtype === "float32" && maskSteps.length === 0)) return [];
+  if (dtype === "float32") return [maskSteps];
+  const half: OpenStep[] = [...maskSteps, { codec: "half", dtype }];
   return entropy && dtype === "bfloat16" ? [half, [...half, { codec: "dfloat11" }]] : [half];
 }

@@ -2,24 +2,24 @@
 import { WorkbenchError } from "../../protocol/errors";
 import type { RepresentationChoices } from "../models/family";
 import { type ModelShape, withRepresentations } from "../models/model";
-import { allProjections, selectTargets, type Target, type TargetOptions, type Usual } from "./targets";
+import { isProjection, selectTargets, type Target, type TargetOptions, type MatrixFilter } from "./targets";
 
-/** `usual` selects the default targets; `also` lists types that can be treated like dense ones. */
-export function denseTargets(
+/** `isDefault` selects the default targets; `otherTypes` lists types that can be treated like dense ones. */
+export function selectDenseTargets(
   title: string,
   shape: ModelShape,
   { targets, ignore }: TargetOptions,
-  usual: Usual = allProjections,
-  also: readonly string[] = [],
+  isDefault: MatrixFilter = isProjection,
+  otherTypes: readonly string[] = [],
 ): Target[] {
-  const types = ["dense", ...also];
-  const found = selectTargets(shape, { targets, ignore }, usual);
-  const faults = found.flatMap(({ matrix, type }) =>
+  const types = ["dense", ...otherTypes];
+  const matches = selectTargets(shape, { targets, ignore }, isDefault);
+  const faults = matches.flatMap(({ matrix, type }) =>
     types.includes(type)
       ? []
       : [`${matrix.role} is stored as ${type}, but only ${types.join(" and ")} matrices can be compressed`],
   );
-  if (faults.length === 0) return found;
+  if (faults.length === 0) return matches;
   const more = faults.length > 1 ? ` (and so for ${faults.length - 1} more)` : "";
   throw new WorkbenchError(
     "unsupported",
@@ -29,7 +29,7 @@ export function denseTargets(
 }
 
 /** Returns the shape with the new representation of each target; other matrices and parts keep theirs. */
-export function stored(
+export function chooseRepresentations(
   shape: ModelShape,
   targets: readonly Target[],
   choose: (target: Target) => { readonly type: string; readonly options: object } | undefined,
@@ -45,6 +45,6 @@ export function stored(
 }
 
 /** Returns the role at which a target's input is observed: a part of a packed matrix shares the input of the whole. */
-export function observedRole({ matrix, packedIn }: Target): string {
+export function getObservedRole({ matrix, packedIn }: Target): string {
   return (packedIn ?? matrix).role;
 }

@@ -9,10 +9,10 @@ import { type ModelShape, withRepresentations } from "../models/model";
 import { weightName } from "../representations/dense";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
-import { observedRole } from "./denseTargets";
+import { getObservedRole } from "./denseTargets";
 import type { Lab } from "./method";
 import { calibrationSchema, type Tap } from "./calibration/observe";
-import { takenApart } from "./takenApart";
+import { unpackTargets } from "./unpackTargets";
 import type { Target } from "./targets";
 
 export const layerwiseSchema = calibrationSchema
@@ -30,7 +30,7 @@ export const layerwiseSchema = calibrationSchema
 export type LayerwiseCalibration = z.output<typeof layerwiseSchema>;
 
 /** The new representation of a matrix, and its tensors. The dense tensor is deleted unless it is among them. */
-export interface Treated {
+export interface CompressedTarget {
   readonly type: string;
   readonly options: Readonly<Record<string, unknown>>;
   readonly tensors: readonly (readonly [string, HostTensor])[];
@@ -38,49 +38,49 @@ export interface Treated {
 
 export type Statistics = Readonly<Record<string, Float64Array>>;
 
-/** The run can be stopped between two calls of `treat`. */
-export async function layerByLayer(
+/** The run can be stopped between two calls of `compressTarget`. */
+export async function compressLayerwise(
   before: Checkpoint,
   targets: readonly Target[],
   tap: Tap | undefined,
   calibration: LayerwiseCalibration,
   lab: Lab,
-  treat: (
+  compressTarget: (
     target: Target,
     tensors: ReadonlyMap<string, HostTensor>,
     statistics: Statistics,
-  ) => Promise<Treated> | Treated,
+  ) => Promise<CompressedTarget> | CompressedTarget,
 ): Promise<Checkpoint> {
   let { shape, tensors }: { shape: ModelShape; tensors: ReadonlyMap<string, HostTensor> } = before;
   let done = 0;
-  for (const layer of layersOf(targets)) {
-    const roles = new Set(layer.map(observedRole));
-    const seen = calibration.inputs === "original" ? before : { shape, tensors };
+  for (const layer of groupByLayer(targets)) {
+    const roles = new Set(layer.map(getObservedRole));
+    const source = calibration.inputs === "original" ? before : { shape, tensors };
     const observed =
       tap === undefined
         ? undefined
-        : await lab.observe(seen, new Map([...roles].map((role) => [role, tap])), calibration);
-    const apart = takenApart({ tensors }, layer);
+        : await lab.observe(source, new Map([...roles].map((role) => [role, tap])), calibration);
+    const unpacked = unpackTargets({ tensors }, layer);
     const choices: Record<string, RepresentationChoices[string]> = {};
     for (const target of layer) {
       if (lab.signal.aborted) throw new WorkbenchError("cancelled", "The method was stopped.");
       const {
         type,
         options,
-        tensors: own,
-      } = await treat(target, apart, observed?.get(observedRole(target)) ?? {});
-      apart.delete(weightName(target.matrix));
-      for (const [name, tensor] of own) apart.set(name, tensor);
+        tensors: newTensors,
+      } = await compressTarget(target, unpacked, observed?.get(getObservedRole(target)) ?? {});
+      unpacked.delete(weightName(target.matrix));
+      for (const [name, tensor] of newTensors) unpacked.set(name, tensor);
       choices[target.matrix.role] = { type, options };
       lab.progress(++done, targets.length, "matrices");
     }
-    [shape, tensors] = [withRepresentations(shape, choices), apart];
+    [shape, tensors] = [withRepresentations(shape, choices), unpacked];
   }
   return { shape, tensors };
 }
 
 /** Groups targets by layer, in forward order. */
-function layersOf(targets: readonly Target[]): Target[][] {
+function groupByLayer(targets: readonly Target[]): Target[][] {
   const layers = new Map<string | number, Target[]>();
   for (const target of targets) {
     const key = target.matrix.layer ?? target.matrix.role;

@@ -7,7 +7,7 @@ import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensors } from "../checkpoints/safetensors";
 import type { Trainee } from "../training/trainee";
 import type { Gradients } from "./calibration/gradients";
-import type { Calibration, Observed, Tap } from "./calibration/observe";
+import type { Calibration, Observations, Tap } from "./calibration/observe";
 import type { MethodTraining } from "./training";
 
 /** What a method may use besides the model. */
@@ -19,7 +19,7 @@ export interface Lab {
     model: Pick<Checkpoint, "shape" | "tensors">,
     taps: ReadonlyMap<string, Tap>,
     calibration: Calibration,
-  ): Promise<Observed>;
+  ): Promise<Observations>;
   /** Computes gradients of the loss on the experiment's text by tensor name; see `gradients.ts`. */
   gradients(
     model: Pick<Checkpoint, "shape" | "tensors">,
@@ -81,8 +81,8 @@ export interface Method<O> {
 }
 
 /** An option from 0 for nothing to 1 for everything. */
-export function shareOption(usual: number, description: string) {
-  return z.number().min(0).max(1).default(usual).describe(description);
+export function createShareOption(defaultValue: number, description: string) {
+  return z.number().min(0).max(1).default(defaultValue).describe(description);
 }
 
 // The catalog holds methods with any options; each parses its own before use.

@@ -1,8 +1,8 @@
 /** Selects the matrices that a method works on, by patterns over roles as in the recipes of other tools. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
-import { familyOf, matrixSlots, type ModelShape, partsOf, tensorsOf } from "../models/model";
-import { roleOfAnyLayer } from "../models/roles";
+import { familyOf, listMatrixSlots, type ModelShape, partsOf, tensorsOf } from "../models/model";
+import { generalizeRole } from "../models/roles";
 import type { MatrixSlot, StoredMatrix } from "../models/weights";
 import { representations } from "../representations/catalog";
 import type { MatrixSpec } from "../representations/representation";
@@ -16,13 +16,13 @@ export interface TargetOptions {
 
 const roles = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 
-/** The two options that every method has; `usual` describes the default. */
-export function targetOptions(usual: string) {
+/** The two options that every method has; `defaultTargets` describes the default. */
+export function createTargetOptions(defaultTargets: string) {
   return {
     targets: roles
       .optional()
       .describe(
-        `Roles, globs such as \`layers.*.mlp.*\`, or \`re:\` and a regular expression; ${usual} when left out.`,
+        `Roles, globs such as \`layers.*.mlp.*\`, or \`re:\` and a regular expression; ${defaultTargets} when left out.`,
       ),
     ignore: roles.optional().describe("Roles to skip, in the syntax of `targets`."),
   };
@@ -34,22 +34,24 @@ export interface Target extends StoredMatrix {
 }
 
 /** Whether a matrix, or a part of a packed one, is a target by default. */
-export type Usual = (matrix: MatrixSpec) => boolean;
+export type MatrixFilter = (matrix: MatrixSpec) => boolean;
 
-export const allProjections: Usual = ({ kind }) => kind === "projection";
+export const isProjection: MatrixFilter = ({ kind }) => kind === "projection";
 
 export function selectTargets(
   shape: ModelShape,
   { targets, ignore }: TargetOptions,
-  usual: Usual = allProjections,
+  isDefault: MatrixFilter = isProjection,
 ): Target[] {
-  const slots = matrixSlots(shape);
+  const slots = listMatrixSlots(shape);
   const roles = slots.flatMap(({ matrix }) => [matrix, ...partsOf(matrix)]);
-  const wanted = matcherOf("targets", targets, roles, []);
+  const isTarget = createMatcher("targets", targets, roles, []);
   // A recipe may ignore the head even if the model's head is tied to the embedding.
-  const spared = matcherOf("ignore", ignore, roles, headRoles(shape));
-  const chosen = slots.flatMap((slot) => targetsIn(slot, targets === undefined ? usual : wanted, spared));
-  if (chosen.length > 0) return chosen;
+  const isIgnored = createMatcher("ignore", ignore, roles, listHeadRoles(shape));
+  const selected = slots.flatMap((slot) =>
+    selectSlotTargets(slot, targets === undefined ? isDefault : isTarget, isIgnored),
+  );
+  if (selected.length > 0) return selected;
   throw new WorkbenchError(
     "invalid-input",
     "No targets are left: ignore matches every target. Narrow ignore or widen targets.",
@@ -57,7 +59,7 @@ export function selectTargets(
 }
 
 /** Roles of the vocabulary head, even if it is tied to the embedding, and of norms. */
-function headRoles({ family, config }: ModelShape): string[] {
+function listHeadRoles({ family, config }: ModelShape): string[] {
   const untied = { ...config, tie_word_embeddings: false };
   return familyOf(family)
     .heads.language.matrices(untied)
@@ -65,23 +67,27 @@ function headRoles({ family, config }: ModelShape): string[] {
     .concat(tensorsOf({ family, config }).map(({ role }) => role));
 }
 
-type Test = (matrix: MatrixSpec) => boolean;
+type MatrixTest = (matrix: MatrixSpec) => boolean;
 
 /** A packed matrix stays whole unless only some of its parts are targets. */
-function targetsIn({ matrix, stored, split }: MatrixSlot, wanted: Test, spared: Test): Target[] {
-  if (spared(matrix)) return [];
-  const isWhole = wanted(matrix);
-  if (split) return stored.filter((each) => (isWhole || wanted(each.matrix)) && !spared(each.matrix));
+function selectSlotTargets(
+  { matrix, stored, split }: MatrixSlot,
+  isTarget: MatrixTest,
+  isIgnored: MatrixTest,
+): Target[] {
+  if (isIgnored(matrix)) return [];
+  const isWhole = isTarget(matrix);
+  if (split) return stored.filter((each) => (isWhole || isTarget(each.matrix)) && !isIgnored(each.matrix));
   const [whole] = stored as readonly [StoredMatrix];
   const parts = partsOf(matrix);
-  if (isWhole && !parts.some(spared)) return [whole];
-  const meant = parts.filter((part) => (isWhole || wanted(part)) && !spared(part));
-  if (meant.length > 0 && whole.type !== "dense")
+  if (isWhole && !parts.some(isIgnored)) return [whole];
+  const selectedParts = parts.filter((part) => (isWhole || isTarget(part)) && !isIgnored(part));
+  if (selectedParts.length > 0 && whole.type !== "dense")
     throw new WorkbenchError(
       "unsupported",
       `${matrix.role} is stored as ${whole.type} as a whole, so its parts cannot be compressed separately. Use ${matrix.role} as the target.`,
     );
-  return meant.map((part) => ({
+  return selectedParts.map((part) => ({
     matrix: part,
     type: "dense",
     representation: representations["dense"]!,
@@ -90,20 +96,20 @@ function targetsIn({ matrix, stored, split }: MatrixSlot, wanted: Test, spared: 
   }));
 }
 
-function matcherOf(
+function createMatcher(
   option: string,
-  given: TargetOptions["targets"],
+  patterns: TargetOptions["targets"],
   matrices: readonly MatrixSpec[],
-  known: readonly string[],
-): Test {
-  const tests = [given ?? []].flat().map((pattern) => {
-    const test = patternTest(option, pattern);
-    if (!matrices.some(test) && !known.some((role) => patternOf(option, pattern).test(role)))
+  knownRoles: readonly string[],
+): MatrixTest {
+  const tests = [patterns ?? []].flat().map((pattern) => {
+    const test = createPatternTest(option, pattern);
+    if (!matrices.some(test) && !knownRoles.some((role) => compilePattern(option, pattern).test(role)))
       throw new WorkbenchError(
         "invalid-input",
-        `${option}: "${pattern}" matches no role. Roles: ${roleNames(matrices).join(", ")}. ` +
+        `${option}: "${pattern}" matches no role. Roles: ${listRoleNames(matrices).join(", ")}. ` +
           "Patterns never match embeddings or the head; write their full names.",
-        { allowed: roleNames(matrices) },
+        { allowed: listRoleNames(matrices) },
       );
     return test;
   });
@@ -111,12 +117,12 @@ function matcherOf(
 }
 
 /** Embeddings and the head match only their full names, never a wildcard. */
-function patternTest(option: string, pattern: string): Test {
-  const expression = patternOf(option, pattern);
+function createPatternTest(option: string, pattern: string): MatrixTest {
+  const expression = compilePattern(option, pattern);
   return ({ role, kind }) => role === pattern || (kind === "projection" && expression.test(role));
 }
 
-function patternOf(option: string, pattern: string): RegExp {
+function compilePattern(option: string, pattern: string): RegExp {
   if (!pattern.startsWith("re:")) {
     const literal = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&");
     return new RegExp(`^${literal.replaceAll("*", ".*").replaceAll("?", ".")}$`);
@@ -134,6 +140,6 @@ function patternOf(option: string, pattern: string): RegExp {
 }
 
 /** Returns the roles with a placeholder for the layer number. */
-function roleNames(matrices: readonly MatrixSpec[]): string[] {
-  return [...new Set(matrices.map(({ role, layer }) => roleOfAnyLayer(role, layer, "<n>")))];
+function listRoleNames(matrices: readonly MatrixSpec[]): string[] {
+  return [...new Set(matrices.map(({ role, layer }) => generalizeRole(role, layer, "<n>")))];
 }

@@ -27,6 +27,6 @@ export const trainingSchema = schema
 export type MethodTraining = NonNullable<ReturnType<typeof trainingSchema.parse>>;
 
 /** Adds the defaults of all other training options. */
-export function trainOptionsOf(training: MethodTraining): TrainOptions {
+export function toTrainOptions(training: MethodTraining): TrainOptions {
   return trainSchema.parse({ ...training, eval_tokens: 0 });
 }

@@ -6,7 +6,7 @@ import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { WorkbenchError } from "../../protocol/errors";
 import type { Packed } from "./packing";
-import { shuffled } from "./partition";
+import { shuffleIndices } from "./partition";
 import type { Batch, Split } from "./split";
 
 export interface BlockOptions {
@@ -32,7 +32,7 @@ export interface BlockState {
 }
 
 /** The position of a training in its blocks. */
-export interface BlockPlace {
+export interface BlockPosition {
   /** Counted from 0. */
   readonly index: number;
   /** Steps done in it, and that it takes. */
@@ -88,7 +88,7 @@ export class BlockSampler {
     return { seed: options.seed, block, position: this.#position, documents: split.documents };
   }
 
-  get block(): BlockPlace {
+  get block(): BlockPosition {
     const { index, steps, documents, packed } = this.#block;
     return {
       index,
@@ -118,7 +118,7 @@ export class BlockSampler {
       // A last block that is cut short, or one drawn from very short documents, may fill no sequence.
       let tries = 0;
       do this.#block = this.#draw(this.#block.index + 1);
-      while (this.#block.steps === 0 && ++tries < MOST_EMPTY);
+      while (this.#block.steps === 0 && ++tries < MAX_EMPTY_DRAWS);
       if (this.#block.steps === 0)
         throw new WorkbenchError("invalid-input", "No further block of documents fills a sequence.");
       this.#position = 0;
@@ -133,45 +133,50 @@ export class BlockSampler {
   }
 
   /** Documents that a training without replacement draws in all. */
-  get #documentsInAll(): number {
+  get #totalDocuments(): number {
     return Math.ceil((this.options.epochs ?? Infinity) * this.split.documents);
   }
 
   get #blocks(): number | undefined {
     return this.options.epochs === undefined
       ? undefined
-      : Math.ceil(this.#documentsInAll / this.options.rows);
+      : Math.ceil(this.#totalDocuments / this.options.rows);
   }
 
   #draw(index: number): Block {
     const { seed } = this.options;
-    const documents = this.options.replacement ? this.#withReplacement(index) : this.#without(index);
+    const documents = this.options.replacement
+      ? this.#drawWithReplacement(index)
+      : this.#drawWithoutReplacement(index);
     const packed = this.split.pack(documents);
     return {
       index,
       documents,
       packed,
       steps: Math.ceil(packed.sequences / this.#rowsPerStep),
-      order: shuffled(packed.sequences, mixSeed(seed, index, 0x85ebca6b)),
+      order: shuffleIndices(packed.sequences, mixSeed(seed, index, 0x85ebca6b)),
     };
   }
 
-  #withReplacement(index: number): Uint32Array {
+  #drawWithReplacement(index: number): Uint32Array {
     const random = xoroshiro128plus(mixSeed(this.options.seed, index, 0xc2b2ae35));
     const last = this.split.documents - 1;
     return Uint32Array.from({ length: this.options.rows }, () => uniformInt(random, 0, last));
   }
 
   /** The next of the epochs' orders end to end; the last block has what is left. */
-  #without(index: number): Uint32Array {
+  #drawWithoutReplacement(index: number): Uint32Array {
     const { documents: count } = this.split;
     const start = index * this.options.rows;
-    const end = Math.min(start + this.options.rows, this.#documentsInAll);
+    const end = Math.min(start + this.options.rows, this.#totalDocuments);
     const documents = new Uint32Array(Math.max(0, end - start));
     for (let at = start; at < end;) {
       const number = Math.floor(at / count);
       if (this.#epoch?.number !== number)
-        this.#epoch = { number, order: shuffled(count, mixSeed(this.options.seed, number, 0x9e3779b1)) };
+        this.#epoch = {
+          number,
+          order: shuffleIndices(count, mixSeed(this.options.seed, number, 0x9e3779b1)),
+        };
       const from = at - number * count;
       const part = this.#epoch.order.subarray(from, Math.min(count, from + end - at));
       documents.set(part, at - start);
@@ -181,7 +186,7 @@ export class BlockSampler {
   }
 }
 
-const MOST_EMPTY = 1000;
+const MAX_EMPTY_DRAWS = 1000;
 
 /** Spreads the seeds of consecutive numbers and of different purposes. */
 function mixSeed(seed: number, number: number, multiplier: number): number {

@@ -2,7 +2,7 @@
 import envPaths from "env-paths";
 
 /** `LATHE_CACHE` if it is set, otherwise the cache folder of the operating system. */
-export function defaultCacheFolder(environment: NodeJS.ProcessEnv = process.env): string {
-  const wanted = environment["LATHE_CACHE"];
-  return wanted === undefined || wanted === "" ? envPaths("lathe", { suffix: "" }).cache : wanted;
+export function getDefaultCacheFolder(environment: NodeJS.ProcessEnv = process.env): string {
+  const override = environment["LATHE_CACHE"];
+  return override === undefined || override === "" ? envPaths("lathe", { suffix: "" }).cache : override;
 }

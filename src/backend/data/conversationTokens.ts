@@ -1,7 +1,7 @@
 /** A conversation as tokens, of which those of the assistant's answers count. */
 import { WorkbenchError } from "../../protocol/errors";
 import type { Conversation } from "./conversations";
-import { chatOf, type WrittenConversation, writeConversation } from "./tokenizers/answers";
+import { getChat, type RenderedConversation, writeConversation } from "./tokenizers/answers";
 import type { EncodedText } from "./tokenizers/core";
 import type { Tokenizer } from "./tokenizers/tokenizer";
 
@@ -9,8 +9,8 @@ import type { Tokenizer } from "./tokenizers/tokenizer";
 export function writeRow(
   tokenizer: Tokenizer,
   { messages, answersOnly, where }: Conversation,
-): WrittenConversation {
-  const chat = chatOf(tokenizer);
+): RenderedConversation {
+  const chat = getChat(tokenizer);
   try {
     return writeConversation(chat, messages, answersOnly);
   } catch (thrown) {
@@ -32,8 +32,8 @@ export interface TokenRun {
 }
 
 /** A token counts if it overlaps an answer, as in transformers' `return_assistant_tokens_mask`. */
-export function tokenRuns(
-  { text, answers }: WrittenConversation,
+export function splitTokenRuns(
+  { text, answers }: RenderedConversation,
   { ids, starts, ends }: EncodedText,
   answersOnly: boolean,
 ): TokenRun[] {

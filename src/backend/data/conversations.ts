@@ -37,17 +37,17 @@ export function readMessages(row: Row, column: string): readonly ConversationMes
   const list = row.values[column];
   if (list === null || list === undefined) return [];
   if (!Array.isArray(list))
-    throw malformed(
+    throw malformedRowError(
       row,
       `the column "${column}" holds ${typeof list === "object" ? "an object" : `a ${typeof list}`} in place of a list of messages`,
     );
   return list.map((message: unknown, i) =>
-    readMessage(message, (what) => malformed(row, `message ${i + 1} ${what}`)),
+    readMessage(message, (what) => malformedRowError(row, `message ${i + 1} ${what}`)),
   );
 }
 
 /** The texts of all messages, each on lines of its own. */
-export function textOf(messages: readonly ConversationMessage[]): string {
+export function joinMessages(messages: readonly ConversationMessage[]): string {
   return messages
     .map(({ content }) => (typeof content === "string" ? content : JSON.stringify(content ?? "")))
     .join("\n");
@@ -59,45 +59,46 @@ function readMessage(message: unknown, refuse: (what: string) => WorkbenchError)
   // As transformers does: null is an absent key, which is how Parquet and Arrow write one.
   const values = Object.fromEntries(
     Object.entries(message).flatMap(([key, value]) =>
-      value === null || value === undefined ? [] : [[key, plain(value)]],
+      value === null || value === undefined ? [] : [[key, toPlainValue(value)]],
     ),
   );
   const isShareGpt = !("role" in values) && "from" in values;
   const { from, value, ...others } = values;
-  const named = isShareGpt
+  const normalized = isShareGpt
     ? { ...others, role: from, ...(value === undefined ? {} : { content: value }) }
     : values;
   const roles: Readonly<Record<string, MessageRole>> = isShareGpt
     ? shareGptRoles
     : Object.fromEntries(messageRoles.map((role) => [role, role]));
   const keys = isShareGpt ? ["from", "value"] : ["role", "content"];
-  const { role: written, content } = named as { role?: unknown; content?: unknown };
-  const role = typeof written === "string" && Object.hasOwn(roles, written) ? roles[written] : undefined;
+  const { role: sourceRole, content } = normalized as { role?: unknown; content?: unknown };
+  const role =
+    typeof sourceRole === "string" && Object.hasOwn(roles, sourceRole) ? roles[sourceRole] : undefined;
   if (role === undefined)
     throw refuse(
-      `${written === undefined ? `has no \`${keys[0]}\`` : `has the ${keys[0]} ${JSON.stringify(written)}`}; ` +
+      `${sourceRole === undefined ? `has no \`${keys[0]}\`` : `has the ${keys[0]} ${JSON.stringify(sourceRole)}`}; ` +
         `allowed are ${Object.keys(roles).join(", ")}`,
     );
-  if (content === undefined && !(role === "assistant" && Object.hasOwn(named, "tool_calls")))
+  if (content === undefined && !(role === "assistant" && Object.hasOwn(normalized, "tool_calls")))
     throw refuse(`has no \`${keys[1]}\``);
   if (content !== undefined && !contentSchema.safeParse(content).success)
     throw refuse(`has a \`${keys[1]}\` that is neither a text nor a list of parts with a \`type\``);
-  if ("weight" in named && named["weight"] !== 1)
+  if ("weight" in normalized && normalized["weight"] !== 1)
     throw refuse(
-      `has the weight ${JSON.stringify(named["weight"])}, and every answer counts alike: remove the key or the row`,
+      `has the weight ${JSON.stringify(normalized["weight"])}, and every answer counts alike: remove the key or the row`,
     );
-  return { ...named, role };
+  return { ...normalized, role };
 }
 
 /** Integers of 64 bits, which Parquet and Arrow may have, become numbers, as templates know no others. */
-function plain(value: unknown): unknown {
+function toPlainValue(value: unknown): unknown {
   if (typeof value === "bigint") return Number(value);
-  if (Array.isArray(value)) return value.map(plain);
+  if (Array.isArray(value)) return value.map(toPlainValue);
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toPlainValue(inner)]));
 }
 
-function malformed({ where }: Row, what: string): WorkbenchError {
+function malformedRowError({ where }: Row, what: string): WorkbenchError {
   return new WorkbenchError(
     "invalid-input",
     `The conversation of ${where} is malformed: ${what}. Fix the row; data.on_bad_rows: skip leaves such rows out.`,

@@ -3,26 +3,26 @@ import path from "node:path";
 import type { DataOptions } from "../../schema/experiment";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import { throwIfCancelled } from "./files";
-import { isLabelled, labelled, type LabelledSummary } from "./labelled";
+import { isLabeled, labelData, type LabeledSummary } from "./labeledData";
 import type { Labels } from "./labels";
 import { openOrigin, type Origin } from "./origin";
 import type { Layout } from "./packing";
-import { holdsBack, type Partition, partition } from "./partition";
+import { hasHeldOutData, type Partition, partition } from "./partition";
 import type { RowCounts } from "./rowScreen";
-import { hashOf, type Source, type SourceContext } from "./source";
+import { computeHash, type Source, type SourceContext } from "./source";
 import { Split, type SplitSummary } from "./split";
 import type { TokenFile } from "./tokenFile";
-import { pairFrameOf } from "./entries";
-import { NotKept, openTokens } from "./tokenise";
-import { CharacterSet, charactersTokenizer } from "./tokenizers/characters";
+import { getPairFrame } from "./entries";
+import { NotCachedError, openTokens } from "./tokenize";
+import { CharacterSet, createCharactersTokenizer } from "./tokenizers/characters";
 import type { PlacedToken } from "./tokenizers/vocabularyFit";
 import { openTokenizer } from "./tokenizers/openTokenizer";
-import { documentFrame, maskTokenOf, type Tokenizer } from "./tokenizers/tokenizer";
+import { getDocumentFrame, findMaskToken, type Tokenizer } from "./tokenizers/tokenizer";
 
 export interface OpenDataContext {
   /** Folder of the experiment file; patterns and paths are relative to it. */
   readonly baseFolder: string;
-  /** `defaultCacheFolder()` unless configured. */
+  /** `getDefaultCacheFolder()` unless configured. */
   readonly cacheFolder: string;
   /** Where named data sets are looked for first; the environment's `LATHE_DATA` unless given. */
   readonly dataFolder?: string;
@@ -58,7 +58,7 @@ export interface DataSummary {
   readonly validation?: SplitSummary;
   readonly test?: SplitSummary;
   /** Of rows with labels. */
-  readonly classification?: LabelledSummary;
+  readonly classification?: LabeledSummary;
   /** Rows of the training files that held text, and how many were left after each text that none may contain. */
   readonly rows?: {
     readonly read: number;
@@ -74,44 +74,48 @@ export async function openData(options: DataOptions, context: OpenDataContext): 
 export async function openData(options: DataOptions, context: OpenDataContext): Promise<DataSet | undefined> {
   const files: OpenTokens[] = [];
   try {
-    return await open(options, context, files);
+    return await openDataSet(options, context, files);
   } catch (thrown) {
     for (const { file } of files) file[Symbol.dispose]();
-    if (thrown instanceof NotKept) return undefined;
+    if (thrown instanceof NotCachedError) return undefined;
     throw toWorkbenchError(thrown);
   }
 }
 
-async function open(given: DataOptions, context: OpenDataContext, files: OpenTokens[]): Promise<DataSet> {
+async function openDataSet(
+  dataOptions: DataOptions,
+  context: OpenDataContext,
+  files: OpenTokens[],
+): Promise<DataSet> {
   const { signal, baseFolder, cacheFolder } = context;
-  const working: SourceContext = {
+  const sourceContext: SourceContext = {
     signal,
     temporaryFolder: path.join(cacheFolder, "tokens"),
     progress: (done, total, what) => context.progress?.(done, total, what),
   };
   const dataFolder = context.dataFolder ?? process.env["LATHE_DATA"];
-  const found = await openOrigin(given, { ...working, baseFolder, cacheFolder, dataFolder });
-  const { options } = found;
-  const classes = isLabelled(options)
-    ? await labelled(found, options, { signal, report: () => undefined })
+  const rawOrigin = await openOrigin(dataOptions, { ...sourceContext, baseFolder, cacheFolder, dataFolder });
+  const { options } = rawOrigin;
+  const classes = isLabeled(options)
+    ? await labelData(rawOrigin, options, { signal, report: () => undefined })
     : undefined;
-  const origin = classes?.origin ?? found;
-  const tokenizer = await tokenizerFor(options.tokenizer, origin, context);
+  const origin = classes?.origin ?? rawOrigin;
+  const tokenizer = await openTokenizerFor(options.tokenizer, origin, context);
   const notices = [...origin.notices, ...tokenizer.notices, ...(classes?.notices ?? [])];
   const truncation = classes && { length: options.sequence_len, from: options.truncation };
   const read = async (source: Source): Promise<TokenFile> => {
-    const tokens = await openTokens(source, tokenizer, cacheFolder, working, {
+    const tokens = await openTokens(source, tokenizer, cacheFolder, sourceContext, {
       ...(context.onlyKept === undefined ? {} : { onlyKept: context.onlyKept }),
       truncation,
       ...(options.truncate_prompt ? { longestPair: options.sequence_len + 1 } : {}),
       labels: classes?.labels.values.length ?? 0,
     });
     files.push({ source, file: tokens.file });
-    notices.push(...tokens.notices, ...rowNotices(tokens.file.manifest.rows, source.title));
+    notices.push(...tokens.notices, ...createRowNotices(tokens.file.manifest.rows, source.title));
     if (tokens.file.manifest.tokens === 0)
       throw new WorkbenchError(
         "invalid-input",
-        `There is no text in ${source.title}. ${[...rowNotices(tokens.file.manifest.rows, source.title), "Name files that hold some."].join(" ")}`,
+        `There is no text in ${source.title}. ${[...createRowNotices(tokens.file.manifest.rows, source.title), "Name files that hold some."].join(" ")}`,
       );
     return tokens.file;
   };
@@ -121,7 +125,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
   const parts: Partition =
     origin.validation === undefined && classes === undefined
       ? partition(file, options, options.split_seed)
-      : { train: everything(file), validation: [], notice: undefined };
+      : { train: selectAllPieces(file), validation: [], notice: undefined };
   if (parts.notice !== undefined) notices.push(parts.notice);
   const isPair =
     classes !== undefined && options.text_pair_column !== undefined && options.pair_separator === undefined;
@@ -134,10 +138,10 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
     // A token that both opens and ends documents occurs once between two documents.
     opening: tokenizer.bos === undefined || tokenizer.bos === tokenizer.endOfText ? 0 : 1,
     // A tokenizer with a mask token is an encoder's.
-    ...(!options.packing && classes === undefined && maskTokenOf(tokenizer) !== undefined
+    ...(!options.packing && classes === undefined && findMaskToken(tokenizer) !== undefined
       ? { readsLast: true }
       : {}),
-    ...(isPair && pairFrameOf(tokenizer)?.secondType === 1 ? { types: true } : {}),
+    ...(isPair && getPairFrame(tokenizer)?.secondType === 1 ? { types: true } : {}),
     ...(options.packing && classes === undefined && options.packing_strategy === "characters"
       ? { characters: Math.ceil(options.sequence_len * options.characters_per_token) }
       : {}),
@@ -145,11 +149,11 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
   const whole = async (source: Source | undefined): Promise<Split | undefined> => {
     if (source === undefined) return undefined;
     const tokens = await read(source);
-    return new Split(tokens, everything(tokens), layout);
+    return new Split(tokens, selectAllPieces(tokens), layout);
   };
   const train = new Split(file, parts.train, layout);
   const validation =
-    origin.validation === undefined && classes === undefined && holdsBack(options)
+    origin.validation === undefined && classes === undefined && hasHeldOutData(options)
       ? new Split(file, parts.validation, layout)
       : await whole(origin.validation);
   const test = await whole(origin.test);
@@ -161,7 +165,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
     if (split !== undefined && split.withoutLabel > 0)
       notices.push(
         `${split.withoutLabel} of ${split.withoutLabel + split.sequences} ${name} sequences have no label that counts, because a prompt fills them, and are skipped. ` +
-          adviceWithoutLabel(options),
+          suggestLabelColumn(options),
       );
   if (train.tooLong > 0)
     notices.push(
@@ -172,7 +176,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
   return {
     title: origin.title,
     tokenizer,
-    hash: hashOf([
+    hash: computeHash([
       [origin.train.key, origin.validation?.key, origin.test?.key],
       tokenizer.hash,
       layout,
@@ -182,7 +186,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
     train,
     validation,
     test,
-    floor: floorOf(origin, file, tokenizer),
+    floor: computeLossFloor(origin, file, tokenizer),
     labels: classes?.labels,
     summary: {
       train: train.summary,
@@ -205,7 +209,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
   };
 }
 
-async function tokenizerFor(
+async function openTokenizerFor(
   name: string | undefined,
   origin: Origin,
   context: OpenDataContext,
@@ -225,21 +229,21 @@ async function tokenizerFor(
       if (fragment.end && source === origin.train) documents++;
     }
   }
-  return charactersTokenizer(characters.sorted(), documents > 1);
+  return createCharactersTokenizer(characters.sorted(), documents > 1);
 }
 
 /** What a reader of the results has to know of rows that were left out. */
-function rowNotices(rows: RowCounts | undefined, title: string): string[] {
+function createRowNotices(rows: RowCounts | undefined, title: string): string[] {
   const { malformed = 0, excluded = 0 } = rows ?? {};
   return [
     ...(malformed > 0
-      ? [`Skipped ${countOf(malformed, "malformed row")} of ${title} (data.on_bad_rows).`]
+      ? [`Skipped ${formatCount(malformed, "malformed row")} of ${title} (data.on_bad_rows).`]
       : []),
-    ...(excluded > 0 ? [`Left out ${countOf(excluded, "row")} of ${title} by data.where.`] : []),
+    ...(excluded > 0 ? [`Left out ${formatCount(excluded, "row")} of ${title} by data.where.`] : []),
   ];
 }
 
-function countOf(count: number, noun: string): string {
+function formatCount(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
@@ -255,12 +259,12 @@ function findToken(
   least: number,
 ): PlacedToken | undefined {
   for (const { source, file } of files) {
-    const found = file.findId(least);
-    if (found === undefined) continue;
+    const location = file.findId(least);
+    if (location === undefined) continue;
     return {
-      id: found.id,
-      name: tokenizer.nameOf(found.id),
-      place: `document ${found.document + 1} of ${source.title}, from byte ${byteOf(file, tokenizer, found)}`,
+      id: location.id,
+      name: tokenizer.nameOf(location.id),
+      place: `document ${location.document + 1} of ${source.title}, from byte ${findByteOffset(file, tokenizer, location)}`,
     };
   }
   const { padding } = layout;
@@ -269,7 +273,7 @@ function findToken(
 }
 
 /** Where a token begins in the UTF-8 of its document. */
-function byteOf(
+function findByteOffset(
   file: TokenFile,
   tokenizer: Tokenizer,
   { piece, index }: { readonly piece: number; readonly index: number },
@@ -286,11 +290,11 @@ function byteOf(
   return bytes + Buffer.byteLength(tokenizer.decode(before));
 }
 
-function everything(file: TokenFile): Partition["train"] {
+function selectAllPieces(file: TokenFile): Partition["train"] {
   return [{ start: 0, end: file.pieces }];
 }
 
-function adviceWithoutLabel({ conversation_column: conversations }: DataOptions): string {
+function suggestLabelColumn({ conversation_column: conversations }: DataOptions): string {
   return conversations === undefined
     ? "Raise data.sequence_len, or set data.truncate_prompt."
     : "Raise data.sequence_len, or leave out long questions.";
@@ -303,10 +307,10 @@ function assertFits(split: Split, name: string, source: Source, all: number, opt
     throw new WorkbenchError(
       "invalid-input",
       `None of the ${split.withoutLabel} ${name} sequences of ${source.title} has a label that counts, because a prompt fills each. ` +
-        adviceWithoutLabel(options),
+        suggestLabelColumn(options),
     );
-  const own = `The ${name} split of ${source.title} has ${split.tokens} tokens`;
-  const drawn = all === split.tokens ? "" : ` (of ${all} in all)`;
+  const message = `The ${name} split of ${source.title} has ${split.tokens} tokens`;
+  const totalNote = all === split.tokens ? "" : ` (of ${all} in all)`;
   const advice =
     name === "validation"
       ? "Raise data.val_fraction or data.val_set_size, lower data.sequence_len, give data.validation_text, or set data.val_fraction to 0."
@@ -317,15 +321,15 @@ function assertFits(split: Split, name: string, source: Source, all: number, opt
       : options.packing
         ? `a sequence of data.sequence_len ${length} needs ${length + 1}`
         : "a sequence needs a document of at least two";
-  throw new WorkbenchError("invalid-input", `${own}${drawn}, but ${needed}. ${advice}`, {
+  throw new WorkbenchError("invalid-input", `${message}${totalNote}, but ${needed}. ${advice}`, {
     tokens: split.tokens,
   });
 }
 
 /** The entropy rate in nats per byte, times the mean bytes per token (1 with the tokenizer `bytes`). */
-function floorOf(origin: Origin, file: TokenFile, tokenizer: Tokenizer): number | undefined {
+function computeLossFloor(origin: Origin, file: TokenFile, tokenizer: Tokenizer): number | undefined {
   if (origin.grammar === undefined) return undefined;
-  const { before, after } = documentFrame(tokenizer);
+  const { before, after } = getDocumentFrame(tokenizer);
   let bytes = 0;
   for (let piece = 0; piece < file.pieces; piece++) bytes += file.row(piece).bytes;
   const tokens = file.manifest.tokens - before.length - after.length;

@@ -36,7 +36,7 @@ const ATTEMPTS = 4;
 const SILENCE_MILLISECONDS = 30_000;
 
 /** Why one attempt ended without the whole file; `again` when another may do better. */
-class Interrupted extends Error {
+class InterruptedError extends Error {
   constructor(
     message: string,
     readonly again: boolean,
@@ -54,10 +54,10 @@ export async function download(
 ): Promise<void> {
   try {
     await mkdir(path.dirname(target), { recursive: true });
-    const release = await obtainLock(target, context);
+    const release = await acquireLock(target, context);
     try {
       // The previous holder of the lock may have downloaded the file.
-      if ((await sizeOf(target)) === undefined) await fetchWhole(remote, target, context, purpose);
+      if ((await getFileSize(target)) === undefined) await fetchWhole(remote, target, context, purpose);
     } finally {
       await release();
     }
@@ -66,7 +66,7 @@ export async function download(
   }
 }
 
-async function obtainLock(target: string, context: DownloadContext): Promise<() => Promise<void>> {
+async function acquireLock(target: string, context: DownloadContext): Promise<() => Promise<void>> {
   for (;;) {
     throwIfCancelled(context.signal);
     try {
@@ -86,8 +86,9 @@ async function fetchWhole(
   purpose: DownloadPurpose,
 ): Promise<void> {
   // The checksum in the name keeps parts of an older version apart.
-  const [wanted, digest] = "sha256" in remote ? [remote.sha256, "SHA-256"] : [remote.gitSha1, "git hash"];
-  const partial = `${target}.${wanted.slice(0, 8)}.part`;
+  const [expectedHash, digest] =
+    "sha256" in remote ? [remote.sha256, "SHA-256"] : [remote.gitSha1, "git hash"];
+  const partial = `${target}.${expectedHash.slice(0, 8)}.part`;
   const fail = (why: string, cause?: unknown): WorkbenchError =>
     new WorkbenchError(
       "network",
@@ -98,12 +99,15 @@ async function fetchWhole(
   for (let attempt = 1; ; attempt++) {
     try {
       await fetchRest(remote, partial, context);
-      if ((await hashOfFile(partial, remote)) === wanted) break;
+      if ((await hashFile(partial, remote)) === expectedHash) break;
       await rm(partial, { force: true });
-      throw new Interrupted(`its ${digest} is not ${wanted}, so it is another file or was damaged`, true);
+      throw new InterruptedError(
+        `its ${digest} is not ${expectedHash}, so it is another file or was damaged`,
+        true,
+      );
     } catch (thrown) {
       throwIfCancelled(context.signal);
-      if (!(thrown instanceof Interrupted)) throw thrown;
+      if (!(thrown instanceof InterruptedError)) throw thrown;
       if (!thrown.again || attempt === ATTEMPTS) throw fail(thrown.message, thrown);
       await wait(100 * 2 ** attempt);
     }
@@ -113,16 +117,16 @@ async function fetchWhole(
 
 /** Appends to the partial file what it lacks. */
 async function fetchRest(remote: Remote, partial: string, context: DownloadContext): Promise<void> {
-  let have = (await sizeOf(partial)) ?? 0;
+  let have = (await getFileSize(partial)) ?? 0;
   if (have > remote.bytes) {
     await rm(partial, { force: true });
     have = 0;
   }
   if (have === remote.bytes) return;
-  const silence = new AbortController();
+  const idleTimeout = new AbortController();
   const name = path.basename(new URL(remote.url).pathname);
-  const timer = setTimeout(() => silence.abort(), SILENCE_MILLISECONDS);
-  const signals = [silence.signal, ...(context.signal === undefined ? [] : [context.signal])];
+  const timer = setTimeout(() => idleTimeout.abort(), SILENCE_MILLISECONDS);
+  const signals = [idleTimeout.signal, ...(context.signal === undefined ? [] : [context.signal])];
   const response = await fetch(remote.url, {
     // A compressed transfer could not be continued at a byte of the file.
     headers: {
@@ -133,13 +137,13 @@ async function fetchRest(remote: Remote, partial: string, context: DownloadConte
     signal: AbortSignal.any(signals),
   }).catch((cause: unknown) => {
     clearTimeout(timer);
-    throw new Interrupted(reason(cause), false, cause);
+    throw new InterruptedError(describeCause(cause), false, cause);
   });
   try {
     if (response.status !== 200 && response.status !== 206) {
       await response.body?.cancel();
       if (response.status === 416) await rm(partial, { force: true });
-      throw new Interrupted(
+      throw new InterruptedError(
         `the server answered ${response.status} ${response.statusText}`.trim(),
         response.status === 416 || response.status >= 500,
       );
@@ -147,10 +151,13 @@ async function fetchRest(remote: Remote, partial: string, context: DownloadConte
     if (response.status === 200) have = 0;
     const output = await open(partial, have > 0 ? "a" : "w");
     try {
-      for await (const chunk of receive(response)) {
+      for await (const chunk of readBody(response)) {
         timer.refresh();
         if (have + chunk.length > remote.bytes)
-          throw new Interrupted(`it is longer than the ${remote.bytes} bytes that it should have`, false);
+          throw new InterruptedError(
+            `it is longer than the ${remote.bytes} bytes that it should have`,
+            false,
+          );
         await output.writeFile(chunk);
         have += chunk.length;
         context.progress(have, remote.bytes, `downloading ${name}`);
@@ -158,40 +165,41 @@ async function fetchRest(remote: Remote, partial: string, context: DownloadConte
     } finally {
       await output.close();
     }
-    if (have < remote.bytes) throw new Interrupted(`it ended after ${have} of ${remote.bytes} bytes`, true);
+    if (have < remote.bytes)
+      throw new InterruptedError(`it ended after ${have} of ${remote.bytes} bytes`, true);
   } finally {
     clearTimeout(timer);
   }
 }
 
 /** Body of an answer; what fails here is the connection, not the disk. */
-async function* receive(response: Response): AsyncGenerator<Uint8Array> {
+async function* readBody(response: Response): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
   while (reader !== undefined) {
     const part: { done: boolean; value?: Uint8Array } = await reader.read().catch((cause: unknown) => {
-      throw new Interrupted("the connection was cut", true, cause);
+      throw new InterruptedError("the connection was cut", true, cause);
     });
     if (part.done) return;
     if (part.value !== undefined) yield part.value;
   }
 }
 
-function reason(cause: unknown): string {
+function describeCause(cause: unknown): string {
   const inner = (cause as { cause?: { code?: unknown; message?: unknown } }).cause;
   if (typeof inner?.code === "string") return `the server cannot be reached (${inner.code})`;
   return cause instanceof Error ? cause.message : String(cause);
 }
 
-async function sizeOf(file: string): Promise<number | undefined> {
+async function getFileSize(file: string): Promise<number | undefined> {
   return stat(file).then(
-    (found) => found.size,
+    (stats) => stats.size,
     () => undefined,
   );
 }
 
-async function hashOfFile(file: string, wanted: Digest): Promise<string> {
-  const digest = createHash("sha256" in wanted ? "sha256" : "sha1");
-  if ("gitSha1" in wanted) digest.update(`blob ${await sizeOf(file)}\0`);
+async function hashFile(file: string, algorithm: Digest): Promise<string> {
+  const digest = createHash("sha256" in algorithm ? "sha256" : "sha1");
+  if ("gitSha1" in algorithm) digest.update(`blob ${await getFileSize(file)}\0`);
   await pipeline(createReadStream(file), digest);
   return digest.digest("hex");
 }

@@ -1,13 +1,13 @@
 /** What is encoded of each piece, and how its ids are written: plain text, a prompt with its answer, a conversation, or texts with a label. */
 import { WorkbenchError } from "../../protocol/errors";
-import { tokenRuns, writeRow } from "./conversationTokens";
+import { splitTokenRuns, writeRow } from "./conversationTokens";
 import type { Conversation } from "./conversations";
 import type { Piece } from "./pieces";
 import { countCharacters, countText, isSpace } from "./spaces";
 import type { PieceRow } from "./tokenFile";
-import { longestFirst, type PairFrame } from "./tokenizers/textFrame";
+import { truncateLongestFirst, type PairFrame } from "./tokenizers/textFrame";
 import type { EncodedText } from "./tokenizers/core";
-import { documentFrame, type Tokenizer } from "./tokenizers/tokenizer";
+import { getDocumentFrame, type Tokenizer } from "./tokenizers/tokenizer";
 
 /** Of a text with a label only as much as a sequence holds. */
 export interface Truncation {
@@ -33,13 +33,13 @@ export interface Entry {
   ): { readonly rows: readonly Rows[]; readonly isCut?: boolean };
 }
 
-const nothing = { bytes: 0, characters: 0, words: 0, lines: 0 };
+const emptyIds = { bytes: 0, characters: 0, words: 0, lines: 0 };
 
 /**
  * Text that no loss counts, then the number of its class as if it were a token. Special tokens are those of the tokenizer's
  * rules for one text or two, and stay where a text is cut.
  */
-export function labelledEntry(
+export function createLabeledEntry(
   { text, pair }: Pick<Piece, "text" | "pair">,
   classNumber: number,
   tokenizer: Tokenizer,
@@ -47,26 +47,26 @@ export function labelledEntry(
 ): Entry {
   const label: Rows = {
     ids: [[classNumber]],
-    row: { ...nothing, endsDocument: true, masked: false, isLabel: true },
+    row: { ...emptyIds, endsDocument: true, masked: false, isLabel: true },
   };
-  const frame = pair && pairFrameOf(tokenizer);
+  const frame = pair && getPairFrame(tokenizer);
   if (pair !== undefined && frame !== undefined) {
     const { before, between, beforeSecond, after, secondType } = frame;
     const special = before.length + between.length + beforeSecond.length + after.length;
     return {
       texts: pair,
       rows([first, second]) {
-        const most = roomFor(text, first!.length + second!.length, special, truncation);
-        const kept = longestFirst(first!.length, second!.length, most);
-        const [a, b] = [cut(first!, kept[0], truncation), cut(second!, kept[1], truncation)];
+        const most = computeRoom(text, first!.length + second!.length, special, truncation);
+        const lengths = truncateLongestFirst(first!.length, second!.length, most);
+        const [a, b] = [cut(first!, lengths[0], truncation), cut(second!, lengths[1], truncation)];
         const rows = [
           {
             ids: [before, a, between],
-            row: { ...sizesOf(pair[0]), endsDocument: false, masked: true },
+            row: { ...computeSizes(pair[0]), endsDocument: false, masked: true },
           },
           {
             ids: [beforeSecond, b, after],
-            row: { ...sizesOf(pair[1]), endsDocument: false, masked: true, tokenType: secondType },
+            row: { ...computeSizes(pair[1]), endsDocument: false, masked: true, tokenType: secondType },
           },
           label,
         ];
@@ -74,20 +74,20 @@ export function labelledEntry(
       },
     };
   }
-  const { before, after } = tokenizer.frames?.single ?? { ...documentFrame(tokenizer), after: [] };
+  const { before, after } = tokenizer.frames?.single ?? { ...getDocumentFrame(tokenizer), after: [] };
   return {
     texts: [text],
     rows([all]) {
-      const most = roomFor(text, all!.length, before.length + after.length, truncation);
+      const most = computeRoom(text, all!.length, before.length + after.length, truncation);
       const part = cut(all!, Math.min(most, all!.length), truncation);
-      const row = { ...sizesOf(text), endsDocument: false, masked: true };
+      const row = { ...computeSizes(text), endsDocument: false, masked: true };
       return { isCut: part.length < all!.length, rows: [{ ids: [before, part, after], row }, label] };
     },
   };
 }
 
 /** Undefined where the tokenizer does not close its texts: two of them are then one text with a separator. */
-export function pairFrameOf({ id, frames }: Pick<Tokenizer, "id" | "frames">): PairFrame | undefined {
+export function getPairFrame({ id, frames }: Pick<Tokenizer, "id" | "frames">): PairFrame | undefined {
   if (frames === undefined || frames.single.after.length === 0) return undefined;
   if (frames.pair !== undefined) return frames.pair;
   throw new WorkbenchError(
@@ -98,33 +98,33 @@ export function pairFrameOf({ id, frames }: Pick<Tokenizer, "id" | "frames">): P
 }
 
 /** Tokens that remain for text beside the special ones. */
-function roomFor(text: string, tokens: number, special: number, { length, from }: Truncation): number {
-  const most = length - special;
-  if (most < 1)
+function computeRoom(text: string, tokens: number, special: number, { length, from }: Truncation): number {
+  const maxTokens = length - special;
+  if (maxTokens < 1)
     throw new WorkbenchError(
       "invalid-input",
       `A sequence of ${length} tokens has no room for text beside the tokenizer's ${special} special tokens. Raise data.sequence_len.`,
     );
-  if (tokens > most && from === "none")
+  if (tokens > maxTokens && from === "none")
     throw new WorkbenchError(
       "invalid-input",
-      `A text has ${tokens} tokens, and a sequence has ${most}: ${JSON.stringify(text.slice(0, 60))}…. ` +
+      `A text has ${tokens} tokens, and a sequence has ${maxTokens}: ${JSON.stringify(text.slice(0, 60))}…. ` +
         "Raise data.sequence_len, or choose with data.truncation the side from which it is cut.",
     );
-  return most;
+  return maxTokens;
 }
 
 function cut(ids: Int32Array, count: number, { from }: Truncation): Int32Array {
   return from === "left" ? ids.subarray(ids.length - count) : ids.subarray(0, count);
 }
 
-export function textEntry(
+export function createTextEntry(
   { text, end, dropped }: Pick<Piece, "text" | "end" | "dropped">,
   head: readonly number[],
   tail: readonly number[],
   preceding = "",
 ): Entry {
-  const { bytes, characters, words, lines } = sizesOf(text, preceding);
+  const { bytes, characters, words, lines } = computeSizes(text, preceding);
   const row = {
     bytes: bytes + dropped,
     characters: characters + dropped,
@@ -139,34 +139,34 @@ export function textEntry(
 /**
  * The ids are those of prompt and response written as one text. The part that the prompt alone gives as well is
  * masked, so a token that spans both counts as part of the response. The prompt is cut on the left where both have more
- * than `longestPair` tokens.
+ * than `maxPairTokens` tokens.
  */
-export function pairEntry(
+export function createPairEntry(
   prompt: string,
   response: string,
   head: readonly number[],
   tail: readonly number[],
-  longestPair = Infinity,
+  maxPairTokens = Infinity,
 ): Entry {
   return {
     texts: [prompt, prompt + response],
-    rows([alone, whole]) {
+    rows([promptIds, pairIds]) {
       let shared = 0;
-      while (shared < alone!.length && alone![shared] === whole![shared]) shared++;
-      const answer = whole!.length - shared + tail.length;
+      while (shared < promptIds!.length && promptIds![shared] === pairIds![shared]) shared++;
+      const answer = pairIds!.length - shared + tail.length;
       // The token before the answer stays, because it predicts the first one of it.
-      const room = Math.max(1, longestPair - head.length - answer);
+      const room = Math.max(1, maxPairTokens - head.length - answer);
       const isCut = shared > room;
       return {
         isCut,
         rows: [
           {
-            ids: [head, whole!.subarray(isCut ? shared - room : 0, shared)],
-            row: { ...sizesOf(prompt), endsDocument: false, masked: true },
+            ids: [head, pairIds!.subarray(isCut ? shared - room : 0, shared)],
+            row: { ...computeSizes(prompt), endsDocument: false, masked: true },
           },
           {
-            ids: [whole!.subarray(shared), tail],
-            row: { ...sizesOf(response, prompt), endsDocument: true, masked: false },
+            ids: [pairIds!.subarray(shared), tail],
+            row: { ...computeSizes(response, prompt), endsDocument: true, masked: false },
           },
         ],
       };
@@ -175,18 +175,18 @@ export function pairEntry(
 }
 
 /** The template writes the tokens that open and close a conversation. */
-export function conversationEntry(conversation: Conversation, tokenizer: Tokenizer): Entry {
-  const written = writeRow(tokenizer, conversation);
+export function createConversationEntry(conversation: Conversation, tokenizer: Tokenizer): Entry {
+  const rendered = writeRow(tokenizer, conversation);
   return {
-    texts: [written.text],
+    texts: [rendered.text],
     needsOffsets: true,
     rows(_, [encoded]) {
-      const runs = tokenRuns(written, encoded!, conversation.answersOnly);
+      const runs = splitTokenRuns(rendered, encoded!, conversation.answersOnly);
       return {
         rows: runs.map(({ ids, text, counts }, i) => ({
           ids: [ids],
           row: {
-            ...sizesOf(text, i === 0 ? "" : runs[i - 1]!.text),
+            ...computeSizes(text, i === 0 ? "" : runs[i - 1]!.text),
             endsDocument: i === runs.length - 1,
             masked: !counts,
           },
@@ -197,7 +197,7 @@ export function conversationEntry(conversation: Conversation, tokenizer: Tokeniz
 }
 
 /** A word that the preceding text has begun counts as part of that text. */
-function sizesOf(text: string, preceding = ""): Omit<PieceRow, "tokens" | "endsDocument" | "masked"> {
+function computeSizes(text: string, preceding = ""): Omit<PieceRow, "tokens" | "endsDocument" | "masked"> {
   const { bytes, words, lines } = countText(text);
   const isInWord = text !== "" && preceding !== "" && !isSpace(preceding.charCodeAt(preceding.length - 1));
   const continuesWord = isInWord && !isSpace(text.charCodeAt(0));

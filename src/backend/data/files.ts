@@ -24,7 +24,7 @@ export interface DataFile {
 const skippedFolders = ["node_modules", ".git"];
 /** Folder of runs, whose files are results and never data. */
 const runsFolder = ".lathe";
-const experimentEnding = ".lathe.md";
+const experimentExtension = ".lathe.md";
 
 /**
  * Files in the order of their paths, so that the same folder gives the same data on every machine. A file that several
@@ -47,7 +47,7 @@ export async function findFiles(
     if (byIdentity.has(identity) && (await realpath(file)) !== file) continue;
     refuseLfsPointer(file);
     const { size, mtimeMs } = await stat(file);
-    byIdentity.set(identity, { path: file, ...formatOf(file, format), bytes: size, modified: mtimeMs });
+    byIdentity.set(identity, { path: file, ...detectFormat(file, format), bytes: size, modified: mtimeMs });
   }
   const files = [...byIdentity.values()];
   return files.sort((a, b) => (orderOf(a.path) < orderOf(b.path) ? -1 : 1));
@@ -62,10 +62,10 @@ async function findMatches(pattern: string, baseFolder: string): Promise<string[
     return undefined;
   });
   if (entry?.isFile() === true) {
-    if (isOurs(literal, baseFolder))
+    if (isLatheFile(literal, baseFolder))
       throw new WorkbenchError(
         "invalid-input",
-        `${literal} is ${literal.endsWith(experimentEnding) ? "an experiment" : "part of a run"}, which is never read as data. Name another file.`,
+        `${literal} is ${literal.endsWith(experimentExtension) ? "an experiment" : "part of a run"}, which is never read as data. Name another file.`,
       );
     return [literal];
   }
@@ -85,13 +85,13 @@ async function findMatches(pattern: string, baseFolder: string): Promise<string[
       ...skippedFolders.filter((folder) => !pattern.includes(folder)).map((folder) => `**/${folder}/**`),
     ],
   });
-  return files.map((file) => path.normalize(file)).filter((file) => !isOurs(file, baseFolder));
+  return files.map((file) => path.normalize(file)).filter((file) => !isLatheFile(file, baseFolder));
 }
 
 /** Experiments and the files of runs below the experiment's folder. */
-function isOurs(file: string, baseFolder: string): boolean {
+function isLatheFile(file: string, baseFolder: string): boolean {
   return (
-    file.endsWith(experimentEnding) || path.relative(baseFolder, file).split(path.sep).includes(runsFolder)
+    file.endsWith(experimentExtension) || path.relative(baseFolder, file).split(path.sep).includes(runsFolder)
   );
 }
 
@@ -107,7 +107,7 @@ const formats: Readonly<Record<string, FileFormat>> = {
   ".arrow": "arrow",
 };
 
-function formatOf(file: string, format: DataOptions["format"]): Pick<DataFile, "format" | "compression"> {
+function detectFormat(file: string, format: DataOptions["format"]): Pick<DataFile, "format" | "compression"> {
   const name = path.basename(file).toLowerCase();
   const compression = compressions[path.extname(name)];
   if (format !== "auto") return { format, compression };
@@ -136,10 +136,10 @@ export async function hashFile(file: string, limit: number, signal?: AbortSignal
 /** Tokens are filed under the hash taken before reading, so a file must not change in between. */
 export async function assertUnchanged(files: readonly DataFile[]): Promise<void> {
   for (const file of files) {
-    const now = await stat(file.path).catch((thrown: unknown) => {
+    const stats = await stat(file.path).catch((thrown: unknown) => {
       throw toWorkbenchError(thrown);
     });
-    if (now.size !== file.bytes || now.mtimeMs !== file.modified)
+    if (stats.size !== file.bytes || stats.mtimeMs !== file.modified)
       throw new WorkbenchError(
         "io",
         `${file.path} changed while it was read. Run again when nothing writes to it any more.`,

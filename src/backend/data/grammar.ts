@@ -10,7 +10,7 @@ import type { GrammarOptions } from "../../schema/experiment";
 import { WorkbenchError } from "../../protocol/errors";
 
 /** Transitions that the source may have: 48 MB of tables. */
-const MOST_TRANSITIONS = 1 << 22;
+const MAX_TRANSITIONS = 1 << 22;
 const CHUNK = 1 << 16;
 
 export class MarkovSource {
@@ -49,7 +49,7 @@ export class MarkovSource {
   }
 
   /** `length` symbols in parts, beginning in the stationary distribution; the same text every time. */
-  *text(length = this.options.length): Generator<string> {
+  *generate(length = this.options.length): Generator<string> {
     const { symbols, branching, order, seed } = this.options;
     // Another stream than the table's, so that tables and texts of one seed have nothing in common.
     const random = xoroshiro128plus(seed);
@@ -72,13 +72,13 @@ export class MarkovSource {
   }
 
   /** Nats a symbol that the source itself pays for a text, beyond its first `order` symbols. */
-  crossEntropy(text: string): number {
+  computeCrossEntropy(generate: string): number {
     const { symbols, branching, order } = this.options;
     const idOf = new Map(this.#alphabet.map((symbol, id) => [symbol, id]));
     let context = 0;
     let nats = 0;
-    for (let i = 0; i < text.length; i++) {
-      const symbol = idOf.get(text[i]!);
+    for (let i = 0; i < generate.length; i++) {
+      const symbol = idOf.get(generate[i]!);
       if (symbol === undefined) return Infinity;
       if (i >= order) {
         const row = context * branching;
@@ -87,7 +87,7 @@ export class MarkovSource {
       }
       context = (context * symbols + symbol) % this.#contexts;
     }
-    return nats / (text.length - order);
+    return nats / (generate.length - order);
   }
 
   #after(context: number, symbol: number): number {
@@ -168,11 +168,11 @@ function assertPossible({ symbols, branching, order }: GrammarOptions, contexts:
       `grammar.branching is ${branching}, but there are only ${symbols} symbols to follow. ` +
         `Set it to at most ${symbols}, or raise grammar.symbols.`,
     );
-  if (contexts * branching > MOST_TRANSITIONS)
+  if (contexts * branching > MAX_TRANSITIONS)
     throw new WorkbenchError(
       "invalid-input",
       `A grammar of ${symbols} symbols and order ${order} with ${branching} successors has ` +
-        `${contexts * branching} transitions; at most ${MOST_TRANSITIONS} are possible. ` +
+        `${contexts * branching} transitions; at most ${MAX_TRANSITIONS} are possible. ` +
         "Lower grammar.order, grammar.symbols or grammar.branching.",
     );
 }

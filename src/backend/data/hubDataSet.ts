@@ -7,8 +7,8 @@ import path from "node:path";
 import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import { download } from "./download";
-import { hubSettings } from "./hubSettings";
-import { contentHash, type DataPlaces, type HubDataSet } from "./namedDataSet";
+import { readHubSettings } from "./hubSettings";
+import { hashContent, type DataFolders, type HubDataSet } from "./namedDataSet";
 
 const listSchema = z.object({
   commit: z.string().regex(/^[0-9a-f]{40}$/),
@@ -42,49 +42,49 @@ const ANSWER_MILLISECONDS = 30_000;
 export async function locateHubFiles(
   id: string,
   entry: HubDataSet,
-  context: DataPlaces,
+  context: DataFolders,
   environment: NodeJS.ProcessEnv = process.env,
   split = entry.hub.split,
 ): Promise<string[]> {
   const { dataFolder } = context;
   if (dataFolder !== undefined && dataFolder !== "") {
-    const own = path.join(dataFolder, entry.folder);
-    const { files, lacking } = await parquetFiles(own, split);
+    const localFolder = path.join(dataFolder, entry.folder);
+    const { files, lacking } = await findParquetFiles(localFolder, split);
     if (lacking !== undefined)
       throw new WorkbenchError(
         "invalid-input",
-        `${own} does not hold the whole data set "${id}": ${lacking}. Place the missing files there, or take the ` +
+        `${localFolder} does not hold the whole data set "${id}": ${lacking}. Place the missing files there, or take the ` +
           "others away to have all of them downloaded.",
       );
     if (files.length > 0) return files;
   }
-  for (const snapshot of await snapshots(entry.hub.id, environment)) {
-    const { files, lacking } = await parquetFiles(path.join(snapshot, entry.hub.config ?? ""), split);
+  for (const snapshot of await listSnapshots(entry.hub.id, environment)) {
+    const { files, lacking } = await findParquetFiles(path.join(snapshot, entry.hub.config ?? ""), split);
     if (files.length > 0 && lacking === undefined) return files;
   }
-  return fetched(id, entry, split, context, environment);
+  return downloadFiles(id, entry, split, context, environment);
 }
 
 /** Finds the files of a split, and the missing ones if the file names contain the number of files. */
-async function parquetFiles(
+async function findParquetFiles(
   folder: string,
   split: string,
 ): Promise<{ files: string[]; lacking?: string | undefined }> {
   const names = await readdir(folder, { recursive: true }).catch(() => []); // No such folder: no files.
-  const files = ofSplit(
+  const files = selectSplit(
     names.filter((name) => name.endsWith(".parquet")),
     split,
   );
-  return { files: files.sort().map((name) => path.join(folder, name)), lacking: lackingOf(files) };
+  return { files: files.sort().map((name) => path.join(folder, name)), lacking: describeMissing(files) };
 }
 
 /** Those that name the split, or all where none does. */
-function ofSplit(names: readonly string[], split: string): string[] {
-  const named = names.filter((name) => name.split(/[^A-Za-z]+/).includes(split));
-  return named.length > 0 ? named : [...names];
+function selectSplit(names: readonly string[], split: string): string[] {
+  const matching = names.filter((name) => name.split(/[^A-Za-z]+/).includes(split));
+  return matching.length > 0 ? matching : [...names];
 }
 
-function lackingOf(names: readonly string[]): string | undefined {
+function describeMissing(names: readonly string[]): string | undefined {
   const present = new Set<number>();
   let count = 0;
   for (const name of names) {
@@ -98,8 +98,8 @@ function lackingOf(names: readonly string[]): string | undefined {
 }
 
 /** Folders of Hugging Face's own cache that may hold the data set; the present main revision first. */
-async function snapshots(hubId: string, environment: NodeJS.ProcessEnv): Promise<string[]> {
-  const folder = path.join(hubSettings(environment).cache, `datasets--${hubId.replace("/", "--")}`);
+async function listSnapshots(hubId: string, environment: NodeJS.ProcessEnv): Promise<string[]> {
+  const folder = path.join(readHubSettings(environment).cache, `datasets--${hubId.replace("/", "--")}`);
   const commits = await readdir(path.join(folder, "snapshots")).catch(() => []); // Nothing of it is cached.
   const main = await readFile(path.join(folder, "refs", "main"), "utf8").catch(() => "");
   const order = (commit: string): number => (commit === main.trim() ? 0 : 1);
@@ -108,15 +108,15 @@ async function snapshots(hubId: string, environment: NodeJS.ProcessEnv): Promise
     .map((commit) => path.join(folder, "snapshots", commit));
 }
 
-async function fetched(
+async function downloadFiles(
   id: string,
   entry: HubDataSet,
   split: string,
-  context: DataPlaces,
+  context: DataFolders,
   environment: NodeJS.ProcessEnv,
 ): Promise<string[]> {
   const { hub, folder } = entry;
-  const { endpoint, token, offline: isOffline } = hubSettings(environment);
+  const { endpoint, token, offline: isOffline } = readHubSettings(environment);
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const cached = path.join(context.cacheFolder, "datasets", folder);
   const remedy =
@@ -129,11 +129,11 @@ async function fetched(
     new WorkbenchError("network", `Could not download ${what}: ${why}. ${remedy}`, {}, { cause });
 
   const listFile = path.join(cached, split === hub.split ? "hub.json" : `hub-${split}.json`);
-  let list = await keptList(listFile);
+  let list = await readCachedList(listFile);
   if (list === undefined) {
     if (isOffline) throw unreachable("HF_HUB_OFFLINE is set");
     context.progress(0, 1, `asking the hub for ${hub.id}`);
-    list = await askHub({ ...hub, split }, endpoint, headers, context.signal, unreachable);
+    list = await queryHub({ ...hub, split }, endpoint, headers, context.signal, unreachable);
     await mkdir(cached, { recursive: true });
     await writeFile(listFile, `${JSON.stringify(list, undefined, 2)}\n`);
   }
@@ -151,7 +151,7 @@ async function fetched(
   return files;
 }
 
-async function keptList(file: string): Promise<FileList | undefined> {
+async function readCachedList(file: string): Promise<FileList | undefined> {
   const text = await readFile(file, "utf8").catch(() => undefined); // Not asked for yet.
   if (text === undefined) return undefined;
   try {
@@ -162,7 +162,7 @@ async function keptList(file: string): Promise<FileList | undefined> {
 }
 
 /** The split's Parquet files on the main branch, else those that the hub has made of the data set. */
-async function askHub(
+async function queryHub(
   { id, config, split }: HubDataSet["hub"],
   endpoint: string,
   headers: Readonly<Record<string, string>>,
@@ -176,7 +176,7 @@ async function askHub(
       (cause: unknown) => {
         if (signal?.aborted === true)
           throw new WorkbenchError("cancelled", "Stopped while preparing the data.");
-        throw fail(`${new URL(url).host} cannot be reached (${reasonOf(cause)})`, cause);
+        throw fail(`${new URL(url).host} cannot be reached (${describeFailure(cause)})`, cause);
       },
     );
     if (response.status === 404 && revision !== "main") break;
@@ -188,9 +188,9 @@ async function askHub(
     const names = siblings
       .map(({ rfilename }) => rfilename)
       .filter((name) => name.startsWith(inside) && name.endsWith(".parquet"));
-    const wanted = new Set(ofSplit(names, split));
+    const selected = new Set(selectSplit(names, split));
     const files = siblings.flatMap(({ rfilename: name, lfs }) =>
-      wanted.has(name) && lfs != null ? [{ name, sha256: lfs.sha256, bytes: lfs.size }] : [],
+      selected.has(name) && lfs != null ? [{ name, sha256: lfs.sha256, bytes: lfs.size }] : [],
     );
     if (files.length === 0) continue;
     const list = listSchema.safeParse({
@@ -204,19 +204,19 @@ async function askHub(
 }
 
 /** The error code of the cause of a failed request, or the message if there is none. */
-function reasonOf(failure: unknown): string {
+function describeFailure(failure: unknown): string {
   const inner = (failure as { cause?: { code?: unknown } }).cause?.code;
   return typeof inner === "string" ? inner : failure instanceof Error ? failure.message : String(failure);
 }
 
 async function isIntact(file: string, sha256: string, bytes: number): Promise<boolean> {
   const size = await stat(file).then(
-    (found) => found.size,
+    (stats) => stats.size,
     (thrown: unknown) => {
       const error = toWorkbenchError(thrown);
       if (error.code !== "not-found") throw error;
       return undefined;
     },
   );
-  return size === bytes && (await contentHash(file)) === sha256;
+  return size === bytes && (await hashContent(file)) === sha256;
 }

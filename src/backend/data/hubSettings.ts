@@ -12,7 +12,7 @@ export interface HubSettings {
 }
 
 /** A variable that is empty counts as not set. */
-export function hubSettings(environment: NodeJS.ProcessEnv = process.env): HubSettings {
+export function readHubSettings(environment: NodeJS.ProcessEnv = process.env): HubSettings {
   const set = (name: string) => {
     const value = environment[name];
     return value === undefined || value.trim() === "" ? undefined : value.trim();

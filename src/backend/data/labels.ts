@@ -14,9 +14,9 @@ export interface Labels {
 }
 
 /** More values than a classifier is for, and more likely a column of text. */
-export const mostClasses = 1000;
+export const maxClasses = 1000;
 /** More whole numbers without names than this could as well be scores. */
-const mostBareNumbers = 20;
+const maxUnnamedNumbers = 20;
 
 const numberPattern = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const isNumber = (value: string) => numberPattern.test(value);
@@ -25,7 +25,7 @@ const isWhole = (value: string) => /^[+-]?\d+$/.test(value);
 export interface LabelColumn {
   readonly title: string;
   /** All different values of the training rows. */
-  readonly found: ReadonlySet<string>;
+  readonly labelValues: ReadonlySet<string>;
   /** Names of the numbers 0, 1, 2, … as the file itself lists them. */
   readonly names: readonly string[] | undefined;
 }
@@ -33,60 +33,60 @@ export interface LabelColumn {
 /** Decides between classes and numbers, and in which order the classes are. */
 export function describeLabels(
   column: LabelColumn,
-  { problem_type: type, labels: listed, label_names: given, label_column: name }: DataOptions,
+  { problem_type: type, labels: listed, label_names: labelNames, label_column: name }: DataOptions,
 ): { readonly labels: Labels; readonly notices: readonly string[] } {
-  const found = [...column.found].sort(new Intl.Collator("en", { numeric: true }).compare);
+  const labelValues = [...column.labelValues].sort(new Intl.Collator("en", { numeric: true }).compare);
   const where = `The label column "${name}" of ${column.title}`;
-  if (type === "regression") return { labels: numbersOf(found, where), notices: [] };
+  if (type === "regression") return { labels: createNumberLabels(labelValues, where), notices: [] };
   if (type === "auto" && listed === undefined && column.names === undefined) {
-    if (found.every(isNumber) && !found.every(isWhole)) {
-      if (found.every((value) => Number.isInteger(Number(value))))
+    if (labelValues.every(isNumber) && !labelValues.every(isWhole)) {
+      if (labelValues.every((value) => Number.isInteger(Number(value))))
         throw new WorkbenchError(
           "invalid-input",
-          `${where} has whole numbers with decimals (${shortList(found)}), which could be classes or scores. ` +
+          `${where} has whole numbers with decimals (${formatShortList(labelValues)}), which could be classes or scores. ` +
             "Set data.problem_type to single_label_classification or to regression.",
         );
       return {
-        labels: numbersOf(found, where),
+        labels: createNumberLabels(labelValues, where),
         notices: [
           `${where} has numbers, so this is a regression: one output, mean squared error. Set data.problem_type to choose another.`,
         ],
       };
     }
-    if (found.every(isWhole) && found.length > mostBareNumbers)
+    if (labelValues.every(isWhole) && labelValues.length > maxUnnamedNumbers)
       throw new WorkbenchError(
         "invalid-input",
-        `${where} has ${found.length} different whole numbers without names. For scores set data.problem_type: regression; ` +
+        `${where} has ${labelValues.length} different whole numbers without names. For scores set data.problem_type: regression; ` +
           "for classes set data.problem_type: single_label_classification, or list them as data.labels.",
       );
   }
-  if (found.length > mostClasses)
+  if (labelValues.length > maxClasses)
     throw new WorkbenchError(
       "invalid-input",
-      `${where} has more than ${mostClasses} different values. Name a column of classes as data.label_column` +
-        `${found.every(isNumber) ? ", or set data.problem_type: regression for scores" : ""}.`,
+      `${where} has more than ${maxClasses} different values. Name a column of classes as data.label_column` +
+        `${labelValues.every(isNumber) ? ", or set data.problem_type: regression for scores" : ""}.`,
     );
   const counted = column.names?.map((_, i) => String(i));
-  const isCounted = counted !== undefined && found.every((value) => counted.includes(value));
-  const values = listed ?? (isCounted ? counted : found);
-  if (given !== undefined && given.length !== values.length)
+  const isCounted = counted !== undefined && labelValues.every((value) => counted.includes(value));
+  const values = listed ?? (isCounted ? counted : labelValues);
+  if (labelNames !== undefined && labelNames.length !== values.length)
     throw new WorkbenchError(
       "invalid-input",
-      `data.label_names has ${given.length} names for ${values.length} labels (${shortList(values)}). Give one name for each, in the order of data.labels.`,
+      `data.label_names has ${labelNames.length} names for ${values.length} labels (${formatShortList(values)}). Give one name for each, in the order of data.labels.`,
     );
   const fromFile = isCounted ? values.map((value) => column.names![counted.indexOf(value)] ?? value) : values;
   return {
     labels: {
       kind: "classes",
       values,
-      names: given ?? fromFile,
-      isListed: listed !== undefined || given !== undefined || isCounted,
+      names: labelNames ?? fromFile,
+      isListed: listed !== undefined || labelNames !== undefined || isCounted,
     },
     notices: [],
   };
 }
 
-function numbersOf(values: readonly string[], where: string): Labels {
+function createNumberLabels(values: readonly string[], where: string): Labels {
   const stray = values.find((value) => !isNumber(value));
   if (stray !== undefined)
     throw new WorkbenchError(
@@ -102,7 +102,7 @@ export type ModelHead =
   | { readonly kind: "classes"; readonly names: readonly string[]; readonly isNamed: boolean }
   | undefined;
 
-export interface LabelledSplits {
+export interface LabeledSplits {
   readonly train: Split;
   readonly validation: Split | undefined;
   readonly test: Split | undefined;
@@ -117,7 +117,7 @@ export interface LabelMatch {
 }
 
 /** The same splits with the labels that the model means: its own class numbers, or numbers. */
-export function matchToModel<T extends LabelledSplits>(
+export function matchToModel<T extends LabeledSplits>(
   data: T,
   head: ModelHead,
 ): T & { readonly notice: string | undefined } {
@@ -147,13 +147,13 @@ export function matchLabels(labels: Labels | undefined, head: ModelHead): LabelM
       return { values: labels.values.map(Number) };
     throw new WorkbenchError(
       "invalid-input",
-      `This is a regression model, but the labels of the data are not numbers: ${shortList(labels.values)}. Name a column of numbers as data.label_column.`,
+      `This is a regression model, but the labels of the data are not numbers: ${formatShortList(labels.values)}. Name a column of numbers as data.label_column.`,
     );
   }
   if (labels.kind === "numbers")
     throw new WorkbenchError(
       "invalid-input",
-      `This is ${describeHead(head)}, but the labels of the data are numbers (${shortList(labels.values)}). Name a column of classes as data.label_column, or use a model with num_labels 1.`,
+      `This is ${describeHead(head)}, but the labels of the data are numbers (${formatShortList(labels.values)}). Name a column of classes as data.label_column, or use a model with num_labels 1.`,
     );
   return matchClasses(labels, head);
 }
@@ -165,18 +165,18 @@ function matchClasses(labels: Labels, head: Classes): LabelMatch {
   const { values, names, isListed } = labels;
   if (head.isNamed) {
     for (const candidates of [names, values]) {
-      const found = candidates.map((name) => findClass(name, head.names));
-      if (found.every((at) => at !== undefined)) return distinct(found, labels, head);
+      const indices = candidates.map((name) => findClass(name, head.names));
+      if (indices.every((at) => at !== undefined)) return requireDistinct(indices, labels, head);
     }
   }
   const count = head.names.length;
   const inOrder = values.map((_, i) => i);
-  const numbers = isListed ? inOrder : values.map(numberOf);
+  const numbers = isListed ? inOrder : values.map(parseLabelNumber);
   const pairs = (classes: readonly string[]) =>
     values.map((value, i) => `${value} = ${classes[numbers[i]!]!}`).join(", ");
   if (numbers.every((at) => at !== undefined && at < count)) {
     if (!head.isNamed) return { values: numbers as number[] };
-    if (names.every((name) => numberOf(name) !== undefined))
+    if (names.every((name) => parseLabelNumber(name) !== undefined))
       return {
         values: numbers as number[],
         notice:
@@ -191,16 +191,16 @@ function matchClasses(labels: Labels, head: Classes): LabelMatch {
         `The model does not name its classes, so the labels of the data are taken in alphabetical order: ${names.map((name, i) => `${i} = ${name}`).join(", ")}. ` +
         "To change the order, list them in data.labels.",
     };
-  throw mismatch(labels, head);
+  throw mismatchError(labels, head);
 }
 
 /** The number that a label is by itself: "2", or "LABEL_2" as transformers makes names up. */
-function numberOf(label: string): number | undefined {
+function parseLabelNumber(label: string): number | undefined {
   const digits = /^(?:LABEL_)?(\d{1,6})$/i.exec(label)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
 
-const simplified = (name: string) =>
+const simplifyName = (name: string) =>
   name
     .toLowerCase()
     .replace(/[\s_-]+/g, " ")
@@ -210,22 +210,26 @@ const simplified = (name: string) =>
 export function findClass(name: string, classes: readonly string[]): number | undefined {
   const exact = classes.indexOf(name);
   if (exact >= 0) return exact;
-  const near = classes.flatMap((each, at) => (simplified(each) === simplified(name) ? [at] : []));
+  const near = classes.flatMap((each, at) => (simplifyName(each) === simplifyName(name) ? [at] : []));
   return near.length === 1 ? near[0] : undefined;
 }
 
-function distinct(found: readonly (number | undefined)[], labels: Labels, head: Classes): LabelMatch {
-  if (new Set(found).size < found.length) throw mismatch(labels, head);
-  return { values: found as number[] };
+function requireDistinct(
+  indices: readonly (number | undefined)[],
+  labels: Labels,
+  head: Classes,
+): LabelMatch {
+  if (new Set(indices).size < indices.length) throw mismatchError(labels, head);
+  return { values: indices as number[] };
 }
 
-function mismatch({ names, values }: Labels, { names: classes }: Classes): WorkbenchError {
-  const named = names.join() === values.join() ? "" : ` (${shortList(values)} in the rows)`;
+function mismatchError({ names, values }: Labels, { names: classes }: Classes): WorkbenchError {
+  const rowsNote = names.join() === values.join() ? "" : ` (${formatShortList(values)} in the rows)`;
   const stray = names.filter((name) => findClass(name, classes) === undefined);
   return new WorkbenchError(
     "invalid-input",
-    `The labels of the data do not match the classes of the model. Data: ${shortList(names)}${named}; model: ${shortList(classes)}` +
-      `${stray.length === 0 || stray.length === names.length ? "" : `; not in the model: ${shortList(stray)}`}. ` +
+    `The labels of the data do not match the classes of the model. Data: ${formatShortList(names)}${rowsNote}; model: ${formatShortList(classes)}` +
+      `${stray.length === 0 || stray.length === names.length ? "" : `; not in the model: ${formatShortList(stray)}`}. ` +
       "Give the model's name for each label in data.label_names, in the order of data.labels, or train a new head from the model without one.",
     { allowed: classes },
   );
@@ -236,7 +240,7 @@ export function describeHead(head: NonNullable<ModelHead>): string {
 }
 
 /** The first few values, quoted. */
-export function shortList(values: readonly string[]): string {
-  const shown = values.slice(0, 12).map((value) => JSON.stringify(value));
-  return `${shown.join(", ")}${values.length > 12 ? ", …" : ""}`;
+export function formatShortList(values: readonly string[]): string {
+  const quoted = values.slice(0, 12).map((value) => JSON.stringify(value));
+  return `${quoted.join(", ")}${values.length > 12 ? ", …" : ""}`;
 }

@@ -2,9 +2,9 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { WorkbenchError } from "../../protocol/errors";
 
-const beginning = "version https://git-lfs.github.com/spec/v";
+const pointerPrefix = "version https://git-lfs.github.com/spec/v";
 /** The specification limits a pointer to less than this. */
-const mostBytes = 1024;
+const maxPointerBytes = 1024;
 
 /** Throws where the file is a pointer; a file that cannot be opened is left to whatever reads it. */
 export function refuseLfsPointer(path: string): void {
@@ -16,10 +16,10 @@ export function refuseLfsPointer(path: string): void {
   }
   try {
     const { size } = fstatSync(file);
-    if (size < beginning.length || size >= mostBytes) return;
-    const start = Buffer.alloc(beginning.length);
+    if (size < pointerPrefix.length || size >= maxPointerBytes) return;
+    const start = Buffer.alloc(pointerPrefix.length);
     readSync(file, start, 0, start.length, 0);
-    if (start.toString("latin1") !== beginning) return;
+    if (start.toString("latin1") !== pointerPrefix) return;
   } finally {
     closeSync(file);
   }

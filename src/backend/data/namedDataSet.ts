@@ -19,7 +19,7 @@ export interface NamedFile {
   readonly bytes: number;
 }
 
-interface Described {
+interface DataSetInfo {
   readonly title: string;
   /** Folder below `LATHE_DATA` and below the cache. */
   readonly folder: string;
@@ -49,14 +49,14 @@ interface Described {
 }
 
 /** Files that are known one by one. */
-export interface ListedDataSet extends Described {
+export interface ListedDataSet extends DataSetInfo {
   readonly train: NamedFile;
   readonly validation?: NamedFile;
   readonly test?: NamedFile;
 }
 
 /** Parquet files of a data set on the Hugging Face hub, which provides their list. */
-export interface HubDataSet extends Described {
+export interface HubDataSet extends DataSetInfo {
   readonly hub: {
     readonly id: string;
     /** The folder of one of several sets under an id. */
@@ -71,7 +71,7 @@ export interface HubDataSet extends Described {
 export type NamedDataSet = ListedDataSet | HubDataSet;
 
 /** Where a named data set is looked for. */
-export interface DataPlaces extends DownloadContext {
+export interface DataFolders extends DownloadContext {
   readonly cacheFolder: string;
   readonly dataFolder: string | undefined;
 }
@@ -85,16 +85,16 @@ export async function locateFile(
   id: string,
   { folder, licence }: Pick<NamedDataSet, "folder" | "licence">,
   file: NamedFile,
-  context: DataPlaces,
+  context: DataFolders,
 ): Promise<string> {
   if (context.dataFolder !== undefined && context.dataFolder !== "") {
     for (const name of [file.name, `${file.name}.gz`]) {
-      const own = path.join(context.dataFolder, folder, name);
-      if (!(await isFile(own))) continue;
-      if ((await contentHash(own)) === file.sha256) return own;
+      const localFile = path.join(context.dataFolder, folder, name);
+      if (!(await isFile(localFile))) continue;
+      if ((await hashContent(localFile)) === file.sha256) return localFile;
       throw new WorkbenchError(
         "invalid-input",
-        `${own} is not the file of the data set "${id}": its SHA-256 is not ${file.sha256}. ` +
+        `${localFile} is not the file of the data set "${id}": its SHA-256 is not ${file.sha256}. ` +
           (file.url === undefined
             ? `It has to be the one of ${file.page!}.`
             : `Replace it with ${file.url}, or take it away to have it downloaded.`),
@@ -103,7 +103,7 @@ export async function locateFile(
   }
   const cached = path.join(context.cacheFolder, "datasets", folder, file.name);
   if (await isFile(cached)) {
-    if ((await contentHash(cached)) === file.sha256) return cached;
+    if ((await hashContent(cached)) === file.sha256) return cached;
     await rm(cached, { force: true });
   }
   const places = [
@@ -125,7 +125,7 @@ export async function locateFile(
 }
 
 /** Of the content; a gzipped file is unzipped for it. */
-export async function contentHash(file: string): Promise<string> {
+export async function hashContent(file: string): Promise<string> {
   const digest = createHash("sha256");
   try {
     if (file.endsWith(".gz")) await pipeline(createReadStream(file), createGunzip(), digest);
@@ -140,7 +140,7 @@ export async function contentHash(file: string): Promise<string> {
 
 async function isFile(file: string): Promise<boolean> {
   return stat(file).then(
-    (found) => found.isFile(),
+    (stats) => stats.isFile(),
     () => false,
   );
 }

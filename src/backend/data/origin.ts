@@ -8,7 +8,7 @@ import { findFiles, throwIfCancelled } from "./files";
 import { MarkovSource } from "./grammar";
 import { locateHubFiles } from "./hubDataSet";
 import { type ListedDataSet, locateFile, type NamedDataSet } from "./namedDataSet";
-import { fileSource, hashOf, namesOf, type Source, type SourceContext } from "./source";
+import { openFileSource, computeHash, formatNames, type Source, type SourceContext } from "./source";
 
 export interface Origin {
   /** The name of the data that is read: a named data set, patterns of files, or `grammar`, also as the fallback. */
@@ -29,27 +29,27 @@ export interface OriginContext extends SourceContext {
 }
 
 export async function openOrigin(options: DataOptions, context: OriginContext): Promise<Origin> {
-  const given = (["text", "dataset", "grammar"] as const).filter((key) => options[key] !== undefined);
-  const [kind] = given;
+  const sources = (["text", "dataset", "grammar"] as const).filter((key) => options[key] !== undefined);
+  const [kind] = sources;
   // A grammar next to `text` configures the fallback.
-  const configuresFallback = options.fallback === "grammar" && given.join() === "text,grammar";
-  if (kind === undefined || (given.length > 1 && !configuresFallback))
+  const configuresFallback = options.fallback === "grammar" && sources.join() === "text,grammar";
+  if (kind === undefined || (sources.length > 1 && !configuresFallback))
     throw new WorkbenchError(
       "invalid-input",
       kind === undefined
         ? "data has no source. Set one of data.text, data.dataset, data.grammar."
-        : `data has ${given.map((key) => `data.${key}`).join(" and ")}. Keep one of them.`,
+        : `data has ${sources.map((key) => `data.${key}`).join(" and ")}. Keep one of them.`,
       { allowed: ["text", "dataset", "grammar"] },
     );
-  if (kind === "grammar") return grammarOrigin(options, context, []);
-  if (kind === "dataset") return namedOrigin(options.dataset!, options, context);
+  if (kind === "grammar") return createGrammarOrigin(options, context, []);
+  if (kind === "dataset") return openNamedOrigin(options.dataset!, options, context);
 
-  const patterns = listOf(options.text);
+  const patterns = toList(options.text);
   const files = await findFiles(patterns, context.baseFolder, options.format);
   if (files.length === 0) {
-    const nothing = `No file matches ${quoted(patterns)} in ${context.baseFolder}`;
+    const nothing = `No file matches ${quotePatterns(patterns)} in ${context.baseFolder}`;
     if (options.fallback === "grammar")
-      return grammarOrigin(options, context, [`${nothing}; text of the grammar is read instead.`]);
+      return createGrammarOrigin(options, context, [`${nothing}; text of the grammar is read instead.`]);
     throw new WorkbenchError(
       "not-found",
       `${nothing}. Patterns are relative to the experiment; ` +
@@ -58,8 +58,8 @@ export async function openOrigin(options: DataOptions, context: OriginContext): 
   }
   return {
     title: patterns.join(", "),
-    train: await fileSource(namesOf(files), files, options, context),
-    ...(await ownSplits(options, context)),
+    train: await openFileSource(formatNames(files), files, options, context),
+    ...(await openSplitFiles(options, context)),
     grammar: undefined,
     notices: [],
     options,
@@ -67,26 +67,26 @@ export async function openOrigin(options: DataOptions, context: OriginContext): 
 }
 
 /** Validation and test files that the options name themselves. */
-async function ownSplits(
+async function openSplitFiles(
   options: DataOptions,
   context: OriginContext,
 ): Promise<{ validation: Source | undefined; test: Source | undefined }> {
   const read = async (key: "validation_text" | "test_text"): Promise<Source | undefined> => {
     if (options[key] === undefined) return undefined;
-    const patterns = listOf(options[key]);
+    const patterns = toList(options[key]);
     const files = await findFiles(patterns, context.baseFolder, options.format);
     if (files.length === 0)
       throw new WorkbenchError(
         "not-found",
-        `No file matches data.${key} ${quoted(patterns)} in ${context.baseFolder}. ` +
+        `No file matches data.${key} ${quotePatterns(patterns)} in ${context.baseFolder}. ` +
           "Patterns are relative to the experiment.",
       );
-    return fileSource(namesOf(files), files, options, context);
+    return openFileSource(formatNames(files), files, options, context);
   };
   return { validation: await read("validation_text"), test: await read("test_text") };
 }
 
-async function namedOrigin(id: string, options: DataOptions, context: OriginContext): Promise<Origin> {
+async function openNamedOrigin(id: string, options: DataOptions, context: OriginContext): Promise<Origin> {
   const allowed = Object.keys(dataSets);
   const entry = Object.hasOwn(dataSets, id) ? dataSets[id] : undefined;
   if (entry === undefined)
@@ -96,32 +96,32 @@ async function namedOrigin(id: string, options: DataOptions, context: OriginCont
         "Files of your own are read with data.text.",
       { allowed, nearest: closest(id, allowed) },
     );
-  const reading = withColumns(options, entry);
-  const own = await ownSplits(reading, context);
+  const reading = applyColumnDefaults(options, entry);
+  const splitFiles = await openSplitFiles(reading, context);
   if ("hub" in entry) {
     const source = async (split: string): Promise<Source> => {
       const paths = await locateHubFiles(id, entry, context, process.env, split);
       const files = await findFiles(paths, context.baseFolder, "parquet");
-      return fileSource(`${entry.title}, ${namesOf(files)}`, files, reading, context);
+      return openFileSource(`${entry.title}, ${formatNames(files)}`, files, reading, context);
     };
     const { split, validation, test } = entry.hub;
     return {
       title: id,
       train: await source(split),
-      validation: own.validation ?? (validation === undefined ? undefined : await source(validation)),
-      test: own.test ?? (test === undefined ? undefined : await source(test)),
+      validation: splitFiles.validation ?? (validation === undefined ? undefined : await source(validation)),
+      test: splitFiles.test ?? (test === undefined ? undefined : await source(test)),
       grammar: undefined,
       notices: [],
       options: reading,
     };
   }
   const read = async (split: "train" | "validation" | "test"): Promise<Source | undefined> =>
-    entry[split] && namedSource(id, entry, entry[split], reading, context);
+    entry[split] && openNamedSource(id, entry, entry[split], reading, context);
   return {
     title: id,
     train: (await read("train"))!,
-    validation: own.validation ?? (await read("validation")),
-    test: own.test ?? (await read("test")),
+    validation: splitFiles.validation ?? (await read("validation")),
+    test: splitFiles.test ?? (await read("test")),
     grammar: undefined,
     notices: [],
     options: reading,
@@ -129,29 +129,29 @@ async function namedOrigin(id: string, options: DataOptions, context: OriginCont
 }
 
 /** A data set knows its columns, which a cell may still name itself. */
-function withColumns(options: DataOptions, { columns }: NamedDataSet): DataOptions {
-  const says =
+function applyColumnDefaults(options: DataOptions, { columns }: NamedDataSet): DataOptions {
+  const setsColumns =
     options.instruction_column !== undefined ||
     options.response_column !== undefined ||
     options.label_column !== undefined;
-  if (columns === undefined || says) return options;
+  if (columns === undefined || setsColumns) return options;
   const label_names = options.label_names ?? columns.label_names;
   return { ...options, ...columns, ...(label_names && { label_names }) };
 }
 
-async function namedSource(
+async function openNamedSource(
   id: string,
   entry: ListedDataSet,
-  wanted: NonNullable<ListedDataSet["test"]>,
+  namedFile: NonNullable<ListedDataSet["test"]>,
   options: DataOptions,
   context: OriginContext,
 ): Promise<Source> {
-  const file = await locateFile(id, entry, wanted, context);
+  const file = await locateFile(id, entry, namedFile, context);
   const files = await findFiles([file], context.baseFolder, options.format);
-  return fileSource(`${entry.title}, ${wanted.name}`, files, options, context);
+  return openFileSource(`${entry.title}, ${namedFile.name}`, files, options, context);
 }
 
-async function grammarOrigin(
+async function createGrammarOrigin(
   options: DataOptions,
   context: OriginContext,
   notices: readonly string[],
@@ -160,22 +160,22 @@ async function grammarOrigin(
   const length = Math.min(grammar.options.length, options.max_bytes ?? Infinity);
   return {
     title: "grammar",
-    train: grammarSource(grammar, length),
-    ...(await ownSplits(options, context)),
+    train: createGrammarSource(grammar, length),
+    ...(await openSplitFiles(options, context)),
     grammar,
     notices,
     options,
   };
 }
 
-function grammarSource(grammar: MarkovSource, length: number): Source {
+function createGrammarSource(grammar: MarkovSource, length: number): Source {
   return {
     title: "grammar",
     // Raise the number when the same options would give another text.
-    key: hashOf(["grammar 1", grammar.options, length]),
+    key: computeHash(["grammar 1", grammar.options, length]),
     bytes: length,
     async *fragments(context) {
-      for (const text of grammar.text(length)) {
+      for (const text of grammar.generate(length)) {
         throwIfCancelled(context.signal);
         yield { text, end: false };
         context.report(text.length);
@@ -185,10 +185,10 @@ function grammarSource(grammar: MarkovSource, length: number): Source {
   };
 }
 
-function listOf(value: string | readonly string[] | undefined): readonly string[] {
+function toList(value: string | readonly string[] | undefined): readonly string[] {
   return typeof value === "string" ? [value] : (value ?? []);
 }
 
-function quoted(patterns: readonly string[]): string {
+function quotePatterns(patterns: readonly string[]): string {
   return patterns.map((pattern) => JSON.stringify(pattern)).join(", ");
 }

@@ -48,10 +48,10 @@ export function pack(documents: Documents, layout: Layout, order?: Uint32Array):
     count: order?.length ?? documents.count,
     at: (place) => (order === undefined ? place : order[place]!),
   };
-  if (!layout.packing) return oneByOne(documents, layout, list);
+  if (!layout.packing) return packOneByOne(documents, layout, list);
   return layout.characters === undefined
-    ? byTokens(documents, layout, list)
-    : byCharacters(documents, layout, list, layout.characters);
+    ? packByTokens(documents, layout, list)
+    : packByCharacters(documents, layout, list, layout.characters);
 }
 
 interface Order {
@@ -60,7 +60,7 @@ interface Order {
 }
 
 /** Sequence k begins at token k · length of the documents end to end and predicts as many as it holds. */
-function byTokens(documents: Documents, { sequenceLength: length }: Layout, order: Order): Packed {
+function packByTokens(documents: Documents, { sequenceLength: length }: Layout, order: Order): Packed {
   const places: number[] = [];
   const skips: number[] = [];
   let position = 0;
@@ -89,7 +89,7 @@ function byTokens(documents: Documents, { sequenceLength: length }: Layout, orde
   };
 }
 
-function oneByOne(
+function packOneByOne(
   documents: Documents,
   { sequenceLength: length, readsLast = false }: Layout,
   order: Order,
@@ -104,7 +104,7 @@ function oneByOne(
   return {
     sequences: firsts[order.count]!,
     *stretches(sequence) {
-      const place = lastAtMost(firsts, sequence);
+      const place = findLastAtMost(firsts, sequence);
       const document = order.at(place);
       const from = (sequence - firsts[place]!) * length;
       yield { document, from, count: Math.min(length + next, documents.tokens(document) - from) };
@@ -116,7 +116,7 @@ function oneByOne(
  * Documents, each with a marker behind it, until there are `limit` characters; of their tokens the first `length` are
  * kept. Documents of `limit` characters are left out, and so are the last ones where they do not fill a sequence.
  */
-function byCharacters(
+function packByCharacters(
   documents: Documents,
   { sequenceLength: length, opening }: Layout,
   order: Order,
@@ -153,7 +153,7 @@ function byCharacters(
 }
 
 /** Index of the last entry of a rising list that is at most `value`; −1 when all are greater. */
-export function lastAtMost(sorted: Float64Array, value: number): number {
+export function findLastAtMost(sorted: Float64Array, value: number): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {

@@ -18,46 +18,50 @@ export interface Partition {
 }
 
 /** With fewer documents than this a split by document would be far from the share that was asked for. */
-export const FEWEST_DOCUMENTS = 20;
+export const MIN_DOCUMENTS = 20;
 
 /** What is held back for validation: so many documents, else a share of them. */
-export type HeldBack = Pick<DataOptions, "val_set_size" | "val_fraction">;
+export type ValidationOptions = Pick<DataOptions, "val_set_size" | "val_fraction">;
 
-export function holdsBack({ val_set_size: size, val_fraction: fraction }: HeldBack): boolean {
+export function hasHeldOutData({ val_set_size: size, val_fraction: fraction }: ValidationOptions): boolean {
   return size !== undefined || fraction > 0;
 }
 
-export function partition(file: TokenFile, held: HeldBack, seed: number): Partition {
-  const { val_set_size: size, val_fraction: fraction } = held;
-  const everything = [{ start: 0, end: file.pieces }];
-  if (!holdsBack(held)) return { train: everything, validation: [], notice: undefined };
+export function partition(file: TokenFile, options: ValidationOptions, seed: number): Partition {
+  const { val_set_size: size, val_fraction: fraction } = options;
+  const allPieces = [{ start: 0, end: file.pieces }];
+  if (!hasHeldOutData(options)) return { train: allPieces, validation: [], notice: undefined };
   const ends: number[] = [];
   for (let piece = 0; piece < file.pieces; piece++) if (file.row(piece).endsDocument) ends.push(piece + 1);
   if (size !== undefined) {
-    if (size < ends.length) return { ...byDocument(ends, size, seed), notice: undefined };
+    if (size < ends.length) return { ...splitByDocument(ends, size, seed), notice: undefined };
     throw new WorkbenchError(
       "invalid-input",
       `data.val_set_size ${size} leaves nothing to train on: there are ${ends.length} documents. ` +
         "Lower it, or give data.val_fraction instead.",
     );
   }
-  const wanted = Math.round(ends.length * fraction);
-  if (ends.length >= FEWEST_DOCUMENTS && wanted > 0 && wanted < ends.length)
-    return { ...byDocument(ends, wanted, seed), notice: undefined };
-  const cut = tailStart(file, fraction);
+  const validationCount = Math.round(ends.length * fraction);
+  if (ends.length >= MIN_DOCUMENTS && validationCount > 0 && validationCount < ends.length)
+    return { ...splitByDocument(ends, validationCount, seed), notice: undefined };
+  const cut = findTailStart(file, fraction);
   const documents = ends.length === 1 ? "one document" : `${ends.length} documents`;
   return {
     train: cut === 0 ? [] : [{ start: 0, end: cut }],
     validation: cut === file.pieces ? [] : [{ start: cut, end: file.pieces }],
     notice:
       `The text is ${documents}, so the validation split is its last ${(fraction * 100).toFixed(0)} % ` +
-      `instead of documents drawn at random (from ${FEWEST_DOCUMENTS} documents on).`,
+      `instead of documents drawn at random (from ${MIN_DOCUMENTS} documents on).`,
   };
 }
 
-function byDocument(ends: readonly number[], wanted: number, seed: number): Omit<Partition, "notice"> {
+function splitByDocument(
+  ends: readonly number[],
+  validationCount: number,
+  seed: number,
+): Omit<Partition, "notice"> {
   const chosen = new Uint8Array(ends.length);
-  for (const document of shuffled(ends.length, seed).subarray(0, wanted)) chosen[document] = 1;
+  for (const document of shuffleIndices(ends.length, seed).subarray(0, validationCount)) chosen[document] = 1;
   const split = { train: [] as PieceRange[], validation: [] as PieceRange[] };
   let start = 0;
   for (const [document, end] of ends.entries()) {
@@ -71,7 +75,7 @@ function byDocument(ends: readonly number[], wanted: number, seed: number): Omit
 }
 
 /** The border between two pieces that comes closest to the share, never between a prompt and its response. */
-function tailStart(file: TokenFile, fraction: number): number {
+function findTailStart(file: TokenFile, fraction: number): number {
   const target = file.manifest.tokens * (1 - fraction);
   let best = 0;
   let distance = target;
@@ -86,14 +90,14 @@ function tailStart(file: TokenFile, fraction: number): number {
 }
 
 /** The numbers 0 to count − 1 in an order that the seed decides. */
-export function shuffled(count: number, seed: number): Uint32Array {
+export function shuffleIndices(count: number, seed: number): Uint32Array {
   const random = xoroshiro128plus(seed);
   const order = Uint32Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {
-    const other = uniformInt(random, 0, i);
-    const kept = order[i]!;
-    order[i] = order[other]!;
-    order[other] = kept;
+    const j = uniformInt(random, 0, i);
+    const previous = order[i]!;
+    order[i] = order[j]!;
+    order[j] = previous;
   }
   return order;
 }

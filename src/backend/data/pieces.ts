@@ -4,7 +4,7 @@
  */
 import type { Conversation } from "./conversations";
 import { isSpace } from "./spaces";
-import { type CutRule, isCut, reachOf } from "./tokenizers/cutRule";
+import { type CutRule, isCut, getReach } from "./tokenizers/cutRule";
 
 /** A document, or the next stretch of one. */
 export interface Fragment {
@@ -35,9 +35,9 @@ export interface Piece {
 }
 
 /** Where characters are encoded apart, a text without spaces is cut after this many. */
-const LONGEST = 1 << 16;
+const MAX_PIECE_LENGTH = 1 << 16;
 
-export async function* piecesOf(
+export async function* splitPieces(
   fragments: AsyncIterable<Fragment>,
   cuts: CutRule | undefined,
   target: number,
@@ -119,7 +119,7 @@ class CutBuffer {
   /** Undefined asks for more text. */
   #findCut(rule: CutRule): number | undefined {
     const { length } = this.#text;
-    const last = length - reachOf(rule);
+    const last = length - getReach(rule);
     if (last <= this.target) return undefined;
     if (rule.anywhere === true) return this.#findAnywhere();
     if (this.#searched === 0) {
@@ -139,7 +139,7 @@ class CutBuffer {
       if (this.#text.length <= window + 1) return undefined;
       for (let at = window; at > searched; at--) if (isBetweenWords(this.#text, at)) return at;
       searched = window;
-      if (window >= LONGEST) {
+      if (window >= MAX_PIECE_LENGTH) {
         const inPair = (this.#text.charCodeAt(searched) & 0xfc00) === 0xdc00;
         return inPair ? searched + 1 : searched;
       }

@@ -25,7 +25,7 @@ interface Token {
 
 export function parseCondition(text: string): RowCondition {
   const comparisons: Comparison[] = [];
-  const tokens = tokensOf(text);
+  const tokens = tokenize(text);
   for (let at = 0; ; at += 4) {
     const [column, operator, value, and] = tokens.slice(at, at + 4);
     if (column === undefined || operator === undefined || value === undefined)
@@ -35,7 +35,7 @@ export function parseCondition(text: string): RowCondition {
     const comparison = {
       column: column.text,
       operator: operator.text as Operator,
-      operand: operandOf(value),
+      operand: parseOperand(value),
     };
     if (/[<>]/.test(comparison.operator) && typeof comparison.operand !== "number")
       throw refuse(text, `${comparison.operator} compares numbers, and ${value.text} is not a number`);
@@ -53,7 +53,7 @@ export function parseCondition(text: string): RowCondition {
 /** Quoted texts, operators, and words, which end at a space or an operator. */
 const token = /\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|(==|!=|<=|>=|=|<|>)|([^\s"'=!<>]+))/y;
 
-function tokensOf(text: string): Token[] {
+function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
   token.lastIndex = 0;
   while (text.slice(token.lastIndex).trim() !== "") {
@@ -79,7 +79,7 @@ const constants: Readonly<Record<string, Operand>> = {
 
 const number = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
-function operandOf({ text, isQuoted }: Token): Operand {
+function parseOperand({ text, isQuoted }: Token): Operand {
   if (isQuoted) return text;
   if (Object.hasOwn(constants, text)) return constants[text]!;
   return number.test(text) ? Number(text) : text;
@@ -129,7 +129,7 @@ function isOrdered(
   if (!isNumber)
     throw new WorkbenchError(
       "invalid-input",
-      `data.where compares the column "${column}" with a number, but ${row.where} holds ${shown(value)}. ` +
+      `data.where compares the column "${column}" with a number, but ${row.where} holds ${formatValue(value)}. ` +
         "Compare it with == or !=, or name another column.",
     );
   const left = Number(value);
@@ -154,7 +154,7 @@ function refuse(text: string, what: string): WorkbenchError {
   );
 }
 
-function shown(value: unknown): string {
+function formatValue(value: unknown): string {
   return typeof value === "string" || typeof value === "boolean"
     ? JSON.stringify(value.toString().slice(0, 40))
     : "a list or an object";

@@ -1,7 +1,7 @@
 /** Which part of a row is its document: a text column, or an instruction pair written out by a template. */
 import type { DataOptions } from "../../schema/experiment";
 import { WorkbenchError } from "../../protocol/errors";
-import { readMessages, textOf } from "./conversations";
+import { readMessages, joinMessages } from "./conversations";
 import type { OnBadRow, Row } from "./formats/row";
 import type { Fragment } from "./pieces";
 
@@ -17,20 +17,20 @@ export interface RowReader {
 
 /** Of conversations the answers count, unless the options decide otherwise. */
 export function trainsOnInputs({
-  train_on_inputs: written,
+  train_on_inputs: setting,
   conversation_column: column,
 }: DataOptions): boolean {
-  return written ?? column === undefined;
+  return setting ?? column === undefined;
 }
 
-export function rowReader(options: DataOptions): RowReader {
+export function createRowReader(options: DataOptions): RowReader {
   if (options.truncate_prompt && (trainsOnInputs(options) || options.response_column === undefined))
     throw new WorkbenchError(
       "invalid-input",
       "data.truncate_prompt shortens prompts that the loss does not count: set data.train_on_inputs to false and name the columns of instruction pairs, or leave it out.",
     );
   if (options.conversation_column !== undefined)
-    return conversationReader(options, options.conversation_column);
+    return createConversationReader(options, options.conversation_column);
   const { instruction_column: instruction, input_column: input, response_column: response } = options;
   if (instruction === undefined && response === undefined && input === undefined) {
     if (options.template !== undefined || !trainsOnInputs(options))
@@ -43,11 +43,11 @@ export function rowReader(options: DataOptions): RowReader {
       ? {
           columns: [options.text_column],
           document: (row) => {
-            const text = cell(row, options.text_column);
+            const text = readCell(row, options.text_column);
             return text === "" ? undefined : { text, end: true };
           },
         }
-      : labelledReader(options, options.label_column);
+      : createLabeledReader(options, options.label_column);
   }
   if (options.label_column !== undefined)
     throw new WorkbenchError(
@@ -60,13 +60,13 @@ export function rowReader(options: DataOptions): RowReader {
       `Instruction pairs need data.instruction_column and data.response_column; ` +
         `${instruction === undefined ? "instruction_column" : "response_column"} is missing.`,
     );
-  const write = pairWriter(options.template ?? defaultTemplate);
+  const write = createPairWriter(options.template ?? defaultTemplate);
   const columns = [instruction, response, ...(input === undefined ? [] : [input])];
   const document = (row: Row): Fragment | undefined => {
     const values = {
-      instruction: cell(row, instruction),
-      input: input === undefined ? "" : cell(row, input),
-      response: cell(row, response),
+      instruction: readCell(row, instruction),
+      input: input === undefined ? "" : readCell(row, input),
+      response: readCell(row, response),
     };
     if (values.instruction === "" && values.response === "") return undefined;
     const { prompt, text } = write(values);
@@ -75,7 +75,7 @@ export function rowReader(options: DataOptions): RowReader {
   return { columns, document };
 }
 
-function conversationReader(options: DataOptions, column: string): RowReader {
+function createConversationReader(options: DataOptions, column: string): RowReader {
   const others = [
     ...(
       ["instruction_column", "input_column", "response_column", "template", "label_column"] as const
@@ -96,7 +96,7 @@ function conversationReader(options: DataOptions, column: string): RowReader {
         const messages = readMessages(row, column);
         if (messages.length === 0) return undefined;
         return {
-          text: textOf(messages),
+          text: joinMessages(messages),
           conversation: { messages, answersOnly, where: row.where },
           end: true,
         };
@@ -110,20 +110,20 @@ function conversationReader(options: DataOptions, column: string): RowReader {
 }
 
 /** Between the texts of a pair where neither an option nor the tokenizer has a separator. */
-const usualSeparator = "\n";
+const defaultSeparator = "\n";
 
 /** A text, or two with a separator between them, and its label. */
-function labelledReader(options: DataOptions, label: string): RowReader {
+function createLabeledReader(options: DataOptions, label: string): RowReader {
   const { text_column: first, text_pair_column: second, pair_separator: separator } = options;
   const columns = [first, ...(second === undefined ? [] : [second])];
   return {
     columns: [...columns, label],
     document: (row) => ({
-      text: columns.map((column) => cell(row, column)).join(separator ?? usualSeparator),
+      text: columns.map((column) => readCell(row, column)).join(separator ?? defaultSeparator),
       ...(second === undefined || separator !== undefined
         ? {}
-        : { pair: [cell(row, first), cell(row, second)] as const }),
-      label: labelCell(row, label),
+        : { pair: [readCell(row, first), readCell(row, second)] as const }),
+      label: readLabelCell(row, label),
       end: true,
     }),
   };
@@ -135,7 +135,7 @@ function isExact(value: number): boolean {
 }
 
 /** A label is a word or a number. */
-function labelCell(row: Row, column: string): string {
+function readLabelCell(row: Row, column: string): string {
   const value = row.values[column];
   if (value === null || value === undefined) return "";
   if (typeof value === "string") return value.trim();
@@ -152,7 +152,7 @@ function labelCell(row: Row, column: string): string {
 export function assertColumns(columns: readonly string[], available: readonly string[], where: string): void {
   for (const column of columns) {
     const count = available.filter((name) => name === column).length;
-    if (count === 0) throw missingColumn(column, available, where);
+    if (count === 0) throw missingColumnError(column, available, where);
     if (count > 1)
       throw new WorkbenchError(
         "invalid-input",
@@ -161,7 +161,11 @@ export function assertColumns(columns: readonly string[], available: readonly st
   }
 }
 
-export function missingColumn(column: string, available: readonly string[], where: string): WorkbenchError {
+export function missingColumnError(
+  column: string,
+  available: readonly string[],
+  where: string,
+): WorkbenchError {
   const [only] = available;
   const separator = available.length === 1 ? /[,;|\t]/.exec(only!)?.[0] : undefined;
   const hint =
@@ -179,7 +183,7 @@ export function missingColumn(column: string, available: readonly string[], wher
   );
 }
 
-function cell(row: Row, column: string): string {
+function readCell(row: Row, column: string): string {
   const value = row.values[column];
   if (value === null || value === undefined) return "";
   if (typeof value !== "string")
@@ -207,7 +211,7 @@ interface Pair {
  * A paragraph of the template that is about `{input}` alone is left out where a row has none; in a template without
  * `{input}` it follows the instruction.
  */
-function pairWriter(template: string): (pair: Pair) => { prompt: string; text: string } {
+function createPairWriter(template: string): (pair: Pair) => { prompt: string; text: string } {
   const parts = template.split("{response}");
   const [before, after] = parts;
   if (before === undefined || after === undefined || parts.length !== 2 || !before.includes("{instruction}"))

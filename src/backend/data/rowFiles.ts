@@ -1,13 +1,13 @@
 /** Reads the rows of files of any format of rows. */
 import type { DataOptions } from "../../schema/experiment";
 import type { DataFile } from "./files";
-import { arrowRows } from "./formats/arrowRows";
-import { decodedText, type ReadContext } from "./formats/decodedText";
-import { delimitedRows, type Dialect } from "./formats/delimitedRows";
-import { jsonLines, jsonObjects } from "./formats/jsonRows";
-import { parquetRows } from "./formats/parquetRows";
+import { readArrowRows } from "./formats/arrowRows";
+import { readDecodedText, type ReadContext } from "./formats/decodedText";
+import { readDelimitedRows, type Dialect } from "./formats/delimitedRows";
+import { readJsonLines, readJsonObjects } from "./formats/jsonRows";
+import { readParquetRows } from "./formats/parquetRows";
 import type { Row } from "./formats/row";
-import { assertColumns, missingColumn, type RowReader } from "./rowDocuments";
+import { assertColumns, missingColumnError, type RowReader } from "./rowDocuments";
 import type { RowScreen } from "./rowScreen";
 
 type Columns = readonly string[];
@@ -34,7 +34,7 @@ export class RowFiles {
   async *rows(file: DataFile, context: ReadContext): AsyncGenerator<Row> {
     const isJson = file.format === "jsonl" || file.format === "json";
     for await (const row of this.#all(file, context)) {
-      if (isJson) this.#see(row);
+      if (isJson) this.#recordColumns(row);
       if (this.#screen.meetsCondition(row)) yield row;
     }
   }
@@ -43,10 +43,10 @@ export class RowFiles {
   assertSeen(): void {
     const [unseen] = this.#unseen ?? [];
     if (unseen !== undefined)
-      throw missingColumn(unseen, Object.keys(this.#first!.values), this.#first!.where);
+      throw missingColumnError(unseen, Object.keys(this.#first!.values), this.#first!.where);
   }
 
-  #see(row: Row): void {
+  #recordColumns(row: Row): void {
     this.#first ??= row;
     this.#unseen ??= new Set(this.#columns);
     for (const column of this.#unseen) if (Object.hasOwn(row.values, column)) this.#unseen.delete(column);
@@ -54,23 +54,23 @@ export class RowFiles {
 
   #all(file: DataFile, context: ReadContext): AsyncGenerator<Row> {
     const { onBadRow } = this.#screen;
-    const text = () => decodedText(file, this.#options.encoding, context);
-    const wanted = (available: Columns): Columns => {
+    const text = () => readDecodedText(file, this.#options.encoding, context);
+    const selectColumns = (available: Columns): Columns => {
       assertColumns(this.#columns, available, file.path);
       return this.#columns;
     };
     switch (file.format) {
       case "json":
-        return jsonObjects(text(), file.path, onBadRow);
+        return readJsonObjects(text(), file.path, onBadRow);
       case "csv":
       case "tsv":
-        return delimitedRows(text(), file.path, this.#dialectOf(file.format), onBadRow, wanted);
+        return readDelimitedRows(text(), file.path, this.#dialectOf(file.format), onBadRow, selectColumns);
       case "parquet":
-        return parquetRows(file, wanted, this.#temporaryFolder, context);
+        return readParquetRows(file, selectColumns, this.#temporaryFolder, context);
       case "arrow":
-        return arrowRows(file, wanted, context);
+        return readArrowRows(file, selectColumns, context);
       default:
-        return jsonLines(text(), file.path, onBadRow);
+        return readJsonLines(text(), file.path, onBadRow);
     }
   }
 

@@ -68,7 +68,7 @@ export class RowScreen {
   /** The row cleaned, or undefined where it is dropped. `row` has to be a whole document. */
   take(row: Fragment): Fragment | undefined {
     this.#read++;
-    const clean = this.#cleaning === "none" ? row : cleaned(row, this.#cleaning);
+    const clean = this.#cleaning === "none" ? row : cleanRow(row, this.#cleaning);
     const whole = (clean.prompt ?? "") + clean.text;
     for (const [rule, text] of this.#unwanted.entries()) {
       if (whole.includes(text)) return undefined;
@@ -79,19 +79,19 @@ export class RowScreen {
 }
 
 /** Cleans a prompt and its response as one text. Whitespace between them becomes part of the response. */
-function cleaned(row: Fragment, cleaning: Exclude<Cleaning, "none">): Fragment {
+function cleanRow(row: Fragment, cleaning: Exclude<Cleaning, "none">): Fragment {
   const { prompt, text, end, pair, label } = row;
-  const clean = (part: string) => strip(withoutLineEnds(part, cleaning));
+  const clean = (part: string) => strip(removeLineEnds(part, cleaning));
   if (label !== undefined)
     return { ...row, text: clean(text), ...(pair && { pair: [clean(pair[0]), clean(pair[1])] as const }) };
-  const whole = strip(withoutLineEnds((prompt ?? "") + text, cleaning));
+  const whole = strip(removeLineEnds((prompt ?? "") + text, cleaning));
   if (prompt === undefined) return { text: whole, end };
-  const before = stripStart(withoutLineEnds(prompt, cleaning)).length;
+  const before = stripStart(removeLineEnds(prompt, cleaning)).length;
   return { prompt: whole.slice(0, before), text: whole.slice(before), end };
 }
 
 /** The published code writes `/n<|` where it means a line end, so its second rule never finds anything. */
-function withoutLineEnds(text: string, cleaning: Exclude<Cleaning, "none">): string {
+function removeLineEnds(text: string, cleaning: Exclude<Cleaning, "none">): string {
   return text.replaceAll("|>\n", "|>").replaceAll(cleaning === "published" ? "/n<|" : "\n<|", "<|");
 }
 

@@ -1,6 +1,6 @@
 /** Draws each training sequence once per epoch, in an order determined by the seed and the epoch. */
 import { WorkbenchError } from "../../protocol/errors";
-import { shuffled } from "./partition";
+import { shuffleIndices } from "./partition";
 import type { Batch, Split } from "./split";
 
 /** The state for resuming exactly where a run stopped. */
@@ -57,7 +57,10 @@ export class Sampler {
       this.#order = undefined;
     }
     // An odd multiplier spreads the seeds of consecutive epochs and runs.
-    this.#order ??= shuffled(this.split.sequences, (this.seed ^ Math.imul(this.#epoch + 1, 0x9e3779b1)) | 0);
+    this.#order ??= shuffleIndices(
+      this.split.sequences,
+      (this.seed ^ Math.imul(this.#epoch + 1, 0x9e3779b1)) | 0,
+    );
     return this.#order[this.#position++]!;
   }
 }

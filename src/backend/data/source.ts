@@ -4,11 +4,11 @@ import path from "node:path";
 import type { DataOptions } from "../../schema/experiment";
 import { WorkbenchError } from "../../protocol/errors";
 import { assertUnchanged, type DataFile, hashFile, throwIfCancelled } from "./files";
-import { decodedText, type ReadContext } from "./formats/decodedText";
-import { parquetClassNames } from "./formats/parquetClassNames";
-import { plainDocuments } from "./formats/plainText";
+import { readDecodedText, type ReadContext } from "./formats/decodedText";
+import { readParquetClassNames } from "./formats/parquetClassNames";
+import { readPlainDocuments } from "./formats/plainText";
 import type { Fragment } from "./pieces";
-import { rowReader, type RowReader, trainsOnInputs } from "./rowDocuments";
+import { createRowReader, type RowReader, trainsOnInputs } from "./rowDocuments";
 import { RowFiles } from "./rowFiles";
 import { type RowCounts, RowScreen } from "./rowScreen";
 
@@ -40,14 +40,14 @@ export interface SourceContext {
   progress(done: number, total: number, what: string): void;
 }
 
-export async function fileSource(
+export async function openFileSource(
   title: string,
   files: readonly DataFile[],
   options: DataOptions,
   context: SourceContext,
 ): Promise<Source> {
   const isRows = files.some((file) => file.format !== "text");
-  const reader = isRows ? rowReader(options) : undefined;
+  const reader = isRows ? createRowReader(options) : undefined;
   const forRows = [
     ...(options.instruction_column === undefined && options.response_column === undefined
       ? []
@@ -66,7 +66,7 @@ export async function fileSource(
         "Set data.format, or leave out the options of data that are for rows.",
     );
   const limit = options.max_bytes ?? Infinity;
-  const read = reader === undefined ? withinLimit(files, limit) : files;
+  const read = reader === undefined ? selectWithinLimit(files, limit) : files;
   const bytes = read.reduce((sum, file) => sum + file.bytes, 0);
   const hashes: unknown[] = [];
   let hashed = 0;
@@ -104,21 +104,21 @@ export async function fileSource(
   };
   return {
     title,
-    key: hashOf([READING, hashes, deciding, options.encoding, options.max_bytes]),
+    key: computeHash([READING, hashes, deciding, options.encoding, options.max_bytes]),
     bytes,
     classNames: async (column) => {
       const [file] = read;
       return file?.format === "parquet" && file.compression === undefined
-        ? parquetClassNames(file.path, column)
+        ? readParquetClassNames(file.path, column)
         : undefined;
     },
     fragments: (reading) =>
-      limited(documents(read, options, reader, context.temporaryFolder, reading), limit),
+      limitBytes(readDocuments(read, options, reader, context.temporaryFolder, reading), limit),
     assertUnchanged: () => assertUnchanged(read),
   };
 }
 
-async function* documents(
+async function* readDocuments(
   files: readonly DataFile[],
   options: DataOptions,
   reader: RowReader | undefined,
@@ -130,13 +130,13 @@ async function* documents(
   try {
     for (const file of files) {
       if (file.format === "text" || table === undefined) {
-        yield* plainDocuments(decodedText(file, options.encoding, context));
+        yield* readPlainDocuments(readDecodedText(file, options.encoding, context));
         continue;
       }
       for await (const row of table.rows(file, context)) {
         const document = reader!.document(row, screen.onBadRow);
-        const kept = document && screen.take(document);
-        if (kept !== undefined) yield kept;
+        const screened = document && screen.take(document);
+        if (screened !== undefined) yield screened;
       }
     }
     table?.assertSeen();
@@ -147,14 +147,14 @@ async function* documents(
 }
 
 /** Of plain text files only as many as the limit reaches; compressed ones and rows hold an unknown amount of text. */
-function withinLimit(files: readonly DataFile[], limit: number): readonly DataFile[] {
+function selectWithinLimit(files: readonly DataFile[], limit: number): readonly DataFile[] {
   let bytes = 0;
   const first = files.findIndex((file) => file.compression !== undefined || (bytes += file.bytes) >= limit);
   return first < 0 || files[first]!.compression !== undefined ? files : files.slice(0, first + 1);
 }
 
 /** At most `limit` bytes of text: a document is cut at a character, a masked pair or a conversation is read whole or not at all. */
-async function* limited(fragments: AsyncIterable<Fragment>, limit: number): AsyncGenerator<Fragment> {
+async function* limitBytes(fragments: AsyncIterable<Fragment>, limit: number): AsyncGenerator<Fragment> {
   let left = limit;
   for await (const fragment of fragments) {
     const bytes = Buffer.byteLength(fragment.text) + Buffer.byteLength(fragment.prompt ?? "");
@@ -174,11 +174,11 @@ async function* limited(fragments: AsyncIterable<Fragment>, limit: number): Asyn
   }
 }
 
-export function namesOf(files: readonly DataFile[]): string {
+export function formatNames(files: readonly DataFile[]): string {
   const names = files.slice(0, 3).map((file) => path.basename(file.path));
   return files.length > 3 ? `${files.length} files (${names.join(", ")}, …)` : names.join(", ");
 }
 
-export function hashOf(value: unknown): string {
+export function computeHash(value: unknown): string {
   return createHash("sha256").update(JSON.stringify(value)).digest("hex");
 }

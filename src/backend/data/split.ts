@@ -3,7 +3,7 @@
  * Only positions are kept in memory; ids are read from the token file when they are asked for.
  */
 import { WorkbenchError } from "../../protocol/errors";
-import { type Documents, lastAtMost, type Layout, pack, type Packed } from "./packing";
+import { type Documents, findLastAtMost, type Layout, pack, type Packed } from "./packing";
 import type { PieceRange } from "./partition";
 import type { TextCounts } from "./spaces";
 import type { TokenFile } from "./tokenFile";
@@ -77,7 +77,7 @@ export class Split {
     const documentCharacters: number[] = [];
     const masked: number[] = [];
     const second: number[] = [];
-    let own = 0;
+    let tokenCount = 0;
     let bytes = 0;
     let words = 0;
     let lines = 0;
@@ -86,32 +86,32 @@ export class Split {
     let begins = true;
     for (const { start, end } of ranges) {
       for (; piece < start; piece++) position += file.row(piece).tokens;
-      runStarts.push(own);
+      runStarts.push(tokenCount);
       fileStarts.push(position);
       for (; piece < end; piece++) {
         const row = file.row(piece);
         if (begins) {
-          documentStarts.push(own);
+          documentStarts.push(tokenCount);
           if (layout.characters !== undefined) documentCharacters.push(0);
         }
         begins = row.endsDocument;
         if (layout.characters !== undefined)
           documentCharacters[documentCharacters.length - 1]! += row.characters;
-        if (row.masked) masked.push(own, own + row.tokens);
-        if (row.tokenType === 1) second.push(own, own + row.tokens);
-        own += row.tokens;
+        if (row.masked) masked.push(tokenCount, tokenCount + row.tokens);
+        if (row.tokenType === 1) second.push(tokenCount, tokenCount + row.tokens);
+        tokenCount += row.tokens;
         position += row.tokens;
         bytes += row.bytes;
         words += row.words;
         lines += row.lines;
       }
     }
-    this.tokens = own;
+    this.tokens = tokenCount;
     this.counts = { bytes, words, lines };
     this.documents = documentStarts.length;
-    this.#runStarts = Float64Array.from([...runStarts, own]);
+    this.#runStarts = Float64Array.from([...runStarts, tokenCount]);
     this.#fileStarts = Float64Array.from(fileStarts);
-    documentStarts.push(own);
+    documentStarts.push(tokenCount);
     this.#documentStarts = Float64Array.from(documentStarts);
     this.#characters = layout.characters === undefined ? undefined : Float64Array.from(documentCharacters);
     this.#masked = Float64Array.from(masked);
@@ -159,15 +159,18 @@ export class Split {
   /** The sequences with labels, and how many labels they have where tokens are masked. */
   #labelled(packed: Packed): { packed: Packed; labels: number } {
     if (this.#masked.length === 0) return { packed, labels: 0 };
-    const kept: number[] = [];
+    const labeled: number[] = [];
     let labels = 0;
     for (let sequence = 0; sequence < packed.sequences; sequence++) {
       const count = this.#countLabels(packed, sequence);
       labels += count;
-      if (count > 0) kept.push(sequence);
+      if (count > 0) labeled.push(sequence);
     }
     return {
-      packed: { sequences: kept.length, stretches: (sequence) => packed.stretches(kept[sequence] ?? -1) },
+      packed: {
+        sequences: labeled.length,
+        stretches: (sequence) => packed.stretches(labeled[sequence] ?? -1),
+      },
       labels,
     };
   }
@@ -313,7 +316,7 @@ export class Split {
         "internal",
         `Tokens ${from} to ${from + count} were asked for, but the split has ${this.tokens}.`,
       );
-    let run = lastAtMost(this.#runStarts, from);
+    let run = findLastAtMost(this.#runStarts, from);
     for (let done = 0; done < count; run++) {
       const skip = from + done - this.#runStarts[run]!;
       const take = Math.min(count - done, this.#runStarts[run + 1]! - this.#runStarts[run]! - skip);
@@ -332,7 +335,7 @@ function fillWhere(
   at: number,
   value: number,
 ): void {
-  let i = Math.max(0, lastAtMost(ranges, from)) & ~1;
+  let i = Math.max(0, findLastAtMost(ranges, from)) & ~1;
   for (; i < ranges.length && ranges[i]! < from + count; i += 2) {
     const start = Math.max(ranges[i]! - from, 0);
     const end = Math.min(ranges[i + 1]! - from, count);

@@ -313,14 +313,14 @@ async function removeAbandoned(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.endsWith(".tmp")) continue;
     const file = path.join(folder, name);
-    const found = await stat(file).catch(() => undefined); // Another process may just have removed it.
-    if (found !== undefined && found.mtimeMs < oldest) await rm(file, { force: true });
+    const stats = await stat(file).catch(() => undefined); // Another process may just have removed it.
+    if (stats !== undefined && stats.mtimeMs < oldest) await rm(file, { force: true });
   }
 }
 
 async function isFile(file: string): Promise<boolean> {
   return stat(file).then(
-    (found) => found.isFile(),
+    (stats) => stats.isFile(),
     () => false,
   );
 }

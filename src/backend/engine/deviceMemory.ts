@@ -18,22 +18,22 @@ export class DeviceMemory implements OutputMemory {
 
   async execute(feeds: Readonly<Record<string, OrtTensor>>): Promise<Readonly<Record<string, OrtTensor>>> {
     const results = await this.session.run(feeds);
-    for (const held of Object.values(results))
-      if (held.location === "gpu-buffer") {
-        this.#lent.add(held);
-        lenders.set(held, this);
+    for (const tensor of Object.values(results))
+      if (tensor.location === "gpu-buffer") {
+        this.#lent.add(tensor);
+        lenders.set(tensor, this);
       }
     return results;
   }
 
-  takeBack(held: OrtTensor): void {
-    held.dispose();
-    this.#lent.delete(held);
+  takeBack(tensor: OrtTensor): void {
+    tensor.dispose();
+    this.#lent.delete(tensor);
     if (this.#isClosing && this.#lent.size === 0) void this.session.release();
   }
 
-  recycle(_output: string, held: OrtTensor): void {
-    free(held);
+  recycle(_output: string, tensor: OrtTensor): void {
+    free(tensor);
   }
 
   async release(): Promise<void> {
@@ -45,8 +45,8 @@ export class DeviceMemory implements OutputMemory {
 const lenders = new WeakMap<OrtTensor, DeviceMemory>();
 
 /** Frees device memory, which the garbage collector does not track; host memory is garbage-collected. */
-export function free(held: OrtTensor): void {
-  if (held.location === "gpu-buffer") lenders.get(held)!.takeBack(held);
+export function free(tensor: OrtTensor): void {
+  if (tensor.location === "gpu-buffer") lenders.get(tensor)!.takeBack(tensor);
 }
 
 /** Copies tensors to and from the device. Its sessions keep the device open: freeing a buffer after the last session ends the process. */
@@ -63,12 +63,12 @@ export class DeviceTransfer {
     return new DeviceTransfer(new DeviceMemory(await open("gpu-buffer")), await open("cpu"));
   }
 
-  async toDevice(held: OrtTensor): Promise<OrtTensor> {
-    return (await this.up.execute({ x: held })).y!;
+  async toDevice(tensor: OrtTensor): Promise<OrtTensor> {
+    return (await this.up.execute({ x: tensor })).y!;
   }
 
-  async toHost(held: OrtTensor): Promise<ConstantData> {
-    return (await this.down.run({ x: held })).y!.data as ConstantData;
+  async toHost(tensor: OrtTensor): Promise<ConstantData> {
+    return (await this.down.run({ x: tensor })).y!.data as ConstantData;
   }
 
   async release(): Promise<void> {

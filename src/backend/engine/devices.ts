@@ -43,7 +43,7 @@ const realDevices = deviceNames.filter((name) => name !== "auto");
  * before DirectML because it keeps state on the device. Core ML is never chosen automatically: it computes in half
  * precision and leaves most of a training step to the CPU.
  */
-export function automaticOrder(platform: NodeJS.Platform): readonly RealDeviceName[] {
+export function getAutomaticOrder(platform: NodeJS.Platform): readonly RealDeviceName[] {
   if (platform === "darwin") return ["webgpu", "cpu"];
   return platform === "win32" ? ["cuda", "webgpu", "dml", "cpu"] : ["cuda", "webgpu", "cpu"];
 }
@@ -55,7 +55,7 @@ export async function listDevices(): Promise<DeviceReport[]> {
 
 /** Opens the device with this name. Throws if it does not work. */
 export async function chooseDevice(name: DeviceName): Promise<Device> {
-  if (!deviceNames.includes(name)) throw unknownDevice(name);
+  if (!deviceNames.includes(name)) throw unknownDeviceError(name);
   if (name === "auto") return chooseAutomatically();
   const report = await examine(name);
   if (!report.works)
@@ -72,9 +72,9 @@ export async function chooseDevice(name: DeviceName): Promise<Device> {
 
 async function chooseAutomatically(): Promise<Device> {
   const refusals: string[] = [];
-  for (const name of automaticOrder(process.platform)) {
+  for (const name of getAutomaticOrder(process.platform)) {
     const report = await examine(name);
-    if (!report.works) refusals.push(`${name} does not work here (${brief(report.reason)})`);
+    if (!report.works) refusals.push(`${name} does not work here (${shortenReason(report.reason)})`);
     else if (report.software) refusals.push(`${name} has only a software driver (${report.description})`);
     else {
       const reason = `auto: ${[...refusals, `${refusals.length > 0 ? "so " : ""}${name}`].join(", ")}`;
@@ -97,17 +97,18 @@ async function examine(name: RealDeviceName): Promise<DeviceReport> {
   const runtime = await loadRuntime();
   if (!runtime.listSupportedBackends().some((backend) => backend.name === name))
     return fails(`ONNX Runtime for ${process.platform}-${process.arch} does not include it`);
-  if (name === "cpu") return { name, works: true, software: false, description: processor(), reason: "" };
-  const [answer, cards] = await Promise.all([probe(name), graphicsCards()]);
+  if (name === "cpu")
+    return { name, works: true, software: false, description: describeProcessor(), reason: "" };
+  const [answer, cards] = await Promise.all([probe(name), listGraphicsCards()]);
   if (!answer.works) return fails(answer.reason);
-  const software = softwareDriver(answer);
+  const software = findSoftwareDriver(answer);
   const description = software ?? (cards.length > 0 ? cards.join(", ") : title);
   const reason = software === undefined ? "" : "a software driver, for tests";
   return { name, works: true, software: software !== undefined, description, reason };
 }
 
 /** WebGPU does not report its adapter's name, but the process that used it has the driver's library loaded. */
-function softwareDriver(answer: Probe & { works: true }): string | undefined {
+function findSoftwareDriver(answer: Probe & { works: true }): string | undefined {
   const hasLoaded = (pattern: RegExp) => answer.libraries.some((library) => pattern.test(library));
   if (hasLoaded(/vk_swiftshader/i)) return "SwiftShader, a software Vulkan driver";
   if (hasLoaded(/d3d10warp/i)) return "WARP, a software Direct3D driver";
@@ -116,7 +117,7 @@ function softwareDriver(answer: Probe & { works: true }): string | undefined {
 
 let cards: Promise<readonly string[]> | undefined;
 
-function graphicsCards(): Promise<readonly string[]> {
+function listGraphicsCards(): Promise<readonly string[]> {
   cards ??= graphics().then(
     ({ controllers }) =>
       [...new Set(controllers.map(({ model }) => model.trim()))].filter((model) => model !== ""),
@@ -126,12 +127,12 @@ function graphicsCards(): Promise<readonly string[]> {
   return cards;
 }
 
-function processor(): string {
+function describeProcessor(): string {
   const model = cpus()[0]?.model.trim();
   return `${model === undefined || model === "" ? process.arch : model}, ${availableParallelism()} threads`;
 }
 
-function unknownDevice(name: string): WorkbenchError {
+function unknownDeviceError(name: string): WorkbenchError {
   const nearest = closest(name, [...deviceNames]);
   return new WorkbenchError(
     "invalid-input",
@@ -140,6 +141,6 @@ function unknownDevice(name: string): WorkbenchError {
   );
 }
 
-function brief(reason: string): string {
+function shortenReason(reason: string): string {
   return reason.split(/\.\s/, 1)[0]!.replace(/\.$/, "");
 }

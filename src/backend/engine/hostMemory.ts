@@ -3,7 +3,7 @@ import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { TensorType } from "../graph/op";
 import type { OutputMemory } from "./program";
 import type { Runtime } from "./runtime";
-import { hostTensor } from "./tensors";
+import { createHostTensor } from "./tensors";
 
 export class HostMemory implements OutputMemory {
   /** Memory that the last run consumed and the next one writes into, by output name. */
@@ -33,11 +33,11 @@ export class HostMemory implements OutputMemory {
     const spare = this.#spare.get(name);
     // Removed, so that memory is not reused after a run that failed while writing to it.
     this.#spare.delete(name);
-    return spare ?? hostTensor(this.runtime, type);
+    return spare ?? createHostTensor(this.runtime, type);
   }
 
-  recycle(output: string, held: OrtTensor): void {
-    if (!this.inPlace.has(output)) this.#spare.set(output, held);
+  recycle(output: string, tensor: OrtTensor): void {
+    if (!this.inPlace.has(output)) this.#spare.set(output, tensor);
   }
 
   async release(): Promise<void> {

@@ -3,7 +3,7 @@
  * This halves the memory of training state. Without the proof, a node that still reads the old value would silently
  * compute wrong numbers.
  */
-import { type Graph, inputsOf, topological } from "../graph/graph";
+import { type Graph, listInputs, sortTopologically } from "../graph/graph";
 import type { AnyOp, Value } from "../graph/op";
 import { add, div, maximum, minimum, mul, neg, sub, where } from "../graph/ops/elementwise";
 import { replaceRows } from "../graph/ops/indexing";
@@ -22,15 +22,15 @@ const elementwise: ReadonlySet<AnyOp> = new Set<AnyOp>([add, sub, mul, div, neg,
  * A runtime may also turn an operation into a view of its input, remove it, or fuse it into its readers. Readers of an
  * operation with a single variable input, or of a concatenation, therefore count as readers of that input too.
  */
-export function inPlaceStates(graph: Graph, state: Readonly<Record<string, string>>): Set<string> {
-  const order = topological(Object.values(graph.outputs));
-  const consumers = consumersOf(order);
-  const inputs = new Map(inputsOf(graph).map((value) => [value.name, value]));
+export function findInPlaceStates(graph: Graph, state: Readonly<Record<string, string>>): Set<string> {
+  const order = sortTopologically(Object.values(graph.outputs));
+  const consumers = indexConsumers(order);
+  const inputs = new Map(listInputs(graph).map((value) => [value.name, value]));
   const candidates = Object.entries(state).flatMap(([output, name]) => {
     const old = inputs.get(name);
     const next = graph.outputs[output];
-    if (old === undefined || next === undefined || !sameType(old, next)) return [];
-    const { readers, views } = readersOf(old, consumers);
+    if (old === undefined || next === undefined || !haveSameType(old, next)) return [];
+    const { readers, views } = findReaders(old, consumers);
     // An output that may be a view of the old value is read after the run, and so after every node.
     const escapes = Object.entries(graph.outputs).some(
       ([each, value]) => each !== output && views.has(value),
@@ -38,7 +38,7 @@ export function inPlaceStates(graph: Graph, state: Readonly<Record<string, strin
     const rewrites = !readers.has(next) || isAligned(next, old, views);
     return escapes || !rewrites ? [] : [{ name, next, readers }];
   });
-  const isAncestor = ancestry(order, new Set(candidates.flatMap(({ readers }) => [...readers])));
+  const isAncestor = createAncestryTest(order, new Set(candidates.flatMap(({ readers }) => [...readers])));
   return new Set(
     candidates
       .filter(({ next, readers }) => [...readers].every((reader) => isAncestor(reader, next)))
@@ -47,7 +47,7 @@ export function inPlaceStates(graph: Graph, state: Readonly<Record<string, strin
 }
 
 /** Finds the readers of a value, direct and through possible views of it. The first view is the value itself. */
-function readersOf(value: Value, consumers: ReadonlyMap<Value, readonly Value[]>) {
+function findReaders(value: Value, consumers: ReadonlyMap<Value, readonly Value[]>) {
   const readers = new Set<Value>();
   const views = new Set([value]);
   for (const view of views)
@@ -66,7 +66,7 @@ function mayBeView(value: Value): boolean {
 /** Whether `value` reads the old buffer, directly or through views, only at the element that it writes. */
 function isAligned(value: Value, old: Value, views: ReadonlySet<Value>): boolean {
   if (value === old) return true;
-  if (value.kind !== "apply" || !sameType(value, old)) return false;
+  if (value.kind !== "apply" || !haveSameType(value, old)) return false;
   // It writes some rows in place; their indices and values must not come from the old buffer.
   if (value.op === replaceRows)
     return (
@@ -77,7 +77,10 @@ function isAligned(value: Value, old: Value, views: ReadonlySet<Value>): boolean
 }
 
 /** Returns a predicate for whether `down` depends on, or is, one of `sources`. Each has one bit that is propagated downstream. */
-function ancestry(order: readonly Value[], sources: ReadonlySet<Value>): (up: Value, down: Value) => boolean {
+function createAncestryTest(
+  order: readonly Value[],
+  sources: ReadonlySet<Value>,
+): (up: Value, down: Value) => boolean {
   const index = new Map([...sources].map((value, i) => [value, i]));
   const words = Math.ceil(sources.size / 32);
   const ancestorBits = new Map<Value, Uint32Array>();
@@ -85,21 +88,21 @@ function ancestry(order: readonly Value[], sources: ReadonlySet<Value>): (up: Va
     const bits = new Uint32Array(words);
     for (const input of value.kind === "apply" ? value.inputs : [])
       ancestorBits.get(input)!.forEach((word, i) => (bits[i]! |= word));
-    const own = index.get(value);
-    if (own !== undefined) bits[own >> 5]! |= 1 << (own & 31);
+    const bitIndex = index.get(value);
+    if (bitIndex !== undefined) bits[bitIndex >> 5]! |= 1 << (bitIndex & 31);
     ancestorBits.set(value, bits);
   }
   return (up, down) => {
-    const own = index.get(up)!;
-    return ((ancestorBits.get(down)![own >> 5]! >>> (own & 31)) & 1) === 1;
+    const bitIndex = index.get(up)!;
+    return ((ancestorBits.get(down)![bitIndex >> 5]! >>> (bitIndex & 31)) & 1) === 1;
   };
 }
 
-function sameType(a: Value, b: Value): boolean {
+function haveSameType(a: Value, b: Value): boolean {
   return a.type.dtype === b.type.dtype && a.type.shape.join() === b.type.shape.join();
 }
 
-function consumersOf(order: readonly Value[]): Map<Value, Value[]> {
+function indexConsumers(order: readonly Value[]): Map<Value, Value[]> {
   const consumers = new Map<Value, Value[]>();
   for (const value of order)
     for (const input of new Set(value.kind === "apply" ? value.inputs : [])) {

@@ -2,17 +2,17 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { WorkbenchError } from "../../protocol/errors";
 import type { DeviceName } from "../../schema/experiment";
-import { type Graph, inputsOf } from "../graph/graph";
+import { type Graph, listInputs } from "../graph/graph";
 import { encodeOnnx } from "../graph/onnx";
 import type { ConstantData, TensorType } from "../graph/op";
 import { DeviceMemory, DeviceTransfer, free } from "./deviceMemory";
 import { chooseDevice } from "./devices";
 import type { CompileOptions, Device, Engine, Program, Tensor } from "./engine";
 import { HostMemory } from "./hostMemory";
-import { inPlaceStates } from "./inPlace";
+import { findInPlaceStates } from "./inPlace";
 import { type Owner, RuntimeProgram } from "./program";
-import { explain, loadRuntime, type Runtime, sessionOptions, threadCount } from "./runtime";
-import { checkData, describe, hostTensor, RuntimeTensor } from "./tensors";
+import { explain, loadRuntime, type Runtime, createSessionOptions, resolveThreadCount } from "./runtime";
+import { checkData, describe, createHostTensor, RuntimeTensor } from "./tensors";
 
 export interface EngineOptions {
   /** CPU threads per operation. Default: LATHE_THREADS, or one per physical core. */
@@ -20,16 +20,16 @@ export interface EngineOptions {
 }
 
 export async function openEngine(name: DeviceName, { threads }: EngineOptions = {}): Promise<Engine> {
-  const count = threadCount(threads);
+  const count = resolveThreadCount(threads);
   const device = await chooseDevice(name);
   const runtime = await loadRuntime();
-  const options = sessionOptions(device.name, count);
+  const options = createSessionOptions(device.name, count);
   // Only WebGPU outputs can stay on the device; the Node binding does not support device memory for the others.
   const transfer = device.name === "webgpu" ? await DeviceTransfer.open(runtime, options) : undefined;
-  return new OnnxRuntimeEngine(withTravelNotice(device), runtime, options, transfer);
+  return new OnnxRuntimeEngine(addTransferNotice(device), runtime, options, transfer);
 }
 
-function withTravelNotice(device: Device): Device {
+function addTransferNotice(device: Device): Device {
   if (device.name === "cpu" || device.name === "webgpu") return device;
   const notice = `${device.name} cannot keep training state on the device: weights are copied to the device and back at each step.`;
   return { ...device, notices: [...device.notices, notice] };
@@ -50,24 +50,25 @@ class OnnxRuntimeEngine implements Engine, Owner {
   upload(type: TensorType, data: ConstantData): Tensor {
     this.#checkOpen();
     checkData(type, data);
-    return new RuntimeTensor(type, hostTensor(this.runtime, type, data), this);
+    return new RuntimeTensor(type, createHostTensor(this.runtime, type, data), this);
   }
 
-  download(held: OrtTensor): Promise<ConstantData> {
-    return this.transfer!.toHost(held);
+  download(ortTensor: OrtTensor): Promise<ConstantData> {
+    return this.transfer!.toHost(ortTensor);
   }
 
-  free(held: OrtTensor): void {
-    free(held);
+  free(ortTensor: OrtTensor): void {
+    free(ortTensor);
   }
 
   /** Moves tensors that are fed repeatedly, such as frozen weights, to the device. Batches are copied with their run. */
   async settle(tensor: RuntimeTensor): Promise<void> {
     const isFedAgain = tensor.timesFed++ > 0;
-    const { held } = tensor;
-    if (this.transfer === undefined || !isFedAgain || held.location !== "cpu" || held.size <= 1) return;
+    const { ortTensor } = tensor;
+    if (this.transfer === undefined || !isFedAgain || ortTensor.location !== "cpu" || ortTensor.size <= 1)
+      return;
     if (tensor.type.dtype !== "float32") return;
-    tensor.put(await this.transfer.toDevice(held));
+    tensor.put(await this.transfer.toDevice(ortTensor));
   }
 
   async compile(graph: Graph, { state = {}, inPlace = true }: CompileOptions = {}): Promise<Program> {
@@ -78,7 +79,8 @@ class OnnxRuntimeEngine implements Engine, Owner {
     const { name } = this.device;
     const bytes = encodeOnnx(graph, { fused: name !== "webgpu", freesAtOnce: name === "cpu" });
     const outputs = Object.fromEntries(Object.entries(graph.outputs).map(([name, { type }]) => [name, type]));
-    const proven = this.transfer === undefined && inPlace ? inPlaceStates(graph, state) : new Set<string>();
+    const proven =
+      this.transfer === undefined && inPlace ? findInPlaceStates(graph, state) : new Set<string>();
     const provenOutputs = Object.keys(state).filter((output) => proven.has(state[output]!));
     const { session, notices } = await this.#createSession(bytes, this.#locations(outputs, state));
     const program = new RuntimeProgram(this, {
@@ -87,7 +89,7 @@ class OnnxRuntimeEngine implements Engine, Owner {
           ? new HostMemory(session, this.runtime, outputs, new Set(provenOutputs))
           : new DeviceMemory(session),
       bytes: bytes.length,
-      reads: inputsOf(graph),
+      reads: listInputs(graph),
       outputs,
       state,
       inPlace: [...proven],
@@ -102,10 +104,13 @@ class OnnxRuntimeEngine implements Engine, Owner {
     state: Readonly<Record<string, string>>,
   ): InferenceSession.SessionOptions {
     if (this.transfer === undefined) return {};
-    const stays = (name: string, { dtype }: TensorType) => name in state && dtype === "float32";
+    const staysOnDevice = (name: string, { dtype }: TensorType) => name in state && dtype === "float32";
     return {
       preferredOutputLocation: Object.fromEntries(
-        Object.entries(outputs).map(([name, type]) => [name, stays(name, type) ? "gpu-buffer" : "cpu"]),
+        Object.entries(outputs).map(([name, type]) => [
+          name,
+          staysOnDevice(name, type) ? "gpu-buffer" : "cpu",
+        ]),
       ),
     };
   }
@@ -115,7 +120,7 @@ class OnnxRuntimeEngine implements Engine, Owner {
       this.runtime.InferenceSession.create(bytes, {
         ...this.options,
         ...locations,
-        ...(strict ? withoutProcessor(this.options) : {}),
+        ...(strict ? disableCpuFallback(this.options) : {}),
       });
     const { name } = this.device;
     if (name === "cpu") return { session: await create(false).catch(this.#refuse), notices: [] };
@@ -161,7 +166,7 @@ class OnnxRuntimeEngine implements Engine, Owner {
   }
 }
 
-function withoutProcessor(options: InferenceSession.SessionOptions): InferenceSession.SessionOptions {
+function disableCpuFallback(options: InferenceSession.SessionOptions): InferenceSession.SessionOptions {
   const session = options.extra?.session as Readonly<Record<string, unknown>>;
   const strict = { ...session, disable_cpu_ep_fallback: "1" };
   // A failure is expected and handled, so it is not logged.
@@ -169,7 +174,7 @@ function withoutProcessor(options: InferenceSession.SessionOptions): InferenceSe
 }
 
 function checkState(graph: Graph, state: Readonly<Record<string, string>>): void {
-  const inputs = new Map(inputsOf(graph).map(({ name, type }) => [name, describe(type)]));
+  const inputs = new Map(listInputs(graph).map(({ name, type }) => [name, describe(type)]));
   const wrong = (message: string) => new WorkbenchError("internal", message);
   for (const [output, name] of Object.entries(state)) {
     const next = graph.outputs[output];

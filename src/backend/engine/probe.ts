@@ -8,7 +8,7 @@ import { encodeOnnx } from "../graph/onnx";
 import { constant, input } from "../graph/op";
 import { add, mul } from "../graph/ops/elementwise";
 import type { RealDeviceName } from "./engine";
-import { explain, runtimePath } from "./runtime";
+import { explain, resolveRuntimePath } from "./runtime";
 
 export type Probe =
   | { readonly works: true; readonly libraries: readonly string[] }
@@ -45,7 +45,7 @@ export function tryDevice(
   return new Promise((resolve) => {
     execFile(
       process.execPath,
-      ["-e", script, runtimePath(), device, model],
+      ["-e", script, resolveRuntimePath(), device, model],
       {
         timeout: timeoutMilliseconds,
         killSignal: "SIGKILL",
@@ -64,13 +64,13 @@ export function tryDevice(
         if (line !== undefined) {
           const answer = JSON.parse(line) as Probe;
           resolve(answer.works ? answer : { works: false, reason: explain(answer.reason) });
-        } else resolve({ works: false, reason: lastWords(error, timeoutMilliseconds) });
+        } else resolve({ works: false, reason: describeFailure(error, timeoutMilliseconds) });
       },
     );
   });
 }
 
-function lastWords(error: ExecFileException | null, timeoutMilliseconds: number): string {
+function describeFailure(error: ExecFileException | null, timeoutMilliseconds: number): string {
   if (error?.killed) return `its driver did not answer within ${timeoutMilliseconds / 1000} seconds`;
   if (error?.signal) return `its driver crashed a trial process with ${error.signal}`;
   return `a trial process ended without an answer (exit status ${error?.code ?? 0})`;

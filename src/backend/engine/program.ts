@@ -14,7 +14,7 @@ export interface OutputMemory {
   /** Runs the session; `state` holds the tensors that the run consumes, by output name. */
   execute(feeds: OrtTensors, state: OrtTensors): Promise<OrtTensors>;
   /** Takes back the memory of a consumed tensor after a run; `output` is its next value. */
-  recycle(output: string, held: OrtTensor): void;
+  recycle(output: string, tensor: OrtTensor): void;
   /** Closes the session once none of its memory is in use. */
   release(): Promise<void>;
 }
@@ -27,7 +27,7 @@ export interface Owner extends TensorHome {
   forget(program: Program): void;
 }
 
-export interface Compiled {
+export interface CompiledProgram {
   readonly memory: OutputMemory;
   readonly bytes: number;
   readonly reads: readonly NamedValue[];
@@ -42,11 +42,11 @@ export class RuntimeProgram implements Program {
   readonly inputs: readonly string[];
   readonly inPlace: readonly string[];
   readonly notices: readonly string[];
-  #compiled: Compiled | undefined;
+  #compiled: CompiledProgram | undefined;
 
   constructor(
     private readonly owner: Owner,
-    compiled: Compiled,
+    compiled: CompiledProgram,
   ) {
     this.#compiled = compiled;
     this.bytes = compiled.bytes;
@@ -57,12 +57,12 @@ export class RuntimeProgram implements Program {
 
   async run(feeds: Tensors): Promise<Tensors> {
     const program = this.#compiled;
-    if (program === undefined) throw internal("The program is already disposed.");
+    if (program === undefined) throw internalError("The program is already disposed.");
     const tensors = this.#check(program, feeds);
     const consumed = new Set(Object.values(program.state));
     for (const [name, tensor] of tensors) if (!consumed.has(name)) await this.owner.settle(tensor);
 
-    const memory = Object.fromEntries([...tensors].map(([name, tensor]) => [name, tensor.held]));
+    const memory = Object.fromEntries([...tensors].map(([name, tensor]) => [name, tensor.ortTensor]));
     const state = Object.fromEntries(
       Object.entries(program.state).map(([output, name]) => [output, tensors.get(name)!.take()]),
     );
@@ -87,34 +87,34 @@ export class RuntimeProgram implements Program {
   }
 
   /** Checks all feeds, because an invalid one fails in native code or remains undetected. */
-  #check(program: Compiled, feeds: Tensors): Map<string, RuntimeTensor> {
-    const known = new Set(this.inputs);
-    const unknown = Object.keys(feeds).find((name) => !known.has(name));
+  #check(program: CompiledProgram, feeds: Tensors): Map<string, RuntimeTensor> {
+    const inputNames = new Set(this.inputs);
+    const unknown = Object.keys(feeds).find((name) => !inputNames.has(name));
     if (unknown !== undefined)
-      throw internal(`The graph has no input ${unknown}; it reads ${this.inputs.join(", ")}.`);
+      throw internalError(`The graph has no input ${unknown}; it reads ${this.inputs.join(", ")}.`);
     const tensors = new Map(
       program.reads.map((input) => [input.name, this.#checkFeed(input, feeds[input.name])]),
     );
     const buffers = new Map<unknown, string>();
     for (const [name, tensor] of tensors) {
-      const buffer = tensor.held.location === "cpu" ? tensor.held.data : tensor.held;
+      const buffer = tensor.ortTensor.location === "cpu" ? tensor.ortTensor.data : tensor.ortTensor;
       const other = buffers.get(buffer);
       const isState = Object.values(program.state).some((each) => each === name || each === other);
       if (other !== undefined && isState)
-        throw internal(`Inputs ${other} and ${name} share memory, but the run overwrites one of them.`);
+        throw internalError(`Inputs ${other} and ${name} share memory, but the run overwrites one of them.`);
       buffers.set(buffer, name);
     }
     return tensors;
   }
 
   #checkFeed({ name, type }: NamedValue, tensor: Tensor | undefined): RuntimeTensor {
-    if (tensor === undefined) throw internal(`Missing a tensor for input ${name} ${describe(type)}.`);
+    if (tensor === undefined) throw internalError(`Missing a tensor for input ${name} ${describe(type)}.`);
     if (!(tensor instanceof RuntimeTensor) || tensor.home !== this.owner)
-      throw internal(`The tensor fed for ${name} belongs to another engine.`);
+      throw internalError(`The tensor fed for ${name} belongs to another engine.`);
     if (tensor.isDisposed)
-      throw internal(`The tensor fed for ${name} was disposed, or consumed by an earlier run.`);
+      throw internalError(`The tensor fed for ${name} was disposed, or consumed by an earlier run.`);
     if (describe(tensor.type) !== describe(type))
-      throw internal(
+      throw internalError(
         `Input ${name} is ${describe(type)}, but the tensor fed for it is ${describe(tensor.type)}.`,
       );
     return tensor;
@@ -129,6 +129,6 @@ export class RuntimeProgram implements Program {
   }
 }
 
-function internal(message: string): WorkbenchError {
+function internalError(message: string): WorkbenchError {
   return new WorkbenchError("internal", message);
 }

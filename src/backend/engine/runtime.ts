@@ -10,7 +10,7 @@ import type { RealDeviceName } from "./engine";
 export type Runtime = typeof import("onnxruntime-node");
 
 /** Path of the package as resolved from the running program. Child processes receive it to load the same files. */
-export function runtimePath(): string {
+export function resolveRuntimePath(): string {
   // The bundle is CommonJS and the source is ESM, so neither `require` nor `import.meta` is available in both.
   const program = process.argv[1];
   const from =
@@ -26,7 +26,7 @@ export async function loadRuntime(): Promise<Runtime> {
   } catch (cause) {
     throw new WorkbenchError(
       "device-failed",
-      `ONNX Runtime has no working library for ${process.platform}-${process.arch}: ${firstLine(cause)}. ` +
+      `ONNX Runtime has no working library for ${process.platform}-${process.arch}: ${getFirstLine(cause)}. ` +
         "It supports linux and win32 on x64 and arm64, and darwin on arm64.",
       {},
       { cause },
@@ -35,7 +35,7 @@ export async function loadRuntime(): Promise<Runtime> {
 }
 
 /** Threads per operation; 0 is the runtime's default, one per physical core. */
-export function threadCount(requested: number | undefined): number {
+export function resolveThreadCount(requested: number | undefined): number {
   const threads =
     requested ?? (process.env.LATHE_THREADS === undefined ? undefined : +process.env.LATHE_THREADS);
   if (threads === undefined)
@@ -50,7 +50,10 @@ export function threadCount(requested: number | undefined): number {
   return threads;
 }
 
-export function sessionOptions(device: RealDeviceName, threads: number): InferenceSession.SessionOptions {
+export function createSessionOptions(
+  device: RealDeviceName,
+  threads: number,
+): InferenceSession.SessionOptions {
   return {
     executionProviders: [device],
     graphOptimizationLevel: "all",
@@ -84,6 +87,6 @@ export function explain(thrown: unknown): string {
   return reason.replace(/\s+/g, " ").trim().replace(/\.$/, "");
 }
 
-function firstLine(thrown: unknown): string {
+function getFirstLine(thrown: unknown): string {
   return (thrown instanceof Error ? thrown.message : String(thrown)).split("\n", 1)[0]!;
 }

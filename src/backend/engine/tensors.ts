@@ -9,61 +9,61 @@ import type { Runtime } from "./runtime";
 export interface TensorHome {
   /** Tensors in device memory, which the engine must free. */
   readonly resident: Set<RuntimeTensor>;
-  download(held: OrtTensor): Promise<ConstantData>;
-  free(held: OrtTensor): void;
+  download(tensor: OrtTensor): Promise<ConstantData>;
+  free(tensor: OrtTensor): void;
 }
 
 export class RuntimeTensor implements Tensor {
   /** Number of runs that have read this tensor. Tensors that are read repeatedly move to the device. */
   timesFed = 0;
-  #held: OrtTensor | undefined;
+  #ortTensor: OrtTensor | undefined;
 
   constructor(
     readonly type: TensorType,
-    held: OrtTensor,
+    ortTensor: OrtTensor,
     readonly home: TensorHome,
   ) {
-    this.put(held);
+    this.put(ortTensor);
   }
 
   get isDisposed(): boolean {
-    return this.#held === undefined;
+    return this.#ortTensor === undefined;
   }
 
-  get held(): OrtTensor {
-    if (this.#held === undefined)
+  get ortTensor(): OrtTensor {
+    if (this.#ortTensor === undefined)
       throw new WorkbenchError(
         "internal",
         `The tensor ${describe(this.type)} is already disposed or consumed.`,
       );
-    return this.#held;
+    return this.#ortTensor;
   }
 
   async read(): Promise<ConstantData> {
-    const { held } = this;
-    return held.location === "cpu" ? (held.data as ConstantData) : this.home.download(held);
+    const { ortTensor } = this;
+    return ortTensor.location === "cpu" ? (ortTensor.data as ConstantData) : this.home.download(ortTensor);
   }
 
   /** Takes the memory for a run that consumes this tensor, which then counts as disposed. */
   take(): OrtTensor {
-    const { held } = this;
-    this.#held = undefined;
+    const { ortTensor } = this;
+    this.#ortTensor = undefined;
     this.home.resident.delete(this);
-    return held;
+    return ortTensor;
   }
 
   /** Returns the memory after a failed run, or replaces it with other memory that has the same values. */
-  put(held: OrtTensor): void {
-    this.#held = held;
-    if (held.location !== "cpu") this.home.resident.add(this);
+  put(ortTensor: OrtTensor): void {
+    this.#ortTensor = ortTensor;
+    if (ortTensor.location !== "cpu") this.home.resident.add(this);
   }
 
   [Symbol.dispose](): void {
-    if (this.#held !== undefined) this.home.free(this.take());
+    if (this.#ortTensor !== undefined) this.home.free(this.take());
   }
 }
 
-export function hostTensor(runtime: Runtime, type: TensorType, data = allocate(type)): OrtTensor {
+export function createHostTensor(runtime: Runtime, type: TensorType, data = allocate(type)): OrtTensor {
   return new runtime.Tensor(type.dtype, data, type.shape);
 }
 

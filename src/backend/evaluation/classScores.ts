@@ -24,18 +24,18 @@ const ratio = (part: number, whole: number): number => (whole === 0 ? 0 : part /
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
 
 /** `confusion[truth][answer]` contains counts, `losses` the loss of each example. */
-export function scoresOf(
+export function computeScores(
   confusion: readonly (readonly number[])[],
   positive: number | undefined,
   losses: readonly number[],
 ): ClassScores {
   const support = confusion.map(sum);
-  const said = confusion.map((_, answer) => sum(confusion.map((row) => row[answer]!)));
+  const predictedCounts = confusion.map((_, answer) => sum(confusion.map((row) => row[answer]!)));
   const all = sum(support);
   const right = confusion.map((row, i) => row[i]!);
-  const precisions = right.map((each, i) => ratio(each, said[i]!));
+  const precisions = right.map((each, i) => ratio(each, predictedCounts[i]!));
   const recalls = right.map((each, i) => ratio(each, support[i]!));
-  const f1s = right.map((each, i) => ratio(2 * each, said[i]! + support[i]!));
+  const f1s = right.map((each, i) => ratio(2 * each, predictedCounts[i]! + support[i]!));
   const mean = (each: readonly number[]) => sum(each) / each.length;
   const weighted = (each: readonly number[]) => ratio(sum(each.map((score, i) => score * support[i]!)), all);
   const of = (each: readonly number[]) => (positive === undefined ? mean(each) : each[positive]!);
@@ -50,20 +50,22 @@ export function scoresOf(
     f1_weighted: weighted(f1s),
     matthews: matthews(confusion),
     loss: mean(losses),
-    undefined_scores: said.flatMap((each, i) => (each === 0 && support[i]! > 0 ? [i] : [])),
+    undefined_scores: predictedCounts.flatMap((each, i) => (each === 0 && support[i]! > 0 ? [i] : [])),
   };
 }
 
 /** (c·s − Σ t_k·p_k) / √((s² − Σ p_k²)(s² − Σ t_k²)), with c correct of s examples, and t_k true and p_k predicted examples of class k. */
 function matthews(confusion: readonly (readonly number[])[]): number {
   const truths = confusion.map(sum);
-  const said = confusion.map((_, answer) => sum(confusion.map((row) => row[answer]!)));
+  const predictedCounts = confusion.map((_, answer) => sum(confusion.map((row) => row[answer]!)));
   const all = sum(truths);
   const right = sum(confusion.map((row, i) => row[i]!));
   const product = (a: readonly number[], b: readonly number[]) => sum(a.map((each, i) => each * b[i]!));
   return ratio(
-    right * all - product(truths, said),
-    Math.sqrt((all * all - product(said, said)) * (all * all - product(truths, truths))),
+    right * all - product(truths, predictedCounts),
+    Math.sqrt(
+      (all * all - product(predictedCounts, predictedCounts)) * (all * all - product(truths, truths)),
+    ),
   );
 }
 
@@ -77,10 +79,10 @@ export function bootstrap(
     ...draws
   }: { classes: number; positive: number | undefined; resamples: number; seed: number },
 ): Readonly<Record<string, Interval>> {
-  const intervals = resampleIntervals(truths.length, draws, (drawn) => {
+  const intervals = resampleIntervals(truths.length, draws, (indices) => {
     const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-    for (const at of drawn) confusion[truths[at]!]![predictions[at]!]!++;
-    const { accuracy, f1, f1_macro, matthews: correlation } = scoresOf(confusion, positive, [0]);
+    for (const at of indices) confusion[truths[at]!]![predictions[at]!]!++;
+    const { accuracy, f1, f1_macro, matthews: correlation } = computeScores(confusion, positive, [0]);
     return { accuracy, f1, f1_macro, matthews: correlation };
   });
   return intervals ?? {};

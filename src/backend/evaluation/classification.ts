@@ -3,13 +3,13 @@ import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { Split } from "../data/split";
 import { findClass, matchLabels, matchToModel } from "../data/labels";
-import { type Head, headOf } from "../models/classifier";
+import { type Head, getHead } from "../models/classifier";
 import type { ModelShape } from "../models/model";
-import { bootstrap, type ClassScores, scoresOf } from "./classScores";
-import { headOutputs } from "./headOutputs";
-import { defineMetric, type EvaluationLab, splitOf, type Subject } from "./metric";
+import { bootstrap, type ClassScores, computeScores } from "./classScores";
+import { computeHeadOutputs } from "./headOutputs";
+import { defineMetric, type EvaluationLab, getSplit, type Subject } from "./metric";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   split: z.enum(["validation", "test", "train"]).default("validation").describe("Split to classify."),
   positive_label: z
     .string()
@@ -29,7 +29,7 @@ const options = z.strictObject({
     .default(1000)
     .describe("Bootstrap resamples of the examples for 95 % intervals; 0 disables them."),
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 export interface Classification extends ClassScores {
   readonly split: string;
@@ -49,7 +49,7 @@ export interface Classification extends ClassScores {
 
 export default defineMetric<Options, Classification>({
   title: "Classification",
-  options,
+  options: optionsSchema,
   needs: ["data"],
   of: "classifier",
   goals: {
@@ -63,14 +63,14 @@ export default defineMetric<Options, Classification>({
     "classification/loss": "minimize",
   },
   samples: [{}, { split: "train", max_examples: 5, positive_label: "odd", resamples: 10 }],
-  check: ({ shape, data }, given) => {
-    const { names } = classesOf(shape);
-    if (given.positive_label !== undefined) positiveClass(given.positive_label, names);
-    splitOf(data, given.split);
-    matchLabels(data?.labels, headOf(shape.config));
+  check: ({ shape, data }, options) => {
+    const { names } = getClasses(shape);
+    if (options.positive_label !== undefined) findPositiveClass(options.positive_label, names);
+    getSplit(data, options.split);
+    matchLabels(data?.labels, getHead(shape.config));
   },
-  evaluate: async (subject, given, lab) => {
-    const details = await measure(subject, given, lab);
+  evaluate: async (subject, options, lab) => {
+    const details = await measure(subject, options, lab);
     const { accuracy, precision, recall, f1, f1_macro, f1_weighted, matthews, loss, intervals, majority } =
       details;
     const within = (name: string) => {
@@ -106,8 +106,8 @@ export default defineMetric<Options, Classification>({
 
 type Classes = Extract<Head, { kind: "classes" }>;
 
-function classesOf({ config }: ModelShape): Classes {
-  const head = headOf(config);
+function getClasses({ config }: ModelShape): Classes {
+  const head = getHead(config);
   if (head?.kind === "classes") return head;
   throw new WorkbenchError(
     "invalid-input",
@@ -117,7 +117,7 @@ function classesOf({ config }: ModelShape): Classes {
   );
 }
 
-function positiveClass(label: string, names: readonly string[]): number {
+function findPositiveClass(label: string, names: readonly string[]): number {
   const at = findClass(label, names);
   if (at !== undefined) return at;
   throw new WorkbenchError(
@@ -127,16 +127,21 @@ function positiveClass(label: string, names: readonly string[]): number {
   );
 }
 
-async function measure(subject: Subject, given: Options, lab: EvaluationLab): Promise<Classification> {
-  const head = classesOf(subject.shape);
-  splitOf(subject.data, given.split);
+async function measure(subject: Subject, options: Options, lab: EvaluationLab): Promise<Classification> {
+  const head = getClasses(subject.shape);
+  getSplit(subject.data, options.split);
   const { notice, ...data } = matchToModel(subject.data!, head);
-  const { truths, predictions, losses } = await classify(subject, splitOf(data, given.split), given, lab);
+  const { truths, predictions, losses } = await classify(
+    subject,
+    getSplit(data, options.split),
+    options,
+    lab,
+  );
   const { names: labels } = head;
   const classes = labels.length;
   const positive =
-    given.positive_label !== undefined
-      ? positiveClass(given.positive_label, labels)
+    options.positive_label !== undefined
+      ? findPositiveClass(options.positive_label, labels)
       : classes === 2
         ? 1
         : undefined;
@@ -144,7 +149,7 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
   truths.forEach((truth, i) => confusion[truth]![predictions[i]!]!++);
   const counts = confusion.map((row) => row.reduce((sum, each) => sum + each, 0));
   return {
-    split: given.split,
+    split: options.split,
     data: data.title,
     labels,
     positive: positive === undefined ? null : labels[positive]!,
@@ -152,11 +157,11 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
     examples: truths.length,
     ...(notice === undefined ? {} : { notice }),
     majority: Math.max(...counts) / truths.length,
-    ...scoresOf(confusion, positive, losses),
+    ...computeScores(confusion, positive, losses),
     intervals: bootstrap(truths, predictions, {
       classes,
       positive,
-      resamples: given.resamples,
+      resamples: options.resamples,
       seed: lab.seed,
     }),
   };
@@ -170,7 +175,7 @@ async function classify(
   lab: EvaluationLab,
 ): Promise<{ truths: number[]; predictions: number[]; losses: number[] }> {
   const [truths, predictions, losses]: number[][] = [[], [], []];
-  for await (const { logits, truth } of headOutputs(subject, split, options, lab)) {
+  for await (const { logits, truth } of computeHeadOutputs(subject, split, options, lab)) {
     const top = Math.max(...logits);
     truths!.push(truth);
     predictions!.push(logits.indexOf(top));

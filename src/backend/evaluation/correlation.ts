@@ -3,13 +3,13 @@
 /** Pearson's r; null if it is undefined because a list is constant. */
 export function pearson(a: readonly number[], b: readonly number[]): number | null {
   if ([a, b].some((list) => list.every((each) => each === list[0]))) return null;
-  const [x, y] = [centered(a), centered(b)];
+  const [x, y] = [center(a), center(b)];
   const r = dot(x, y) / (Math.sqrt(dot(x, x)) * Math.sqrt(dot(y, y)));
   return Math.max(-1, Math.min(1, r));
 }
 
 /** Ranks from 1; equal numbers have the mean of their ranks, as in Spearman's correlation. */
-export function averageRanks(numbers: readonly number[]): number[] {
+export function computeAverageRanks(numbers: readonly number[]): number[] {
   const order = numbers.map((_, i) => i).sort((a, b) => numbers[a]! - numbers[b]!);
   const ranks = new Array<number>(numbers.length);
   for (let start = 0; start < order.length;) {
@@ -21,7 +21,7 @@ export function averageRanks(numbers: readonly number[]): number[] {
   return ranks;
 }
 
-function centered(numbers: readonly number[]): number[] {
+function center(numbers: readonly number[]): number[] {
   const mean = numbers.reduce((sum, each) => sum + each, 0) / numbers.length;
   return numbers.map((each) => each - mean);
 }

@@ -37,20 +37,20 @@ export default defineMetric<Record<string, never>, ModelCounts>({
     });
     const { nonEmbedding, total } = counts;
     return {
-      values: { ...named("non_embedding", nonEmbedding), ...named("total", total) },
-      lines: [line("non-embedding", nonEmbedding), line("whole model", total)],
+      values: { ...prefixCounts("non_embedding", nonEmbedding), ...prefixCounts("total", total) },
+      lines: [formatLine("non-embedding", nonEmbedding), formatLine("whole model", total)],
       details: counts,
     };
   },
 });
 
-function named(part: string, counts: Counts): Record<`${string}/${string}`, number> {
+function prefixCounts(part: string, counts: Counts): Record<`${string}/${string}`, number> {
   return Object.fromEntries(
     Object.entries(names).map(([key, name]) => [`${name}/${part}`, counts[key as keyof Counts]]),
   );
 }
 
-function line(part: string, { trainable, stored, nonZero, bits, bytes }: Counts): string {
+function formatLine(part: string, { trainable, stored, nonZero, bits, bytes }: Counts): string {
   return (
     `${part}: ${formatCount(trainable)} trainable, ${formatCount(stored)} stored, ${formatCount(nonZero)} non-zero, ` +
     `${formatCount(bits)} bits, ${formatCount(bytes)} bytes`

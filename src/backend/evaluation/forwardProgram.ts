@@ -2,8 +2,8 @@
 import { WorkbenchError } from "../../protocol/errors";
 import type { Engine, Program, Tensors } from "../engine/engine";
 import { input, type Value } from "../graph/op";
-import { inferenceForward, inferenceTensors } from "../models/inference";
-import { disposeAll, only } from "../training/evaluateLoss";
+import { buildInferenceForward, toInferenceTensors } from "../models/inference";
+import { disposeAll, pickTensors } from "../training/evaluateLoss";
 import { uploadAll } from "../training/feeds";
 import type { Subject } from "./metric";
 
@@ -38,7 +38,7 @@ export class ForwardProgram implements AsyncDisposable {
     answer: (logits: Value) => Value,
   ): Promise<ForwardProgram> {
     const grid = (name: string) => input(name, [size.batch, size.time], "int32");
-    const logits = inferenceForward(
+    const logits = buildInferenceForward(
       shape,
       {
         tokens: grid("tokens"),
@@ -49,10 +49,10 @@ export class ForwardProgram implements AsyncDisposable {
       { rows: input("rows", [size.rows], "int32") },
     );
     const program = await engine.compile({ outputs: { answer: answer(logits) } });
-    return new ForwardProgram(engine, size, program, uploadAll(engine, inferenceTensors(shape, tensors)));
+    return new ForwardProgram(engine, size, program, uploadAll(engine, toInferenceTensors(shape, tensors)));
   }
 
-  async ask(feeds: ForwardFeeds, signal: AbortSignal): Promise<Float32Array> {
+  async run(feeds: ForwardFeeds, signal: AbortSignal): Promise<Float32Array> {
     if (signal.aborted) throw new WorkbenchError("cancelled", "The evaluation was stopped.");
     const { batch, time, rows } = this.size;
     const uploaded = Object.fromEntries(
@@ -63,7 +63,9 @@ export class ForwardProgram implements AsyncDisposable {
         return [name, this.engine.upload({ dtype: "int32", shape }, data.slice())];
       }),
     );
-    const outputs = await this.program.run(only(this.program.inputs, { ...this.weights, ...uploaded }));
+    const outputs = await this.program.run(
+      pickTensors(this.program.inputs, { ...this.weights, ...uploaded }),
+    );
     const answer = (await outputs.answer!.read()).slice() as Float32Array;
     disposeAll(uploaded);
     disposeAll(outputs);

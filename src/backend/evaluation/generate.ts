@@ -2,9 +2,9 @@
 import * as z from "zod";
 import { chatRoles } from "../data/tokenizers/chatTemplate";
 import { requireNextToken } from "../models/classifier";
-import { continuePrompts, type GenerationOptions, textsOf } from "./generation";
+import { continuePrompts, type GenerationOptions, createTexts } from "./generation";
 import { defineMetric } from "./metric";
-import type { Continuation } from "./writtenText";
+import type { Continuation } from "./generatedText";
 
 /** Options with the names, meanings and defaults of Hugging Face's generation. */
 export const generationKeys = {
@@ -63,24 +63,24 @@ export const generationKeys = {
     .optional()
     .describe("Seed for sampling. The default is the seed of the run."),
 };
-type GivenOptions = z.output<z.ZodObject<typeof generationKeys>>;
+type GenerationRequest = z.output<z.ZodObject<typeof generationKeys>>;
 
 /** Fills in defaults that depend on other options, as Hugging Face does. */
-export function resolveGeneration(given: GivenOptions, seed: number): GenerationOptions {
-  const { temperature, top_k, top_p } = given;
+export function resolveGeneration(options: GenerationRequest, seed: number): GenerationOptions {
+  const { temperature, top_k, top_p } = options;
   const asksForSampling = [temperature, top_k, top_p].some((each) => each !== undefined);
   return {
-    max_new_tokens: given.max_new_tokens,
-    do_sample: given.do_sample ?? asksForSampling,
+    max_new_tokens: options.max_new_tokens,
+    do_sample: options.do_sample ?? asksForSampling,
     temperature: temperature ?? 1,
     top_k: top_k ?? 50,
     top_p: top_p ?? 1,
-    repetition_penalty: given.repetition_penalty,
-    stop: [given.stop].flat(),
-    stop_token_ids: given.stop_token_ids,
-    use_cache: given.use_cache,
-    add_special_tokens: given.add_special_tokens,
-    seed: given.seed ?? seed,
+    repetition_penalty: options.repetition_penalty,
+    stop: [options.stop].flat(),
+    stop_token_ids: options.stop_token_ids,
+    use_cache: options.use_cache,
+    add_special_tokens: options.add_special_tokens,
+    seed: options.seed ?? seed,
   };
 }
 
@@ -89,7 +89,7 @@ const message = z.strictObject({
   content: z.string().describe("Text of the message."),
 });
 
-const options = z
+const optionsSchema = z
   .strictObject({
     prompts: z
       .array(z.union([z.string(), z.array(message).min(1)]))
@@ -99,14 +99,14 @@ const options = z
       ),
     ...generationKeys,
   })
-  .superRefine((given, context) => {
+  .superRefine((value, context) => {
     for (const key of ["temperature", "top_k", "top_p"] as const)
-      if (given.do_sample === false && given[key] !== undefined)
+      if (value.do_sample === false && value[key] !== undefined)
         context.addIssue({
           code: "custom",
           path: [key],
           message: `${key} has no effect if do_sample is false; remove one of them`,
-          input: given[key],
+          input: value[key],
         });
   });
 
@@ -115,9 +115,9 @@ export interface Generation {
   readonly samples: readonly Continuation[];
 }
 
-export default defineMetric<z.output<typeof options>, Generation>({
+export default defineMetric<z.output<typeof optionsSchema>, Generation>({
   title: "Text generated from prompts",
-  options,
+  options: optionsSchema,
   needs: ["tokenizer"],
   goals: {},
   samples: [
@@ -132,15 +132,16 @@ export default defineMetric<z.output<typeof options>, Generation>({
     },
   ],
   checkModel: (shape) => requireNextToken(shape, "it cannot generate text"),
-  check: async ({ shape, tokenizer }, { prompts, ...given }) => {
-    if (tokenizer !== undefined) await textsOf({ shape, tokenizer }, prompts, resolveGeneration(given, 0));
+  check: async ({ shape, tokenizer }, { prompts, ...options }) => {
+    if (tokenizer !== undefined)
+      await createTexts({ shape, tokenizer }, prompts, resolveGeneration(options, 0));
   },
-  evaluate: async (subject, { prompts, ...given }, lab) => {
-    const resolved = resolveGeneration(given, lab.seed);
+  evaluate: async (subject, { prompts, ...options }, lab) => {
+    const resolved = resolveGeneration(options, lab.seed);
     const written = prompts.map(() => "");
     const progress: typeof lab.progress = (done, total, what) => {
       const now = written.find((text) => text !== "");
-      lab.progress(done, total, now === undefined ? what : `${tailOf(now)} ${what}`);
+      lab.progress(done, total, now === undefined ? what : `${getTail(now)} ${what}`);
     };
     const samples = await continuePrompts(
       subject,
@@ -151,23 +152,23 @@ export default defineMetric<z.output<typeof options>, Generation>({
         onText: (prompt, piece) => (written[prompt] = written[prompt]! + piece),
         onEnd: (prompt, sample) => {
           written[prompt] = "";
-          lab.log?.(lineOf(sample));
+          lab.log?.(formatLine(sample));
         },
       },
     );
     return {
       values: { "generate/tokens": samples.reduce((total, { ids }) => total + ids.length, 0) },
-      lines: samples.map(lineOf),
+      lines: samples.map(formatLine),
       details: { options: resolved, samples },
     };
   },
 });
 
-function lineOf({ prompt, text }: Continuation): string {
+function formatLine({ prompt, text }: Continuation): string {
   return `${JSON.stringify(prompt)} → ${JSON.stringify(text)}`;
 }
 
 /** The last words of the text that is being generated, on one line, to show with the progress. */
-function tailOf(text: string): string {
+function getTail(text: string): string {
   return `…${text.slice(-40).replace(/\s+/g, " ")}`;
 }

@@ -8,23 +8,23 @@ import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import { type PlacedToken, refuseTokensWithoutRow } from "../data/tokenizers/vocabularyFit";
 import { sizeOf } from "../graph/op";
 import { requireNextToken } from "../models/classifier";
-import { cacheNames, type CacheSizes, cacheType } from "../models/keyValueCache";
+import { listCacheNames, type CacheSizes, getCacheType } from "../models/keyValueCache";
 import { dimensionsOf } from "../models/model";
-import { type EvaluationLab, type Subject, tokenizerOf } from "./metric";
-import { withoutCache, WithCache } from "./nextToken";
-import { candidates, draw, mostLikely, penaliseRepetition, type SamplingOptions } from "./sampling";
+import { type EvaluationLab, type Subject, getTokenizer } from "./metric";
+import { openWithoutCache, CachedNextToken } from "./nextToken";
+import { selectCandidates, draw, findMostLikely, penalizeRepetition, type SamplingOptions } from "./sampling";
 import {
   type Continuation,
   type Ends,
   type Prompt,
-  type WritingListener,
-  type WritingOptions,
-  type WritingTimes,
+  type GenerationListener,
+  type TextOptions,
+  type GenerationTimes,
   framePrompt,
-  WrittenText,
-} from "./writtenText";
+  GeneratedText,
+} from "./generatedText";
 
-export interface GenerationOptions extends SamplingOptions, WritingOptions {
+export interface GenerationOptions extends SamplingOptions, TextOptions {
   readonly max_new_tokens: number;
   /** False always takes the most likely token. */
   readonly do_sample: boolean;
@@ -36,43 +36,48 @@ export interface GenerationOptions extends SamplingOptions, WritingOptions {
 
 type WithTokenizer = Pick<Subject, "shape"> & { readonly tokenizer: Tokenizer };
 
-const mostPromptsAtOnce = 8;
+const maxPromptsAtOnce = 8;
 /** Memory limit for keys and values of a batch of prompts; a single prompt may exceed it. */
-const mostCacheBytes = 2 ** 30;
+const maxCacheBytes = 2 ** 30;
 
 export async function continuePrompts(
   subject: Subject,
   prompts: readonly Prompt[],
   options: GenerationOptions,
   lab: EvaluationLab,
-  listener: WritingListener = {},
+  listener: GenerationListener = {},
 ): Promise<Continuation[]> {
-  const texts = await textsOf({ ...subject, tokenizer: tokenizerOf(subject) }, prompts, options, listener);
-  const atOnce = promptsAtOnce(subject, texts, options);
+  const texts = await createTexts(
+    { ...subject, tokenizer: getTokenizer(subject) },
+    prompts,
+    options,
+    listener,
+  );
+  const atOnce = computeBatchSize(subject, texts, options);
   const steps = Math.ceil(prompts.length / atOnce) * options.max_new_tokens;
   for (let first = 0; first < texts.length; first += atOnce) {
     const some = texts.slice(first, first + atOnce);
     const done = (first / atOnce) * options.max_new_tokens;
     const progress = (step: number) => lab.progress(done + step, steps, "tokens");
-    const times = await writeTogether(subject, some, options, { ...lab, progress });
+    const times = await generateTogether(subject, some, options, { ...lab, progress });
     listener.onTimed?.(times);
   }
   return texts.map((text) => text.continuation);
 }
 
 /** Encodes the prompts; refuses prompts that the model cannot continue. */
-export async function textsOf(
+export async function createTexts(
   subject: WithTokenizer,
   prompts: readonly Prompt[],
   options: GenerationOptions,
-  listener: WritingListener = {},
-): Promise<WrittenText[]> {
+  listener: GenerationListener = {},
+): Promise<GeneratedText[]> {
   requireNextToken(subject.shape, "it cannot generate text");
   const { tokenizer } = subject;
-  const ends = await endsOf(subject, options);
+  const ends = await findEnds(subject, options);
   const framed = await Promise.all(prompts.map((prompt) => framePrompt(prompt, tokenizer, options)));
   return framed.map((prompt, i) => {
-    const text = new WrittenText(prompt, tokenizer, options, ends, i, listener);
+    const text = new GeneratedText(prompt, tokenizer, options, ends, i, listener);
     refuseLong(text, i, subject);
     refuseTokensWithoutRow(dimensionsOf(subject.shape).vocabulary, (rows) =>
       findInPrompt(text.ids, i, tokenizer, rows),
@@ -81,9 +86,9 @@ export async function textsOf(
   });
 }
 
-async function writeTogether(
+async function generateTogether(
   subject: Subject,
-  texts: readonly WrittenText[],
+  texts: readonly GeneratedText[],
   options: GenerationOptions,
   {
     engine,
@@ -92,23 +97,27 @@ async function writeTogether(
   }: Pick<EvaluationLab, "engine" | "signal"> & {
     readonly progress: (step: number) => void;
   },
-): Promise<WritingTimes> {
+): Promise<GenerationTimes> {
   const { vocabulary } = dimensionsOf(subject.shape);
-  const sizes = { batch: texts.length, slots: slotsFor(subject, texts, options) };
+  const sizes = { batch: texts.length, slots: computeSlots(subject, texts, options) };
   const tokens = () => texts.reduce((total, { ids }) => total + ids.length, 0);
   const promptTokens = tokens();
   await using next = options.use_cache
-    ? new WithCache(engine, subject, sizes)
-    : await withoutCache(engine, subject, sizes);
-  const begun = performance.now();
-  let [readAt, readTokens] = [begun, promptTokens];
+    ? new CachedNextToken(engine, subject, sizes)
+    : await openWithoutCache(engine, subject, sizes);
+  const startedAt = performance.now();
+  let [readAt, readTokens] = [startedAt, promptTokens];
   for (let step = 0; step < options.max_new_tokens && texts.some(({ isOpen }) => isOpen); step++) {
     const logits = await next.logits(texts, signal);
     texts.forEach((text, i) => {
       if (!text.isOpen) return;
-      const own = logits.subarray(i * vocabulary, (i + 1) * vocabulary);
-      penaliseRepetition(own, text.ids, options.repetition_penalty);
-      text.add(options.do_sample ? draw(candidates(own, options), text.uniform()) : mostLikely(own));
+      const textLogits = logits.subarray(i * vocabulary, (i + 1) * vocabulary);
+      penalizeRepetition(textLogits, text.ids, options.repetition_penalty);
+      text.add(
+        options.do_sample
+          ? draw(selectCandidates(textLogits, options), text.uniform())
+          : findMostLikely(textLogits),
+      );
     });
     if (step === 0) [readAt, readTokens] = [performance.now(), tokens()];
     progress(step + 1);
@@ -116,7 +125,7 @@ async function writeTogether(
   const seconds = (from: number, to: number) => (to - from) / 1000;
   const times = {
     prompt_tokens: promptTokens,
-    prompt_seconds: seconds(begun, readAt),
+    prompt_seconds: seconds(startedAt, readAt),
     new_tokens: tokens() - readTokens,
     new_seconds: seconds(readAt, performance.now()),
   };
@@ -125,28 +134,32 @@ async function writeTogether(
 }
 
 /** Maximum length of the texts before their last token, limited by the model's context. */
-function slotsFor(
+function computeSlots(
   { shape }: Subject,
-  texts: readonly WrittenText[],
+  texts: readonly GeneratedText[],
   { max_new_tokens: more }: GenerationOptions,
 ): number {
   return Math.min(dimensionsOf(shape).context, Math.max(...texts.map(({ ids }) => ids.length)) + more - 1);
 }
 
-function promptsAtOnce(subject: Subject, texts: readonly WrittenText[], options: GenerationOptions): number {
-  if (!options.use_cache) return mostPromptsAtOnce;
+function computeBatchSize(
+  subject: Subject,
+  texts: readonly GeneratedText[],
+  options: GenerationOptions,
+): number {
+  if (!options.use_cache) return maxPromptsAtOnce;
   const dimensions = dimensionsOf(subject.shape);
-  const sizes: CacheSizes = { batch: 1, slots: slotsFor(subject, texts, options) };
-  const bytes = 4 * cacheNames(dimensions).length * sizeOf(cacheType(dimensions, sizes).shape);
-  return Math.max(1, Math.min(mostPromptsAtOnce, Math.floor(mostCacheBytes / bytes)));
+  const sizes: CacheSizes = { batch: 1, slots: computeSlots(subject, texts, options) };
+  const bytes = 4 * listCacheNames(dimensions).length * sizeOf(getCacheType(dimensions, sizes).shape);
+  return Math.max(1, Math.min(maxPromptsAtOnce, Math.floor(maxCacheBytes / bytes)));
 }
 
 /** The tokens that end a text, according to the tokenizer, the model and the options. */
-async function endsOf(
+async function findEnds(
   { shape, tokenizer }: WithTokenizer,
   { stop, stop_token_ids }: GenerationOptions,
 ): Promise<Ends> {
-  const special = (await Promise.all(stop.map((text) => specialId(tokenizer, text)))).flatMap(
+  const special = (await Promise.all(stop.map((text) => findSpecialId(tokenizer, text)))).flatMap(
     (id) => id ?? [],
   );
   const ends = [tokenizer.endOfText, shape.config["eos_token_id"]].flat();
@@ -157,7 +170,7 @@ async function endsOf(
 }
 
 /** The id of a special token, which decodes to an empty text. */
-async function specialId(tokenizer: Tokenizer, text: string): Promise<number | undefined> {
+async function findSpecialId(tokenizer: Tokenizer, text: string): Promise<number | undefined> {
   let ids: Int32Array;
   try {
     ids = await tokenizer.encode(text);
@@ -168,7 +181,7 @@ async function specialId(tokenizer: Tokenizer, text: string): Promise<number | u
   return ids.length === 1 && tokenizer.decode(ids) === "" ? ids[0] : undefined;
 }
 
-function refuseLong({ ids }: WrittenText, index: number, { shape }: Pick<Subject, "shape">): void {
+function refuseLong({ ids }: GeneratedText, index: number, { shape }: Pick<Subject, "shape">): void {
   const { context } = dimensionsOf(shape);
   if (ids.length <= context) return;
   throw new WorkbenchError(

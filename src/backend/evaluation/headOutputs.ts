@@ -1,9 +1,9 @@
 /** Outputs of a head over whole texts, with the label, for each example of a split: the base of classification and regression. */
 import { WorkbenchError } from "../../protocol/errors";
 import { type Batch, IGNORED, type Split } from "../data/split";
-import { labelCount } from "../models/classifier";
+import { getLabelCount } from "../models/classifier";
 import { familyOf } from "../models/model";
-import { objectiveOf, prepareBatches } from "../training/objective";
+import { createPrepare, prepareBatches } from "../training/objective";
 import { ForwardProgram } from "./forwardProgram";
 import type { EvaluationLab, Subject } from "./metric";
 
@@ -15,17 +15,17 @@ export interface HeadOutput {
 }
 
 /** The outputs at the last token of each example. The labels must be those of the model (`matchToModel`). */
-export async function* headOutputs(
+export async function* computeHeadOutputs(
   subject: Subject,
   split: Split,
   {
     batch_size: rows,
-    max_examples: most = Infinity,
+    max_examples: maxExamples = Infinity,
   }: { batch_size: number; max_examples?: number | undefined },
   lab: EvaluationLab,
 ): AsyncGenerator<HeadOutput> {
-  const width = labelCount(subject.shape.config)!;
-  const examples = Math.min(most, split.sequences);
+  const width = getLabelCount(subject.shape.config)!;
+  const examples = Math.min(maxExamples, split.sequences);
   // A decoder does not attend to padding after the last token; an encoder needs segments to exclude it.
   const segments = familyOf(subject.shape.family).mask === "bidirectional";
   const size = {
@@ -38,17 +38,17 @@ export async function* headOutputs(
   await using program = await ForwardProgram.open(lab.engine, subject, size, (logits) => logits);
   let done = 0;
   const batches = split.batches(rows, examples);
-  for (const batch of prepareBatches(batches, objectiveOf(subject.shape, undefined))) {
+  for (const batch of prepareBatches(batches, createPrepare(subject.shape, undefined))) {
     const { tokens, labels, targets, types, length } = batch;
     const places = Array.from({ length: rows }, (_, row) =>
       labels.subarray(row * length, (row + 1) * length).findLastIndex((label) => label !== IGNORED),
     );
     const at = Int32Array.from(places, (place, row) => row * length + Math.max(0, place));
-    const logits = await program.ask(
+    const logits = await program.run(
       {
         tokens,
         rows: at,
-        ...(segments ? { segments: segmentsOf(batch) } : {}),
+        ...(segments ? { segments: getSegments(batch) } : {}),
         ...(types === undefined ? {} : { types }),
       },
       lab.signal,
@@ -70,6 +70,6 @@ export async function* headOutputs(
     );
 }
 
-function segmentsOf({ segments, tokens }: Batch): Int32Array {
+function getSegments({ segments, tokens }: Batch): Int32Array {
   return segments ?? new Int32Array(tokens.length).fill(1);
 }

@@ -3,10 +3,10 @@ import * as z from "zod";
 import { dimensionsOf } from "../models/model";
 import { formatBytes } from "../../protocol/quantities";
 import { defineMetric, type EvaluationLab, type Subject } from "./metric";
-import { denseCounterpart, isDense, openPass, peakGrowth } from "./passes";
-import { type Interval, meanOf, quantileOf, resampleIntervals } from "../../statistics/resampling";
+import { createDenseCounterpart, isDense, openPass, measurePeakGrowth } from "./passes";
+import { type Interval, computeMean, computeQuantile, resampleIntervals } from "../../statistics/resampling";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   batch_sizes: z
     .array(z.int().min(1))
     .min(1)
@@ -26,7 +26,7 @@ const options = z.strictObject({
     .default(50)
     .describe("Timed passes of this model and of the dense model, which alternate."),
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 export interface BatchLatency {
   readonly batch_size: number;
@@ -52,7 +52,7 @@ export interface Latency {
 
 export default defineMetric<Options, Latency>({
   title: "Latency",
-  options,
+  options: optionsSchema,
   needs: [],
   changes: true,
   goals: {
@@ -64,8 +64,8 @@ export default defineMetric<Options, Latency>({
     "latency/peak_memory_bytes": "minimize",
   },
   samples: [{ batch_sizes: [1, 2], repeats: 3, warmup: 1, sequence_len: 4 }],
-  evaluate: async (subject, given, lab) => {
-    const details = await measure(subject, given, lab);
+  evaluate: async (subject, options, lab) => {
+    const details = await measure(subject, options, lab);
     const first = details.batches[0]!;
     const peak = details.peak_memory_bytes;
     return {
@@ -83,27 +83,27 @@ export default defineMetric<Options, Latency>({
             `batch of ${each.batch_size}: median ${each.median_ms.toFixed(2)} ms (95 % ${each.median_interval[0].toFixed(2)} to ${each.median_interval[1].toFixed(2)}), p95 ${each.p95_ms.toFixed(2)} ms; ` +
             `${each.tokens_per_second.toFixed(0)} tokens/s; ${each.speedup.toFixed(2)} × as fast as dense (${each.speedup_interval[0].toFixed(2)} to ${each.speedup_interval[1].toFixed(2)})`,
         ),
-        `${details.device}, ${first.sequence_len} tokens a text, ${given.repeats} passes after ${given.warmup}${peak === null ? "" : `; memory grew by at most ${formatBytes(peak)}`}`,
+        `${details.device}, ${first.sequence_len} tokens a text, ${options.repeats} passes after ${options.warmup}${peak === null ? "" : `; memory grew by at most ${formatBytes(peak)}`}`,
       ],
       details,
     };
   },
 });
 
-async function measure(subject: Subject, given: Options, lab: EvaluationLab): Promise<Latency> {
+async function measure(subject: Subject, options: Options, lab: EvaluationLab): Promise<Latency> {
   const { context } = dimensionsOf(subject.shape);
-  const own = subject.data?.train.layout.sequenceLength ?? Math.min(context, 256);
-  const length = Math.min(context, given.sequence_len ?? own);
+  const defaultLength = subject.data?.train.layout.sequenceLength ?? Math.min(context, 256);
+  const length = Math.min(context, options.sequence_len ?? defaultLength);
   const batches: BatchLatency[] = [];
-  const peak = await peakGrowth(lab.engine, subject, given.batch_sizes[0]!, length, lab.signal);
-  for (const [i, rows] of given.batch_sizes.entries()) {
-    batches.push(await timed(subject, rows, length, given, lab));
-    lab.progress(i + 1, given.batch_sizes.length, "batch sizes timed");
+  const peak = await measurePeakGrowth(lab.engine, subject, options.batch_sizes[0]!, length, lab.signal);
+  for (const [i, rows] of options.batch_sizes.entries()) {
+    batches.push(await measureBatch(subject, rows, length, options, lab));
+    lab.progress(i + 1, options.batch_sizes.length, "batch sizes timed");
   }
   return { device: lab.engine.device.name, batches, peak_memory_bytes: peak ?? null };
 }
 
-async function timed(
+async function measureBatch(
   subject: Subject,
   rows: number,
   length: number,
@@ -114,7 +114,7 @@ async function timed(
   const isSame = isDense(subject.shape);
   await using dense = isSame
     ? undefined
-    : await openPass(engine, denseCounterpart(subject, seed), rows, length);
+    : await openPass(engine, createDenseCounterpart(subject, seed), rows, length);
   const times: number[] = [];
   const denseTimes: number[] = [];
   for (let i = -warmup; i < repeats; i++) {
@@ -124,32 +124,32 @@ async function timed(
     times.push(time);
     if (denseTime !== undefined) denseTimes.push(denseTime);
   }
-  const median = quantileOf(times, 0.5);
-  const ratio = (drawn: readonly number[]) =>
+  const median = computeQuantile(times, 0.5);
+  const ratio = (indices: readonly number[]) =>
     isSame
       ? 1
-      : quantileOf(
-          drawn.map((at) => denseTimes[at]!),
+      : computeQuantile(
+          indices.map((at) => denseTimes[at]!),
           0.5,
         ) /
-        quantileOf(
-          drawn.map((at) => times[at]!),
+        computeQuantile(
+          indices.map((at) => times[at]!),
           0.5,
         );
   const all = times.map((_, i) => i);
-  const intervals = resampleIntervals(repeats, { resamples: 500, seed }, (drawn) => ({
-    median: quantileOf(
-      drawn.map((at) => times[at]!),
+  const intervals = resampleIntervals(repeats, { resamples: 500, seed }, (indices) => ({
+    median: computeQuantile(
+      indices.map((at) => times[at]!),
       0.5,
     ),
-    speedup: ratio(drawn),
+    speedup: ratio(indices),
   }))!;
   return {
     batch_size: rows,
     sequence_len: length,
     median_ms: median,
-    p95_ms: quantileOf(times, 0.95),
-    mean_ms: meanOf(times),
+    p95_ms: computeQuantile(times, 0.95),
+    mean_ms: computeMean(times),
     examples_per_second: (1000 * rows) / median,
     tokens_per_second: (1000 * rows * length) / median,
     speedup: ratio(all),

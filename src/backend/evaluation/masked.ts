@@ -2,19 +2,19 @@
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { IGNORED } from "../data/split";
-import { labelCount } from "../models/classifier";
+import { getLabelCount } from "../models/classifier";
 import { dimensionsOf, familyOf, type ModelShape } from "../models/model";
-import { objectiveOf, prepareBatches, usualProbability } from "../training/objective";
+import { createPrepare, prepareBatches, defaultProbability } from "../training/objective";
 import { ForwardProgram } from "./forwardProgram";
-import { defineMetric, type EvaluationLab, splitOf, type Subject } from "./metric";
+import { defineMetric, type EvaluationLab, getSplit, type Subject } from "./metric";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   split: z.enum(["validation", "test", "train"]).default("validation").describe("Split to score."),
   mlm_probability: z
     .number()
     .min(0)
     .max(1)
-    .default(usualProbability)
+    .default(defaultProbability)
     .describe("Fraction of the tokens to mask or replace, and to predict."),
   max_sequences: z
     .int()
@@ -23,7 +23,7 @@ const options = z.strictObject({
     .describe("Score only this many sequences, from the start of the split."),
   batch_size: z.int().min(1).default(8).describe("Sequences per batch. Affects only time and memory."),
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 export interface MaskedScores {
   /** Nats per masked token. */
@@ -38,15 +38,15 @@ export interface MaskedScores {
 
 export default defineMetric<Options, MaskedScores>({
   title: "Loss and accuracy on masked tokens",
-  options,
+  options: optionsSchema,
   needs: ["data"],
   of: "encoder",
   goals: { "masked/loss": "minimize", "masked/accuracy": "maximize" },
   samples: [{}, { split: "train", mlm_probability: 0.4, max_sequences: 5, batch_size: 2 }],
   checkModel: refuseOthers,
-  check: ({ data }, given) => void splitOf(data, given.split),
-  evaluate: async (subject, given, lab) => {
-    const details = await measure(subject, given, lab);
+  check: ({ data }, options) => void getSplit(data, options.split),
+  evaluate: async (subject, options, lab) => {
+    const details = await measure(subject, options, lab);
     const { loss, accuracy, tokens } = details;
     return {
       values: { "masked/loss": loss, "masked/accuracy": accuracy },
@@ -61,22 +61,22 @@ export default defineMetric<Options, MaskedScores>({
 
 function refuseOthers({ family, config }: ModelShape): void {
   const { title, heads } = familyOf(family);
-  if (labelCount(config) === undefined && heads.language.task === "masked-lm") return;
+  if (getLabelCount(config) === undefined && heads.language.task === "masked-lm") return;
   throw new WorkbenchError(
     "unsupported",
-    labelCount(config) === undefined
+    getLabelCount(config) === undefined
       ? `${title} predicts the next token, not masked tokens. Evaluate it with perplexity.`
       : "This model predicts labels of whole texts, not masked tokens. Evaluate it with classification or regression.",
   );
 }
 
-async function measure(subject: Subject, given: Options, lab: EvaluationLab): Promise<MaskedScores> {
+async function measure(subject: Subject, options: Options, lab: EvaluationLab): Promise<MaskedScores> {
   const { shape, tokenizer } = subject;
   refuseOthers(shape);
-  const split = splitOf(subject.data, given.split);
+  const split = getSplit(subject.data, options.split);
   const { vocabulary } = dimensionsOf(shape);
-  const { mlm_probability: probability, batch_size: batch } = given;
-  const sequences = Math.min(split.sequences, given.max_sequences ?? Infinity);
+  const { mlm_probability: probability, batch_size: batch } = options;
+  const sequences = Math.min(split.sequences, options.max_sequences ?? Infinity);
   const time = split.layout.sequenceLength;
   const segments = split.layout.documentMask || !split.layout.packing;
   const positions = split.layout.documentMask && split.layout.packing;
@@ -90,11 +90,11 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
   );
   let [loss, right, tokens, read] = [0, 0, 0, 0];
   const batches = split.batches(batch, sequences);
-  for (const prepared of prepareBatches(batches, objectiveOf(shape, tokenizer, probability))) {
+  for (const prepared of prepareBatches(batches, createPrepare(shape, tokenizer, probability))) {
     const hidden = [...prepared.labels.keys()].filter((at) => prepared.labels[at] !== IGNORED);
     for (let first = 0; first < hidden.length; first += rows) {
       const places = hidden.slice(first, first + rows);
-      const logits = await program.ask(
+      const logits = await program.run(
         {
           tokens: prepared.tokens,
           ...(segments ? { segments: prepared.segments! } : {}),
@@ -104,11 +104,14 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
         lab.signal,
       );
       places.forEach((at, i) => {
-        const own = logits.subarray(i * vocabulary, (i + 1) * vocabulary);
-        const top = own.reduce((largest, each) => Math.max(largest, each), -Infinity);
+        const tokenLogits = logits.subarray(i * vocabulary, (i + 1) * vocabulary);
+        const top = tokenLogits.reduce((largest, each) => Math.max(largest, each), -Infinity);
         const label = prepared.labels[at]!;
-        loss += top + Math.log(own.reduce((sum, each) => sum + Math.exp(each - top), 0)) - own[label]!;
-        right += Number(own.indexOf(top) === label);
+        loss +=
+          top +
+          Math.log(tokenLogits.reduce((sum, each) => sum + Math.exp(each - top), 0)) -
+          tokenLogits[label]!;
+        right += Number(tokenLogits.indexOf(top) === label);
       });
     }
     tokens += hidden.length;
@@ -118,13 +121,13 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
   if (tokens === 0)
     throw new WorkbenchError(
       "invalid-input",
-      `No token of the ${given.split} split was masked. Raise mlm_probability, or provide more text.`,
+      `No token of the ${options.split} split was masked. Raise mlm_probability, or provide more text.`,
     );
   return {
     loss: loss / tokens,
     accuracy: right / tokens,
     tokens,
-    split: given.split,
+    split: options.split,
     data: subject.data!.title,
     mlm_probability: probability,
   };

@@ -36,11 +36,11 @@ export interface EvaluationLab {
   readonly seed: number;
   readonly signal: AbortSignal;
   progress(done: number, total: number, what: string): void;
-  /** Shows a line before the evaluation ends; `Measured.lines` contains it too. */
+  /** Shows a line before the evaluation ends; `Measurement.lines` contains it too. */
   log?(line: string): void;
 }
 
-export interface Measured<D> {
+export interface Measurement<D> {
   /** Numbers by name, for curves and comparisons: `perplexity/token`. */
   readonly values: Readonly<Record<`${string}/${string}`, number>>;
   /** Lines for a terminal or a log. */
@@ -66,7 +66,7 @@ export interface Metric<O, D> {
   checkModel?(shape: ModelShape): void;
   /** Refuses options that this model or data cannot satisfy, before any training starts. */
   check?(subject: Pick<Subject, "shape" | "data" | "tokenizer">, options: O): void | Promise<void>;
-  evaluate(subject: Subject, options: O, lab: EvaluationLab): Promise<Measured<D>>;
+  evaluate(subject: Subject, options: O, lab: EvaluationLab): Promise<Measurement<D>>;
 }
 
 // The catalog holds metrics of any options and results; each parses its own options before use.
@@ -77,7 +77,7 @@ export function defineMetric<O, D>(metric: Metric<O, D>): Metric<O, D> {
   return metric;
 }
 
-export function splitOf(data: EvaluationData | undefined, name: "train" | "validation" | "test"): Split {
+export function getSplit(data: EvaluationData | undefined, name: "train" | "validation" | "test"): Split {
   if (data === undefined)
     throw new WorkbenchError(
       "invalid-input",
@@ -95,7 +95,7 @@ export function splitOf(data: EvaluationData | undefined, name: "train" | "valid
   );
 }
 
-export function tokenizerOf({ tokenizer }: Subject): Tokenizer {
+export function getTokenizer({ tokenizer }: Subject): Tokenizer {
   if (tokenizer === undefined)
     throw new WorkbenchError(
       "invalid-input",

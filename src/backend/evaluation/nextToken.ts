@@ -5,8 +5,8 @@
 import { WorkbenchError } from "../../protocol/errors";
 import type { Engine, Program, Tensor, Tensors } from "../engine/engine";
 import { input, sizeOf } from "../graph/op";
-import { type CacheSizes, KeyValueCache, cacheNames, cacheType } from "../models/keyValueCache";
-import { inferenceForward, inferenceTensors } from "../models/inference";
+import { type CacheSizes, KeyValueCache, listCacheNames, getCacheType } from "../models/keyValueCache";
+import { buildInferenceForward, toInferenceTensors } from "../models/inference";
 import { dimensionsOf, type ModelShape } from "../models/model";
 import { disposeAll } from "../training/evaluateLoss";
 import { uploadAll } from "../training/feeds";
@@ -30,7 +30,7 @@ export interface NextToken extends AsyncDisposable {
 type Model = Pick<Subject, "shape" | "tensors">;
 
 /** Runs one pass over the last `slots` tokens of all texts in each call. */
-export async function withoutCache(
+export async function openWithoutCache(
   engine: Engine,
   model: Model,
   { batch, slots: time }: CacheSizes,
@@ -46,16 +46,16 @@ export async function withoutCache(
         tokens.set(last, i * time);
         rows[i] = i * time + last.length - 1;
       });
-      return program.ask({ tokens, rows }, signal);
+      return program.run({ tokens, rows }, signal);
     },
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   };
 }
 
 /** Attention scores have batch · heads · chunk · slots elements, so a long text is read in chunks. */
-const longestChunk = 256;
+const maxChunkLength = 256;
 
-export class WithCache implements NextToken {
+export class CachedNextToken implements NextToken {
   /** Programs by the number of tokens per text and run: 1 for a step, more to read texts. */
   readonly #programs = new Map<number, Program>();
   readonly #weights: Tensors;
@@ -68,11 +68,11 @@ export class WithCache implements NextToken {
     private readonly model: Model,
     private readonly sizes: CacheSizes,
   ) {
-    this.#weights = uploadAll(engine, inferenceTensors(model.shape, model.tensors));
+    this.#weights = uploadAll(engine, toInferenceTensors(model.shape, model.tensors));
     const dimensions = dimensionsOf(model.shape);
-    const type = cacheType(dimensions, sizes);
+    const type = getCacheType(dimensions, sizes);
     const empty = () => engine.upload(type, new Float32Array(sizeOf(type.shape)));
-    this.#tables = Object.fromEntries(cacheNames(dimensions).map((name) => [`past.${name}`, empty()]));
+    this.#tables = Object.fromEntries(listCacheNames(dimensions).map((name) => [`past.${name}`, empty()]));
     this.#held = new Array<number>(sizes.batch).fill(0);
   }
 
@@ -112,9 +112,9 @@ export class WithCache implements NextToken {
     const { batch, slots } = this.sizes;
     const windows = texts.map(({ ids }) => ids.slice(-slots));
     const longest = Math.max(...windows.map(({ length }) => length));
-    const time = Math.min(longest, longestChunk);
+    const time = Math.min(longest, maxChunkLength);
     const { vocabulary } = dimensionsOf(this.model.shape);
-    const wanted = new Float32Array(batch * vocabulary);
+    const result = new Float32Array(batch * vocabulary);
     for (let from = 0; from < longest; from += time) {
       // The last chunk starts earlier, to end with the longest text, and writes some slots again.
       const start = Math.min(from, longest - time);
@@ -126,10 +126,10 @@ export class WithCache implements NextToken {
       const rows = Int32Array.from(last, (row, i) => i * time + (isHere(i) ? row : 0));
       const logits = await this.#run(time, { tokens, positions, rows }, signal);
       for (let i = 0; i < batch; i++)
-        if (isHere(i)) wanted.set(logits.subarray(i * vocabulary, (i + 1) * vocabulary), i * vocabulary);
+        if (isHere(i)) result.set(logits.subarray(i * vocabulary, (i + 1) * vocabulary), i * vocabulary);
     }
     texts.forEach(({ ids }, i) => (this.#held[i] = ids.length <= slots ? ids.length : 0));
-    return wanted;
+    return result;
   }
 
   async #run(
@@ -159,7 +159,7 @@ export class WithCache implements NextToken {
   async #program(time: number): Promise<Program> {
     let program = this.#programs.get(time);
     if (program === undefined) {
-      const { graph, state } = cachedForward(this.model.shape, { ...this.sizes, time });
+      const { graph, state } = buildCachedForward(this.model.shape, { ...this.sizes, time });
       program = await this.engine.compile(graph, { state });
       this.#programs.set(time, program);
     }
@@ -177,13 +177,16 @@ export class WithCache implements NextToken {
  * `tokens` and `positions` int32 [batch, time], `rows` int32 [batch] to select from [batch · time], and
  * `past.<layer>.key` and `.value` → `logits` [batch, vocabulary] and the tables with the new tokens, `present.…`.
  */
-export function cachedForward(shape: ModelShape, { time, ...sizes }: CacheSizes & { readonly time: number }) {
+export function buildCachedForward(
+  shape: ModelShape,
+  { time, ...sizes }: CacheSizes & { readonly time: number },
+) {
   const dimensions = dimensionsOf(shape);
   const int = (name: string, size: readonly number[]) => input(name, size, "int32");
   const positions = int("positions", [sizes.batch, time]);
-  const type = cacheType(dimensions, sizes);
+  const type = getCacheType(dimensions, sizes);
   const cache = new KeyValueCache(dimensions, sizes, positions, (name) => input(`past.${name}`, type.shape));
-  const logits = inferenceForward(
+  const logits = buildInferenceForward(
     shape,
     { tokens: int("tokens", [sizes.batch, time]), positions, cache },
     { rows: int("rows", [sizes.batch]) },

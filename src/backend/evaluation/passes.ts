@@ -1,10 +1,10 @@
 /** Measures time and memory of forward passes, to compare a compressed model with the dense one. */
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Engine } from "../engine/engine";
-import { initialise } from "../models/initialise";
-import { bytesOf, memoryOf } from "../graph/cost";
+import { initialize } from "../models/initialize";
+import { computeBytes, estimateMemory } from "../graph/cost";
 import { input } from "../graph/op";
-import { inferenceForward, inferenceParameters } from "../models/inference";
+import { buildInferenceForward, listInferenceParameters } from "../models/inference";
 import { dimensionsOf, familyOf, type ModelShape } from "../models/model";
 import { ForwardProgram } from "./forwardProgram";
 import type { Subject } from "./metric";
@@ -12,17 +12,17 @@ import type { Subject } from "./metric";
 type Model = Pick<Subject, "shape" | "tensors">;
 
 /** The model with every matrix as its configuration specifies it. Its weights are random, because they do not affect time. */
-export function denseCounterpart({ shape }: Model, seed: number): Model {
-  const dense = denseShape(shape);
-  return { shape: dense, tensors: initialise(dense, seed) };
+export function createDenseCounterpart({ shape }: Model, seed: number): Model {
+  const dense = createDenseShape(shape);
+  return { shape: dense, tensors: initialize(dense, seed) };
 }
 
-export function denseShape(shape: ModelShape): ModelShape {
+export function createDenseShape(shape: ModelShape): ModelShape {
   return { ...shape, representations: familyOf(shape.family).representations?.(shape.config) ?? {} };
 }
 
 export function isDense(shape: ModelShape): boolean {
-  return JSON.stringify(shape.representations) === JSON.stringify(denseShape(shape).representations);
+  return JSON.stringify(shape.representations) === JSON.stringify(createDenseShape(shape).representations);
 }
 
 export interface Pass extends AsyncDisposable {
@@ -45,53 +45,53 @@ export async function openPass(engine: Engine, model: Model, rows: number, lengt
   };
   return {
     run: async (signal) => {
-      const begun = performance.now();
-      await program.ask(feeds, signal);
-      return performance.now() - begun;
+      const startedAt = performance.now();
+      await program.run(feeds, signal);
+      return performance.now() - startedAt;
     },
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   };
 }
 
 /** Peak memory of a pass in bytes, including weights, computed from its graph. */
-export function passMemory(shape: ModelShape, rows: number, length: number): number {
+export function estimatePassMemory(shape: ModelShape, rows: number, length: number): number {
   const tokens = input("tokens", [rows, length], "int32");
-  const logits = inferenceForward(shape, { tokens }, { rows: input("rows", [rows], "int32") });
-  const weights = inferenceParameters(shape).reduce(
-    (sum, { dtype, shape: size }) => sum + bytesOf({ dtype, shape: size }),
+  const logits = buildInferenceForward(shape, { tokens }, { rows: input("rows", [rows], "int32") });
+  const weights = listInferenceParameters(shape).reduce(
+    (sum, { dtype, shape: size }) => sum + computeBytes({ dtype, shape: size }),
     0,
   );
-  return weights + memoryOf({ outputs: { logits } }).working;
+  return weights + estimateMemory({ outputs: { logits } }).working;
 }
 
 /**
  * Peak growth of the process in bytes while it opens the model and runs a few passes. Undefined if the system does not report
  * it: only Linux lets a process reset its peak.
  */
-export async function peakGrowth(
+export async function measurePeakGrowth(
   engine: Engine,
   model: Model,
   rows: number,
   length: number,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  const before = beginPeak();
+  const before = resetPeak();
   if (before === undefined) return undefined;
   await using pass = await openPass(engine, model, rows, length);
   for (let i = 0; i < 3; i++) await pass.run(signal);
-  return Math.max(0, statusBytes("VmHWM") - before);
+  return Math.max(0, readStatusBytes("VmHWM") - before);
 }
 
 /** Resets the peak and returns the resident bytes; undefined if the peak cannot be reset. */
-function beginPeak(): number | undefined {
+function resetPeak(): number | undefined {
   try {
     writeFileSync("/proc/self/clear_refs", "5");
-    return statusBytes("VmRSS");
+    return readStatusBytes("VmRSS");
   } catch {
     return undefined; // Another system, or a container that does not allow it.
   }
 }
 
-function statusBytes(key: string): number {
+function readStatusBytes(key: string): number {
   return 1024 * Number(new RegExp(`${key}:\\s+(\\d+)`).exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
 }

@@ -7,16 +7,16 @@ import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { countText } from "../data/spaces";
 import { IGNORED, type Split } from "../data/split";
-import { documentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
+import { getDocumentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
 import { input } from "../graph/op";
 import { crossEntropy } from "../graph/ops/loss";
 import { requireNextToken } from "../models/classifier";
 import { dimensionsOf, type ModelShape } from "../models/model";
 import { ForwardProgram } from "./forwardProgram";
-import { defineMetric, type EvaluationLab, splitOf, type Subject, tokenizerOf } from "./metric";
-import { piecesOf, windowsOf } from "./windows";
+import { defineMetric, type EvaluationLab, getSplit, type Subject, getTokenizer } from "./metric";
+import { splitWindow, createWindows } from "./windows";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   split: z.enum(["validation", "test", "train"]).default("validation").describe("Split to score."),
   context: z
     .int()
@@ -39,7 +39,7 @@ const options = z.strictObject({
     .default(false)
     .describe("Count each line end as a word, as in word-level data sets with an end-of-sentence token."),
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 /** Everything that a result depends on besides the model: equal protocols make results comparable. */
 export interface PerplexityProtocol {
@@ -70,7 +70,7 @@ export interface Perplexity {
 
 export default defineMetric<Options, Perplexity>({
   title: "Loss and perplexity by strided windows",
-  options,
+  options: optionsSchema,
   needs: ["data", "tokenizer"],
   goals: {
     "perplexity/loss": "minimize",
@@ -80,11 +80,11 @@ export default defineMetric<Options, Perplexity>({
   },
   samples: [{}, { context: 6, stride: 2, max_tokens: 40, split: "train" }],
   checkModel: (shape) => requireNextToken(shape, "it has no perplexity"),
-  check: ({ shape, data }, given) => {
-    windowSize(shape, splitOf(data, given.split), given);
+  check: ({ shape, data }, options) => {
+    resolveWindowSize(shape, getSplit(data, options.split), options);
   },
-  evaluate: async (subject, given, lab) => {
-    const details = await measure(subject, given, lab);
+  evaluate: async (subject, options, lab) => {
+    const details = await measure(subject, options, lab);
     const { loss, perplexity, word_perplexity: word, bits_per_byte: bits, protocol } = details;
     return {
       values: {
@@ -94,10 +94,10 @@ export default defineMetric<Options, Perplexity>({
         ...(bits === null ? {} : { "perplexity/bits_per_byte": bits }),
       },
       lines: [
-        `perplexity ${figure(perplexity)} per token` +
-          `${word === null ? "" : `, ${figure(word)} per word`}; loss ${loss.toFixed(4)} nats/token` +
+        `perplexity ${formatPerplexity(perplexity)} per token` +
+          `${word === null ? "" : `, ${formatPerplexity(word)} per word`}; loss ${loss.toFixed(4)} nats/token` +
           (bits === null ? "" : `, ${bits.toFixed(4)} bits/byte`),
-        protocolLine(protocol),
+        formatProtocol(protocol),
       ],
       details,
     };
@@ -105,7 +105,7 @@ export default defineMetric<Options, Perplexity>({
 });
 
 /** One line that describes the protocol, to print with each result. */
-export function protocolLine(protocol: PerplexityProtocol): string {
+export function formatProtocol(protocol: PerplexityProtocol): string {
   const { data, split, hash, tokenizer, context, stride, tokens, scored_tokens: scored } = protocol;
   const words = `${protocol.words} words${protocol.line_ends_as_words ? " with line ends" : ""}`;
   return (
@@ -114,26 +114,26 @@ export function protocolLine(protocol: PerplexityProtocol): string {
   );
 }
 
-const figure = (perplexity: number): string =>
+const formatPerplexity = (perplexity: number): string =>
   perplexity < 1e6 ? perplexity.toFixed(perplexity < 100 ? 3 : 1) : perplexity.toExponential(3);
 
-async function measure(subject: Subject, given: Options, lab: EvaluationLab): Promise<Perplexity> {
+async function measure(subject: Subject, options: Options, lab: EvaluationLab): Promise<Perplexity> {
   requireNextToken(subject.shape, "it has no perplexity");
-  const split = splitOf(subject.data, given.split);
-  const tokenizer = tokenizerOf(subject);
-  const { context, stride } = windowSize(subject.shape, split, given);
-  const ids = split.read(0, Math.min(split.tokens, given.max_tokens ?? Infinity));
+  const split = getSplit(subject.data, options.split);
+  const tokenizer = getTokenizer(subject);
+  const { context, stride } = resolveWindowSize(subject.shape, split, options);
+  const ids = split.read(0, Math.min(split.tokens, options.max_tokens ?? Infinity));
   if (ids.length < 2)
     throw new WorkbenchError(
       "invalid-input",
-      `The ${given.split} split has ${ids.length} tokens, but scoring needs at least 2. Provide more text.`,
+      `The ${options.split} split has ${ids.length} tokens, but scoring needs at least 2. Provide more text.`,
     );
-  const { total, scored } = await score(subject, ids, { context, stride, batch: given.batch_size }, lab);
+  const { total, scored } = await score(subject, ids, { context, stride, batch: options.batch_size }, lab);
   const loss = total / scored;
   // Extends the mean to every token with a predecessor, including the few that non-overlapping windows do not score.
   const nats = loss * (ids.length - 1);
-  const { words, bytes, lines } = textCounts(tokenizer, split, ids);
-  const counted = words + (given.line_ends_as_words ? lines : 0);
+  const { words, bytes, lines } = countTextUnits(tokenizer, split, ids);
+  const counted = words + (options.line_ends_as_words ? lines : 0);
   return {
     loss,
     perplexity: Math.exp(loss),
@@ -141,7 +141,7 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
     bits_per_byte: bytes === 0 ? null : nats / bytes / Math.LN2,
     protocol: {
       data: subject.data!.title,
-      split: given.split,
+      split: options.split,
       hash: createHash("sha256")
         .update(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength))
         .digest("hex"),
@@ -153,20 +153,24 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
       scored_tokens: scored,
       words: counted,
       bytes,
-      line_ends_as_words: given.line_ends_as_words,
+      line_ends_as_words: options.line_ends_as_words,
     },
   };
 }
 
-function windowSize(shape: ModelShape, split: Split, given: Options): { context: number; stride: number } {
-  const { context: longest } = dimensionsOf(shape);
-  const context = given.context ?? Math.max(2, Math.min(split.layout.sequenceLength, longest));
-  if (context > longest)
+function resolveWindowSize(
+  shape: ModelShape,
+  split: Split,
+  options: Options,
+): { context: number; stride: number } {
+  const { context: maxLength } = dimensionsOf(shape);
+  const context = options.context ?? Math.max(2, Math.min(split.layout.sequenceLength, maxLength));
+  if (context > maxLength)
     throw new WorkbenchError(
       "unsupported",
-      `A context of ${context} is longer than the model's ${longest} positions. Set context to at most ${longest}.`,
+      `A context of ${context} is longer than the model's ${maxLength} positions. Set context to at most ${maxLength}.`,
     );
-  const stride = given.stride ?? Math.ceil(context / 2);
+  const stride = options.stride ?? Math.ceil(context / 2);
   if (stride > context)
     throw new WorkbenchError(
       "invalid-input",
@@ -185,15 +189,15 @@ interface WindowSize {
 async function score(
   subject: Subject,
   ids: Int32Array,
-  { context, stride, batch: asked }: WindowSize,
+  { context, stride, batch: requestedBatch }: WindowSize,
   lab: EvaluationLab,
 ): Promise<{ total: number; scored: number }> {
   const time = Math.min(context, ids.length);
   const share = Math.min(stride, time - 1);
-  const windows = [...windowsOf(ids.length, context, stride)].flatMap((window) => [
-    ...piecesOf(window, share),
+  const windows = [...createWindows(ids.length, context, stride)].flatMap((window) => [
+    ...splitWindow(window, share),
   ]);
-  const batch = Math.min(asked ?? defaultBatch(subject.shape, share), windows.length);
+  const batch = Math.min(requestedBatch ?? computeDefaultBatch(subject.shape, share), windows.length);
   const rows = batch * share;
   await using program = await ForwardProgram.open(lab.engine, subject, { batch, time, rows }, (logits) =>
     crossEntropy(logits, input("labels", [rows], "int32")),
@@ -214,7 +218,7 @@ async function score(
         feeds.rows[i * share + token - from] = i * time + token - 1 - start;
       scored += to - from;
     });
-    for (const nats of await program.ask(feeds, lab.signal)) total += nats;
+    for (const nats of await program.run(feeds, lab.signal)) total += nats;
     if (!Number.isFinite(total))
       throw new WorkbenchError(
         "diverged",
@@ -226,7 +230,7 @@ async function score(
 }
 
 /** As many windows as fit their logits in 256 MiB, at most 8. */
-function defaultBatch(shape: ModelShape, rows: number): number {
+function computeDefaultBatch(shape: ModelShape, rows: number): number {
   const { vocabulary } = dimensionsOf(shape);
   return Math.max(1, Math.min(8, Math.floor(2 ** 26 / (rows * vocabulary))));
 }
@@ -235,12 +239,12 @@ function defaultBatch(shape: ModelShape, rows: number): number {
  * Words, lines and bytes of the text of the first ids of a split. Counted in the original text, because the ids of some
  * tokenizers do not decode to it; for a piece that is only partly used, counted in the decoded ids.
  */
-function textCounts(
+function countTextUnits(
   tokenizer: Tokenizer,
   split: Split,
   ids: Int32Array,
 ): { words: number; lines: number; bytes: number } {
-  const { before, after } = documentFrame(tokenizer);
+  const { before, after } = getDocumentFrame(tokenizer);
   const borders = new Set([...before, ...after]);
   const { counts, end: first } = split.countsWithin(ids.length);
   const total = { ...counts };

@@ -2,13 +2,13 @@
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { matchLabels, matchToModel } from "../data/labels";
-import { headOf } from "../models/classifier";
+import { getHead } from "../models/classifier";
 import type { ModelShape } from "../models/model";
-import { averageRanks, pearson } from "./correlation";
-import { headOutputs } from "./headOutputs";
-import { defineMetric, type EvaluationLab, splitOf, type Subject } from "./metric";
+import { computeAverageRanks, pearson } from "./correlation";
+import { computeHeadOutputs } from "./headOutputs";
+import { defineMetric, type EvaluationLab, getSplit, type Subject } from "./metric";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   split: z.enum(["validation", "test", "train"]).default("validation").describe("Split to predict."),
   max_examples: z
     .int()
@@ -17,7 +17,7 @@ const options = z.strictObject({
     .describe("Predict only this many examples, from the start of the split."),
   batch_size: z.int().min(1).default(16).describe("Examples per batch. Affects only time and memory."),
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 export interface Regression {
   readonly split: string;
@@ -34,7 +34,7 @@ export interface Regression {
 
 export default defineMetric<Options, Regression>({
   title: "Regression",
-  options,
+  options: optionsSchema,
   needs: ["data"],
   of: "regression",
   goals: {
@@ -44,15 +44,15 @@ export default defineMetric<Options, Regression>({
     "regression/spearman": "maximize",
   },
   samples: [{}, { split: "train", max_examples: 5, batch_size: 3 }],
-  check: ({ shape, data }, given) => {
+  check: ({ shape, data }, options) => {
     refuseOthers(shape);
-    splitOf(data, given.split);
-    matchLabels(data?.labels, headOf(shape.config));
+    getSplit(data, options.split);
+    matchLabels(data?.labels, getHead(shape.config));
   },
-  evaluate: async (subject, given, lab) => {
-    const details = await measure(subject, given, lab);
+  evaluate: async (subject, options, lab) => {
+    const details = await measure(subject, options, lab);
     const { mean_squared_error, mean_absolute_error, pearson: linear, spearman, variance } = details;
-    const shown = (correlation: number | null) => correlation?.toFixed(4) ?? "not defined";
+    const formatCorrelation = (correlation: number | null) => correlation?.toFixed(4) ?? "not defined";
     return {
       values: {
         "regression/mean_squared_error": mean_squared_error,
@@ -61,7 +61,7 @@ export default defineMetric<Options, Regression>({
         ...(spearman === null ? {} : { "regression/spearman": spearman }),
       },
       lines: [
-        `Pearson ${shown(linear)}, Spearman ${shown(spearman)}; mean squared error ${mean_squared_error.toFixed(4)} (always predicting the mean gives ${variance.toFixed(4)}), mean absolute error ${mean_absolute_error.toFixed(4)}`,
+        `Pearson ${formatCorrelation(linear)}, Spearman ${formatCorrelation(spearman)}; mean squared error ${mean_squared_error.toFixed(4)} (always predicting the mean gives ${variance.toFixed(4)}), mean absolute error ${mean_absolute_error.toFixed(4)}`,
         `${details.data}, ${details.split} split, ${details.examples} examples`,
         ...(linear === null
           ? ["The correlations are undefined, because all predictions or all labels are equal."]
@@ -73,7 +73,7 @@ export default defineMetric<Options, Regression>({
 });
 
 function refuseOthers({ config }: ModelShape): void {
-  const head = headOf(config);
+  const head = getHead(config);
   if (head?.kind === "regression") return;
   throw new WorkbenchError(
     "invalid-input",
@@ -83,30 +83,35 @@ function refuseOthers({ config }: ModelShape): void {
   );
 }
 
-async function measure(subject: Subject, given: Options, lab: EvaluationLab): Promise<Regression> {
+async function measure(subject: Subject, options: Options, lab: EvaluationLab): Promise<Regression> {
   refuseOthers(subject.shape);
-  splitOf(subject.data, given.split);
+  getSplit(subject.data, options.split);
   const data = matchToModel(subject.data!, { kind: "regression" });
   const truths: number[] = [];
   const predictions: number[] = [];
-  for await (const { logits, truth } of headOutputs(subject, splitOf(data, given.split), given, lab)) {
+  for await (const { logits, truth } of computeHeadOutputs(
+    subject,
+    getSplit(data, options.split),
+    options,
+    lab,
+  )) {
     truths.push(truth);
     predictions.push(logits[0]!);
   }
   const errors = truths.map((truth, i) => predictions[i]! - truth);
-  const mean = meanOf(truths);
+  const mean = computeMean(truths);
   return {
-    split: given.split,
+    split: options.split,
     data: data.title,
     examples: truths.length,
-    mean_squared_error: meanOf(errors.map((error) => error ** 2)),
-    mean_absolute_error: meanOf(errors.map(Math.abs)),
+    mean_squared_error: computeMean(errors.map((error) => error ** 2)),
+    mean_absolute_error: computeMean(errors.map(Math.abs)),
     pearson: pearson(predictions, truths),
-    spearman: pearson(averageRanks(predictions), averageRanks(truths)),
-    variance: meanOf(truths.map((truth) => (truth - mean) ** 2)),
+    spearman: pearson(computeAverageRanks(predictions), computeAverageRanks(truths)),
+    variance: computeMean(truths.map((truth) => (truth - mean) ** 2)),
   };
 }
 
-function meanOf(numbers: readonly number[]): number {
+function computeMean(numbers: readonly number[]): number {
   return numbers.reduce((sum, each) => sum + each, 0) / numbers.length;
 }

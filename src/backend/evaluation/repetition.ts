@@ -6,11 +6,16 @@ import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import { requireNextToken } from "../models/classifier";
 import { dimensionsOf } from "../models/model";
 import { continuePrompts, type GenerationOptions } from "./generation";
-import { defineMetric, type EvaluationLab, splitOf, type Subject, tokenizerOf } from "./metric";
-import { type Interval, meanOf, resampleIntervals } from "../../statistics/resampling";
-import { meaninglessWords, repeatedNgrams, repeatedTokens, wordsOf } from "./tokenRates";
+import { defineMetric, type EvaluationLab, getSplit, type Subject, getTokenizer } from "./metric";
+import { type Interval, computeMean, resampleIntervals } from "../../statistics/resampling";
+import {
+  measureMeaninglessWords,
+  measureRepeatedNgrams,
+  measureRepeatedTokens,
+  splitWords,
+} from "./tokenRates";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   prompts: z
     .array(z.string().min(1))
     .min(1)
@@ -45,7 +50,7 @@ const options = z.strictObject({
     .default(5)
     .describe("A word is known if it occurs at least this often in the training text."),
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 type RateName = "ngrams" | "repeated" | "meaningless";
 type Rates = Readonly<Record<RateName, number>>;
@@ -59,7 +64,7 @@ export interface LengthRates extends Rates {
 
 export default defineMetric<Options, { readonly rates: readonly LengthRates[] }>({
   title: "Repeated and meaningless text",
-  options,
+  options: optionsSchema,
   needs: ["data", "tokenizer"],
   goals: {
     "repetition/rep*": "minimize",
@@ -67,26 +72,26 @@ export default defineMetric<Options, { readonly rates: readonly LengthRates[] }>
   },
   samples: [{ prompts: ["aa"], lengths: [8], seeds: [1], min_count: 1 }],
   checkModel: (shape) => requireNextToken(shape, "it cannot generate text"),
-  check: ({ shape }, given) => {
-    lengthsFor(shape, given.lengths);
+  check: ({ shape }, options) => {
+    selectLengths(shape, options.lengths);
   },
-  evaluate: async (subject, given, lab) => {
+  evaluate: async (subject, options, lab) => {
     requireNextToken(subject.shape, "it cannot generate text");
-    const { fits, left } = lengthsFor(subject.shape, given.lengths);
-    const tokenizer = tokenizerOf(subject);
-    const known = frequentWords(splitOf(subject.data, "train"), tokenizer, given.min_count);
+    const { fits, left } = selectLengths(subject.shape, options.lengths);
+    const tokenizer = getTokenizer(subject);
+    const knownWords = findFrequentWords(getSplit(subject.data, "train"), tokenizer, options.min_count);
     const rates: LengthRates[] = [];
-    for (const length of fits) rates.push(await ratesAt(length, subject, given, known, lab));
+    for (const length of fits) rates.push(await measureRates(length, subject, options, knownWords, lab));
     return {
       values: Object.fromEntries(
         rates.flatMap(({ length, ngrams, repeated, meaningless }) => [
-          [`repetition/rep${given.ngram}_${length}`, ngrams],
+          [`repetition/rep${options.ngram}_${length}`, ngrams],
           [`repetition/repeated_${length}`, repeated],
           [`repetition/meaningless_${length}`, meaningless],
         ]),
       ),
       lines: [
-        ...rates.map((each) => rateLine(each, given)),
+        ...rates.map((each) => formatRates(each, options)),
         ...left.map(
           (length) =>
             `Skipped ${length} tokens: the model's context is ${dimensionsOf(subject.shape).context} tokens.`,
@@ -97,15 +102,18 @@ export default defineMetric<Options, { readonly rates: readonly LengthRates[] }>
   },
 });
 
-function rateLine({ length, texts, intervals, ...rates }: LengthRates, { ngram, window }: Options): string {
+function formatRates(
+  { length, texts, intervals, ...rates }: LengthRates,
+  { ngram, window }: Options,
+): string {
   const percent = (share: number) => (100 * share).toFixed(1);
-  const said = (name: RateName) =>
+  const formatRate = (name: RateName) =>
     `${percent(rates[name])} % (${percent(intervals[name][0])} to ${percent(intervals[name][1])})`;
-  return `${length} tokens: ${said("ngrams")} of ${ngram}-grams repeated, ${said("repeated")} of tokens seen in the last ${window}, ${said("meaningless")} of words unknown; ${texts} texts`;
+  return `${length} tokens: ${formatRate("ngrams")} of ${ngram}-grams repeated, ${formatRate("repeated")} of tokens seen in the last ${window}, ${formatRate("meaningless")} of words unknown; ${texts} texts`;
 }
 
 /** The lengths that a model can generate after at least one token of a prompt. */
-function lengthsFor(shape: Subject["shape"], lengths: readonly number[]) {
+function selectLengths(shape: Subject["shape"], lengths: readonly number[]) {
   const { context } = dimensionsOf(shape);
   const fits = lengths.filter((length) => length < context);
   if (fits.length > 0) return { fits, left: lengths.filter((length) => length >= context) };
@@ -115,38 +123,38 @@ function lengthsFor(shape: Subject["shape"], lengths: readonly number[]) {
   );
 }
 
-async function ratesAt(
+async function measureRates(
   length: number,
   subject: Subject,
-  given: Options,
-  known: ReadonlySet<string>,
+  options: Options,
+  knownWords: ReadonlySet<string>,
   lab: EvaluationLab,
 ): Promise<LengthRates> {
-  const each: Rates[] = [];
-  for (const sampling of [undefined, ...given.seeds]) {
+  const textRates: Rates[] = [];
+  for (const sampling of [undefined, ...options.seeds]) {
     const texts = await continuePrompts(
       subject,
-      given.prompts,
-      generationOf(length, given.top_p, sampling),
+      options.prompts,
+      createGenerationOptions(length, options.top_p, sampling),
       lab,
     );
     for (const { ids, text } of texts)
-      each.push({
-        ngrams: repeatedNgrams(ids, given.ngram),
-        repeated: repeatedTokens(ids, given.window),
-        meaningless: meaninglessWords(text, (word) => known.has(word)),
+      textRates.push({
+        ngrams: measureRepeatedNgrams(ids, options.ngram),
+        repeated: measureRepeatedTokens(ids, options.window),
+        meaningless: measureMeaninglessWords(text, (word) => knownWords.has(word)),
       });
   }
   const means = (places: readonly number[]): Rates => ({
-    ngrams: meanOf(places.map((at) => each[at]!.ngrams)),
-    repeated: meanOf(places.map((at) => each[at]!.repeated)),
-    meaningless: meanOf(places.map((at) => each[at]!.meaningless)),
+    ngrams: computeMean(places.map((at) => textRates[at]!.ngrams)),
+    repeated: computeMean(places.map((at) => textRates[at]!.repeated)),
+    meaningless: computeMean(places.map((at) => textRates[at]!.meaningless)),
   });
-  const intervals = resampleIntervals(each.length, { resamples: 500, seed: lab.seed }, means)!;
-  return { length, texts: each.length, ...means(each.map((_, i) => i)), intervals };
+  const intervals = resampleIntervals(textRates.length, { resamples: 500, seed: lab.seed }, means)!;
+  return { length, texts: textRates.length, ...means(textRates.map((_, i) => i)), intervals };
 }
 
-function generationOf(length: number, top_p: number, seed: number | undefined): GenerationOptions {
+function createGenerationOptions(length: number, top_p: number, seed: number | undefined): GenerationOptions {
   return {
     max_new_tokens: length,
     do_sample: seed !== undefined,
@@ -164,18 +172,18 @@ function generationOf(length: number, top_p: number, seed: number | undefined): 
 
 /** Tokens to decode at a time, and in total: enough text to know its common words. */
 const pieceTokens = 65_536;
-const mostTokens = 20_000_000;
+const maxTokens = 20_000_000;
 
-function frequentWords(split: Split, tokenizer: Tokenizer, least: number): Set<string> {
+function findFrequentWords(split: Split, tokenizer: Tokenizer, minCount: number): Set<string> {
   const counts = new Map<string, number>();
   let rest = "";
-  const end = Math.min(split.tokens, mostTokens);
+  const end = Math.min(split.tokens, maxTokens);
   for (let at = 0; at < end; at += pieceTokens) {
     const text = rest + tokenizer.decode(split.read(at, Math.min(pieceTokens, end - at)));
     // The last word may continue in the next piece.
     const cut = at + pieceTokens < end ? text.search(/\S*$/) : text.length;
     rest = text.slice(cut);
-    for (const word of wordsOf(text.slice(0, cut))) counts.set(word, (counts.get(word) ?? 0) + 1);
+    for (const word of splitWords(text.slice(0, cut))) counts.set(word, (counts.get(word) ?? 0) + 1);
   }
-  return new Set([...counts].flatMap(([word, count]) => (count >= least ? [word] : [])));
+  return new Set([...counts].flatMap(([word, count]) => (count >= minCount ? [word] : [])));
 }

@@ -17,30 +17,30 @@ export interface Candidates {
 }
 
 /** For tokens that already occurred, divides positive logits by the penalty and multiplies negative ones. */
-export function penaliseRepetition(logits: Float32Array, seen: Iterable<number>, penalty: number): void {
+export function penalizeRepetition(logits: Float32Array, seenIds: Iterable<number>, penalty: number): void {
   if (penalty === 1) return;
-  for (const id of new Set(seen)) {
+  for (const id of new Set(seenIds)) {
     const logit = logits[id]!;
     logits[id] = logit < 0 ? logit * penalty : logit / penalty;
   }
 }
 
 /** The most likely token; of equally likely ones, the lowest id. */
-export function mostLikely(logits: Float32Array): number {
+export function findMostLikely(logits: Float32Array): number {
   let best = 0;
   for (let id = 0; id < logits.length; id++) {
-    if (Number.isNaN(logits[id])) throw notANumber();
+    if (Number.isNaN(logits[id])) throw notANumberError();
     if (logits[id]! > logits[best]!) best = id;
   }
-  if (!Number.isFinite(logits[best])) throw notANumber();
+  if (!Number.isFinite(logits[best])) throw notANumberError();
   return best;
 }
 
-export function candidates(logits: Float32Array, options: SamplingOptions): Candidates {
+export function selectCandidates(logits: Float32Array, options: SamplingOptions): Candidates {
   const { temperature, top_k, top_p } = options;
-  if (temperature === 0) return { ids: [mostLikely(logits)], probabilities: Float64Array.of(1) };
-  const top = logits[mostLikely(logits)]!;
-  const lowest = top_k > 0 && top_k < logits.length ? nthLargest(logits, top_k) : -Infinity;
+  if (temperature === 0) return { ids: [findMostLikely(logits)], probabilities: Float64Array.of(1) };
+  const top = logits[findMostLikely(logits)]!;
+  const lowest = top_k > 0 && top_k < logits.length ? findNthLargest(logits, top_k) : -Infinity;
   const ids: number[] = [];
   logits.forEach((logit, id) => {
     if (logit >= lowest) ids.push(id);
@@ -48,11 +48,14 @@ export function candidates(logits: Float32Array, options: SamplingOptions): Cand
   ids.sort((a, b) => logits[b]! - logits[a]! || a - b);
   const weights = Float64Array.from(ids, (id) => Math.exp((logits[id]! - top) / temperature));
   const all = weights.reduce((a, b) => a + b, 0);
-  let kept = 0;
+  let keptCount = 0;
   let mass = 0;
-  do mass += weights[kept++]!;
-  while (kept < ids.length && mass < top_p * all);
-  return { ids: ids.slice(0, kept), probabilities: weights.slice(0, kept).map((each) => each / mass) };
+  do mass += weights[keptCount++]!;
+  while (keptCount < ids.length && mass < top_p * all);
+  return {
+    ids: ids.slice(0, keptCount),
+    probabilities: weights.slice(0, keptCount).map((each) => each / mass),
+  };
 }
 
 /** Selects a candidate with a uniform random number in [0, 1). */
@@ -65,11 +68,11 @@ export function draw({ ids, probabilities }: Candidates, uniform: number): numbe
   return ids.at(-1)!; // Due to rounding, the sum can be slightly below 1.
 }
 
-function nthLargest(numbers: Float32Array, n: number): number {
+function findNthLargest(numbers: Float32Array, n: number): number {
   return numbers.slice().sort()[numbers.length - n]!;
 }
 
-function notANumber(): WorkbenchError {
+function notANumberError(): WorkbenchError {
   return new WorkbenchError(
     "diverged",
     "The model's logits are not numbers: its weights are broken, or too large for float32.",

@@ -2,13 +2,20 @@
 import * as z from "zod";
 import { formatBytes, formatCount } from "../../protocol/quantities";
 import { pack } from "../coding/pack";
-import { dimensionsOf, matrixSlots } from "../models/model";
+import { dimensionsOf, listMatrixSlots } from "../models/model";
 import { countModel } from "../models/accounting";
 import { defineMetric, type EvaluationLab, type Subject } from "./metric";
-import { denseCounterpart, denseShape, isDense, openPass, passMemory, peakGrowth } from "./passes";
-import { quantileOf } from "../../statistics/resampling";
+import {
+  createDenseCounterpart,
+  createDenseShape,
+  isDense,
+  openPass,
+  estimatePassMemory,
+  measurePeakGrowth,
+} from "./passes";
+import { computeQuantile } from "../../statistics/resampling";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   batch_size: z.int().min(1).default(8).describe("Texts per pass, for time and memory."),
   sequence_len: z.int().min(1).optional().describe("Tokens per text. The default is that of `latency`."),
   repeats: z
@@ -17,7 +24,7 @@ const options = z.strictObject({
     .default(20)
     .describe("Timed passes of this model and of the dense model, which alternate."),
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 export interface Saving {
   readonly what: string;
@@ -37,15 +44,15 @@ export interface Savings {
 
 export default defineMetric<Options, Savings>({
   title: "Actual savings",
-  options,
+  options: optionsSchema,
   needs: [],
   changes: true,
   goals: {
     "savings/*": "minimize",
   },
   samples: [{ repeats: 3, batch_size: 2, sequence_len: 4 }],
-  evaluate: async (subject, given, lab) => {
-    const details = await measure(subject, given, lab);
+  evaluate: async (subject, options, lab) => {
+    const details = await measure(subject, options, lab);
     return {
       values: Object.fromEntries(
         details.rows.map(({ what, percent }) => [`savings/${what.replaceAll(" ", "_")}_percent`, percent]),
@@ -53,7 +60,7 @@ export default defineMetric<Options, Savings>({
       lines: [
         ...details.rows.map(
           ({ what, dense, now, percent }) =>
-            `${what}: ${shown(what, dense)} → ${shown(what, now)}, ${percent.toFixed(2)} % left`,
+            `${what}: ${formatValue(what, dense)} → ${formatValue(what, now)}, ${percent.toFixed(2)} % left`,
         ),
         ...details.remarks,
       ],
@@ -62,16 +69,16 @@ export default defineMetric<Options, Savings>({
   },
 });
 
-function shown(what: string, value: number): string {
+function formatValue(what: string, value: number): string {
   return what === "time" ? `${value.toFixed(2)} ms` : formatCount(Math.round(value));
 }
 
-async function measure(subject: Subject, given: Options, lab: EvaluationLab): Promise<Savings> {
+async function measure(subject: Subject, options: Options, lab: EvaluationLab): Promise<Savings> {
   const { shape, tensors, file } = subject;
   const { total } = countModel(shape, {
     tensors: (name) => tensors.get(name)!.data as Float32Array | Uint8Array,
   });
-  const dense = countModel(denseShape(shape)).total;
+  const dense = countModel(createDenseShape(shape)).total;
   const row = (what: string, before: number, now: number): Saving => ({
     what,
     dense: before,
@@ -81,43 +88,43 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
   const { context } = dimensionsOf(shape);
   const length = Math.min(
     context,
-    given.sequence_len ?? subject.data?.train.layout.sequenceLength ?? Math.min(context, 256),
+    options.sequence_len ?? subject.data?.train.layout.sequenceLength ?? Math.min(context, 256),
   );
-  const [time, denseTime] = await times(subject, length, given, lab);
-  const written = file?.bytes ?? [...tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
-  const memory = (of: Subject["shape"]) => passMemory(of, given.batch_size, length);
+  const [time, denseTime] = await measureTimes(subject, length, options, lab);
+  const fileBytes = file?.bytes ?? [...tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+  const memory = (of: Subject["shape"]) => estimatePassMemory(of, options.batch_size, length);
   const growth = (model: Pick<Subject, "shape" | "tensors">) =>
-    peakGrowth(lab.engine, model, given.batch_size, length, lab.signal);
-  const grown = [await growth(denseCounterpart(subject, lab.seed)), await growth(subject)];
+    measurePeakGrowth(lab.engine, model, options.batch_size, length, lab.signal);
+  const grown = [await growth(createDenseCounterpart(subject, lab.seed)), await growth(subject)];
   return {
     rows: [
       row("stored scalars", dense.stored, total.stored),
       row("stored bits", dense.bits, total.bits),
-      row("file bytes", dense.bytes, written),
-      row("packed file bytes", dense.bytes, packedBytes(subject)),
-      row("memory bytes", memory(denseShape(shape)), memory(shape)),
+      row("file bytes", dense.bytes, fileBytes),
+      row("packed file bytes", dense.bytes, computePackedBytes(subject)),
+      row("memory bytes", memory(createDenseShape(shape)), memory(shape)),
       row("time", denseTime, time),
     ],
-    reasons: reasonsOf(subject),
-    remarks: [...remarksOf(subject), ...grownLine(grown)],
+    reasons: listReasons(subject),
+    remarks: [...listRemarks(subject), ...formatGrowth(grown)],
   };
 }
 
 /** Size of the weights in a lossless `packed` export, in bytes. */
-function packedBytes(subject: Subject): number {
+function computePackedBytes(subject: Subject): number {
   const { tensors } = pack(subject, { dtype: "float32", entropyCoding: true });
   return [...tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
 }
 
 /** For a small model, the process already has enough memory, so the growth is not meaningful. */
-function grownLine([dense, now]: readonly (number | undefined)[]): string[] {
+function formatGrowth([dense, now]: readonly (number | undefined)[]): string[] {
   if (dense === undefined || now === undefined) return [];
   return [
     `Memory bytes are computed from the graph; the process grew by ${formatBytes(dense)} for the dense model and by ${formatBytes(now)} for this one.`,
   ];
 }
 
-async function times(
+async function measureTimes(
   subject: Subject,
   length: number,
   { batch_size: rows, repeats }: Options,
@@ -125,27 +132,29 @@ async function times(
 ): Promise<readonly [number, number]> {
   const { engine, seed, signal } = lab;
   await using pass = await openPass(engine, subject, rows, length);
-  await using dense = await openPass(engine, denseCounterpart(subject, seed), rows, length);
-  const [own, others]: [number[], number[]] = [[], []];
+  await using dense = await openPass(engine, createDenseCounterpart(subject, seed), rows, length);
+  const [modelTimes, denseTimes]: [number[], number[]] = [[], []];
   for (let i = -2; i < repeats; i++) {
     const [time, denseTime] = [await pass.run(signal), await dense.run(signal)];
     if (i < 0) continue;
-    own.push(time);
-    others.push(denseTime);
+    modelTimes.push(time);
+    denseTimes.push(denseTime);
     lab.progress(i + 1, repeats, "passes timed");
   }
-  return [quantileOf(own, 0.5), quantileOf(others, 0.5)];
+  return [computeQuantile(modelTimes, 0.5), computeQuantile(denseTimes, 0.5)];
 }
 
-function reasonsOf({ shape }: Pick<Subject, "shape">): string[] {
-  const all = matrixSlots(shape).flatMap(({ stored }) => stored.map(({ representation }) => representation));
+function listReasons({ shape }: Pick<Subject, "shape">): string[] {
+  const all = listMatrixSlots(shape).flatMap(({ stored }) =>
+    stored.map(({ representation }) => representation),
+  );
   return [...new Set(all.flatMap(({ title, worth }) => (worth === undefined ? [] : [`${title}: ${worth}`])))];
 }
 
-function remarksOf({ shape }: Pick<Subject, "shape">): string[] {
+function listRemarks({ shape }: Pick<Subject, "shape">): string[] {
   if (isDense(shape)) return ["Every matrix has its default representation, so there are no savings."];
   const seen = new Map<string, { matrices: number; scalars: number; worth: string }>();
-  for (const { stored } of matrixSlots(shape))
+  for (const { stored } of listMatrixSlots(shape))
     for (const { matrix, representation } of stored) {
       if (representation.worth === undefined) continue;
       const { title, worth } = representation;
@@ -156,7 +165,7 @@ function remarksOf({ shape }: Pick<Subject, "shape">): string[] {
         scalars: before.scalars + matrix.inputs * matrix.outputs,
       });
     }
-  const all = countModel(denseShape(shape)).total.stored;
+  const all = countModel(createDenseShape(shape)).total.stored;
   return [...seen].map(
     ([title, { matrices, scalars, worth }]) =>
       `${title}, ${matrices} matrices of ${((100 * scalars) / all).toFixed(1)} % of the dense model: ${worth}`,

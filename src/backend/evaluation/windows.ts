@@ -10,7 +10,7 @@ export interface Window {
   readonly to: number;
 }
 
-export function* windowsOf(tokens: number, context: number, stride: number): Generator<Window> {
+export function* createWindows(tokens: number, context: number, stride: number): Generator<Window> {
   let scored = 0;
   for (let start = 0; scored < tokens; start += stride) {
     const from = Math.max(scored, start + 1);
@@ -20,7 +20,7 @@ export function* windowsOf(tokens: number, context: number, stride: number): Gen
   }
 }
 
-/** Splits a window so that each part scores at most `most` tokens: the first window scores more than the following ones. */
-export function* piecesOf({ start, from, to }: Window, most: number): Generator<Window> {
-  for (let at = from; at < to; at += most) yield { start, from: at, to: Math.min(at + most, to) };
+/** Splits a window so that each part scores at most `maxTokens` tokens: the first window scores more than the following ones. */
+export function* splitWindow({ start, from, to }: Window, maxTokens: number): Generator<Window> {
+  for (let at = from; at < to; at += maxTokens) yield { start, from: at, to: Math.min(at + maxTokens, to) };
 }

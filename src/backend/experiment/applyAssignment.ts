@@ -1,8 +1,8 @@
 /** Sets one path, such as `train.learning_rate`, to a value: a sweep point, or a setting of the command line. */
 import { actionKeys } from "../../schema/cellKeys";
-import { otherNames } from "../../schema/experiment";
+import { optionAliases } from "../../schema/experiment";
 import type { Experiment } from "./experiment";
-import { fault, type Place, unknownWord } from "./faults";
+import { createFault, type Place, createUnknownWordFault } from "./faults";
 import { branchable, type Branch, type Find, isActionKey, isBranchable, type Part } from "./parts";
 import { isMap, setValueAt } from "./plainMap";
 
@@ -20,12 +20,12 @@ export function applyAssignment(branch: Branch, assignment: Assignment): void {
     const matching = selectActions(branch, head, rest, assignment);
     if (rest.length === 0 && assignment.value === null)
       branch.actions = branch.actions.filter((part) => !matching.includes(part));
-    else for (const part of matching) assignInto(part, rest, assignment);
+    else for (const part of matching) assignValue(part, rest, assignment);
     return;
   }
   if (!isBranchable(head)) {
     const allowed = [...branchable, ...actionKeys];
-    branch.faults.push(unknownWord(assignment.keyPlace, "path", assignment.path, allowed));
+    branch.faults.push(createUnknownWordFault(assignment.keyPlace, "path", assignment.path, allowed));
     return;
   }
   if (rest.length === 0 && assignment.value === null) {
@@ -35,7 +35,7 @@ export function applyAssignment(branch: Branch, assignment: Assignment): void {
   if (head === "base_model") branch.declarations.delete("model");
   const part = branch.declarations.get(head) ?? { key: head, cell: 0, value: undefined, finds: [] };
   branch.declarations.set(head, part);
-  assignInto(part, rest, assignment);
+  assignValue(part, rest, assignment);
 }
 
 /**
@@ -49,7 +49,7 @@ function selectActions(branch: Branch, head: string, rest: string[], assignment:
     // A variant may have removed the action, so there is nothing to change.
     if (!experiment.actions.some((action) => action.key === head))
       faults.push(
-        fault(assignment.keyPlace, `${assignment.path} changes ${head}, but no cell has that action.`),
+        createFault(assignment.keyPlace, `${assignment.path} changes ${head}, but no cell has that action.`),
       );
     return [];
   }
@@ -57,7 +57,7 @@ function selectActions(branch: Branch, head: string, rest: string[], assignment:
   const selection = index === undefined ? actionsOfKey : actionsOfKey.slice(index, index + 1);
   if (selection.length === 0)
     faults.push(
-      fault(
+      createFault(
         assignment.keyPlace,
         `the ${head} actions are numbered from 0 to ${actionsOfKey.length - 1}, not ${index ?? ""}.`,
       ),
@@ -68,7 +68,7 @@ function selectActions(branch: Branch, head: string, rest: string[], assignment:
   const methods = listMethods(experiment).has(method);
   if (matching.length === 0 && selection.length > 0 && !methods) {
     const available = selection.flatMap(({ value }) => (isMap(value) ? Object.keys(value) : []));
-    faults.push(unknownWord(assignment.keyPlace, "method", method, available, ` in ${head}`));
+    faults.push(createUnknownWordFault(assignment.keyPlace, "method", method, available, ` in ${head}`));
   }
   return matching;
 }
@@ -84,9 +84,9 @@ function listMethods({ actions, declarations }: Experiment): Set<string> {
   return new Set(methods.flat().flatMap((value) => (isMap(value) ? Object.keys(value) : [])));
 }
 
-function assignInto(part: Part, path: readonly string[], assignment: Assignment): void {
+function assignValue(part: Part, path: readonly string[], assignment: Assignment): void {
   const [first = "", ...deeper] = path;
-  const usual = path.length === 0 ? [] : [otherNames[part.key]?.[first] ?? first, ...deeper];
+  const usual = path.length === 0 ? [] : [optionAliases[part.key]?.[first] ?? first, ...deeper];
   part.value = setValueAt(part.value, usual, assignment.value);
   const find: Find = (wantedPath, what) => {
     // Parents of the path were changed here too, but their keys were not written here.

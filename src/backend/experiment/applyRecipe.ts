@@ -1,13 +1,13 @@
 /**
  * Fills in the values of a recipe below everything that the cells, the variant, the sweep and the settings specify.
  */
-import { type RecipeName, recipeGivesWay, recipes } from "../../schema/recipe";
+import { type RecipeName, recipeAlternatives, recipes } from "../../schema/recipe";
 import type { Assignment } from "./applyAssignment";
 import type { Branch, Part } from "./parts";
 import { isMap, mergeMaps, type PlainMap } from "./plainMap";
 
 /** The recipe of a branch: the last contributor decides. An unknown recipe is reported where values are checked. */
-export function recipeOf(
+export function findRecipe(
   { experiment }: Branch,
   variantName: string | undefined,
   assignments: readonly Assignment[],
@@ -22,30 +22,30 @@ export function recipeOf(
 }
 
 /**
- * Puts the recipe below the values of the parts. Returns the parts, including those of `treated`, which are skipped.
+ * Puts the recipe below the values of the parts. Returns the parts, including those of `processed`, which are skipped.
  */
 export function applyRecipe(
   branch: Branch,
   name: RecipeName | undefined,
-  treated: ReadonlySet<Part> = new Set(),
+  processed: ReadonlySet<Part> = new Set(),
 ): ReadonlySet<Part> {
-  if (name === undefined) return treated;
-  const parts = partsOf(branch).filter((part) => !treated.has(part));
+  if (name === undefined) return processed;
+  const parts = listRecipeParts(branch).filter((part) => !processed.has(part));
   for (const part of parts) part.value = mergeMaps(recipes[name][part.key], part.value);
-  return new Set([...treated, ...parts]);
+  return new Set([...processed, ...parts]);
 }
 
 /** Drops an option of the recipe for which a contributor uses an alternative. */
-export function giveWay(branch: Branch, name: RecipeName | undefined): void {
+export function dropOverriddenOptions(branch: Branch, name: RecipeName | undefined): void {
   if (name === undefined) return;
-  for (const part of partsOf(branch)) {
+  for (const part of listRecipeParts(branch)) {
     const { key, value } = part;
     if (!isMap(value)) continue;
     const recipe: PlainMap = recipes[name][key];
     part.value = Object.fromEntries(
       Object.entries(value).filter(([option, optionValue]) => {
-        const rivals = recipeGivesWay[key][option] ?? [];
-        return optionValue !== recipe[option] || !rivals.some((rival) => rival in value);
+        const alternatives = recipeAlternatives[key][option] ?? [];
+        return optionValue !== recipe[option] || !alternatives.some((alternative) => alternative in value);
       }),
     );
   }
@@ -53,7 +53,7 @@ export function giveWay(branch: Branch, name: RecipeName | undefined): void {
 
 type RecipePart = Part & { readonly key: "data" | "train" };
 
-function partsOf({ declarations, actions }: Branch): RecipePart[] {
+function listRecipeParts({ declarations, actions }: Branch): RecipePart[] {
   const data = declarations.get("data");
   const parts = data === undefined ? actions : [data, ...actions];
   return parts.filter((part): part is RecipePart => part.key === "data" || part.key === "train");

@@ -1,6 +1,6 @@
 /** Merges the changes of one variant into the cells. */
 import type { ActionKey } from "../../schema/cellKeys";
-import { fault } from "./faults";
+import { createFault } from "./faults";
 import {
   type Branch,
   type Find,
@@ -8,7 +8,7 @@ import {
   isBranchable,
   mergeInto,
   type Part,
-  useUsualNames,
+  normalizeNames,
 } from "./parts";
 import { isMap } from "./plainMap";
 
@@ -21,7 +21,7 @@ export function applyVariant(branch: Branch, name: string): void {
   for (const [key, change] of Object.entries(changes)) {
     const find: Find = (path, part) => section.find([name, key, ...path], part);
     if (isActionKey(key)) {
-      changeActions(branch, key, useUsualNames(key, change, find, faults), find, name);
+      changeActions(branch, key, normalizeNames(key, change, find, faults), find, name);
       continue;
     }
     // Keys that no variant may have are reported where the variants themselves are checked.
@@ -44,7 +44,7 @@ function changeActions(branch: Branch, key: ActionKey, change: unknown, find: Fi
   if (change === null) branch.actions = branch.actions.filter((part) => part.key !== key);
   else if (targets.length === 0 && place !== undefined)
     branch.faults.push(
-      fault(
+      createFault(
         place,
         `variant ${variant} changes ${key}, but no cell has that action. Add a ${key} cell, and "${key}: null" to the variants without it.`,
       ),
@@ -74,6 +74,9 @@ function changeCompress(branch: Branch, targets: readonly Part[], change: unknow
   else if (targets.length === 1) branch.actions[position] = { key, cell, value: change, finds: [find] };
   else if (place !== undefined)
     branch.faults.push(
-      fault(place, "compress: several cells compress. Write a list here, which then replaces them all."),
+      createFault(
+        place,
+        "compress: several cells compress. Write a list here, which then replaces them all.",
+      ),
     );
 }

@@ -2,26 +2,26 @@
 import { WorkbenchError } from "../../protocol/errors";
 import type { Assignment } from "./applyAssignment";
 import type { Experiment, Path, Section } from "./experiment";
-import { fault } from "./faults";
+import { createFault } from "./faults";
 import { isActionKey } from "./parts";
 import { isMap, type PlainMap } from "./plainMap";
 import { resolve } from "./resolve";
 
 /** More runs from one file are a mistake. */
-export const mostRuns = 1000;
+export const maxRuns = 1000;
 
 /** One dimension of a sweep: a path and its values. */
 export type Axis = readonly Assignment[];
 
-export function variantNames(experiment: Experiment): string[] {
+export function listVariantNames(experiment: Experiment): string[] {
   const value = experiment.declarations.variants?.value;
   return isMap(value) ? Object.keys(value) : [];
 }
 
 /** The sweep of the experiment with the changes of one variant. */
-export function axesOf(experiment: Experiment, variant?: string): Axis[] {
+export function listAxes(experiment: Experiment, variant?: string): Axis[] {
   const axes = new Map<string, Axis>();
-  for (const { value, find } of sweepsOf(experiment, variant))
+  for (const { value, find } of listSweeps(experiment, variant))
     for (const [path, values] of isMap(value) ? Object.entries(value) : []) {
       if (values === null) axes.delete(path);
       if (!Array.isArray(values)) continue;
@@ -37,7 +37,7 @@ export function axesOf(experiment: Experiment, variant?: string): Axis[] {
 }
 
 /** Whether a path leads to a part of the run: its action may be in a later cell, or removed by this variant. */
-export function concerns(
+export function affectsRun(
   path: string,
   steps: readonly { readonly action: string; readonly options: PlainMap }[],
 ): boolean {
@@ -49,15 +49,15 @@ export function concerns(
 }
 
 /** The axes that affect the variant. A sweep of whole actions may include what another axis changes. */
-export function concerningAxes(experiment: Experiment, variant: string | undefined): Axis[] {
-  const axes = axesOf(experiment, variant).filter(({ length }) => length > 0);
+export function selectRelevantAxes(experiment: Experiment, variant: string | undefined): Axis[] {
+  const axes = listAxes(experiment, variant).filter(({ length }) => length > 0);
   if (axes.some(([first]) => isActionKey(first!.path))) return axes;
   const { actions } = resolve(experiment, { variant }).resolved;
   const steps = actions.map(({ key, options }) => ({ action: key, options }));
-  return axes.filter(([first]) => concerns(first!.path, steps));
+  return axes.filter(([first]) => affectsRun(first!.path, steps));
 }
 
-function sweepsOf(
+function listSweeps(
   { declarations }: Experiment,
   variant: string | undefined,
 ): Pick<Section, "value" | "find">[] {
@@ -78,7 +78,7 @@ function sweepsOf(
 }
 
 /** Every combination of one value per axis, the last axis varying fastest; one empty point if there are no axes. */
-export function gridOf(axes: readonly Axis[]): Assignment[][] {
+export function createGrid(axes: readonly Axis[]): Assignment[][] {
   return axes.reduce<Assignment[][]>(
     (points, axis) => points.flatMap((point) => axis.map((value) => [...point, value])),
     [[]],
@@ -90,20 +90,22 @@ export function gridOf(axes: readonly Axis[]): Assignment[][] {
  * planned.
  */
 export function checkBranches(experiment: Experiment): WorkbenchError[] {
-  const names = variantNames(experiment);
+  const names = listVariantNames(experiment);
   const variants = names.length === 0 ? [undefined] : names;
   const runs = variants
-    .map((variant) => concerningAxes(experiment, variant).reduce((product, axis) => product * axis.length, 1))
+    .map((variant) =>
+      selectRelevantAxes(experiment, variant).reduce((product, axis) => product * axis.length, 1),
+    )
     .reduce((sum, each) => sum + each, 0);
-  if (runs > mostRuns) {
+  if (runs > maxRuns) {
     const place = (experiment.declarations.sweep ?? experiment.declarations.variants)?.find([], "key");
-    const message = `variants and sweep make ${runs} runs; the limit for one file is ${mostRuns}. Remove some values.`;
-    if (place !== undefined) return [fault(place, message)];
+    const message = `variants and sweep make ${runs} runs; the limit for one file is ${maxRuns}. Remove some values.`;
+    if (place !== undefined) return [createFault(place, message)];
   }
   return variants.flatMap((variant) => {
     const { faults } = resolve(experiment, { variant });
     if (faults.length > 0) return faults;
-    return axesOf(experiment, variant)
+    return listAxes(experiment, variant)
       .flat()
       .flatMap((value) =>
         resolve(experiment, { variant, sweep: [value] }).faults.map((each) => nameSweepValue(each, value)),

@@ -4,9 +4,9 @@ import type { RunPlan, Step } from "../../protocol/run";
 import { continuedKeys, type SchemaCatalog, trainSchema } from "../../schema/experiment";
 import { parseExperiment } from "./parse";
 import { planRuns } from "./plan";
-import { resolvedYaml } from "./resolvedYaml";
+import { writeResolvedYaml } from "./resolvedYaml";
 import { parseSettings } from "./settings";
-import { stepKey } from "./stepKey";
+import { computeStepKey } from "./stepKey";
 
 /** How far an action of a run has come. */
 export interface StepProgress {
@@ -35,29 +35,29 @@ export function changePlan(
 ): ChangedPlan {
   const set = parseSettings(settings);
   for (const path of Object.keys(set)) refuseOtherPath(path);
-  const text = resolvedYaml(plan, { folder: plan.folder });
+  const text = writeResolvedYaml(plan, { folder: plan.folder });
   const experiment = parseExperiment(text, "config.resolved.yaml", catalog);
-  const [wanted] = planRuns(experiment, { codeVersion, set });
-  if (wanted?.steps.length !== plan.steps.length)
+  const [newPlan] = planRuns(experiment, { codeVersion, set });
+  if (newPlan?.steps.length !== plan.steps.length)
     throw new Error("config.resolved.yaml does not describe its own plan.");
 
   const notices: string[] = [];
   let startsAgain = false;
   const changed = plan.steps.map((step, index): Step => {
     const { earlier, ...rest } = step;
-    const options = continuedOptions(step, wanted.steps[index]!);
+    const options = mergeContinuedOptions(step, newPlan.steps[index]!);
     // After the first change every action starts again, as if the plan had always been this one.
     if (startsAgain) return { ...rest, options: options ?? step.options };
     if (options === undefined) return step;
     const progress = progressOf(step);
     // A training that ended as planned has no use for other intervals.
-    if (progress.finished && endOf(options) === endOf(step.options)) return step;
-    const name = nameOf(plan, step);
+    if (progress.finished && describeEnd(options) === describeEnd(step.options)) return step;
+    const name = formatStepName(plan, step);
     refuseOtherEnd(name, step.options, options, progress);
     startsAgain = true;
     if (progress.trained === 0) return { ...rest, options };
-    notices.push(...scheduleNotice(name, step.options, options, progress.trained));
-    const before = { steps: progress.trained, options: pick(step.options) };
+    notices.push(...createScheduleNotice(name, step.options, options, progress.trained));
+    const before = { steps: progress.trained, options: pickContinued(step.options) };
     return { ...rest, options, earlier: [...(earlier ?? []), before] };
   });
   const first = changed.findIndex((step, index) => step !== plan.steps[index]);
@@ -66,9 +66,9 @@ export function changePlan(
       "invalid-input",
       `${settings.map((setting) => `--set ${setting}`).join(" ")} changes nothing that the run has still to do. To train further, raise train.max_steps.`,
     );
-  const next = { ...plan, steps: changed, sweep: sweepOf(plan, changed) };
+  const next = { ...plan, steps: changed, sweep: updateSweep(plan, changed) };
   const steps = changed.map((step, index) =>
-    index < first ? step : { ...step, key: stepKey(next, index, { codeVersion }) },
+    index < first ? step : { ...step, key: computeStepKey(next, index, { codeVersion }) },
   );
   return { plan: { ...next, steps }, first, notices };
 }
@@ -84,10 +84,10 @@ function refuseOtherPath(path: string): void {
 }
 
 /** The options of the step with what may change taken from the new plan; undefined where nothing changes. */
-function continuedOptions({ action, options }: Step, wanted: Step): Step["options"] | undefined {
+function mergeContinuedOptions({ action, options }: Step, newStep: Step): Step["options"] | undefined {
   if (action !== "train") return undefined;
-  const kept = Object.entries(options).filter(([key]) => !isContinued(key));
-  const next = { ...Object.fromEntries(kept), ...pick(wanted.options) };
+  const fixedOptions = Object.entries(options).filter(([key]) => !isContinued(key));
+  const next = { ...Object.fromEntries(fixedOptions), ...pickContinued(newStep.options) };
   return continuedKeys.every((key) => next[key as keyof typeof next] === options[key]) ? undefined : next;
 }
 
@@ -95,12 +95,12 @@ function isContinued(key: string): key is ContinuedKey {
   return continuedKeys.some((each) => each === key);
 }
 
-function pick(options: Step["options"]): Step["options"] {
+function pickContinued(options: Step["options"]): Step["options"] {
   return Object.fromEntries(Object.entries(options).filter(([key]) => isContinued(key)));
 }
 
 /** When the training ends, in words. */
-function endOf(options: Step["options"]): string {
+function describeEnd(options: Step["options"]): string {
   const { max_steps: steps, num_train_epochs: epochs } = trainSchema.parse(options);
   return steps === undefined ? `${epochs} epochs` : `${steps} steps`;
 }
@@ -112,12 +112,12 @@ function refuseOtherEnd(
   { finished, trained }: StepProgress,
 ): void {
   const [old, next] = [trainSchema.parse(before), trainSchema.parse(after)];
-  if (endOf(before) === endOf(after) || (!finished && trained === 0)) return;
+  if (describeEnd(before) === describeEnd(after) || (!finished && trained === 0)) return;
   const refuse = (why: string) => {
     throw new WorkbenchError("invalid-input", why);
   };
   if (finished && trained === 0)
-    refuse(`${name} has no checkpoint left to continue from. Start a new run with ${endOf(after)}.`);
+    refuse(`${name} has no checkpoint left to continue from. Start a new run with ${describeEnd(after)}.`);
   if (next.max_steps !== undefined) {
     if (next.max_steps <= trained)
       refuse(
@@ -140,7 +140,7 @@ function refuseOtherEnd(
     );
 }
 
-function scheduleNotice(
+function createScheduleNotice(
   name: string,
   before: Step["options"],
   after: Step["options"],
@@ -148,20 +148,21 @@ function scheduleNotice(
 ): string[] {
   const { lr_scheduler_type: type, warmup_steps, warmup_ratio } = trainSchema.parse(after);
   const isConstant = type === "constant" || type === "constant_with_warmup";
-  if (endOf(before) === endOf(after) || (isConstant && (warmup_steps > 0 || warmup_ratio === 0))) return [];
+  if (describeEnd(before) === describeEnd(after) || (isConstant && (warmup_steps > 0 || warmup_ratio === 0)))
+    return [];
   return [
-    `${name} continues after step ${trained} at the learning rates of its ${type} schedule over ${endOf(after)}; the steps before had those of ${endOf(before)}. A run planned with ${endOf(after)} from the start gives other weights.`,
+    `${name} continues after step ${trained} at the learning rates of its ${type} schedule over ${describeEnd(after)}; the steps before had those of ${describeEnd(before)}. A run planned with ${describeEnd(after)} from the start gives other weights.`,
   ];
 }
 
 /** As experiments name it: `train.1` where there are several. */
-function nameOf(plan: RunPlan, step: Step): string {
+function formatStepName(plan: RunPlan, step: Step): string {
   const trains = plan.steps.filter(({ action }) => action === "train");
   return trains.length === 1 ? "train" : `train.${trains.indexOf(step)}`;
 }
 
 /** A swept value that was changed is the new one. */
-function sweepOf({ sweep }: RunPlan, steps: readonly Step[]): RunPlan["sweep"] {
+function updateSweep({ sweep }: RunPlan, steps: readonly Step[]): RunPlan["sweep"] {
   const trains = steps.filter(({ action }) => action === "train");
   return Object.fromEntries(
     Object.entries(sweep).map(([path, value]) => {

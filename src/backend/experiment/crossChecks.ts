@@ -11,17 +11,17 @@ export interface CrossFault {
   readonly message: string;
 }
 
-export function crossFaults(resolved: Resolved): CrossFault[] {
+export function findCrossFaults(resolved: Resolved): CrossFault[] {
   const { data, model, baseModel, actions } = resolved;
   const faults: CrossFault[] = [];
-  if (data !== undefined) faults.push(...dataFaults(data));
+  if (data !== undefined) faults.push(...findDataFaults(data));
   if (model !== undefined && baseModel !== undefined)
     faults.push({
       subject: "base_model",
       path: [],
       message: "and model are both specified; keep one of them",
     });
-  if (model !== undefined && data !== undefined) faults.push(...contextFaults(model, data));
+  if (model !== undefined && data !== undefined) faults.push(...findContextFaults(model, data));
   actions.forEach(({ key, options }, subject) => {
     if (model === undefined && baseModel === undefined)
       faults.push({
@@ -32,7 +32,7 @@ export function crossFaults(resolved: Resolved): CrossFault[] {
     if (key === "train") {
       if (data === undefined)
         faults.push({ subject, path: [], message: "has no text to read; declare data above it" });
-      faults.push(...trainFaults(options, data).map((fault) => ({ subject, ...fault })));
+      faults.push(...findTrainFaults(options, data).map((fault) => ({ subject, ...fault })));
       if (learnsFromOriginal(options) && baseModel === undefined && !actions.some(isShrinking))
         faults.push({
           subject,
@@ -43,7 +43,7 @@ export function crossFaults(resolved: Resolved): CrossFault[] {
     }
     const { perplexity } = options;
     if (key === "evaluate" && isMap(perplexity))
-      faults.push(...strideFaults(perplexity, data).map((found) => ({ subject, ...found })));
+      faults.push(...findStrideFaults(perplexity, data).map((strideFault) => ({ subject, ...strideFault })));
   });
   return faults;
 }
@@ -61,7 +61,7 @@ function learnsFromOriginal({ teacher }: PlainMap): boolean {
  * teacher of later trainings. So a variant that changes the teacher of all train cells does not affect the first
  * training.
  */
-export function withoutEarlyTeachers({ actions, baseModel }: Resolved): Resolved["actions"] {
+export function removeEarlyTeachers({ actions, baseModel }: Resolved): Resolved["actions"] {
   const first = actions.findIndex(isShrinking);
   if (baseModel !== undefined || first < 0) return actions;
   return actions.map((action, i) => {
@@ -71,35 +71,37 @@ export function withoutEarlyTeachers({ actions, baseModel }: Resolved): Resolved
   });
 }
 
-function dataFaults(data: PlainMap): CrossFault[] {
-  const found = (path: Path, message: string): CrossFault => ({ subject: "data", path, message });
+function findDataFaults(data: PlainMap): CrossFault[] {
+  const toFault = (path: Path, message: string): CrossFault => ({ subject: "data", path, message });
   const faults: CrossFault[] = [];
   const sources = ["text", "dataset", "grammar"].filter((key) => data[key] !== undefined);
   // With `text` and its fallback, `grammar` only configures the fallback.
-  const meant =
+  const effectiveSources =
     data.fallback === "grammar"
       ? sources.filter((key) => key !== "grammar" || sources.length === 1)
       : sources;
-  if (meant.length === 0) faults.push(found([], "names no source; specify one of text, dataset, grammar"));
-  if (meant.length > 1) faults.push(found([meant[1]!], `conflicts with ${meant[0]!}; keep one of them`));
+  if (effectiveSources.length === 0)
+    faults.push(toFault([], "names no source; specify one of text, dataset, grammar"));
+  if (effectiveSources.length > 1)
+    faults.push(toFault([effectiveSources[1]!], `conflicts with ${effectiveSources[0]!}; keep one of them`));
   if (data.fallback !== undefined && data.text === undefined)
-    faults.push(found(["fallback"], "applies to text only, and none is specified"));
+    faults.push(toFault(["fallback"], "applies to text only, and none is specified"));
   for (const split of ["validation_text", "test_text"])
     if (data[split] !== undefined && data.text === undefined)
-      faults.push(found([split], "requires text, and none is specified"));
+      faults.push(toFault([split], "requires text, and none is specified"));
   if (data.response_column !== undefined && data.instruction_column === undefined)
-    faults.push(found(["response_column"], "requires instruction_column"));
+    faults.push(toFault(["response_column"], "requires instruction_column"));
   if (data.instruction_column !== undefined && data.response_column === undefined)
-    faults.push(found(["instruction_column"], "requires response_column"));
+    faults.push(toFault(["instruction_column"], "requires response_column"));
   if (data.document_mask === true && data.packing === false)
     faults.push(
-      found(["document_mask"], "has to be false without packing: each sequence is already one document"),
+      toFault(["document_mask"], "has to be false without packing: each sequence is already one document"),
     );
   if (data.packing_strategy === "characters" && data.packing === false)
-    faults.push(found(["packing_strategy"], "configures packing, and packing is false"));
+    faults.push(toFault(["packing_strategy"], "configures packing, and packing is false"));
   if (isMap(data.grammar) && Number(data.grammar.branching) > Number(data.grammar.symbols))
     faults.push(
-      found(["grammar", "branching"], `has to be at most grammar.symbols, ${String(data.grammar.symbols)}`),
+      toFault(["grammar", "branching"], `has to be at most grammar.symbols, ${String(data.grammar.symbols)}`),
     );
   return faults;
 }
@@ -107,7 +109,7 @@ function dataFaults(data: PlainMap): CrossFault[] {
 /** The key of the longest sequence differs between families. */
 const contextKeys = ["max_position_embeddings", "n_positions"];
 
-function contextFaults(model: PlainMap, data: PlainMap): CrossFault[] {
+function findContextFaults(model: PlainMap, data: PlainMap): CrossFault[] {
   const key = contextKeys.find((each) => typeof model[each] === "number");
   if (key === undefined || Number(data.sequence_len) <= Number(model[key])) return [];
   const limit = String(model[key]);
@@ -120,7 +122,7 @@ function contextFaults(model: PlainMap, data: PlainMap): CrossFault[] {
   ];
 }
 
-function trainFaults(train: PlainMap, data: PlainMap | undefined): Omit<CrossFault, "subject">[] {
+function findTrainFaults(train: PlainMap, data: PlainMap | undefined): Omit<CrossFault, "subject">[] {
   const faults: Omit<CrossFault, "subject">[] = [];
   const { max_steps: steps, warmup_steps: warmup } = train;
   if (typeof steps === "number" && typeof warmup === "number" && warmup > steps)
@@ -146,7 +148,7 @@ function trainFaults(train: PlainMap, data: PlainMap | undefined): Omit<CrossFau
   return faults;
 }
 
-function strideFaults(perplexity: PlainMap, data: PlainMap | undefined): Omit<CrossFault, "subject">[] {
+function findStrideFaults(perplexity: PlainMap, data: PlainMap | undefined): Omit<CrossFault, "subject">[] {
   const stride = perplexity.stride;
   const context = perplexity.context ?? data?.sequence_len;
   if (typeof stride !== "number" || typeof context !== "number" || stride <= context) return [];

@@ -3,14 +3,14 @@ import { distance } from "fastest-levenshtein";
 import * as z from "zod";
 import { type ErrorDetails, type Position, WorkbenchError } from "../../protocol/errors";
 import type { Path } from "./experiment";
-import { keysAt, schemaAt } from "./schemaWalk";
+import { listKeysAt, getSchemaAt } from "./schemaWalk";
 
 /** Where a fault can be fixed: in a file, or in an option of the command line. */
 export type Place = Position | { readonly setting: string };
 
 export type Locate = (path: Path, part: "key" | "value") => Place;
 
-export function fault(place: Place, message: string, details: ErrorDetails = {}): WorkbenchError {
+export function createFault(place: Place, message: string, details: ErrorDetails = {}): WorkbenchError {
   if ("setting" in place) return new WorkbenchError("invalid-input", `${place.setting}: ${message}`, details);
   const { file, line, column } = place;
   return new WorkbenchError("invalid-input", `${file}:${line}:${column}: ${message}`, {
@@ -19,27 +19,27 @@ export function fault(place: Place, message: string, details: ErrorDetails = {})
   });
 }
 
-export function unknownWord(
+export function createUnknownWordFault(
   place: Place,
   kind: string,
   word: string,
   allowed: readonly string[],
   where = "",
 ): WorkbenchError {
-  const near = nearest(word, allowed);
+  const near = findNearest(word, allowed);
   const guess = near === undefined ? "" : ` Did you mean "${near}"?`;
   const list = allowed.length === 0 ? "Nothing is allowed here" : `Allowed: ${allowed.join(", ")}`;
   const details = { allowed, ...(near === undefined ? {} : { nearest: near }) };
-  return fault(place, `unknown ${kind} "${word}"${where}.${guess} ${list}.`, details);
+  return createFault(place, `unknown ${kind} "${word}"${where}.${guess} ${list}.`, details);
 }
 
 /** The known word that was most likely meant, if any is close enough to be a typo. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
+export function findNearest(word: string, words: readonly string[]): string | undefined {
   const lower = word.toLowerCase();
   const edits = (candidate: string) =>
     // A substring is a stronger hint than a similar word: `gpu` means webgpu, not cpu.
     word.length >= 3 && candidate.includes(lower) ? 0 : distance(lower, candidate);
-  const ranked = known
+  const ranked = words
     .map((candidate) => ({ candidate, edits: edits(candidate.toLowerCase()) }))
     .sort((a, b) => a.edits - b.edits);
   const best = ranked[0];
@@ -47,7 +47,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best !== undefined && best.edits <= near ? best.candidate : undefined;
 }
 
-export interface Checked {
+export interface CheckContext {
   /** The name of the checked value in messages: `train`. */
   readonly name: string;
   readonly schema: z.ZodType;
@@ -57,31 +57,31 @@ export interface Checked {
   readonly complete: boolean;
 }
 
-export function faultsOf(issues: readonly z.core.$ZodIssue[], checked: Checked): WorkbenchError[] {
+export function toFaults(issues: readonly z.core.$ZodIssue[], checked: CheckContext): WorkbenchError[] {
   // Rules between the keys of a map are not checked while the map has unknown keys.
   const unknown = issues.filter(({ code }) => code === "unrecognized_keys").map(({ path }) => path.join("."));
   return issues
     .filter(({ code, path }) => code !== "custom" || !unknown.includes(path.join(".")))
-    .flatMap((issue) => faultsOfIssue(issue, checked));
+    .flatMap((issue) => toIssueFaults(issue, checked));
 }
 
-function faultsOfIssue(issue: z.core.$ZodIssue, checked: Checked): WorkbenchError[] {
+function toIssueFaults(issue: z.core.$ZodIssue, checked: CheckContext): WorkbenchError[] {
   const { schema, value, locate, complete } = checked;
   const path = issue.path.filter((step) => typeof step !== "symbol");
   const name = [checked.name, ...path].join(".");
-  const actual = valueAt(value, path);
+  const actual = getValueAt(value, path);
   const nestedFaults = (issues: readonly z.core.$ZodIssue[]) =>
-    faultsOf(
+    toFaults(
       issues.map((inner) => ({ ...inner, path: [...path, ...inner.path] })),
       checked,
     );
   const wrong = (rule: string, details: ErrorDetails = {}) =>
-    fault(locate(path, "value"), `${name} has to be ${rule}, not ${show(actual)}.`, details);
+    createFault(locate(path, "value"), `${name} has to be ${rule}, not ${show(actual)}.`, details);
 
   if (issue.code === "unrecognized_keys") {
-    const allowed = keysAt(schema, path, value);
+    const allowed = listKeysAt(schema, path, value);
     return issue.keys.map((key) =>
-      unknownWord(locate([...path, key], "key"), "key", key, allowed, ` in ${name}`),
+      createUnknownWordFault(locate([...path, key], "key"), "key", key, allowed, ` in ${name}`),
     );
   }
   if (issue.code === "invalid_union" && issue.errors.length > 0) {
@@ -89,18 +89,18 @@ function faultsOfIssue(issue: z.core.$ZodIssue, checked: Checked): WorkbenchErro
     const candidates = issue.errors.filter((errors) => !errors.every((error) => rejectsKind(error)));
     if (candidates.length > 0)
       return nestedFaults(candidates.reduce((a, b) => (b.length < a.length ? b : a)));
-    const kinds = issue.errors.flatMap((errors) => errors.filter(rejectsKind).map(expectedKind));
+    const kinds = issue.errors.flatMap((errors) => errors.filter(rejectsKind).map(describeExpectedKind));
     return actual === undefined && !complete ? [] : [wrong([...new Set(kinds)].join(" or "))];
   }
   if (actual === undefined && issue.code !== "custom" && issue.code !== "invalid_key") {
     if (!complete) return [];
     const parent = [checked.name, ...path.slice(0, -1)].join(".");
-    const allowed = issue.code === "invalid_union" ? tags(issue) : undefined;
+    const allowed = issue.code === "invalid_union" ? listTags(issue) : undefined;
     const choice = allowed === undefined ? "" : ` Allowed: ${allowed.join(", ")}.`;
     const place = locate(path.slice(0, -1), "key");
     const missing = path.at(-1);
     return [
-      fault(place, `${parent} needs the key "${missing ?? ""}".${choice}`, {
+      createFault(place, `${parent} needs the key "${missing ?? ""}".${choice}`, {
         missing,
         ...(allowed && { allowed }),
       }),
@@ -109,42 +109,48 @@ function faultsOfIssue(issue: z.core.$ZodIssue, checked: Checked): WorkbenchErro
   switch (issue.code) {
     case "invalid_union":
       return [
-        unknownWord(
+        createUnknownWordFault(
           locate(path, "value"),
           "value",
           show(actual).replaceAll('"', ""),
-          tags(issue),
+          listTags(issue),
           ` of ${name}`,
         ),
       ];
     case "invalid_value": {
       const allowed = issue.values.map(String);
-      return [unknownWord(locate(path, "value"), "value", String(actual), allowed, ` of ${name}`)];
+      return [createUnknownWordFault(locate(path, "value"), "value", String(actual), allowed, ` of ${name}`)];
     }
     case "invalid_type":
-      return [wrong(isWhole(schemaAt(schema, path, value)) ? kinds.int! : expectedKind(issue))];
+      return [wrong(isWhole(getSchemaAt(schema, path, value)) ? kinds.int! : describeExpectedKind(issue))];
     case "too_small":
       return [
-        wrong(bound(issue.origin, issue.inclusive === false ? "more than" : "at least", issue.minimum)),
+        wrong(
+          describeBound(issue.origin, issue.inclusive === false ? "more than" : "at least", issue.minimum),
+        ),
       ];
     case "too_big":
-      return [wrong(bound(issue.origin, issue.inclusive === false ? "less than" : "at most", issue.maximum))];
+      return [
+        wrong(
+          describeBound(issue.origin, issue.inclusive === false ? "less than" : "at most", issue.maximum),
+        ),
+      ];
     case "not_multiple_of":
       return [wrong(`a multiple of ${issue.divisor}`)];
     case "invalid_key": {
       const reason = issue.issues[0]?.message ?? "not a valid name";
-      return [fault(locate(path, "key"), `${name}: ${reason}.`)];
+      return [createFault(locate(path, "key"), `${name}: ${reason}.`)];
     }
     case "invalid_element":
       return nestedFaults(issue.issues);
     default:
       // Custom rules of a schema have complete messages.
       if (issue.code === "custom" && !complete) return [];
-      return [fault(locate(path, "value"), `${name}: ${issue.message.replace(/\.$/, "")}.`)];
+      return [createFault(locate(path, "value"), `${name}: ${issue.message.replace(/\.$/, "")}.`)];
   }
 }
 
-function tags(issue: z.core.$ZodIssueInvalidUnion): string[] {
+function listTags(issue: z.core.$ZodIssueInvalidUnion): string[] {
   return "options" in issue && Array.isArray(issue.options) ? issue.options.map(String) : [];
 }
 
@@ -163,7 +169,7 @@ const kinds: Readonly<Record<string, string>> = {
   null: "null",
 };
 
-function expectedKind(issue: z.core.$ZodIssue): string {
+function describeExpectedKind(issue: z.core.$ZodIssue): string {
   const expected = "expected" in issue ? String(issue.expected) : "something else";
   return kinds[expected] ?? expected;
 }
@@ -172,14 +178,14 @@ function isWhole(schema: z.ZodType | undefined): boolean {
   return schema instanceof z.ZodNumber && schema.format === "safeint";
 }
 
-function bound(origin: string, relation: string, limit: number | bigint): string {
+function describeBound(origin: string, relation: string, limit: number | bigint): string {
   if (origin === "array" || origin === "set") return `a list of ${relation} ${limit} entries`;
   if (origin === "string")
     return limit === 1 && relation === "at least" ? "some text" : `${relation} ${limit} letters`;
   return `${relation} ${limit}`;
 }
 
-export function valueAt(value: unknown, path: Path): unknown {
+export function getValueAt(value: unknown, path: Path): unknown {
   return path.reduce<unknown>(
     (inside, step) =>
       typeof inside === "object" && inside !== null

@@ -1,45 +1,48 @@
 /** Unknown names in a paper cell: the card would silently omit what they refer to. */
 import type { WorkbenchError } from "../../protocol/errors";
-import { variantNames } from "./branches";
+import { listVariantNames } from "./branches";
 import type { Experiment, Path } from "./experiment";
-import { fault, unknownWord } from "./faults";
+import { createFault, createUnknownWordFault } from "./faults";
 import { isMap } from "./plainMap";
-import { scaleNames } from "./scales";
+import { listScaleNames } from "./scales";
 
-export function paperFaults(experiment: Experiment): WorkbenchError[] {
+export function findPaperFaults(experiment: Experiment): WorkbenchError[] {
   const { paper } = experiment.declarations;
   if (paper === undefined || !isMap(paper.value)) return [];
   const { published, questions, controls, baseline, scale } = paper.value;
-  const variants = variantNames(experiment);
+  const variants = listVariantNames(experiment);
   const faults: WorkbenchError[] = [];
-  const check = (kind: string, name: unknown, path: Path, known: readonly string[]) => {
+  const check = (kind: string, name: unknown, path: Path, names: readonly string[]) => {
     // The file of a single run is a part of its experiment, and its paper may name the other parts.
-    if (typeof name !== "string" || known.includes(name) || (kind === "variant" && known.length < 2)) return;
+    if (typeof name !== "string" || names.includes(name) || (kind === "variant" && names.length < 2)) return;
     const place = paper.find(path) ?? paper.find([], "key")!;
-    faults.push(unknownWord(place, kind, name, known, ` in paper.${path.join(".")}`));
+    faults.push(createUnknownWordFault(place, kind, name, names, ` in paper.${path.join(".")}`));
   };
   const entries = (value: unknown) => (Array.isArray(value) ? (value as unknown[]) : []);
   // A point of a sweep is named by its variant with the swept values in brackets.
-  const variantOf = (name: unknown) => (typeof name === "string" ? name.replace(/ \(.*\)$/, "") : name);
+  const getVariant = (name: unknown) => (typeof name === "string" ? name.replace(/ \(.*\)$/, "") : name);
   entries(published).forEach((entry, index) => {
     if (!isMap(entry)) return;
-    check("variant", variantOf(entry.variant), ["published", index, "variant"], variants);
+    check("variant", getVariant(entry.variant), ["published", index, "variant"], variants);
     if (!String(entry.quantity).endsWith("_percent") || baseline !== undefined) return;
     const place = paper.find(["published", index, "quantity"]);
     if (place !== undefined)
       faults.push(
-        fault(place, `${String(entry.quantity)} refers to a baseline. Name its variant in paper.baseline.`),
+        createFault(
+          place,
+          `${String(entry.quantity)} refers to a baseline. Name its variant in paper.baseline.`,
+        ),
       );
   });
   entries(questions).forEach((entry, index) => {
     if (!isMap(entry)) return;
     for (const key of ["variant", "against"])
-      check("variant", variantOf(entry[key]), ["questions", index, key], variants);
+      check("variant", getVariant(entry[key]), ["questions", index, key], variants);
   });
   entries(controls).forEach((entry, index) => {
     if (isMap(entry)) check("variant", entry.variant, ["controls", index, "variant"], variants);
   });
   check("variant", baseline, ["baseline"], variants);
-  check("scale", scale, ["scale"], scaleNames(experiment));
+  check("scale", scale, ["scale"], listScaleNames(experiment));
   return faults;
 }

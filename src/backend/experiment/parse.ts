@@ -4,24 +4,24 @@
  */
 import { InvalidInput, type Position, WorkbenchError } from "../../protocol/errors";
 import { actionKeys, type CellKey, type DeclarationKey, declarationKeys } from "../../schema/cellKeys";
-import { experimentSchema, type ExperimentSchema, type SchemaCatalog } from "../../schema/experiment";
+import { createExperimentSchema, type ExperimentSchema, type SchemaCatalog } from "../../schema/experiment";
 import { checkBranches } from "./branches";
 import { type CellFault, splitCells, type Line, splitLines, maxCharacters } from "../../protocol/cells";
 import type { Action, Cell, Experiment, Path, Section } from "./experiment";
-import { fault, faultsOf, type Locate, unknownWord } from "./faults";
+import { createFault, toFaults, type Locate, createUnknownWordFault } from "./faults";
 import { isMap } from "./plainMap";
-import { paperFaults } from "./paperFaults";
-import { applyScale, chosenScale, scaleNames } from "./scales";
+import { findPaperFaults } from "./paperFaults";
+import { applyScale, findChosenScale, listScaleNames } from "./scales";
 import { readYaml, type YamlDocument } from "./yamlText";
 
-export interface Reading {
+export interface ParseResult {
   readonly experiment: Experiment;
   readonly faults: readonly WorkbenchError[];
 }
 
 /** Returns the experiment, or throws one `InvalidInput` with all faults of the file. */
 export function parseExperiment(text: string, file: string, catalog: SchemaCatalog): Experiment {
-  const { experiment, faults } = readExperiment(text, file, experimentSchema(catalog));
+  const { experiment, faults } = readExperiment(text, file, createExperimentSchema(catalog));
   if (faults.length > 0) throw new InvalidInput(faults);
   return experiment;
 }
@@ -29,13 +29,13 @@ export function parseExperiment(text: string, file: string, catalog: SchemaCatal
 /**
  * The readable part, with all faults in the order of the file: what an editor shows while a file is being written.
  */
-export function readExperiment(text: string, file: string, schema: ExperimentSchema): Reading {
+export function readExperiment(text: string, file: string, schema: ExperimentSchema): ParseResult {
   const faults: WorkbenchError[] = [];
   const empty: Experiment = { file, schema, cells: [], declarations: {}, actions: [], warnings: [] };
   if (text.length > maxCharacters) {
     const place = { file, line: 1, column: 1 };
     const message = `the file has ${text.length} characters; the limit for an experiment is ${maxCharacters}. Keep data in separate files.`;
-    return { experiment: empty, faults: [fault(place, message)] };
+    return { experiment: empty, faults: [createFault(place, message)] };
   }
   const isYaml = /\.ya?ml$/i.test(file);
   const { sources: source, warnings } = isYaml
@@ -48,9 +48,9 @@ export function readExperiment(text: string, file: string, schema: ExperimentSch
     const message = isYaml
       ? "the file is empty. Write keys such as model or train."
       : "the file has no cell. Write a block that starts with ```yaml and contains keys such as model or train.";
-    faults.push(fault({ file, line: 1, column: 1 }, message));
+    faults.push(createFault({ file, line: 1, column: 1 }, message));
   }
-  const sections = source.flatMap((part, index) => sectionsOf(part, index, faults));
+  const sections = source.flatMap((part, index) => readSections(part, index, faults));
   const declarations: Partial<Record<DeclarationKey, Section>> = {};
   for (const section of sections) {
     const { key } = section;
@@ -59,17 +59,20 @@ export function readExperiment(text: string, file: string, schema: ExperimentSch
     if (earlier === undefined) declarations[key] = section;
     else
       faults.push(
-        fault(positionOf(section), `${key} is already declared on line ${earlier.line}. Keep one of them.`),
+        createFault(
+          getPosition(section),
+          `${key} is already declared on line ${earlier.line}. Keep one of them.`,
+        ),
       );
   }
-  const actions = sections.flatMap(actionsOf);
+  const actions = sections.flatMap(splitActions);
   const unscaled: Experiment = { file, schema, cells, declarations, actions, warnings };
-  const choice = chosenScale(unscaled);
-  faults.push(...orderFaults(sections), ...staticFaults(unscaled, sections), ...choice.faults);
-  const scales = scaleNames(unscaled).map((name) => applyScale(unscaled, name));
+  const choice = findChosenScale(unscaled);
+  faults.push(...findOrderFaults(sections), ...findStaticFaults(unscaled, sections), ...choice.faults);
+  const scales = listScaleNames(unscaled).map((name) => applyScale(unscaled, name));
   // Every scale must be valid, whichever is chosen.
   for (const each of scales.length === 0 || choice.name === undefined ? [unscaled, ...scales] : scales)
-    faults.push(...checkBranches(each), ...paperFaults(each));
+    faults.push(...checkBranches(each), ...findPaperFaults(each));
   const experiment = choice.name === undefined ? unscaled : applyScale(unscaled, choice.name);
   return { experiment, faults: sortFaults(faults) };
 }
@@ -88,18 +91,18 @@ function readFences(
   faults: WorkbenchError[],
 ): { sources: CellSource[]; warnings: WorkbenchError[] } {
   const cells = splitCells(text);
-  const placed = ({ line, column, message }: CellFault) => fault({ file, line, column }, `${message}.`);
+  const placed = ({ line, column, message }: CellFault) => createFault({ file, line, column }, `${message}.`);
   faults.push(...cells.faults.map(placed));
   const sources = cells.pieces.flatMap(({ body, firstLine, lastLine }) => {
     if (body === undefined) return [];
     const yaml = text.slice(body.start, body.end);
-    const place = placer(yaml, file, body.firstLine);
+    const place = createPositionMapper(yaml, file, body.firstLine);
     const { documents, faults: wrong } = readYaml(yaml);
-    faults.push(...wrong.map(({ start, message }) => fault(place(start), `${message}.`)));
+    faults.push(...wrong.map(({ start, message }) => createFault(place(start), `${message}.`)));
     const [document, second] = documents;
     if (second !== undefined)
       faults.push(
-        fault(place(second.start), "a cell is one YAML document. Move the second to its own cell."),
+        createFault(place(second.start), "a cell is one YAML document. Move the second to its own cell."),
       );
     return document === undefined ? [] : [{ document, firstLine, lastLine, place }];
   });
@@ -107,9 +110,9 @@ function readFences(
 }
 
 function readDocuments(text: string, file: string, faults: WorkbenchError[]): CellSource[] {
-  const place = placer(text, file, 1);
+  const place = createPositionMapper(text, file, 1);
   const { documents, faults: wrong } = readYaml(text);
-  faults.push(...wrong.map(({ start, message }) => fault(place(start), `${message}.`)));
+  faults.push(...wrong.map(({ start, message }) => createFault(place(start), `${message}.`)));
   return documents
     .filter(({ value }) => value !== null)
     .map((document) => {
@@ -119,7 +122,7 @@ function readDocuments(text: string, file: string, faults: WorkbenchError[]): Ce
 }
 
 /** Maps an offset in a text to the line and column of the file that the text comes from. */
-function placer(text: string, file: string, firstLine: number): (offset: number) => Position {
+function createPositionMapper(text: string, file: string, firstLine: number): (offset: number) => Position {
   const lines: Line[] = splitLines(text);
   return (offset) => {
     let low = 0;
@@ -133,7 +136,7 @@ function placer(text: string, file: string, firstLine: number): (offset: number)
   };
 }
 
-function sectionsOf({ document, place }: CellSource, cell: number, faults: WorkbenchError[]): Section[] {
+function readSections({ document, place }: CellSource, cell: number, faults: WorkbenchError[]): Section[] {
   const { value } = document;
   const allowed: readonly string[] = [...declarationKeys, ...actionKeys];
   const at = (path: Path, part: "key" | "value" = "value") => {
@@ -142,7 +145,7 @@ function sectionsOf({ document, place }: CellSource, cell: number, faults: Workb
   };
   if (value === null || value === undefined) return [];
   if (!isMap(value)) {
-    faults.push(fault(at([])!, `a cell is a map of keys to values. Allowed: ${allowed.join(", ")}.`));
+    faults.push(createFault(at([])!, `a cell is a map of keys to values. Allowed: ${allowed.join(", ")}.`));
     return [];
   }
   return Object.entries(value).flatMap(([key, inside]) => {
@@ -155,13 +158,13 @@ function sectionsOf({ document, place }: CellSource, cell: number, faults: Workb
           find: (path: Path, part: "key" | "value" = "value") => at([key, ...path], part),
         },
       ];
-    faults.push(unknownWord(at([key], "key")!, "key", key, allowed));
+    faults.push(createUnknownWordFault(at([key], "key")!, "key", key, allowed));
     return [];
   });
 }
 
 /** A list of methods is one action per method, so that each is a separate step. */
-function actionsOf(section: Section): Action[] {
+function splitActions(section: Section): Action[] {
   const { key, value, find, cell } = section;
   if (isDeclaration(key)) return [];
   if (key !== "compress" || !Array.isArray(value)) return [{ key, value, find, cell }];
@@ -171,23 +174,23 @@ function actionsOf(section: Section): Action[] {
 }
 
 /** Actions work on the model above them, so a model must come first. */
-function orderFaults(sections: readonly Section[]): WorkbenchError[] {
+function findOrderFaults(sections: readonly Section[]): WorkbenchError[] {
   const first = sections.find(({ key }) => key === "model" || key === "base_model");
   const faults: WorkbenchError[] = [];
   if (first === undefined) return faults;
   for (const section of sections.slice(0, sections.indexOf(first)))
     if (!isDeclaration(section.key))
       faults.push(
-        fault(
-          positionOf(section),
-          `${section.key} comes before any model. Move ${first.key}, on line ${positionOf(first).line}, above it.`,
+        createFault(
+          getPosition(section),
+          `${section.key} comes before any model. Move ${first.key}, on line ${getPosition(first).line}, above it.`,
         ),
       );
   return faults;
 }
 
 /** The faults of a section that do not depend on the variants. */
-function staticFaults(experiment: Experiment, sections: readonly Section[]): WorkbenchError[] {
+function findStaticFaults(experiment: Experiment, sections: readonly Section[]): WorkbenchError[] {
   const { variants, scales } = experiment.declarations;
   const hasBranches = variants !== undefined || scales !== undefined;
   return sections.flatMap((section) => {
@@ -197,16 +200,16 @@ function staticFaults(experiment: Experiment, sections: readonly Section[]): Wor
     if (result.success) return [];
     const locate: Locate = (path, part) =>
       section.find(path, part) ??
-      (path.length === 0 ? positionOf(section) : locate(path.slice(0, -1), "key"));
+      (path.length === 0 ? getPosition(section) : locate(path.slice(0, -1), "key"));
     // Cells that are joined later are checked again then, with all their keys and the rules between them.
     const complete =
       ["name", "folder", "scale", "scales", "variants", "sweep", "paper"].includes(key) ||
       (!hasBranches && key !== "model");
-    return faultsOf(result.error.issues, { name: key, schema, value, locate, complete });
+    return toFaults(result.error.issues, { name: key, schema, value, locate, complete });
   });
 }
 
-function positionOf(section: Section): Position {
+function getPosition(section: Section): Position {
   return section.find([], "key")!;
 }
 

@@ -4,11 +4,11 @@
  */
 import type { WorkbenchError } from "../../protocol/errors";
 import { type ActionKey, actionKeys, type CellKey } from "../../schema/cellKeys";
-import { otherNames } from "../../schema/experiment";
+import { optionAliases } from "../../schema/experiment";
 import type { Experiment, Path, Section } from "./experiment";
-import { fault, faultsOf, type Locate, type Place } from "./faults";
+import { createFault, toFaults, type Locate, type Place } from "./faults";
 import { isMap, mergeMaps, type PlainMap } from "./plainMap";
-import { schemaAt } from "./schemaWalk";
+import { getSchemaAt } from "./schemaWalk";
 
 export type Find = (path: Path, part: "key" | "value") => Place | undefined;
 
@@ -40,27 +40,29 @@ export function isActionKey(key: string): key is ActionKey {
   return (actionKeys as readonly string[]).includes(key);
 }
 
-export function partOf(section: Section, faults: WorkbenchError[]): Part {
+export function createPart(section: Section, faults: WorkbenchError[]): Part {
   const find: Find = (path, part) => section.find(path, part);
-  const value = useUsualNames(section.key, section.value, find, faults);
+  const value = normalizeNames(section.key, section.value, find, faults);
   return { key: section.key, cell: section.cell, value, finds: [find] };
 }
 
 /** Replaces alternative names of options by the usual ones. */
-export function useUsualNames(key: CellKey, value: unknown, find: Find, faults: WorkbenchError[]): unknown {
-  const names = otherNames[key];
+export function normalizeNames(key: CellKey, value: unknown, find: Find, faults: WorkbenchError[]): unknown {
+  const names = optionAliases[key];
   if (names === undefined || !isMap(value)) return value;
   const options = { ...value };
-  for (const [other, usual] of Object.entries(names)) {
-    if (!(other in value)) continue;
-    if (usual in value && value[usual] !== value[other]) {
-      const place = find([other], "key");
+  for (const [alias, canonicalName] of Object.entries(names)) {
+    if (!(alias in value)) continue;
+    if (canonicalName in value && value[canonicalName] !== value[alias]) {
+      const place = find([alias], "key");
       if (place !== undefined)
-        faults.push(fault(place, `${other} and ${usual} are two names of one option. Keep one of them.`));
+        faults.push(
+          createFault(place, `${alias} and ${canonicalName} are two names of one option. Keep one of them.`),
+        );
     }
-    options[usual] = value[other];
+    options[canonicalName] = value[alias];
     // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- the name comes from a fixed table
-    delete options[other];
+    delete options[alias];
   }
   return options;
 }
@@ -75,10 +77,10 @@ export function mergeInto(part: Part, change: unknown, find: Find): void {
  * that nobody wrote is missing from the cell.
  */
 export function locateIn(part: Part): Locate {
-  const names = Object.entries(otherNames[part.key] ?? {});
+  const names = Object.entries(optionAliases[part.key] ?? {});
   const locate: Locate = (path, what) => {
-    const other = names.find(([, usual]) => usual === path[0])?.[0];
-    const spellings = other === undefined ? [path] : [path, [other, ...path.slice(1)]];
+    const alias = names.find(([, canonicalName]) => canonicalName === path[0])?.[0];
+    const spellings = alias === undefined ? [path] : [path, [alias, ...path.slice(1)]];
     const oldestFirst = path.length === 0 && what === "key";
     for (const find of oldestFirst ? part.finds : part.finds.toReversed())
       for (const spelling of spellings) {
@@ -97,7 +99,7 @@ export function checkPart(branch: Branch, part: Part | undefined): unknown {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const checked = { name: part.key, schema, value, locate: locateIn(part), complete: true };
-  branch.faults.push(...faultsOf(result.error.issues, checked));
+  branch.faults.push(...toFaults(result.error.issues, checked));
   return undefined;
 }
 
@@ -113,7 +115,7 @@ export function checkModel(branch: Branch, part: Part | undefined, tokenized: bo
     tokenized &&
     isMap(value) &&
     !("vocab_size" in value) &&
-    schemaAt(schema, ["vocab_size"], value) !== undefined;
+    getSchemaAt(schema, ["vocab_size"], value) !== undefined;
   if (!open) return checkPart(branch, part) as PlainMap | undefined;
   const model = checkPart(branch, { ...part, value: { ...value, vocab_size: anyVocabulary } });
   if (!isMap(model)) return undefined;

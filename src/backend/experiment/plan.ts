@@ -3,13 +3,13 @@ import { posix } from "node:path";
 import { InvalidInput, type WorkbenchError } from "../../protocol/errors";
 import type { RunPlan, Step } from "../../protocol/run";
 import type { Assignment } from "./applyAssignment";
-import { concerningAxes, concerns, gridOf, variantNames } from "./branches";
-import { withoutEarlyTeachers } from "./crossChecks";
+import { selectRelevantAxes, affectsRun, createGrid, listVariantNames } from "./branches";
+import { removeEarlyTeachers } from "./crossChecks";
 import type { Experiment, Resolved } from "./experiment";
-import { fault, unknownWord } from "./faults";
+import { createFault, createUnknownWordFault } from "./faults";
 import { isMap, type PlainMap } from "./plainMap";
 import { resolve } from "./resolve";
-import { runName } from "./runName";
+import { createRunName } from "./runName";
 import { selectScale } from "./scales";
 import { addStepKeys } from "./stepKey";
 
@@ -31,45 +31,50 @@ export interface PlanOptions {
 }
 
 /** All runs of an experiment in execution order. Throws one `InvalidInput` with all faults of any run. */
-export function planRuns(read: Experiment, options: PlanOptions): RunPlan[] {
+export function planRuns(original: Experiment, options: PlanOptions): RunPlan[] {
   const scale = options.set?.["scale"];
-  const experiment = scale === undefined ? read : selectScale(read, scale, { setting: "--set scale" });
-  const names = variantNames(experiment);
+  const experiment =
+    scale === undefined ? original : selectScale(original, scale, { setting: "--set scale" });
+  const names = listVariantNames(experiment);
   const { variant: onlyVariant } = options;
   if (onlyVariant !== undefined && !names.includes(onlyVariant))
     throw new InvalidInput([
       names.length === 0
-        ? fault(
+        ? createFault(
             { setting: `--variant ${onlyVariant}` },
             `${experiment.file} has no variants. Leave the option out.`,
           )
-        : unknownWord({ setting: "--variant" }, "variant", onlyVariant, names),
+        : createUnknownWordFault({ setting: "--variant" }, "variant", onlyVariant, names),
     ]);
 
   const file = (options.file ?? experiment.file).replaceAll("\\", "/");
-  const settings = settingsOf(options);
+  const settings = listAssignments(options);
   const set = new Set(settings.map(({ path }) => path));
   const variants = onlyVariant !== undefined ? [onlyVariant] : names.length > 0 ? names : [undefined];
   const faults = new Map<string, WorkbenchError>();
   const plans: RunPlan[] = [];
   for (const variant of variants) {
-    const axes = concerningAxes(experiment, variant).filter(([first]) => !set.has(first!.path));
+    const axes = selectRelevantAxes(experiment, variant).filter(([first]) => !set.has(first!.path));
     const keys = new Set<string>();
-    for (const point of gridOf(axes)) {
-      const { resolved, faults: found } = resolve(experiment, { variant, sweep: point, settings });
-      for (const each of found) faults.set(each.message, each);
-      if (found.length > 0) continue;
-      const steps = stepsOf(resolved, options.throughCell ?? Infinity);
-      const sweep = point.filter(({ path }) => concerns(path, steps));
+    for (const point of createGrid(axes)) {
+      const { resolved, faults: branchFaults } = resolve(experiment, { variant, sweep: point, settings });
+      for (const each of branchFaults) faults.set(each.message, each);
+      if (branchFaults.length > 0) continue;
+      const steps = createSteps(resolved, options.throughCell ?? Infinity);
+      const sweep = point.filter(({ path }) => affectsRun(path, steps));
       const relevant = sweep.filter(({ path }) =>
         axes.some((axis) => axis.length > 1 && axis[0]?.path === path),
       );
-      const name = runName(nameOf(experiment, file), names.length > 1 ? variant : undefined, relevant);
+      const name = createRunName(
+        getExperimentName(experiment, file),
+        names.length > 1 ? variant : undefined,
+        relevant,
+      );
       // A variant without the swept action gives the same run at every point of that axis.
       const key = JSON.stringify(sweep.map(({ path, value }) => [path, value]));
       if (keys.has(key)) continue;
       keys.add(key);
-      const plan = planOf(experiment, resolved, { name, file, variant: variant ?? "", sweep, steps });
+      const plan = createPlan(experiment, resolved, { name, file, variant: variant ?? "", sweep, steps });
       plans.push(addStepKeys(plan, { codeVersion: options.codeVersion }));
     }
   }
@@ -77,7 +82,7 @@ export function planRuns(read: Experiment, options: PlanOptions): RunPlan[] {
   return makeNamesUnique(plans);
 }
 
-function settingsOf(options: PlanOptions): Assignment[] {
+function listAssignments(options: PlanOptions): Assignment[] {
   const others = Object.entries(options.set ?? {}).filter(([path]) => path !== "scale");
   const assignments = others.map(([path, value]): Assignment => {
     const place = { setting: `--set ${path}` };
@@ -91,13 +96,13 @@ function settingsOf(options: PlanOptions): Assignment[] {
   return [...assignments, ...overrides];
 }
 
-function stepsOf(resolved: Resolved, lastCell: number): Step[] {
-  return withoutEarlyTeachers(resolved)
+function createSteps(resolved: Resolved, lastCell: number): Step[] {
+  return removeEarlyTeachers(resolved)
     .filter(({ cell }) => cell <= lastCell)
     .map(({ key, options }, index) => ({ index, action: key, options, key: "" }));
 }
 
-interface Chosen {
+interface PlanParts {
   readonly name: string;
   readonly file: string;
   readonly variant: string;
@@ -105,14 +110,14 @@ interface Chosen {
   readonly steps: readonly Step[];
 }
 
-function planOf(experiment: Experiment, resolved: Resolved, chosen: Chosen): RunPlan {
+function createPlan(experiment: Experiment, resolved: Resolved, planParts: PlanParts): RunPlan {
   const { data, model, baseModel, seed, device } = resolved;
-  const { name, file, variant, sweep, steps } = chosen;
+  const { name, file, variant, sweep, steps } = planParts;
   const paper = experiment.declarations.paper?.value;
   return {
     experiment: file,
     name,
-    folder: folderOf(experiment, file),
+    folder: resolveFolder(experiment, file),
     variant,
     ...(experiment.scale === undefined ? {} : { scale: experiment.scale }),
     sweep: Object.fromEntries(sweep.map(({ path, value }) => [path, value])),
@@ -126,19 +131,19 @@ function planOf(experiment: Experiment, resolved: Resolved, chosen: Chosen): Run
   };
 }
 
-function nameOf({ declarations: { name }, scale }: Experiment, file: string): string {
+function getExperimentName({ declarations: { name }, scale }: Experiment, file: string): string {
   if (typeof name?.value === "string") return name.value;
-  const own = posix.basename(file).replace(/(\.lathe)?\.(md|ya?ml)$/i, "");
-  return scale === undefined ? own : `${own}-${scale}`;
+  const baseName = posix.basename(file).replace(/(\.lathe)?\.(md|ya?ml)$/i, "");
+  return scale === undefined ? baseName : `${baseName}-${scale}`;
 }
 
 /** The folder of the file, or the one it names, with forward slashes, which every platform reads. */
-function folderOf({ declarations: { folder } }: Experiment, file: string): string {
-  const own = posix.dirname(file);
-  if (typeof folder?.value !== "string") return own;
+function resolveFolder({ declarations: { folder } }: Experiment, file: string): string {
+  const fileFolder = posix.dirname(file);
+  if (typeof folder?.value !== "string") return fileFolder;
   const overrides = folder.value.replaceAll("\\", "/");
   const absolute = posix.isAbsolute(overrides) || /^[a-z]:\//i.test(overrides);
-  return absolute ? posix.normalize(overrides) : posix.join(own, overrides);
+  return absolute ? posix.normalize(overrides) : posix.join(fileFolder, overrides);
 }
 
 function makeNamesUnique(plans: readonly RunPlan[]): RunPlan[] {

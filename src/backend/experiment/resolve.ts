@@ -5,12 +5,12 @@ import type { BaseModel } from "../../schema/baseModel";
 import type { WorkbenchError } from "../../protocol/errors";
 import type { ActionKey } from "../../schema/cellKeys";
 import { applyAssignment, type Assignment } from "./applyAssignment";
-import { applyRecipe, giveWay, recipeOf } from "./applyRecipe";
+import { applyRecipe, dropOverriddenOptions, findRecipe } from "./applyRecipe";
 import { applyVariant } from "./applyVariant";
-import { crossFaults } from "./crossChecks";
+import { findCrossFaults } from "./crossChecks";
 import type { Experiment, Resolved } from "./experiment";
-import { fault } from "./faults";
-import { type Branch, branchable, checkModel, checkPart, locateIn, partOf } from "./parts";
+import { createFault } from "./faults";
+import { type Branch, branchable, checkModel, checkPart, locateIn, createPart } from "./parts";
 import { isMap, type PlainMap } from "./plainMap";
 
 export interface Choice {
@@ -27,18 +27,18 @@ export function resolve(
   const { declarations, faults } = branch;
   for (const key of branchable) {
     const section = experiment.declarations[key];
-    if (section !== undefined) declarations.set(key, partOf(section, faults));
+    if (section !== undefined) declarations.set(key, createPart(section, faults));
   }
-  branch.actions = experiment.actions.map((action) => partOf(action, faults));
+  branch.actions = experiment.actions.map((action) => createPart(action, faults));
   const assignments = [...(choice.sweep ?? []), ...(choice.settings ?? [])];
-  const recipe = recipeOf(branch, choice.variant, assignments);
+  const recipe = findRecipe(branch, choice.variant, assignments);
   // Applied below the cells, so that a variant's null removes a value of the recipe.
   const treated = applyRecipe(branch, recipe);
   if (choice.variant !== undefined) applyVariant(branch, choice.variant);
   for (const assignment of assignments) applyAssignment(branch, assignment);
   // Also applied to parts that only the variant or a setting adds.
   applyRecipe(branch, recipe, treated);
-  giveWay(branch, recipe);
+  dropOverriddenOptions(branch, recipe);
   checkPart(branch, declarations.get("recipe"));
 
   const { actions } = branch;
@@ -56,12 +56,12 @@ export function resolve(
   };
   // Rules between cells are meaningful only if every cell is valid by itself.
   if (faults.length > 0) return { resolved, faults };
-  for (const { subject, path, message } of crossFaults(resolved)) {
+  for (const { subject, path, message } of findCrossFaults(resolved)) {
     const part = typeof subject === "number" ? actions[subject] : declarations.get(subject);
     if (part === undefined) continue;
     const where = choice.variant === undefined ? "" : ` (variant ${choice.variant})`;
     const name = [part.key, ...path].join(".");
-    faults.push(fault(locateIn(part)(path, "value"), `${name} ${message}${where}.`));
+    faults.push(createFault(locateIn(part)(path, "value"), `${name} ${message}${where}.`));
   }
   return { resolved, faults };
 }

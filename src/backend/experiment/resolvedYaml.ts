@@ -10,20 +10,20 @@ export interface ResolvedYamlOptions {
 }
 
 /** All changes have been applied, so each scale is empty; the paper names the scale of its numbers. */
-function scaleOf({ scale, paper }: RunPlan): object {
+function createScales({ scale, paper }: RunPlan): object {
   if (scale === undefined) return {};
   const names = [scale, paper?.["scale"]].filter((name) => typeof name === "string");
   return { scale, scales: Object.fromEntries(names.map((name) => [name, {}])) };
 }
 
-export function resolvedYaml(plan: RunPlan, { folder }: ResolvedYamlOptions): string {
+export function writeResolvedYaml(plan: RunPlan, { folder }: ResolvedYamlOptions): string {
   const sweep = Object.entries(plan.sweep).map(([path, value]) => [path, [value]]);
   const head = {
     name: plan.name,
     folder,
     seed: plan.seed,
     device: plan.device,
-    ...scaleOf(plan),
+    ...createScales(plan),
     ...(plan.variant === "" ? {} : { variants: { [plan.variant]: {} } }),
     ...(sweep.length === 0 ? {} : { sweep: Object.fromEntries(sweep) as unknown }),
   };

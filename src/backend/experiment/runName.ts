@@ -1,8 +1,8 @@
 /** Short names for runs, valid as folder names on every platform: `first-grouped-lr0.001-seed2`. */
 
-const longest = 80;
+const maxLength = 80;
 
-export function runName(
+export function createRunName(
   experiment: string,
   variant: string | undefined,
   sweep: readonly { readonly path: string; readonly value: unknown }[],
@@ -15,7 +15,7 @@ export function runName(
       .map(toPlainText)
       .filter(Boolean)
       .join("-")
-      .slice(0, longest)
+      .slice(0, maxLength)
       .replace(/[.-]+$/, "") || "run"
   );
 }

@@ -2,32 +2,35 @@
 import type { WorkbenchError } from "../../protocol/errors";
 import { type DeclarationKey, declarationKeys } from "../../schema/cellKeys";
 import type { Action, Experiment, Path, Section } from "./experiment";
-import { fault, type Place, unknownWord } from "./faults";
-import { isActionKey, useUsualNames } from "./parts";
+import { createFault, type Place, createUnknownWordFault } from "./faults";
+import { isActionKey, normalizeNames } from "./parts";
 import { isMap, mergeMaps } from "./plainMap";
 
-export function scaleNames({ declarations: { scales } }: Experiment): string[] {
+export function listScaleNames({ declarations: { scales } }: Experiment): string[] {
   return isMap(scales?.value) ? Object.keys(scales.value) : [];
 }
 
 /** A parsed experiment at another of its scales. Throws for an unknown name. */
 export function selectScale(experiment: Experiment, name: unknown, place: Place): Experiment {
   const original = experiment.unscaled ?? experiment;
-  const names = scaleNames(original);
+  const names = listScaleNames(original);
   if (typeof name === "string" && names.includes(name)) return applyScale(original, name);
-  if (names.length === 0) throw fault(place, `${experiment.file} has no scales. Leave the setting out.`);
-  throw unknownWord(place, "scale", String(name), names);
+  if (names.length === 0)
+    throw createFault(place, `${experiment.file} has no scales. Leave the setting out.`);
+  throw createUnknownWordFault(place, "scale", String(name), names);
 }
 
 /** The scale that the file chooses, and the faults of the choice. */
-export function chosenScale(experiment: Experiment): { name?: string; faults: WorkbenchError[] } {
+export function findChosenScale(experiment: Experiment): { name?: string; faults: WorkbenchError[] } {
   const { scale } = experiment.declarations;
   if (typeof scale?.value !== "string") return { faults: [] };
-  const names = scaleNames(experiment);
+  const names = listScaleNames(experiment);
   if (names.includes(scale.value)) return { name: scale.value, faults: [] };
   const place = scale.find([])!;
-  if (names.length > 0) return { faults: [unknownWord(place, "scale", scale.value, names)] };
-  return { faults: [fault(place, "scale selects one of scales, but none are declared. Add a scales cell.")] };
+  if (names.length > 0) return { faults: [createUnknownWordFault(place, "scale", scale.value, names)] };
+  return {
+    faults: [createFault(place, "scale selects one of scales, but none are declared. Add a scales cell.")],
+  };
 }
 
 export function applyScale(experiment: Experiment, name: string): Experiment {
@@ -61,7 +64,7 @@ export function applyScale(experiment: Experiment, name: string): Experiment {
 function mergeSection(base: Section, change: unknown, find: Section["find"]): Section {
   const first = (finds: readonly Section["find"][]) => (path: Path, part?: "key" | "value") =>
     finds.map((each) => each(path, part)).find((place) => place !== undefined);
-  const usual = (value: unknown) => useUsualNames(base.key, value, () => undefined, []);
+  const usual = (value: unknown) => normalizeNames(base.key, value, () => undefined, []);
   return {
     ...base,
     // A variant is a change of the cells: null in it removes something from them, so it is preserved here.

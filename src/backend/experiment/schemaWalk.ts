@@ -3,7 +3,7 @@ import * as z from "zod";
 import type { Path } from "./experiment";
 
 /** The schema and the schemas it wraps, from the outside in: default and description may be on any of them. */
-export function layersOf(schema: z.ZodType): readonly z.ZodType[] {
+export function listLayers(schema: z.ZodType): readonly z.ZodType[] {
   if (
     schema instanceof z.ZodOptional ||
     schema instanceof z.ZodDefault ||
@@ -11,22 +11,22 @@ export function layersOf(schema: z.ZodType): readonly z.ZodType[] {
     schema instanceof z.ZodNullable ||
     schema instanceof z.ZodReadonly
   )
-    return [schema, ...layersOf(schema.unwrap() as z.ZodType)];
-  return schema instanceof z.ZodPipe ? [schema, ...layersOf(schema.in as z.ZodType)] : [schema];
+    return [schema, ...listLayers(schema.unwrap() as z.ZodType)];
+  return schema instanceof z.ZodPipe ? [schema, ...listLayers(schema.in as z.ZodType)] : [schema];
 }
 
 /** The schema without wrappers that only make a value optional. */
 export function unwrap(schema: z.ZodType): z.ZodType {
-  return layersOf(schema).at(-1)!;
+  return listLayers(schema).at(-1)!;
 }
 
-export function descriptionOf(schema: z.ZodType): string | undefined {
-  return layersOf(schema).find(({ description }) => description !== undefined)?.description;
+export function getDescription(schema: z.ZodType): string | undefined {
+  return listLayers(schema).find(({ description }) => description !== undefined)?.description;
 }
 
 /** The schema at a path; `value` selects the branch of a choice. Undefined if no value is allowed. */
-export function schemaAt(schema: z.ZodType, path: Path, value: unknown): z.ZodType | undefined {
-  const here = branch(schema, value);
+export function getSchemaAt(schema: z.ZodType, path: Path, value: unknown): z.ZodType | undefined {
+  const here = selectBranch(schema, value);
   const [step, ...rest] = path;
   if (step === undefined) return here;
   const inside =
@@ -34,36 +34,36 @@ export function schemaAt(schema: z.ZodType, path: Path, value: unknown): z.ZodTy
   if (here instanceof z.ZodObject) {
     const shape = here.shape as Record<string, z.ZodType>;
     const next = Object.hasOwn(shape, step) ? shape[step] : undefined;
-    return next === undefined ? undefined : schemaAt(next, rest, inside);
+    return next === undefined ? undefined : getSchemaAt(next, rest, inside);
   }
-  if (here instanceof z.ZodRecord) return schemaAt(here.valueType as z.ZodType, rest, inside);
+  if (here instanceof z.ZodRecord) return getSchemaAt(here.valueType as z.ZodType, rest, inside);
   if (here instanceof z.ZodArray && typeof step === "number")
-    return schemaAt(here.element as z.ZodType, rest, inside);
+    return getSchemaAt(here.element as z.ZodType, rest, inside);
   return undefined;
 }
 
 /** The keys that an object may have at a path, for messages. */
-export function keysAt(schema: z.ZodType, path: Path, value: unknown): string[] {
-  const here = schemaAt(schema, path, value);
-  return here instanceof z.ZodObject ? optionsOf(here).map(([key]) => key) : [];
+export function listKeysAt(schema: z.ZodType, path: Path, value: unknown): string[] {
+  const here = getSchemaAt(schema, path, value);
+  return here instanceof z.ZodObject ? listOptions(here).map(([key]) => key) : [];
 }
 
 /** The documented keys of an object: keys without a description are only tolerated, unless none has one. */
-export function optionsOf(schema: z.ZodObject): readonly (readonly [key: string, option: z.ZodType])[] {
+export function listOptions(schema: z.ZodObject): readonly (readonly [key: string, option: z.ZodType])[] {
   const options = Object.entries<z.ZodType>(schema.shape);
-  const described = options.filter(([, option]) => descriptionOf(option) !== undefined);
+  const described = options.filter(([, option]) => getDescription(option) !== undefined);
   return described.length > 0 ? described : options;
 }
 
 /** The branch of a choice for a value: by its tag if it has one, otherwise by its kind. */
-function branch(schema: z.ZodType, value: unknown): z.ZodType {
+function selectBranch(schema: z.ZodType, value: unknown): z.ZodType {
   const here = unwrap(schema);
   if (!(here instanceof z.ZodUnion)) return here;
-  const options = (here.options as z.ZodType[]).map((option) => branch(option, value));
+  const options = (here.options as z.ZodType[]).map((option) => selectBranch(option, value));
   const tag = here instanceof z.ZodDiscriminatedUnion ? here.def.discriminator : undefined;
   const candidates =
     tag === undefined
-      ? options.find((option) => kindOf(option) === kindOfValue(value))
+      ? options.find((option) => getKind(option) === getValueKind(value))
       : options.find((option) => hasTag(option, tag, (value as Record<string, unknown> | undefined)?.[tag]));
   return candidates ?? here;
 }
@@ -74,12 +74,12 @@ function hasTag(option: z.ZodType, key: string, tag: unknown): boolean {
   return literal?.safeParse(tag).success === true;
 }
 
-function kindOf(schema: z.ZodType): string {
+function getKind(schema: z.ZodType): string {
   if (schema instanceof z.ZodObject || schema instanceof z.ZodRecord) return "map";
   return schema instanceof z.ZodArray ? "list" : "scalar";
 }
 
-function kindOfValue(value: unknown): string {
+function getValueKind(value: unknown): string {
   if (Array.isArray(value)) return "list";
   return typeof value === "object" && value !== null ? "map" : "scalar";
 }

@@ -20,7 +20,7 @@ export interface KeyInputs {
  * The key of the step at `index`. It includes the earlier steps that change the model; evaluations, exports and
  * reports do not. The device is not included: a result of one device is valid on another.
  */
-export function stepKey(plan: RunPlan, index: number, inputs: KeyInputs): string {
+export function computeStepKey(plan: RunPlan, index: number, inputs: KeyInputs): string {
   const before = plan.steps
     .slice(0, index)
     .filter(({ action }) => action === "train" || action === "compress");
@@ -36,22 +36,25 @@ export function stepKey(plan: RunPlan, index: number, inputs: KeyInputs): string
     seed: plan.seed,
     steps: steps.map(({ action, options, earlier }) => ({ action, options, earlier })),
   };
-  return createHash("sha256").update(canonicalJson(content)).digest("hex");
+  return createHash("sha256").update(toCanonicalJson(content)).digest("hex");
 }
 
 /** The plan with the keys for these inputs. */
 export function addStepKeys(plan: RunPlan, inputs: KeyInputs): RunPlan {
-  const steps = plan.steps.map((step, index): Step => ({ ...step, key: stepKey(plan, index, inputs) }));
+  const steps = plan.steps.map((step, index): Step => ({
+    ...step,
+    key: computeStepKey(plan, index, inputs),
+  }));
   return { ...plan, steps };
 }
 
 /** JSON that does not depend on the order of keys; keys without a value are left out. */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+export function toCanonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(toCanonicalJson).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value ?? null);
   const entries = Object.entries(value)
     .filter(([, inside]) => inside !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, inside]) => `${JSON.stringify(key)}:${canonicalJson(inside)}`);
+    .map(([key, inside]) => `${JSON.stringify(key)}:${toCanonicalJson(inside)}`);
   return `{${entries.join(",")}}`;
 }

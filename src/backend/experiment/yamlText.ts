@@ -16,23 +16,23 @@ import {
 } from "yaml";
 import type { Path } from "./experiment";
 
-const deepest = 64;
-const mostAliases = 100;
+const maxDepth = 64;
+const maxAliases = 100;
 
-export interface Found {
+export interface TextSpan {
   /** Offsets in the text, excluding the end. */
   readonly start: number;
   readonly end: number;
 }
 
-export interface YamlFault extends Found {
+export interface YamlFault extends TextSpan {
   readonly message: string;
 }
 
-export interface YamlDocument extends Found {
+export interface YamlDocument extends TextSpan {
   readonly value: unknown;
   /** The position of a value, or of its key. */
-  find(path: Path, part?: "key" | "value"): Found | undefined;
+  find(path: Path, part?: "key" | "value"): TextSpan | undefined;
 }
 
 export function readYaml(text: string): { documents: YamlDocument[]; faults: YamlFault[] } {
@@ -41,8 +41,8 @@ export function readYaml(text: string): { documents: YamlDocument[]; faults: Yam
   for (const lexeme of new Lexer().lex(text)) {
     tokens.push(...parser.next(lexeme));
     // The parser keeps open values in a list, but composing them recurses, and a stack overflow kills the process.
-    if (parser.stack.length <= deepest) continue;
-    const message = `values nest deeper than ${deepest} levels. Flatten them`;
+    if (parser.stack.length <= maxDepth) continue;
+    const message = `values nest deeper than ${maxDepth} levels. Flatten them`;
     return { documents: [], faults: [{ start: parser.offset, end: parser.offset, message }] };
   }
   tokens.push(...parser.end());
@@ -58,19 +58,19 @@ export function readYaml(text: string): { documents: YamlDocument[]; faults: Yam
     }));
     if (broken.length > 0) faults.push(...broken.slice(0, 3));
     else {
-      const wrong = wordFaults(document.contents);
+      const wrong = findWordFaults(document.contents);
       faults.push(...wrong);
-      if (wrong.length === 0) documents.push(documentOf(document, faults));
+      if (wrong.length === 0) documents.push(createDocument(document, faults));
     }
   }
   return { documents, faults };
 }
 
-function documentOf(document: Document.Parsed, faults: YamlFault[]): YamlDocument {
+function createDocument(document: Document.Parsed, faults: YamlFault[]): YamlDocument {
   const [start, , end] = document.range;
   const find: YamlDocument["find"] = (path, part = "value") => findNode(document, path, part);
   try {
-    return { start, end, find, value: document.toJS({ maxAliasCount: mostAliases }) as unknown };
+    return { start, end, find, value: document.toJS({ maxAliasCount: maxAliases }) as unknown };
   } catch (error) {
     // The library throws a ReferenceError for too many aliases and for one that refers to nothing.
     const message =
@@ -81,21 +81,21 @@ function documentOf(document: Document.Parsed, faults: YamlFault[]): YamlDocumen
 }
 
 /** Keys that are not plain words, duplicate keys, and aliases that are undefined or refer to themselves. */
-function wordFaults(root: Node | null): YamlFault[] {
+function findWordFaults(root: Node | null): YamlFault[] {
   const faults: YamlFault[] = [];
   const todo: (Node | null)[] = [root];
-  const anchors = new Map<string, Found>();
+  const anchors = new Map<string, TextSpan>();
   for (let node = todo.pop(); node !== undefined; node = todo.pop()) {
     if (node === null) continue;
-    const add = (at: Node, message: string) => faults.push({ ...placeOf(at), message });
+    const add = (at: Node, message: string) => faults.push({ ...getSpan(at), message });
     if (isAlias(node)) {
       const anchor = anchors.get(node.source);
       if (anchor === undefined) add(node, `the alias *${node.source} has no anchor above it`);
-      else if (placeOf(node).start < anchor.end)
+      else if (getSpan(node).start < anchor.end)
         add(node, `the alias *${node.source} refers to a value that contains it`);
       continue;
     }
-    if (node.anchor !== undefined) anchors.set(node.anchor, placeOf(node));
+    if (node.anchor !== undefined) anchors.set(node.anchor, getSpan(node));
     if (isSeq(node)) todo.push(...(node.items as Node[]).toReversed());
     if (!isMap(node)) continue;
     const seen = new Set<string>();
@@ -110,7 +110,7 @@ function wordFaults(root: Node | null): YamlFault[] {
   return faults;
 }
 
-function findNode(document: Document.Parsed, path: Path, part: "key" | "value"): Found | undefined {
+function findNode(document: Document.Parsed, path: Path, part: "key" | "value"): TextSpan | undefined {
   let node: Node | null = document.contents;
   let key: Node | null = node;
   for (const step of path) {
@@ -127,10 +127,10 @@ function findNode(document: Document.Parsed, path: Path, part: "key" | "value"):
     } else return undefined;
   }
   const target = part === "key" ? key : node;
-  return target === null ? undefined : placeOf(target);
+  return target === null ? undefined : getSpan(target);
 }
 
-function placeOf(node: Node): Found {
+function getSpan(node: Node): TextSpan {
   const [start, end] = node.range ?? [0, 0];
   return { start, end };
 }

@@ -5,22 +5,22 @@
  */
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor, HostTensors } from "../checkpoints/safetensors";
-import { biasData, biasRole } from "../models/biases";
-import { denseOf } from "../models/huggingFace";
+import { readBiasData, biasRole } from "../models/biases";
+import { materializeDense } from "../models/huggingFace";
 import {
   dimensionsOf,
   familyOf,
-  matrixSlots,
+  listMatrixSlots,
   type ModelShape,
-  shapeFromConfig,
+  createShape,
   tensorsOf,
   withRepresentations,
 } from "../models/model";
 import type { MatrixSlot, StoredMatrix } from "../models/weights";
 import { denseShape, fromInOut, weightName } from "../representations/dense";
 import type { AxisKind, MatrixSpec, TensorSource } from "../representations/representation";
-import { slicedSizes, type SlicedOptions } from "../representations/sliced";
-import { sourceOf } from "./plainTensors";
+import { getSlicedSizes, type SlicedOptions } from "../representations/sliced";
+import { createSource } from "./plainTensors";
 
 export interface Compaction {
   readonly shape: ModelShape;
@@ -38,16 +38,16 @@ interface KeptUnits {
 }
 
 export function compact({ shape, tensors }: Pick<Checkpoint, "shape" | "tensors">): Compaction {
-  const stored = matrixSlots(shape).flatMap((slot) => slot.stored);
+  const stored = listMatrixSlots(shape).flatMap((slot) => slot.stored);
   if (!stored.some(isSliced)) return { shape, tensors, notes: [], isExact: true };
-  const { config, notes, isExact } = smallerConfig(shape, stored);
+  const { config, notes, isExact } = shrinkConfig(shape, stored);
   if (config === undefined) return { shape, tensors, notes, isExact };
-  const source = sourceOf(tensors);
-  const whole = new Map(matrixSlots(shape).map((slot) => [slot.matrix.role, slot]));
-  const dense = shapeFromConfig(config);
+  const source = createSource(tensors);
+  const whole = new Map(listMatrixSlots(shape).map((slot) => [slot.matrix.role, slot]));
+  const dense = createShape(config);
   const out = new Map<string, HostTensor>();
   const kept: Record<string, ModelShape["representations"][string]> = {};
-  for (const { matrix } of matrixSlots({ ...dense, representations: {} })) {
+  for (const { matrix } of listMatrixSlots({ ...dense, representations: {} })) {
     const slot = whole.get(matrix.role)!;
     if (isUntouched(slot, matrix)) copySlot(slot, shape, tensors, { out, kept });
     else for (const [name, tensor] of cutSlot(slot, matrix, source)) out.set(name, tensor);
@@ -82,8 +82,8 @@ function* cutSlot(
   small: MatrixSpec,
   source: TensorSource,
 ): Generator<[name: string, tensor: HostTensor]> {
-  const dense = denseOf(slot, source);
-  const columns = keptColumns(slot.matrix, small);
+  const dense = materializeDense(slot, source);
+  const columns = selectKeptColumns(slot.matrix, small);
   const data = new Float32Array(small.inputs * small.outputs);
   for (let row = 0; row < small.inputs; row++)
     columns.forEach((column, i) => {
@@ -91,14 +91,14 @@ function* cutSlot(
     });
   yield [weightName(small), { shape: denseShape(small), data: fromInOut(data, small) }];
   if (slot.bias === undefined) return;
-  const bias = biasData(slot.bias, source);
+  const bias = readBiasData(slot.bias, source);
   yield [
     slot.bias.spec.name,
     { shape: [small.outputs], data: Float32Array.from(columns, (column) => bias[column]!) },
   ];
 }
 
-function keptColumns(whole: MatrixSpec, small: MatrixSpec): number[] {
+function selectKeptColumns(whole: MatrixSpec, small: MatrixSpec): number[] {
   const parts = whole.parts ?? [{ from: 0, to: whole.outputs }];
   const smallParts = small.parts ?? [{ from: 0, to: small.outputs }];
   return parts.flatMap(({ from }, i) =>
@@ -107,7 +107,7 @@ function keptColumns(whole: MatrixSpec, small: MatrixSpec): number[] {
 }
 
 /** `config` is undefined if no size becomes smaller. */
-function smallerConfig(
+function shrinkConfig(
   shape: ModelShape,
   stored: readonly StoredMatrix[],
 ): Pick<Compaction, "notes" | "isExact"> & { readonly config?: ModelShape["config"] } {
@@ -115,13 +115,13 @@ function smallerConfig(
   const { heads, kvHeads, headDim } = dimensionsOf(shape);
   const notes: string[] = [];
   const changed: Record<string, number> = {};
-  const channels = keptUnits(stored, "channels");
-  const largest = largestOf(channels.kept);
+  const channels = countKeptUnits(stored, "channels");
+  const largest = findLargest(channels.kept);
   if (largest < channels.whole) changed[sizeKeys.intermediate] = largest;
-  notes.push(...unequalNote(channels, largest, sizeKeys.intermediate, "channels"));
+  notes.push(...createUnequalNote(channels, largest, sizeKeys.intermediate, "channels"));
 
-  const attention = keptUnits(stored, "heads");
-  const most = largestOf(attention.kept);
+  const attention = countKeptUnits(stored, "heads");
+  const most = findLargest(attention.kept);
   if (sizeKeys.heads === undefined) {
     if (attention.kept.some(({ kept }) => kept < attention.whole))
       notes.push(
@@ -129,7 +129,7 @@ function smallerConfig(
           "The removed heads are written as zeros and save nothing. Export as onnx or packed to keep the smaller matrices.",
       );
   } else {
-    const written = sizeKeys.headsDivideWidth === true ? dividingHeads(shape, most) : most;
+    const written = sizeKeys.headsDivideWidth === true ? findDividingHeads(shape, most) : most;
     if (written < attention.whole) {
       changed[sizeKeys.heads.heads] = (heads / kvHeads) * written;
       changed[sizeKeys.heads.kvHeads] = written;
@@ -139,7 +139,7 @@ function smallerConfig(
       notes.push(
         `${(heads / kvHeads) * most} heads do not divide the hidden size, which transformers requires for ${shape.family}. Wrote ${(heads / kvHeads) * written} heads; the extra ones are zeros.`,
       );
-    notes.push(...unequalNote(attention, written, sizeKeys.heads.kvHeads, "key-value heads"));
+    notes.push(...createUnequalNote(attention, written, sizeKeys.heads.kvHeads, "key-value heads"));
   }
   const keys = Object.entries(changed);
   const isExact = notes.length === 0;
@@ -162,7 +162,7 @@ function smallerConfig(
 }
 
 /** The smallest number of key-value heads, at least `atLeast`, for which the number of query heads divides the hidden size. */
-function dividingHeads(shape: ModelShape, atLeast: number): number {
+function findDividingHeads(shape: ModelShape, atLeast: number): number {
   const { heads, kvHeads, width } = dimensionsOf(shape);
   let units = atLeast;
   while (units < kvHeads && width % ((heads / kvHeads) * units) !== 0) units++;
@@ -170,7 +170,7 @@ function dividingHeads(shape: ModelShape, atLeast: number): number {
 }
 
 /** The units that each matrix reading this kind of axis keeps. */
-function keptUnits(
+function countKeptUnits(
   stored: readonly StoredMatrix[],
   kind: AxisKind,
 ): { readonly whole: number; readonly kept: readonly KeptUnits[] } {
@@ -180,25 +180,25 @@ function keptUnits(
     kept: readers.map((reader) => {
       const { matrix, options } = reader;
       const [{ unit }] = matrix.axes;
-      const inputs = isSliced(reader) ? slicedSizes(matrix, options as SlicedOptions)[0] : matrix.inputs;
+      const inputs = isSliced(reader) ? getSlicedSizes(matrix, options as SlicedOptions)[0] : matrix.inputs;
       return { layer: String(matrix.layer ?? matrix.role), kept: Math.ceil(inputs / unit) };
     }),
   };
 }
 
-const largestOf = (kept: readonly KeptUnits[]): number => Math.max(0, ...kept.map((each) => each.kept));
+const findLargest = (kept: readonly KeptUnits[]): number => Math.max(0, ...kept.map((each) => each.kept));
 
 const listUnits = (kept: readonly KeptUnits[]): string =>
   kept.map((each) => `layer ${each.layer}: ${each.kept}`).join(", ");
 
 /** `written` is the size that the configuration gives all layers. */
-function unequalNote(
+function createUnequalNote(
   { kept, whole }: { readonly kept: readonly KeptUnits[]; readonly whole: number },
   written: number,
   key: string,
   units: string,
 ): string[] {
-  const largest = largestOf(kept);
+  const largest = findLargest(kept);
   const smaller = kept.filter((each) => each.kept < largest);
   if (smaller.length === 0) return [];
   const size = written === whole ? `stays ${whole}` : `is ${written}, the most that any layer keeps`;

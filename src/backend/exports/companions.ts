@@ -1,9 +1,9 @@
 /** Writes the configuration and the tokenizer of an exported folder, under the names that other programs expect. */
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { documentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
+import { getDocumentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
 import { refuseLfsPointer } from "../data/lfsPointer";
-import { exportedConfig } from "../models/huggingFace";
+import { createExportedConfig } from "../models/huggingFace";
 import { architectureOf, dimensionsOf } from "../models/model";
 import type { StoredDtype } from "../checkpoints/halfPrecision";
 import type { ExportSubject } from "./exporter";
@@ -13,13 +13,13 @@ export function writeConfig(
   folder: string,
   dtype: StoredDtype = "float32",
 ): void {
-  const { torch_dtype: _old, dtype: _new, ...config } = exportedConfig(shape);
+  const { torch_dtype: _old, dtype: _new, ...config } = createExportedConfig(shape);
   const ends = tokenizer === undefined ? undefined : (tokenizer.endOfText ?? null);
   writeJson(join(folder, "config.json"), {
     architectures: [architectureOf({ ...shape, family: String(config["model_type"]) })],
     ...config,
     // If these are missing, transformers uses the ids of the published model, which a small vocabulary may not have.
-    bos_token_id: config["bos_token_id"] ?? (tokenizer && documentFrame(tokenizer).before[0]) ?? null,
+    bos_token_id: config["bos_token_id"] ?? (tokenizer && getDocumentFrame(tokenizer).before[0]) ?? null,
     eos_token_id: config["eos_token_id"] ?? ends ?? null,
     pad_token_id: config["pad_token_id"] ?? null,
     torch_dtype: dtype,
@@ -37,7 +37,7 @@ export function writeTokenizer({ shape, tokenizer, tokenizerFolder }: ExportSubj
   writeJson(join(folder, settings), {
     tokenizer_class: "PreTrainedTokenizerFast",
     model_max_length: dimensionsOf(shape).context,
-    ...specialTokenTexts(tokenizer),
+    ...listSpecialTokenTexts(tokenizer),
   });
 }
 
@@ -61,7 +61,10 @@ function copyOriginals(from: string, to: string): void {
 }
 
 /** The special tokens as text, under the keys of `tokenizer_config.json`. */
-function specialTokenTexts({ files, bos, endOfText }: Tokenizer): { bos_token?: string; eos_token?: string } {
+function listSpecialTokenTexts({ files, bos, endOfText }: Tokenizer): {
+  bos_token?: string;
+  eos_token?: string;
+} {
   const { added_tokens: added = [] } = JSON.parse(Buffer.from(files["tokenizer.json"]!).toString()) as {
     added_tokens?: readonly { readonly id: number; readonly content: string }[];
   };

@@ -1,13 +1,13 @@
 /** A Hugging Face folder with entropy-coded bfloat16 weights. Lathe reads it like any other model. */
 import { join } from "node:path";
 import * as z from "zod";
-import { codeTensors } from "../coding/codedTensors";
+import { encodeTensors } from "../coding/codedTensors";
 import { writeSafetensors } from "../checkpoints/safetensors";
 import { writeConfig, writeTokenizer } from "./companions";
 import { defineExporter } from "./exporter";
-import { plainTensors } from "./plainTensors";
+import { toPlainTensors } from "./plainTensors";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   dtype: z
     .literal("bfloat16")
     .default("bfloat16")
@@ -17,15 +17,15 @@ const options = z.strictObject({
 /** Smaller tensors stay bfloat16, because the table of code lengths would take more than the code saves. */
 const minElements = 2048;
 
-export default defineExporter<z.output<typeof options>>({
+export default defineExporter<z.output<typeof optionsSchema>>({
   title: "DFloat11: lossless bfloat16 in about 11 bits per weight",
-  options,
+  options: optionsSchema,
   samples: [{ dtype: "bfloat16" }],
   form: "dense",
   write: async (subject, { dtype }, folder) => {
-    const plain = plainTensors(subject);
+    const plain = toPlainTensors(subject);
     const isLarge = (data: ArrayLike<number>) => data instanceof Float32Array && data.length >= minElements;
-    const { tensors, metadata, bits } = codeTensors(plain, (_, { data }) =>
+    const { tensors, metadata, bits } = encodeTensors(plain, (_, { data }) =>
       isLarge(data) ? [[{ codec: "half", dtype }, { codec: "dfloat11" }]] : [],
     );
     writeSafetensors(join(folder, "model.safetensors"), tensors, metadata, dtype);

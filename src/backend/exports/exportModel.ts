@@ -3,7 +3,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import { exporters } from "./catalog";
 import { compact } from "./compaction";
 import type { AnyExporter, ExportSubject, Form } from "./exporter";
-import { type SizeRow, sizesOf, unsavedNotes } from "./savings";
+import { type SizeRow, compareSizes, listUnsavedNotes } from "./savings";
 import { writeFolder, type WrittenFolder } from "./writtenFolder";
 
 export interface ExportResult extends WrittenFolder {
@@ -16,19 +16,19 @@ export interface ExportResult extends WrittenFolder {
 
 export async function exportModel(
   subject: ExportSubject,
-  { format, ...written }: { readonly format: string; readonly [option: string]: unknown },
+  { format, ...exportOptions }: { readonly format: string; readonly [option: string]: unknown },
   folder: string,
 ): Promise<ExportResult> {
   const exporter = findExporter(format);
-  const options = exporter.options.parse(written) as unknown;
+  const options = exporter.options.parse(exportOptions) as unknown;
   const notices: string[] = [];
   let unsaved: readonly string[] = [];
   const result = await writeFolder(folder, async (draft) => {
     const { notes, ...smaller } = compactFor(exporter.form, subject);
     notices.push(...(await exporter.write(smaller, options, draft)), ...notes);
-    unsaved = unsavedNotes(smaller, exporter.form);
+    unsaved = listUnsavedNotes(smaller, exporter.form);
   });
-  const sizes = sizesOf(subject.shape, result.files);
+  const sizes = compareSizes(subject.shape, result.files);
   const [{ before, after }] = sizes as [SizeRow];
   if (after >= before && unsaved.length === 0)
     notices.push("The export saved no space: the weights take as many bytes as in dense float32.");

@@ -9,14 +9,14 @@ import { int } from "../graph/functions";
 import { cast, greater, sub, where } from "../graph/ops/elementwise";
 import { reshape } from "../graph/ops/movement";
 import { cumulativeSum } from "../graph/ops/reduction";
-import { inferenceForward, inferenceParameters, inferenceTensors } from "../models/inference";
-import { cacheType, KeyValueCache } from "../models/keyValueCache";
+import { buildInferenceForward, listInferenceParameters, toInferenceTensors } from "../models/inference";
+import { getCacheType, KeyValueCache } from "../models/keyValueCache";
 import { refuseClassifier, requireNextToken } from "../models/classifier";
 import { dimensionsOf, familyOf, type ModelShape } from "../models/model";
 import { writeConfig, writeTokenizer } from "./companions";
 import { defineExporter } from "./exporter";
 import { writeOnnx } from "./onnxFile";
-import { withoutMasks } from "./unmasked";
+import { removeMasks } from "./removeMasks";
 
 const schema = z.strictObject({
   sequence_len: z
@@ -77,20 +77,20 @@ export default defineExporter<Options>({
     refuseClassifier(subject.shape, "this export has no graph for it; safetensors has");
     if (options.with_past)
       requireNextToken(subject.shape, "it does not continue from past tokens; leave out with_past");
-    const { shape, tensors } = withoutMasks(subject);
+    const { shape, tensors } = removeMasks(subject);
     const weights = new Map(
-      [...inferenceTensors(shape, tensors, options.operators)].map(([name, { data }]) => [name, data]),
+      [...toInferenceTensors(shape, tensors, options.operators)].map(([name, { data }]) => [name, data]),
     );
-    const missing = inferenceParameters(shape, options.operators).find(({ name }) => !weights.has(name));
+    const missing = listInferenceParameters(shape, options.operators).find(({ name }) => !weights.has(name));
     if (missing !== undefined) throw new Error(`The model has no tensor ${missing.name}.`);
     const write = (name: string, model: OnnxModel) =>
       writeOnnx(folder, name, model, { external: options.external_data });
-    write("model.onnx", forwardModel(shape, options, weights));
+    write("model.onnx", buildForwardModel(shape, options, weights));
     if (options.with_past)
-      write("decoder_with_past_model.onnx", build(stepGraph(shape, options), options, weights));
+      write("decoder_with_past_model.onnx", build(buildStepGraph(shape, options), options, weights));
     writeConfig(subject, folder);
     writeTokenizer(subject, folder);
-    const hasCodes = inferenceParameters(shape, options.operators).some(({ dtype }) =>
+    const hasCodes = listInferenceParameters(shape, options.operators).some(({ dtype }) =>
       /^int[48]$/.test(dtype),
     );
     return options.operators === "standard" && hasCodes ? [accuracyNotice] : [];
@@ -111,10 +111,10 @@ function build(graph: Graph, { operators }: Options, weights: Weights, sharesCon
 const samples = { batch: [5, 7, 11], time: [7, 11, 13], short: [3, 4, 2] } as const;
 
 /** Builds the graph at three sizes and merges them into one with dynamic axes. If both sizes are fixed, builds it once. */
-function forwardModel(shape: ModelShape, options: Options, weights: Weights): OnnxModel {
+function buildForwardModel(shape: ModelShape, options: Options, weights: Weights): OnnxModel {
   const { sequence_len: fixedTime, batch_size: fixedBatch } = options;
   if (fixedTime !== undefined && fixedBatch !== undefined)
-    return build(forwardGraph(shape, options, [fixedBatch, fixedTime]), options, weights);
+    return build(buildForwardGraph(shape, options, [fixedBatch, fixedTime]), options, weights);
   const { context } = dimensionsOf(shape);
   const times = context >= Math.max(...samples.time) ? samples.time : samples.short;
   if (fixedTime === undefined && context < Math.max(...times))
@@ -124,7 +124,7 @@ function forwardModel(shape: ModelShape, options: Options, weights: Weights): On
     );
   const models = [0, 1, 2].map((i) => {
     const sizes = [fixedBatch ?? samples.batch[i]!, fixedTime ?? times[i]!] as const;
-    return build(forwardGraph(shape, options, sizes), options, weights, false);
+    return build(buildForwardGraph(shape, options, sizes), options, weights, false);
   });
   const axes: DynamicAxis[] = [
     ...(fixedBatch === undefined
@@ -138,21 +138,30 @@ function forwardModel(shape: ModelShape, options: Options, weights: Weights): On
 }
 
 /** `input_ids`, `attention_mask` and optionally `position_ids` [batch, time] → `logits` [batch, time, vocabulary]. */
-function forwardGraph(shape: ModelShape, options: Options, [batch, time]: readonly [number, number]): Graph {
+function buildForwardGraph(
+  shape: ModelShape,
+  options: Options,
+  [batch, time]: readonly [number, number],
+): Graph {
   const { vocabulary } = dimensionsOf(shape);
-  const tokens = ids("input_ids", [batch, time], options);
-  const mask = ids("attention_mask", [batch, time], options);
+  const tokens = createIdsInput("input_ids", [batch, time], options);
+  const mask = createIdsInput("attention_mask", [batch, time], options);
   // An encoder counts padding too, as transformers does: without positions they are 0, 1, 2, …
-  const counted = familyOf(shape.family).mask === "causal" ? { positions: positionsOf(mask) } : {};
+  const counted = familyOf(shape.family).mask === "causal" ? { positions: computePositions(mask) } : {};
   const positions = options.position_ids
-    ? { positions: ids("position_ids", [batch, time], options) }
+    ? { positions: createIdsInput("position_ids", [batch, time], options) }
     : counted;
-  const logits = inferenceForward(shape, { tokens, ...positions, segments: mask }, {}, options.operators);
+  const logits = buildInferenceForward(
+    shape,
+    { tokens, ...positions, segments: mask },
+    {},
+    options.operators,
+  );
   return { outputs: { logits: reshape(logits, { shape: [batch, time, vocabulary] }) } };
 }
 
 /** The number of unmasked tokens before each token; 0 for padding on the left. */
-function positionsOf(mask: Value): Value {
+function computePositions(mask: Value): Value {
   const counted = sub(cumulativeSum(mask, { axis: 1 }), int(1));
   return where(greater(counted, int(0)), counted, int(0));
 }
@@ -162,19 +171,19 @@ function positionsOf(mask: Value): Value {
  * `logits` [batch, 1, vocabulary] and `present.<layer>.…`, the past with the token added at its position. Slots after the
  * position are not read, so the initial past can be zeros.
  */
-function stepGraph(shape: ModelShape, options: Options): Graph {
+function buildStepGraph(shape: ModelShape, options: Options): Graph {
   const dimensions = dimensionsOf(shape);
   const { vocabulary, kvHeads, headDim, context } = dimensions;
   const [batch, slots] = [options.batch_size ?? 1, options.sequence_len ?? Math.min(context, 1024)];
-  const positions = ids("position_ids", [batch, 1], options);
+  const positions = createIdsInput("position_ids", [batch, 1], options);
   const table = [batch, kvHeads, slots, headDim];
   const cache = new KeyValueCache(dimensions, { batch, slots }, positions, (name) =>
     reshape(input(`past_key_values.${name}`, table), {
-      shape: cacheType(dimensions, { batch, slots }).shape,
+      shape: getCacheType(dimensions, { batch, slots }).shape,
     }),
   );
-  const tokens = ids("input_ids", [batch, 1], options);
-  const logits = inferenceForward(shape, { tokens, positions, cache }, {}, options.operators);
+  const tokens = createIdsInput("input_ids", [batch, 1], options);
+  const logits = buildInferenceForward(shape, { tokens, positions, cache }, {}, options.operators);
   const present = [...cache.next].map(([name, next]) => [`present.${name}`, reshape(next, { shape: table })]);
   return {
     outputs: {
@@ -184,7 +193,7 @@ function stepGraph(shape: ModelShape, options: Options): Graph {
   };
 }
 
-function ids(name: string, size: Shape, { input_type }: Options): Value {
+function createIdsInput(name: string, size: Shape, { input_type }: Options): Value {
   const value = input(name, size, input_type);
   return input_type === "int32" ? value : cast(value, { to: "int32" });
 }

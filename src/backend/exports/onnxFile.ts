@@ -1,7 +1,7 @@
 /** Writes an ONNX model to a folder. A protobuf message is limited to 2 GiB, so larger weights are written to a separate file. */
 import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { bufferOf, encodeModel, type Initializer, type OnnxModel, type Place } from "../graph/onnx";
+import { asBuffer, encodeModel, type Initializer, type OnnxModel, type Place } from "../graph/onnx";
 
 /** Leaves room for the graph within the 2 GiB. */
 const maxBytes = 2 ** 31 - 2 ** 24;
@@ -35,7 +35,7 @@ export function writeOnnx(
   try {
     let end = 0;
     for (const initializer of model.initializers) {
-      const bytes = bufferOf(initializer.data);
+      const bytes = asBuffer(initializer.data);
       if (bytes.length < minExternalBytes) continue;
       const alignment = bytes.length < largeTensor ? smallAlignment : pageBytes;
       const offset = Math.ceil(end / alignment) * alignment;

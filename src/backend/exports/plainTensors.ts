@@ -6,7 +6,7 @@ import type { TensorSource } from "../representations/representation";
 import type { HostTensor, HostTensors } from "../checkpoints/safetensors";
 import type { ExportSubject } from "./exporter";
 
-export function sourceOf(tensors: HostTensors): TensorSource {
+export function createSource(tensors: HostTensors): TensorSource {
   return (name) => {
     const data = tensors.get(name)?.data;
     if (data === undefined || data instanceof Int32Array)
@@ -16,7 +16,7 @@ export function sourceOf(tensors: HostTensors): TensorSource {
 }
 
 /** The model as it is after export: all matrices are dense except those that the configuration defines otherwise. */
-export function plainShape(shape: ModelShape): ModelShape {
+export function toPlainShape(shape: ModelShape): ModelShape {
   const declared = familyOf(shape.family).representations?.(shape.config) ?? {};
   for (const [role, { type }] of Object.entries(declared)) {
     const now = shape.representations[role]?.type ?? "dense";
@@ -30,10 +30,10 @@ export function plainShape(shape: ModelShape): ModelShape {
   return { ...shape, representations: declared };
 }
 
-export function plainTensors({ shape, tensors }: ExportSubject): Map<string, HostTensor> {
-  plainShape(shape);
+export function toPlainTensors({ shape, tensors }: ExportSubject): Map<string, HostTensor> {
+  toPlainShape(shape);
   return new Map(
-    [...exportTensors(shape, sourceOf(tensors))].map(({ name, shape: size, data }) => [
+    [...exportTensors(shape, createSource(tensors))].map(({ name, shape: size, data }) => [
       name,
       { shape: size, data },
     ]),

@@ -1,13 +1,13 @@
 /** A folder for Hugging Face's `transformers`: config.json, and model.safetensors with the tensor names of transformers. */
 import * as z from "zod";
-import { exportedConfig } from "../models/huggingFace";
+import { createExportedConfig } from "../models/huggingFace";
 import { storedDtypes } from "../checkpoints/halfPrecision";
 import { writeConfig, writeTokenizer } from "./companions";
 import { defineExporter } from "./exporter";
-import { plainTensors } from "./plainTensors";
+import { toPlainTensors } from "./plainTensors";
 import { parseSize, sizePattern, writeShards } from "./shards";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   dtype: z
     .enum(storedDtypes)
     .default("float32")
@@ -24,16 +24,16 @@ const options = z.strictObject({
     ),
 });
 
-export default defineExporter<z.output<typeof options>>({
+export default defineExporter<z.output<typeof optionsSchema>>({
   title: "Hugging Face folder with safetensors",
-  options,
+  options: optionsSchema,
   samples: [{}, { dtype: "bfloat16" }, { dtype: "float16", max_shard_size: "2KB" }],
   form: "dense",
   write: async (subject, { dtype, max_shard_size: size }, folder) => {
-    writeShards(folder, plainTensors(subject), { dtype, shardBytes: parseSize(size) });
+    writeShards(folder, toPlainTensors(subject), { dtype, shardBytes: parseSize(size) });
     writeConfig(subject, folder, dtype);
     writeTokenizer(subject, folder);
-    return exportedConfig(subject.shape)["model_type"] === "kphi3"
+    return createExportedConfig(subject.shape)["model_type"] === "kphi3"
       ? ["transformers does not include kphi3. To load the folder, add the authors' modeling_kphi3.py to it."]
       : [];
   },

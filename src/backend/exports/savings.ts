@@ -1,10 +1,10 @@
 /** Reports the space that an export saves: bytes by kind of file before and after, and a reason if nothing became smaller. */
 import { sizeOf } from "../graph/op";
-import { familyOf, matrixSlots, type ModelShape, parametersOf } from "../models/model";
+import { familyOf, listMatrixSlots, type ModelShape, parametersOf } from "../models/model";
 import type { StoredMatrix } from "../models/weights";
 import { formatBytes, missingText, formatPercent } from "../../protocol/quantities";
 import type { ExportSubject, Form } from "./exporter";
-import { sourceOf } from "./plainTensors";
+import { createSource } from "./plainTensors";
 
 export interface SizeRow {
   readonly kind: "weights" | "configuration" | "tokenizer" | "total";
@@ -20,16 +20,16 @@ interface NamedFile {
 
 const configurationFiles = new Set(["config.json", "manifest.json", "generation_config.json"]);
 
-function kindOf(name: string): "weights" | "configuration" | "tokenizer" {
+function classifyFile(name: string): "weights" | "configuration" | "tokenizer" {
   if (/\.(safetensors(\.index\.json)?|onnx(_data)?)$/.test(name)) return "weights";
   return configurationFiles.has(name) ? "configuration" : "tokenizer";
 }
 
 /** Only weights can become smaller; the other files count with the same size before and after. */
-export function sizesOf(shape: ModelShape, files: readonly NamedFile[]): SizeRow[] {
+export function compareSizes(shape: ModelShape, files: readonly NamedFile[]): SizeRow[] {
   const after = { weights: 0, configuration: 0, tokenizer: 0 };
-  for (const { name, bytes: size } of files) after[kindOf(name)] += size;
-  const rows: SizeRow[] = [{ kind: "weights", before: denseBytes(shape), after: after.weights }];
+  for (const { name, bytes: size } of files) after[classifyFile(name)] += size;
+  const rows: SizeRow[] = [{ kind: "weights", before: computeDenseBytes(shape), after: after.weights }];
   for (const kind of ["configuration", "tokenizer"] as const)
     if (after[kind] > 0) rows.push({ kind, before: after[kind], after: after[kind] });
   const total = (key: "before" | "after") => rows.reduce((sum, row) => sum + row[key], 0);
@@ -37,14 +37,14 @@ export function sizesOf(shape: ModelShape, files: readonly NamedFile[]): SizeRow
 }
 
 /** Bytes of the model as its configuration describes it, with every tensor in float32. */
-export function denseBytes({ family, config }: ModelShape): number {
+export function computeDenseBytes({ family, config }: ModelShape): number {
   const representations = familyOf(family).representations?.(config) ?? {};
   const specs = parametersOf({ family, config, representations });
   return specs.reduce((sum, spec) => sum + 4 * sizeOf(spec.shape), 0);
 }
 
 /** Lines of a human-readable table. */
-export function sizeTable(sizes: readonly SizeRow[]): string[] {
+export function formatSizeTable(sizes: readonly SizeRow[]): string[] {
   const rows = [
     ["", "dense float32", "written", ""],
     ...sizes.map(({ kind, before, after }) => [
@@ -64,25 +64,25 @@ export function sizeTable(sizes: readonly SizeRow[]): string[] {
 }
 
 /** Explains why matrices take as much space as dense ones: one line for each representation that the format does not keep. */
-export function unsavedNotes({ shape, tensors }: ExportSubject, form: Form): string[] {
+export function listUnsavedNotes({ shape, tensors }: ExportSubject, form: Form): string[] {
   if (form === "stored") return [];
   const declared = familyOf(shape.family).representations?.(shape.config) ?? {};
   const byType = new Map<string, StoredMatrix[]>();
-  for (const each of matrixSlots(shape).flatMap(({ stored }) => stored)) {
+  for (const each of listMatrixSlots(shape).flatMap(({ stored }) => stored)) {
     const isKept = each.type === "dense" || each.type === declared[each.matrix.role]?.type;
     if (!isKept) byType.set(each.type, [...(byType.get(each.type) ?? []), each]);
   }
   const notes: string[] = [];
   const masked = byType.get("masked");
   if (masked !== undefined) {
-    const source = sourceOf(tensors);
+    const source = createSource(tensors);
     const count = (of: (each: StoredMatrix) => number) => masked.reduce((sum, each) => sum + of(each), 0);
     const all = count(({ matrix }) => matrix.inputs * matrix.outputs);
-    const kept = count(
+    const keptScalars = count(
       ({ matrix, representation, options }) => representation.count(matrix, options, source).stored,
     );
     notes.push(
-      `${matrices(masked.length)} with a mask (${formatPercent(1 - kept / all)} zeros): written as dense matrices with zeros, so nothing is saved. Export as packed to store only a bitmap and the unmasked values.`,
+      `${formatMatrixCount(masked.length)} with a mask (${formatPercent(1 - keptScalars / all)} zeros): written as dense matrices with zeros, so nothing is saved. Export as packed to store only a bitmap and the unmasked values.`,
     );
   }
   if (form === "graph") return notes;
@@ -91,10 +91,10 @@ export function unsavedNotes({ shape, tensors }: ExportSubject, form: Form): str
     // `compact` reports sliced matrices.
     if (contents !== undefined)
       notes.push(
-        `${matrices(stored.length)} with ${contents}: written as dense matrices, so nothing is saved. Export as onnx or packed to keep them.`,
+        `${formatMatrixCount(stored.length)} with ${contents}: written as dense matrices, so nothing is saved. Export as onnx or packed to keep them.`,
       );
   }
   return notes;
 }
 
-const matrices = (count: number): string => (count === 1 ? "1 matrix" : `${count} matrices`);
+const formatMatrixCount = (count: number): string => (count === 1 ? "1 matrix" : `${count} matrices`);

@@ -3,7 +3,12 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
 import { largest, type StoredDtype } from "../checkpoints/halfPrecision";
-import { type HostTensor, type HostTensors, storedBytes, writeSafetensors } from "../checkpoints/safetensors";
+import {
+  type HostTensor,
+  type HostTensors,
+  computeStoredBytes,
+  writeSafetensors,
+} from "../checkpoints/safetensors";
 
 export interface Storage {
   readonly dtype: StoredDtype;
@@ -45,7 +50,7 @@ export function writeShards(folder: string, tensors: HostTensors, { dtype, shard
     writeSafetensors(join(folder, name), shard, {}, dtype);
     for (const tensor of shard.keys()) map.push([tensor, name]);
   }
-  const total = [...tensors.values()].reduce((sum, tensor) => sum + storedBytes(tensor, dtype), 0);
+  const total = [...tensors.values()].reduce((sum, tensor) => sum + computeStoredBytes(tensor, dtype), 0);
   const index = { metadata: { total_size: total }, weight_map: Object.fromEntries(map) };
   writeFileSync(join(folder, "model.safetensors.index.json"), `${JSON.stringify(index, undefined, 2)}\n`);
 }
@@ -55,7 +60,7 @@ function divide(tensors: HostTensors, dtype: StoredDtype, shardBytes: number): H
   const shards = [new Map<string, HostTensor>()];
   let bytes = 0;
   for (const [name, tensor] of tensors) {
-    const more = storedBytes(tensor, dtype);
+    const more = computeStoredBytes(tensor, dtype);
     if (bytes > 0 && bytes + more > shardBytes) {
       shards.push(new Map<string, HostTensor>());
       bytes = 0;

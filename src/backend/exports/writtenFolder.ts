@@ -9,7 +9,7 @@ export interface WrittenFolder {
 }
 
 /** The temporary folder that a process writes to. A folder left behind by a killed process can be deleted. */
-export function draftOf(folder: string, pid: number): string {
+export function getDraftPath(folder: string, pid: number): string {
   const target = resolve(folder);
   return join(dirname(target), `.${basename(target)}.${pid}.tmp`);
 }
@@ -19,7 +19,7 @@ export async function writeFolder(
   fill: (draft: string) => Promise<void>,
 ): Promise<WrittenFolder> {
   const target = resolve(folder);
-  const draft = draftOf(target, process.pid);
+  const draft = getDraftPath(target, process.pid);
   try {
     // An export never replaces existing files.
     if (existsSync(target) && (!statSync(target).isDirectory() || readdirSync(target).length > 0))

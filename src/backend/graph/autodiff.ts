@@ -2,7 +2,7 @@
  * Reverse-mode automatic differentiation of a scalar.
  * Each operation defines only its own formula; gradients of multiple uses and of broadcast axes are summed here.
  */
-import { topological } from "./graph";
+import { sortTopologically } from "./graph";
 import { type Apply, broadcastShapes, scalar, type Shape, type Value } from "./op";
 import { add } from "./ops/elementwise";
 import { concat, pad, reshape } from "./ops/movement";
@@ -35,7 +35,7 @@ export function differentiate(
     throw new Error(
       `Only a scalar can be differentiated, not a tensor of shape [${loss.type.shape.join(", ")}].`,
     );
-  const order = topological([loss]);
+  const order = sortTopologically([loss]);
   const dependentValues = findDependents(order, wrt);
   const flowing = new Map<Value, Value[]>([[loss, [scalar(1)]]]);
   const recomputation = new Recomputation(recompute, settle);

@@ -1,5 +1,5 @@
 /** Estimates the cost of a graph without running it: floating-point operations and peak memory. */
-import { type Graph, topological } from "./graph";
+import { type Graph, sortTopologically } from "./graph";
 import { type Apply, sizeOf, type TensorType, type Value } from "./op";
 import { affineOp, matmulOp, type MatmulAttrs } from "./ops/matmul";
 import { reshape } from "./ops/movement";
@@ -7,21 +7,21 @@ import { softmaxMatmul } from "./ops/normalization";
 
 const elementBytes = { float32: 4, int8: 1, int4: 0.5, uint8: 1, int32: 4, int64: 8, bool: 1 } as const;
 
-export function bytesOf({ dtype, shape }: TensorType): number {
+export function computeBytes({ dtype, shape }: TensorType): number {
   return sizeOf(shape) * elementBytes[dtype];
 }
 
 /** Floating-point operations of the graph's matrix products; a multiply-add counts as two. */
-export function productFlops(graph: Graph): number {
-  return topological(Object.values(graph.outputs)).reduce((total, value) => {
+export function countProductFlops(graph: Graph): number {
+  return sortTopologically(Object.values(graph.outputs)).reduce((total, value) => {
     if (value.kind !== "apply") return total;
-    const inner = innerSize(value);
+    const inner = getInnerSize(value);
     return total + 2 * inner * sizeOf(value.type.shape);
   }, 0);
 }
 
 /** Inner dimension of a matrix product; 0 for any other operation. */
-function innerSize({ op, inputs: [a], attrs }: Apply): number {
+function getInnerSize({ op, inputs: [a], attrs }: Apply): number {
   if (op === softmaxMatmul) return a!.type.shape.at(-1)!;
   if (op !== matmulOp && op !== affineOp) return 0;
   return a!.type.shape.at((attrs as MatmulAttrs).transposeA ? -2 : -1)!;
@@ -38,12 +38,12 @@ export interface MemoryEstimate {
  * Estimates memory, assuming that values are computed in the order of the listing and freed after their last use.
  * `state` maps outputs to the inputs that they replace; with `inPlace`, these outputs need no memory of their own.
  */
-export function memoryOf(
+export function estimateMemory(
   graph: Graph,
   state: Readonly<Record<string, string>> = {},
   inPlace = true,
 ): MemoryEstimate {
-  const order = topological(Object.values(graph.outputs));
+  const order = sortTopologically(Object.values(graph.outputs));
   const owner = (value: Value): Value =>
     value.kind === "apply" && value.op === reshape ? owner(value.inputs[0]!) : value;
   const lastUse = new Map<Value, number>();
@@ -60,11 +60,11 @@ export function memoryOf(
   const freedAt = new Map<number, number>();
   order.forEach((value, at) => {
     if (value.kind === "input" || value.kind === "parameter") {
-      if (stateNames.has(value.name) || value.kind === "parameter") resident += bytesOf(value.type);
+      if (stateNames.has(value.name) || value.kind === "parameter") resident += computeBytes(value.type);
       return;
     }
     if (value.kind === "apply" && value.op !== reshape && !replacing.has(value)) {
-      const bytes = bytesOf(value.type);
+      const bytes = computeBytes(value.type);
       alive += bytes;
       peak = Math.max(peak, alive);
       const end = lastUse.get(value) ?? at;

@@ -4,7 +4,7 @@
  * same product of axes in every sample; the merged model computes it from the shapes of its inputs. Any other difference
  * is an error.
  */
-import { contentKey, encodeAttributes, type Initializer, type OnnxModel, type OnnxNode } from "./onnx";
+import { computeContentKey, encodeAttributes, type Initializer, type OnnxModel, type OnnxNode } from "./onnx";
 import type { Port, Size } from "./onnx";
 import { onnxDtype, sizeOf } from "./op";
 
@@ -37,7 +37,7 @@ export function mergeSizes(models: readonly OnnxModel[], axes: readonly DynamicA
     const { name, type, data } = initializer;
     const samples = models.map((model) => model.initializers[i]!);
     if (samples.every((each) => isEqual(each, initializer))) {
-      const key = contentKey(type, data);
+      const key = computeContentKey(type, data);
       const same = key === undefined ? undefined : namesByContent.get(key);
       if (same !== undefined) {
         aliases.set(name, same);
@@ -114,7 +114,7 @@ function isRange({ type, data }: Initializer): boolean {
 
 /** The product with the fewest axes that matches every sample. */
 function fitProduct(values: readonly number[], axes: readonly DynamicAxis[], what: string): Product {
-  for (const chosen of subsets(axes)) {
+  for (const chosen of listSubsets(axes)) {
     const factors = values.map((value, sample) =>
       chosen.reduce((rest, { sizes }) => rest / sizes[sample]!, value),
     );
@@ -126,8 +126,8 @@ function fitProduct(values: readonly number[], axes: readonly DynamicAxis[], wha
   );
 }
 
-function subsets<T>(items: readonly T[]): T[][] {
-  const all = items.reduce<T[][]>((found, item) => [...found, ...found.map((some) => [...some, item])], [[]]);
+function listSubsets<T>(items: readonly T[]): T[][] {
+  const all = items.reduce<T[][]>((sets, item) => [...sets, ...sets.map((set) => [...set, item])], [[]]);
   return all.sort((a, b) => a.length - b.length);
 }
 

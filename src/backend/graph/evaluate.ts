@@ -1,5 +1,5 @@
 /** Runs a graph in plain TypeScript and double precision. A slow reference implementation for tests. */
-import { type Graph, topological } from "./graph";
+import { type Graph, sortTopologically } from "./graph";
 import { type PlainTensor, sizeOf, type Value } from "./op";
 
 export type PlainFeeds = Readonly<Record<string, ArrayLike<number>>>;
@@ -7,7 +7,7 @@ export type PlainFeeds = Readonly<Record<string, ArrayLike<number>>>;
 /** Computes each output of the graph, in row-major order. */
 export function evaluateGraph(graph: Graph, feeds: PlainFeeds): Record<string, Float64Array> {
   const results = new Map<Value, PlainTensor>();
-  for (const value of topological(Object.values(graph.outputs)))
+  for (const value of sortTopologically(Object.values(graph.outputs)))
     results.set(value, { type: value.type, data: compute(value) });
   return Object.fromEntries(
     Object.entries(graph.outputs).map(([name, value]) => [name, results.get(value)!.data]),

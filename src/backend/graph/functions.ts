@@ -45,7 +45,7 @@ export function dropout(x: Value, rate: number, seed: Value, site: number, part?
   if (rate === 0) return x;
   const { shape } = x.type;
   const width = shape.at(-1) ?? 1;
-  const rows = rowNumbers(sizeOf(shape) / width, shape, part);
+  const rows = computeRowNumbers(sizeOf(shape) / width, shape, part);
   const noise = reshape(uniformBits(rows, width, part?.whole[1] ?? width, seed, site), { shape });
   // The bits are uniform over the int32 range; elements below the threshold are dropped.
   const threshold = Math.round((rate - 0.5) * 2 ** 32);
@@ -54,14 +54,14 @@ export function dropout(x: Value, rate: number, seed: Value, site: number, part?
 }
 
 /** The index of each row within the whole tensor. */
-function rowNumbers(rows: number, shape: Shape, part: DropoutPart | undefined): Int32Array {
+function computeRowNumbers(rows: number, shape: Shape, part: DropoutPart | undefined): Int32Array {
   if (part === undefined) return Int32Array.from({ length: rows }, (_, row) => row);
   const inner = sizeOf(shape.slice(part.axis + 1, -1));
-  const own = shape[part.axis]! * inner;
+  const partSize = shape[part.axis]! * inner;
   const whole = part.whole[0] * inner;
   return Int32Array.from(
     { length: rows },
-    (_, row) => Math.floor(row / own) * whole + part.start * inner + (row % own),
+    (_, row) => Math.floor(row / partSize) * whole + part.start * inner + (row % partSize),
   );
 }
 

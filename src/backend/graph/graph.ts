@@ -6,7 +6,7 @@ export interface Graph {
 }
 
 /** Sorts all values that the outputs depend on, inputs first, in a stable order. Iterative, since graphs can be deeper than the call stack. */
-export function topological(outputs: Iterable<Value>): Value[] {
+export function sortTopologically(outputs: Iterable<Value>): Value[] {
   const order: Value[] = [];
   const seen = new Set<Value>();
   for (const output of outputs) {
@@ -30,14 +30,14 @@ export function topological(outputs: Iterable<Value>): Value[] {
 export type NamedValue = Extract<Value, { kind: "input" | "parameter" }>;
 
 /** The inputs and parameters that a graph reads. Throws if two different values have the same name. */
-export function inputsOf(graph: Graph): NamedValue[] {
-  const named = new Map<string, NamedValue>();
-  for (const value of topological(Object.values(graph.outputs))) {
+export function listInputs(graph: Graph): NamedValue[] {
+  const inputs = new Map<string, NamedValue>();
+  for (const value of sortTopologically(Object.values(graph.outputs))) {
     if (value.kind !== "input" && value.kind !== "parameter") continue;
-    if (named.has(value.name)) throw new Error(`The graph has two different values named ${value.name}.`);
-    named.set(value.name, value);
+    if (inputs.has(value.name)) throw new Error(`The graph has two different values named ${value.name}.`);
+    inputs.set(value.name, value);
   }
-  return [...named.values()];
+  return [...inputs.values()];
 }
 
 function formatShape(shape: Shape): string {
@@ -45,11 +45,11 @@ function formatShape(shape: Shape): string {
 }
 
 /** Lists a graph for golden tests, one line per node: `%7 = matmul(%5, h.0.attn.weight) {transposeB: true} float32[8,16]`. */
-export function listing(graph: Graph): string {
+export function formatListing(graph: Graph): string {
   const names = new Map<Value, string>();
   const lines: string[] = [];
   let next = 0;
-  for (const value of topological(Object.values(graph.outputs))) {
+  for (const value of sortTopologically(Object.values(graph.outputs))) {
     const type = `${value.type.dtype}${formatShape(value.type.shape)}`;
     if (value.kind === "input" || value.kind === "parameter") {
       names.set(value, value.name);

@@ -1,5 +1,5 @@
 /** Encodes a graph as an ONNX model. */
-import { type Graph, inputsOf, topological } from "./graph";
+import { type Graph, listInputs, sortTopologically } from "./graph";
 import { recomputeGateName } from "./recompute";
 import { modelProto } from "./onnxSchema";
 import {
@@ -99,7 +99,7 @@ export function buildModel(
   const initializers: Initializer[] = [];
   const constants = new Map<string, string>();
   const names = new Map<Value, string>();
-  const inputs = inputsOf(graph);
+  const inputs = listInputs(graph);
   const inputNames = new Set([...inputs.map(({ name }) => name), ...Object.keys(graph.outputs)]);
   // The operation that computes an output writes it directly: a copy at the end would cost a pass over all state.
   const outputOf = new Map<Value, string>();
@@ -134,25 +134,25 @@ export function buildModel(
     },
     constant(data, shape) {
       // Shapes and factors repeat throughout a graph and share one small initializer.
-      const key = sharesConstants ? contentKey({ dtype: dtypeOf(data), shape }, data) : undefined;
-      const known = key === undefined ? undefined : constants.get(key);
-      if (known !== undefined) return known;
+      const key = sharesConstants ? computeContentKey({ dtype: dtypeOf(data), shape }, data) : undefined;
+      const cached = key === undefined ? undefined : constants.get(key);
+      if (cached !== undefined) return cached;
       const name = fresh("constant");
       initializers.push({ name, type: { dtype: dtypeOf(data), shape }, data });
       if (key !== undefined) constants.set(key, name);
       return name;
     },
     shape(sizes) {
-      const known = emit.constant(BigInt64Array.from(sizes, BigInt), [sizes.length]);
-      if (!hides || sizes.length === 0) return known;
+      const cached = emit.constant(BigInt64Array.from(sizes, BigInt), [sizes.length]);
+      if (!hides || sizes.length === 0) return cached;
       zero ??= emit.node("Cast", [emit.node("Not", [recomputeGateName])], { to: onnxDtype.int64 });
-      const name = hidden.get(known) ?? emit.node("Add", [known, zero]);
-      hidden.set(known, name);
+      const name = hidden.get(cached) ?? emit.node("Add", [cached, zero]);
+      hidden.set(cached, name);
       return name;
     },
   };
 
-  topological(Object.values(graph.outputs)).forEach((value, number) => {
+  sortTopologically(Object.values(graph.outputs)).forEach((value, number) => {
     if (value.kind === "constant") names.set(value, emit.constant(value.data, value.type.shape));
     else if (value.kind !== "apply") names.set(value, value.name);
     else {
@@ -192,9 +192,9 @@ export function buildModel(
 }
 
 /** A key that is equal for constants with equal content; undefined for large constants, which are not compared. */
-export function contentKey({ dtype, shape }: TensorType, data: ConstantData): string | undefined {
+export function computeContentKey({ dtype, shape }: TensorType, data: ConstantData): string | undefined {
   if (data.byteLength > 64) return undefined;
-  return `${dtype}[${shape.join(",")}]${bufferOf(data).toString("hex")}`;
+  return `${dtype}[${shape.join(",")}]${asBuffer(data).toString("hex")}`;
 }
 
 /** Encodes a ModelProto. `placeOf` returns the location of an initializer that is stored outside the model. */
@@ -225,13 +225,13 @@ export function encodeModel(
 
 function encodeTensor({ name, type, data }: Initializer, place: Place | undefined): object {
   const tensor = { name, dims: type.shape, dataType: onnxDtype[type.dtype] };
-  if (place === undefined) return { ...tensor, rawData: bufferOf(data) };
+  if (place === undefined) return { ...tensor, rawData: asBuffer(data) };
   const entries = { location: place.location, offset: place.offset, length: data.byteLength };
   const externalData = Object.entries(entries).map(([key, value]) => ({ key, value: String(value) }));
   return { ...tensor, externalData, dataLocation: 1 };
 }
 
-export function bufferOf({ buffer, byteOffset, byteLength }: ConstantData): Buffer {
+export function asBuffer({ buffer, byteOffset, byteLength }: ConstantData): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 

@@ -7,7 +7,7 @@ import protobuf from "protobufjs/light";
 const { Field, Root, Type } = protobuf;
 
 type FieldRule = "repeated" | "optional";
-const message = (
+const defineMessage = (
   name: string,
   fields: Readonly<Record<string, readonly [id: number, type: string, rule?: FieldRule]>>,
 ) => {
@@ -19,22 +19,22 @@ const message = (
 
 const root = new Root();
 for (const type of [
-  message("ModelProto", {
+  defineMessage("ModelProto", {
     irVersion: [1, "int64"],
     producerName: [2, "string"],
     producerVersion: [3, "string"],
     graph: [7, "GraphProto"],
     opsetImport: [8, "OperatorSetIdProto", "repeated"],
   }),
-  message("OperatorSetIdProto", { domain: [1, "string"], version: [2, "int64"] }),
-  message("GraphProto", {
+  defineMessage("OperatorSetIdProto", { domain: [1, "string"], version: [2, "int64"] }),
+  defineMessage("GraphProto", {
     node: [1, "NodeProto", "repeated"],
     name: [2, "string"],
     initializer: [5, "TensorProto", "repeated"],
     input: [11, "ValueInfoProto", "repeated"],
     output: [12, "ValueInfoProto", "repeated"],
   }),
-  message("NodeProto", {
+  defineMessage("NodeProto", {
     input: [1, "string", "repeated"],
     output: [2, "string", "repeated"],
     name: [3, "string"],
@@ -43,7 +43,7 @@ for (const type of [
     domain: [7, "string"],
   }),
   // `type` 1 float, 2 int, 3 string, 6 floats, 7 ints.
-  message("AttributeProto", {
+  defineMessage("AttributeProto", {
     name: [1, "string"],
     f: [2, "float"],
     i: [3, "int64"],
@@ -52,7 +52,7 @@ for (const type of [
     ints: [8, "int64", "repeated"],
     type: [20, "int32"],
   }),
-  message("TensorProto", {
+  defineMessage("TensorProto", {
     dims: [1, "int64", "repeated"],
     dataType: [2, "int32"],
     name: [8, "string"],
@@ -61,12 +61,12 @@ for (const type of [
     // 1 if the bytes are in an external file.
     dataLocation: [14, "int32"],
   }),
-  message("StringStringEntryProto", { key: [1, "string"], value: [2, "string"] }),
-  message("ValueInfoProto", { name: [1, "string"], type: [2, "TypeProto"] }),
-  message("TypeProto", { tensorType: [1, "TensorTypeProto"] }),
-  message("TensorTypeProto", { elemType: [1, "int32"], shape: [2, "TensorShapeProto"] }),
-  message("TensorShapeProto", { dim: [1, "DimensionProto", "repeated"] }),
-  message("DimensionProto", { dimValue: [1, "int64"], dimParam: [2, "string"] }),
+  defineMessage("StringStringEntryProto", { key: [1, "string"], value: [2, "string"] }),
+  defineMessage("ValueInfoProto", { name: [1, "string"], type: [2, "TypeProto"] }),
+  defineMessage("TypeProto", { tensorType: [1, "TensorTypeProto"] }),
+  defineMessage("TensorTypeProto", { elemType: [1, "int32"], shape: [2, "TensorShapeProto"] }),
+  defineMessage("TensorShapeProto", { dim: [1, "DimensionProto", "repeated"] }),
+  defineMessage("DimensionProto", { dimValue: [1, "int64"], dimParam: [2, "string"] }),
 ])
   root.add(type);
 root.resolveAll();

@@ -153,12 +153,12 @@ function describeValue(value: Value): string {
   const type = `${dtype} [${shape.join(", ")}]`;
   if (value.kind === "input" || value.kind === "parameter") return `"${value.name}" ${type}`;
   if (value.kind === "constant") return `a constant ${type}`;
-  const weight = nearestWeight(value);
+  const weight = findNearestWeight(value);
   return `${type} from ${value.op.name}${weight === undefined ? "" : ` after "${weight}"`}`;
 }
 
 /** Finds the nearest weight by a breadth-first search of limited depth. */
-function nearestWeight(value: Value): string | undefined {
+function findNearestWeight(value: Value): string | undefined {
   let layer: readonly Value[] = [value];
   for (let depth = 0; depth < 8 && layer.length > 0 && layer.length < 256; depth++) {
     const weight = layer.find(({ kind }) => kind === "parameter");

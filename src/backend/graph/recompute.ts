@@ -49,7 +49,7 @@ export class Recomputation {
     private readonly settle: (value: Value) => Value,
   ) {
     const outermostFirst = segments
-      .map((segment) => ({ segment, owned: new Set(valuesOf(segment)) }))
+      .map((segment) => ({ segment, owned: new Set(collectValues(segment)) }))
       .sort((a, b) => b.owned.size - a.owned.size);
     for (const { segment, owned } of outermostFirst) {
       const parents = new Set([...owned].map((value) => this.#owner.get(value)));
@@ -76,8 +76,8 @@ export class Recomputation {
 
   /** The differentiated scalar, computed from the backward pass's copies of segments marked `last`. */
   last(value: Value): Value {
-    const known = this.#last.get(value);
-    if (known !== undefined) return known;
+    const cached = this.#last.get(value);
+    if (cached !== undefined) return cached;
     const scope = this.#owner.get(value);
     let result = value;
     if (scope?.segment.last === true) result = this.#copy(scope, value);
@@ -98,7 +98,9 @@ export class Recomputation {
     if (scope.parent !== undefined) this.#open(scope.parent, grad);
     const before = this.#before.get(scope.parent);
     this.#before.set(scope.parent, scope);
-    const prerequisites = [grad, ...(before === undefined ? [] : this.#resultsOf(before))].map(firstElement);
+    const prerequisites = [grad, ...(before === undefined ? [] : this.#resultsOf(before))].map(
+      takeFirstElement,
+    );
     const after = [...new Set(prerequisites)].reduce((sum, each) => add(sum, each));
     for (const each of scope.segment.inputs) {
       const { dtype } = each.type;
@@ -117,8 +119,8 @@ export class Recomputation {
 
   #copy(scope: Scope | undefined, value: Value): Value {
     if (scope === undefined) return value;
-    const known = scope.copies.get(value);
-    if (known !== undefined) return known;
+    const cached = scope.copies.get(value);
+    if (cached !== undefined) return cached;
     // The output of a segment is stored anyway, because later values read it.
     const isStored = value === scope.segment.output && scope.segment.last !== true;
     if (value.kind !== "apply" || !scope.owned.has(value) || isStored) return this.#copy(scope.parent, value);
@@ -129,12 +131,12 @@ export class Recomputation {
 }
 
 /** The values from a segment's inputs (excluded) to its output that depend on an input; other values are shared. */
-function valuesOf({ inputs, output }: Segment): Value[] {
+function collectValues({ inputs, output }: Segment): Value[] {
   const depends = new Map<Value, boolean>(inputs.map((each) => [each, true]));
   const owned: Value[] = [];
   const visit = (value: Value): boolean => {
-    const known = depends.get(value);
-    if (known !== undefined) return known;
+    const cached = depends.get(value);
+    if (cached !== undefined) return cached;
     const reached = value.kind === "apply" && value.inputs.map(visit).includes(true);
     depends.set(value, reached);
     if (reached) owned.push(value);
@@ -144,12 +146,12 @@ function valuesOf({ inputs, output }: Segment): Value[] {
   return owned;
 }
 
-function firstElement(x: Value): Value {
+function takeFirstElement(x: Value): Value {
   // A padded tensor is usually concatenated with others and never materialized, so this reads its content.
-  if (x.kind === "apply" && x.op === pad) return firstElement(x.inputs[0]!);
-  const one = x.type.shape.reduce(
+  if (x.kind === "apply" && x.op === pad) return takeFirstElement(x.inputs[0]!);
+  const element = x.type.shape.reduce(
     (part, size, axis) => (size === 1 ? part : slice(part, { axis, start: 0, end: 1 })),
     x,
   );
-  return reshape(one, { shape: [] });
+  return reshape(element, { shape: [] });
 }

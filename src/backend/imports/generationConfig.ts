@@ -22,7 +22,7 @@ export function readGenerationConfig(folder: string): GenerationConfig | undefin
 }
 
 /** Options of a command line. Omitted options are undefined. */
-export interface WrittenOptions {
+export interface ExplicitOptions {
   readonly doSample?: boolean | undefined;
   readonly temperature?: number | undefined;
   readonly topK?: number | undefined;
@@ -34,7 +34,7 @@ export interface WrittenOptions {
 
 export interface GenerationDefaults {
   /** The options that the file adds. */
-  readonly options: WrittenOptions;
+  readonly options: ExplicitOptions;
   /** One line that lists the added options and the settings that are not applied; undefined if there are none. */
   readonly notice: string | undefined;
 }
@@ -57,18 +57,18 @@ const unsupported: Readonly<Record<string, unknown>> = {
 };
 
 /** The command line has precedence. The temperature and limits of the file apply only when tokens are sampled. */
-export function generationDefaults(
+export function resolveGenerationDefaults(
   file: GenerationConfig | undefined,
-  written: WrittenOptions,
+  explicitOptions: ExplicitOptions,
 ): GenerationDefaults {
   if (file === undefined) return { options: {}, notice: undefined };
-  const hasSamplingOption = [written.temperature, written.topK, written.topP].some(
+  const hasSamplingOption = [explicitOptions.temperature, explicitOptions.topK, explicitOptions.topP].some(
     (value) => value !== undefined,
   );
-  const samples = written.doSample ?? (hasSamplingOption || file.do_sample === true);
-  const from = <K extends keyof WrittenOptions>(key: K, value: WrittenOptions[K] | null) =>
-    written[key] === undefined && value !== undefined && value !== null ? { [key]: value } : {};
-  const added: WrittenOptions = {
+  const samples = explicitOptions.doSample ?? (hasSamplingOption || file.do_sample === true);
+  const from = <K extends keyof ExplicitOptions>(key: K, value: ExplicitOptions[K] | null) =>
+    explicitOptions[key] === undefined && value !== undefined && value !== null ? { [key]: value } : {};
+  const added: ExplicitOptions = {
     ...(samples && file.do_sample === true ? from("doSample", true) : {}),
     ...(samples ? from("temperature", file.temperature) : {}),
     ...(samples ? from("topK", file.top_k) : {}),
@@ -77,22 +77,22 @@ export function generationDefaults(
     ...from("maxNewTokens", file.max_new_tokens),
   };
   const ends = [file.eos_token_id ?? []].flat();
-  const shown = Object.entries(added).map(
+  const details = Object.entries(added).map(
     ([key, value]) => `${key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)} ${String(value)}`,
   );
-  if (ends.length > 0) shown.push(`stop at token ${ends.join(" or ")}`);
+  if (ends.length > 0) details.push(`stop at token ${ends.join(" or ")}`);
   const ignored = Object.entries(unsupported).flatMap(([key, none]) => {
     const value = file[key];
     return value === undefined || value === null || value === none ? [] : [key];
   });
   const parts = [
-    ...(shown.length === 0 ? [] : [`From generation_config.json: ${shown.join(", ")}.`]),
+    ...(details.length === 0 ? [] : [`From generation_config.json: ${details.join(", ")}.`]),
     ...(ignored.length === 0 ? [] : [`Not applied: ${ignored.join(", ")}.`]),
   ];
   return {
     options: {
       ...added,
-      ...(ends.length === 0 ? {} : { stopTokenIds: [...(written.stopTokenIds ?? []), ...ends] }),
+      ...(ends.length === 0 ? {} : { stopTokenIds: [...(explicitOptions.stopTokenIds ?? []), ...ends] }),
     },
     notice: parts.length === 0 ? undefined : parts.join(" "),
   };

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { InvalidInput, WorkbenchError } from "../../protocol/errors";
-import { type ModelShape, shapeFromConfig } from "../models/model";
+import { type ModelShape, createShape } from "../models/model";
 import { readJson } from "./jsonFile";
 import { readPublishedConfig, refuseUnknownChanges } from "./publishedConfig";
 
@@ -35,7 +35,7 @@ export function readModelFolder(
       ...(changed === "" ? [] : [`${path}: overrode ${changed} with the values in base_model.config.`]),
       ...(notice === undefined ? [] : [`${path}: ${notice}`]),
     ];
-    return { shape: shapeFromConfig(withClasses(config)), notices };
+    return { shape: createShape(addLabelCount(config)), notices };
   } catch (thrown) {
     if (!(thrown instanceof WorkbenchError)) throw thrown;
     const withPath = (fault: WorkbenchError) =>
@@ -51,7 +51,7 @@ export function readShape(folder: string): ModelShape {
 }
 
 /** Sets `num_labels` from the names of the classes. Those of a language model have no meaning and are ignored. */
-function withClasses(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+function addLabelCount(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const { architectures, num_labels: _, ...rest } = config;
   const [kind] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
   // A checkpoint of Lathe has no architecture, and specifies its number of classes itself.
@@ -89,20 +89,20 @@ export interface WeightFiles {
 
 const readIndex = (folder: string) =>
   readJson(join(folder, "model.safetensors.index.json"), indexSchema).weight_map;
-const namesIn = (map: Readonly<Record<string, string>>) => [...new Set(Object.values(map))].sort();
+const listFileNames = (map: Readonly<Record<string, string>>) => [...new Set(Object.values(map))].sort();
 
 /** The files that the index of a sharded model lists. */
-export function shardNames(folder: string): readonly string[] {
-  return namesIn(readIndex(folder));
+export function listShardNames(folder: string): readonly string[] {
+  return listFileNames(readIndex(folder));
 }
 
-export function weightFiles(folder: string): WeightFiles {
+export function findWeightFiles(folder: string): WeightFiles {
   const single = join(folder, "model.safetensors");
   if (existsSync(single)) return { files: [single] };
   const indexPath = join(folder, "model.safetensors.index.json");
-  if (!existsSync(indexPath)) throw noWeights(folder);
+  if (!existsSync(indexPath)) throw noWeightsError(folder);
   const map = readIndex(folder);
-  const names = namesIn(map);
+  const names = listFileNames(map);
   const missing = names.filter((name) => !existsSync(join(folder, name)));
   if (missing.length > 0)
     throw new WorkbenchError(
@@ -124,7 +124,7 @@ export function listNames(names: readonly string[]): string {
 
 const pickles = /\.(bin|pt|pth|ckpt|h5|msgpack)(\.index\.json)?$/;
 
-function noWeights(folder: string): WorkbenchError {
+function noWeightsError(folder: string): WorkbenchError {
   const names = readdirSync(folder);
   if (names.includes("adapter_config.json"))
     return new WorkbenchError(

@@ -11,32 +11,36 @@ import { readCheckpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
 import { readGenerationConfig } from "./generationConfig";
 import { fetchModel, type FetchContext } from "./hub/fetchModel";
-import { hubIdOf } from "./hub/hubId";
+import { parseHubId } from "./hub/hubId";
 import type { ImportedModel } from "./importedModel";
 import { locateModel, type Source } from "./locateModel";
-import { openSource, type ReadOptions, refuseOptions, shapeOf } from "./openModel";
-import type { Which } from "./runFolder";
+import { openSource, type ReadOptions, refuseOptions, readSourceShape } from "./openModel";
+import type { CheckpointChoice } from "./runFolder";
 
 export interface ImportOptions extends Partial<DownloadContext> {
   /** Which checkpoint of a run; by default, the last. */
-  readonly which?: Which;
+  readonly which?: CheckpointChoice;
   /** The folder that paths are relative to; by default, the current folder. */
   readonly baseFolder?: string;
 }
 
 /** `model` is a path, or a hub id if no such path exists. A model of the hub is downloaded first. */
 export async function importModel(model: BaseModel, options: ImportOptions = {}): Promise<ImportedModel> {
-  const { id, ...reading } = withOptions(model);
-  const path = await folderOf(id, options, { wanted: "everything", network: true, config: reading.config });
+  const { id, ...reading } = toReadOptions(model);
+  const path = await resolveModelFolder(id, options, {
+    wanted: "everything",
+    network: true,
+    config: reading.config,
+  });
   const source = locateModel(path, options.which ?? "last");
   refuseOptions(source, reading);
   const read =
     source.kind === "checkpoint" ? readOwnCheckpoint(source.path) : readForeignModel(source, reading);
   const generationConfig = source.kind === "huggingFace" ? readGenerationConfig(source.path) : undefined;
-  return { ...read, ...source.belongings, ...(generationConfig === undefined ? {} : { generationConfig }) };
+  return { ...read, ...source.companions, ...(generationConfig === undefined ? {} : { generationConfig }) };
 }
 
-function withOptions(model: BaseModel): Pick<BaseModelOptions, "id"> & ReadOptions {
+function toReadOptions(model: BaseModel): Pick<BaseModelOptions, "id"> & ReadOptions {
   if (typeof model === "string") return { id: model };
   // The files are read as they are; the run resizes what was read.
   const { resize_embeddings: _resize, ...others } = model;
@@ -51,28 +55,32 @@ export async function importShape(model: BaseModel, baseFolder: string): Promise
 }
 
 export async function importLocalOutline(model: BaseModel, baseFolder: string): Promise<Outline> {
-  const { id, ...reading } = withOptions(model);
+  const { id, ...reading } = toReadOptions(model);
   const request = { wanted: "outline", network: false, config: reading.config } as const;
-  const path = await folderOf(id, { baseFolder }, request);
+  const path = await resolveModelFolder(id, { baseFolder }, request);
   const source = locateModel(path, "last");
-  return { shape: shapeOf(source, reading), ...source.belongings };
+  return { shape: readSourceShape(source, reading), ...source.companions };
 }
 
 /** Reads a hub model without its weights. Imports a local model completely. */
 export async function importOutline(model: BaseModel, options: ImportOptions): Promise<Outline> {
-  const { id, ...reading } = withOptions(model);
-  if (hubIdOf(id, options.baseFolder ?? ".") === undefined) return importModel(model, options);
-  const path = await folderOf(id, options, { wanted: "outline", network: true, config: reading.config });
+  const { id, ...reading } = toReadOptions(model);
+  if (parseHubId(id, options.baseFolder ?? ".") === undefined) return importModel(model, options);
+  const path = await resolveModelFolder(id, options, {
+    wanted: "outline",
+    network: true,
+    config: reading.config,
+  });
   const source = locateModel(path, "last");
-  return { shape: shapeOf(source, reading), ...source.belongings };
+  return { shape: readSourceShape(source, reading), ...source.companions };
 }
 
-async function folderOf(
+async function resolveModelFolder(
   name: string,
   { baseFolder = ".", signal, progress = () => undefined }: ImportOptions,
   request: Pick<FetchContext, "wanted" | "network" | "config">,
 ): Promise<string> {
-  const id = hubIdOf(name, baseFolder);
+  const id = parseHubId(name, baseFolder);
   return id === undefined ? resolve(baseFolder, name) : fetchModel(id, { ...request, signal, progress });
 }
 

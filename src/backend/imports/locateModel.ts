@@ -2,14 +2,14 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
-import { tokenizerFiles } from "../data/tokenizers/openTokenizer";
+import { listTokenizerFiles } from "../data/tokenizers/openTokenizer";
 import type { ImportedModel } from "./importedModel";
-import { checkpointOf, type Which } from "./runFolder";
+import { findCheckpoint, type CheckpointChoice } from "./runFolder";
 
 export interface Source {
   readonly kind: "checkpoint" | "huggingFace" | "llama2c";
   readonly path: string;
-  readonly belongings: Pick<ImportedModel, "run" | "tokenizerFolder">;
+  readonly companions: Pick<ImportedModel, "run" | "tokenizerFolder">;
 }
 
 const kinds =
@@ -31,33 +31,36 @@ const refusals: Readonly<Record<string, string>> = {
     "is an ONNX file, which cannot be imported. Use the folder of the model that it was exported from.",
 };
 
-export function locateModel(path: string, which: Which): Source {
+export function locateModel(path: string, which: CheckpointChoice): Source {
   if (!existsSync(path))
     throw new WorkbenchError("not-found", `There is no model at ${path}. Name ${kinds}.`);
-  if (!statSync(path).isDirectory()) return { kind: "llama2c", ...fileSource(path) };
+  if (!statSync(path).isDirectory()) return { kind: "llama2c", ...createFileSource(path) };
   const has = (name: string) => existsSync(join(path, name));
   if (has("run.json"))
     return {
       kind: "checkpoint",
-      path: checkpointOf(path, which),
-      belongings: { run: path, ...tokenizerIn(join(path, "tokenizer")) },
+      path: findCheckpoint(path, which),
+      companions: { run: path, ...findTokenizer(join(path, "tokenizer")) },
     };
   if (has("manifest.json"))
-    return { kind: "checkpoint", path, belongings: { ...runAround(path), ...tokenizerIn(path) } };
-  if (has("config.json")) return { kind: "huggingFace", path, belongings: tokenizerIn(path) };
-  throw new WorkbenchError("invalid-input", `${path} holds no model${missingConfig(path)}. Name ${kinds}.`);
+    return { kind: "checkpoint", path, companions: { ...findEnclosingRun(path), ...findTokenizer(path) } };
+  if (has("config.json")) return { kind: "huggingFace", path, companions: findTokenizer(path) };
+  throw new WorkbenchError(
+    "invalid-input",
+    `${path} holds no model${describeMissingConfig(path)}. Name ${kinds}.`,
+  );
 }
 
-function fileSource(path: string): Omit<Source, "kind"> {
+function createFileSource(path: string): Omit<Source, "kind"> {
   const extension = extname(path);
   if (extension === ".bin" && basename(path) !== "pytorch_model.bin")
-    return { path, belongings: tokenizerIn(dirname(path)) };
+    return { path, companions: findTokenizer(dirname(path)) };
   const reason = extension === ".bin" ? refusals[".pt"] : refusals[extension];
   if (reason !== undefined) throw new WorkbenchError("unsupported", `${path} ${reason}`);
   throw new WorkbenchError("invalid-input", `${path} is not a supported model file. Name ${kinds}.`);
 }
 
-function missingConfig(folder: string): string {
+function describeMissingConfig(folder: string): string {
   const names = readdirSync(folder);
   if (names.includes("adapter_config.json"))
     return ": it is an adapter for another model. Merge it into its base model first, for example with PEFT's merge_and_unload()";
@@ -66,12 +69,12 @@ function missingConfig(folder: string): string {
     : "";
 }
 
-function tokenizerIn(folder: string): Pick<ImportedModel, "tokenizerFolder"> {
-  return tokenizerFiles(folder).length > 0 ? { tokenizerFolder: folder } : {};
+function findTokenizer(folder: string): Pick<ImportedModel, "tokenizerFolder"> {
+  return listTokenizerFiles(folder).length > 0 ? { tokenizerFolder: folder } : {};
 }
 
 /** Finds the run of a checkpoint: two folders up from `checkpoints/<name>`, or three up from a folder in `steps/<n>-compress/`. */
-function runAround(checkpoint: string): Pick<ImportedModel, "run"> {
+function findEnclosingRun(checkpoint: string): Pick<ImportedModel, "run"> {
   const folders = [resolve(checkpoint, "..", ".."), resolve(checkpoint, "..", "..", "..")];
   const run = folders.find((folder) => existsSync(join(folder, "run.json")));
   return run === undefined ? {} : { run };

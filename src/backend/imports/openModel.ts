@@ -13,10 +13,10 @@ import { readLlama2c } from "../models/llama2c";
 import { type ModelShape, withRepresentations } from "../models/model";
 import type { TensorData } from "../representations/representation";
 import { refuseLfsPointer } from "../data/lfsPointer";
-import { readModelFolder, readShape, weightFiles } from "./huggingFaceFolder";
+import { readModelFolder, readShape, findWeightFiles } from "./huggingFaceFolder";
 import { readJson } from "./jsonFile";
 import { locateModel, type Source } from "./locateModel";
-import type { Which } from "./runFolder";
+import type { CheckpointChoice } from "./runFolder";
 import { bindFiles, type FileTensor } from "./tensorFiles";
 
 export interface OpenedModel extends Disposable {
@@ -38,7 +38,7 @@ export interface OpenedModel extends Disposable {
   checkTied(): void;
 }
 
-export function openModel(path: string, which: Which = "last"): OpenedModel {
+export function openModel(path: string, which: CheckpointChoice = "last"): OpenedModel {
   return openSource(locateModel(path, which));
 }
 
@@ -46,18 +46,18 @@ export function openModel(path: string, which: Which = "last"): OpenedModel {
 export type ReadOptions = Omit<BaseModelOptions, "id" | "resize_embeddings">;
 
 export function openSource(
-  { kind, path: source, belongings }: Source,
+  { kind, path: source, companions }: Source,
   options: ReadOptions = {},
 ): OpenedModel {
   refuseOptions({ kind, path: source }, options);
-  const shared = { source, run: belongings.run };
+  const shared = { source, run: companions.run };
   if (kind === "llama2c") return { ...shared, ...openLlama2c(source) };
   const { shape, notices } =
     kind === "checkpoint"
       ? { shape: readOwnShape(source), notices: [] }
       : readModelFolder(source, options.config);
   const weights =
-    kind === "checkpoint" ? { files: [join(source, "model.safetensors")] } : weightFiles(source);
+    kind === "checkpoint" ? { files: [join(source, "model.safetensors")] } : findWeightFiles(source);
   const bound = bindFiles(shape, source, weights, {
     ...(options.ignore_extra_tensors === undefined ? {} : { ignoreExtra: options.ignore_extra_tensors }),
     ...(options.strip_prefix === undefined ? {} : { stripPrefix: options.strip_prefix }),
@@ -66,7 +66,7 @@ export function openSource(
 }
 
 /** Reads the model of a source without its weights. */
-export function shapeOf({ kind, path }: Source, options: ReadOptions = {}): ModelShape {
+export function readSourceShape({ kind, path }: Source, options: ReadOptions = {}): ModelShape {
   refuseOptions({ kind, path }, options);
   if (kind === "checkpoint") return readOwnShape(path);
   return kind === "huggingFace" ? readModelFolder(path, options.config).shape : readLlama2cFile(path).shape;

@@ -6,7 +6,7 @@ import type * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { models } from "../models/catalog";
 import { isInert } from "../models/config";
-import { nearest } from "../models/configFaults";
+import { findNearest } from "../models/configFaults";
 import type { AnyFamily } from "../models/family";
 import { familyOf } from "../models/model";
 
@@ -19,11 +19,11 @@ export interface PublishedConfig {
   readonly notice: string | undefined;
 }
 
-export function readPublishedConfig(written: Config): PublishedConfig {
-  refuseUnsupported(written);
-  const type = modelType(written);
+export function readPublishedConfig(rawConfig: Config): PublishedConfig {
+  refuseUnsupported(rawConfig);
+  const type = resolveModelType(rawConfig);
   const family = familyOf(type);
-  const { known, ignored } = splitKeys(family, resolveAliases(family, written));
+  const { known, ignored } = splitKeys(family, resolveAliases(family, rawConfig));
   return {
     config: { ...known, model_type: type },
     notice:
@@ -34,30 +34,30 @@ export function readPublishedConfig(written: Config): PublishedConfig {
 }
 
 /** Refuses overrides of keys that are unknown and missing from the file, because they are probably misspelled. */
-export function refuseUnknownChanges(written: Config, added: readonly string[]): void {
-  const family = familyOf(modelType(written));
-  const known = [
-    ...Object.keys(fieldsOf(family)),
+export function refuseUnknownChanges(rawConfig: Config, added: readonly string[]): void {
+  const family = familyOf(resolveModelType(rawConfig));
+  const knownKeys = [
+    ...Object.keys(listFields(family)),
     ...Object.keys(family.aliases ?? {}),
     ...Object.keys(unsupported),
   ];
   for (const key of added) {
-    if (known.includes(key) || descriptive.has(key)) continue;
-    const near = nearest(key, known);
+    if (knownKeys.includes(key) || descriptive.has(key)) continue;
+    const near = findNearest(key, knownKeys);
     throw new WorkbenchError(
       "invalid-input",
-      `unknown key base_model.config.${key}: ${String(modelType(written))} models do not use it.${near === undefined ? "" : ` Did you mean ${near}?`}`,
+      `unknown key base_model.config.${key}: ${String(resolveModelType(rawConfig))} models do not use it.${near === undefined ? "" : ` Did you mean ${near}?`}`,
       near === undefined ? {} : { nearest: near },
     );
   }
 }
 
-function fieldsOf(family: AnyFamily): Readonly<Record<string, z.ZodType>> {
+function listFields(family: AnyFamily): Readonly<Record<string, z.ZodType>> {
   return (family.config as unknown as z.ZodObject).shape;
 }
 
 /** Derives a missing `model_type` from the architecture: early versions of transformers did not write it. */
-function modelType(config: Config): unknown {
+function resolveModelType(config: Config): unknown {
   const { model_type: written } = config;
   if (written !== undefined && written !== null) return written;
   const name = architectureOf(config)
@@ -95,22 +95,22 @@ const descriptive = new Set([
 
 /** A null selects the default of a key. */
 function splitKeys(family: AnyFamily, config: Config) {
-  const fields = fieldsOf(family);
+  const fields = listFields(family);
   const known: Record<string, unknown> = {};
   const ignored: string[] = [];
   for (const [key, value] of Object.entries(config)) {
     const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
     if (field !== undefined && (value !== null || isInert(field))) known[key] = value;
     if ((field === undefined || isInert(field)) && !descriptive.has(key))
-      ignored.push(field === undefined ? withHint(key, config, Object.keys(fields)) : key);
+      ignored.push(field === undefined ? addHint(key, config, Object.keys(fields)) : key);
   }
   return { known, ignored };
 }
 
 /** A misspelled key would be ignored too, so the notice suggests the key that was probably meant. */
-function withHint(key: string, config: Config, fields: readonly string[]): string {
+function addHint(key: string, config: Config, fields: readonly string[]): string {
   const absent = fields.filter((field) => !Object.hasOwn(config, field));
-  const near = key.startsWith("_") ? undefined : nearest(key, absent);
+  const near = key.startsWith("_") ? undefined : findNearest(key, absent);
   return near === undefined ? key : `${key} (did you mean ${near}?)`;
 }
 

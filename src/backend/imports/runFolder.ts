@@ -3,9 +3,9 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { isAbsolute, join, relative, resolve } from "node:path";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
-import { checkpointName, savedSteps } from "../checkpoints/checkpointNames";
+import { checkpointName, listSavedSteps } from "../checkpoints/checkpointNames";
 
-export type Which = "last" | "best";
+export type CheckpointChoice = "last" | "best";
 
 /** Far more than these files contain. */
 const maxBytes = 2 ** 20;
@@ -24,9 +24,9 @@ interface Candidate {
 }
 
 /** `last` is the result of the latest action, or its newest checkpoint while it runs. `best` has the lowest validation loss. */
-export function checkpointOf(run: string, which: Which): string {
-  const newest = newestCheckpoint(run);
-  if (which === "best") return bestCheckpoint(run, newest);
+export function findCheckpoint(run: string, which: CheckpointChoice): string {
+  const newest = findNewestCheckpoint(run);
+  if (which === "best") return findBestCheckpoint(run, newest);
   // A findFinishedActions action records its resulting model, which is not always the newest checkpoint.
   const candidates = [...findFinishedActions(run), ...(newest === undefined ? [] : [newest])];
   candidates.sort((a, b) => b.action - a.action || b.step - a.step);
@@ -37,7 +37,7 @@ export function checkpointOf(run: string, which: Which): string {
   );
 }
 
-function bestCheckpoint(run: string, newest: (Candidate & { best?: number }) | undefined): string {
+function findBestCheckpoint(run: string, newest: (Candidate & { best?: number }) | undefined): string {
   const folder =
     newest?.best === undefined ? undefined : join(run, "checkpoints", checkpointName(newest.best));
   if (folder !== undefined && existsSync(folder)) return folder;
@@ -48,7 +48,7 @@ function bestCheckpoint(run: string, newest: (Candidate & { best?: number }) | u
 }
 
 function findFinishedActions(run: string): Candidate[] {
-  return namesIn(join(run, "steps")).flatMap((name) => {
+  return listNames(join(run, "steps")).flatMap((name) => {
     const action = /^(\d+)-\w+$/.exec(name)?.[1];
     const done = action && readRecord(join(run, "steps", name, "done.json"), doneSchema);
     if (!done || done.checkpoint === undefined) return [];
@@ -59,8 +59,8 @@ function findFinishedActions(run: string): Candidate[] {
   });
 }
 
-function newestCheckpoint(run: string): (Candidate & { best?: number }) | undefined {
-  for (const step of savedSteps(join(run, "checkpoints"))) {
+function findNewestCheckpoint(run: string): (Candidate & { best?: number }) | undefined {
+  for (const step of listSavedSteps(join(run, "checkpoints"))) {
     const folder = join(run, "checkpoints", checkpointName(step));
     const state = readRecord(join(folder, "state.json"), stateSchema);
     if (state === undefined) continue;
@@ -71,7 +71,7 @@ function newestCheckpoint(run: string): (Candidate & { best?: number }) | undefi
   return undefined;
 }
 
-function namesIn(folder: string): string[] {
+function listNames(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder) : [];
 }
 

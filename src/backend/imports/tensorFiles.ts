@@ -98,7 +98,7 @@ export function bindFiles(
           used: !unused.has(name),
         };
       }),
-      notices: noticesOf(source, skipped.map(inFile), options),
+      notices: createNotices(source, skipped.map(inFile), options),
       read: (name, from, to) => read(bound.get(name)!, from, to),
       checkTied: () => {
         for (const [alias, name] of familyOf(shape.family).heads.language.tied(shape.config)) {
@@ -115,7 +115,11 @@ export function bindFiles(
   }
 }
 
-function noticesOf(source: string, skipped: readonly string[], { ignoreExtra, stripPrefix }: TensorOptions) {
+function createNotices(
+  source: string,
+  skipped: readonly string[],
+  { ignoreExtra, stripPrefix }: TensorOptions,
+) {
   const notices: string[] = [];
   if (stripPrefix !== undefined)
     notices.push(`${source}: removed the prefix "${stripPrefix}" from the tensor names.`);
@@ -159,15 +163,19 @@ function checkDtypes(
   source: string,
   typeOf: (name: string) => { readonly original: string; readonly dtype: string },
 ): void {
-  for (const { name, dtype: wanted } of parametersOf(shape)) {
+  for (const { name, dtype: expectedType } of parametersOf(shape)) {
     const { original, dtype } = typeOf(name);
     const fits =
-      wanted === "float32" ? isFloat(dtype) : wanted === "int8" ? dtype === "I8" : /^(BOOL|U8)$/.test(dtype);
+      expectedType === "float32"
+        ? isFloat(dtype)
+        : expectedType === "int8"
+          ? dtype === "I8"
+          : /^(BOOL|U8)$/.test(dtype);
     if (!fits)
       throw new WorkbenchError(
         "unsupported",
-        `${source}: ${original} is stored as ${dtype}, which cannot be loaded as ${wanted === "float32" ? "a weight" : `a tensor of ${wanted}`}. ` +
-          (wanted === "float32"
+        `${source}: ${original} is stored as ${dtype}, which cannot be loaded as ${expectedType === "float32" ? "a weight" : `a tensor of ${expectedType}`}. ` +
+          (expectedType === "float32"
             ? `Supported types: ${floatDtypes.join(", ")}. Quantized files are not supported; use the unquantized model.`
             : "Use another copy of the checkpoint."),
       );
@@ -197,9 +205,16 @@ function refuseDifferent(
   read: (name: string, from: number, to: number) => TensorData,
 ): void {
   for (let from = 0, length = chunkLength; length === chunkLength; from += length) {
-    const [one, other] = [read(alias, from, from + chunkLength), read(name, from, from + chunkLength)];
-    length = one.length;
-    if (one.length === other.length && one.every((each, i) => Object.is(each, other[i]))) continue;
+    const [aliasData, tensorData] = [
+      read(alias, from, from + chunkLength),
+      read(name, from, from + chunkLength),
+    ];
+    length = aliasData.length;
+    if (
+      aliasData.length === tensorData.length &&
+      aliasData.every((each, i) => Object.is(each, tensorData[i]))
+    )
+      continue;
     throw new WorkbenchError(
       "invalid-input",
       `${source}: the configuration ties ${alias} to ${name}, but the file holds two different tensors. ` +

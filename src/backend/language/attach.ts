@@ -1,9 +1,9 @@
 /** Attaches the results of earlier runs to the cells that they came from. */
 import type { RunPlan } from "../../protocol/run";
 import type { AttachedRun, Outline } from "../../protocol/service/experiments";
-import { canonicalJson, stepKey } from "../experiment/stepKey";
-import type { Understood } from "./diagnose";
-import { stepCells } from "./stepCells";
+import { toCanonicalJson, computeStepKey } from "../experiment/stepKey";
+import type { ExperimentAnalysis } from "./diagnose";
+import { findStepCells } from "./stepCells";
 
 /** A run of the experiment's file, with whatever text it had then. */
 export interface EarlierRun {
@@ -14,7 +14,7 @@ export interface EarlierRun {
 }
 
 /** How many runs of a variant are searched for one with unchanged text. */
-const mostLookedAt = 20;
+const maxCandidates = 20;
 
 /**
  * For each cell and each variant, sweep point and seed of the text: the newest run whose steps depend on nothing that
@@ -22,7 +22,7 @@ const mostLookedAt = 20;
  * the recognizable variants, as results of an earlier text.
  */
 export function attach(
-  { experiment, plans, faults }: Understood,
+  { experiment, plans, faults }: ExperimentAnalysis,
   outline: Outline,
   runs: readonly EarlierRun[],
 ): AttachedRun[] {
@@ -38,21 +38,21 @@ export function attach(
     const candidates = (branches.get(branchOf(plan)) ?? []).filter((run) => isSamePoint(run.plan, plan));
     return candidates.length === 0
       ? []
-      : attachTo(plan, stepCells(experiment, plan), candidates.slice(0, mostLookedAt));
+      : attachTo(plan, findStepCells(experiment, plan), candidates.slice(0, maxCandidates));
   });
 }
 
 function attachTo(plan: RunPlan, cells: readonly number[], candidates: readonly EarlierRun[]): AttachedRun[] {
-  const candidatesWithSteps = candidates.map((run) => ({ run: run.run, steps: matches(run.plan, plan) }));
+  const candidatesWithSteps = candidates.map((run) => ({ run: run.run, steps: matchSteps(run.plan, plan) }));
   return [...new Set(cells)].flatMap((cell) => {
     const actionCount = cells.filter((each) => each === cell).length;
-    const found = candidatesWithSteps.flatMap(({ run, steps }): AttachedRun[] => {
+    const attachedRuns = candidatesWithSteps.flatMap(({ run, steps }): AttachedRun[] => {
       const cellActions = steps.filter(({ planned }) => cells[planned] === cell);
       if (cellActions.length === 0) return [];
       const stale = cellActions.length < actionCount || cellActions.some(({ equal }) => !equal);
       return [{ run, cell, steps: cellActions.map(({ step }) => step), stale }];
     });
-    const best = found.find(({ stale }) => !stale) ?? found[0];
+    const best = attachedRuns.find(({ stale }) => !stale) ?? attachedRuns[0];
     return best === undefined ? [] : [best];
   });
 }
@@ -64,7 +64,9 @@ function attachByOutline(outline: Outline, branches: readonly (readonly EarlierR
   );
   return branches.flatMap(([run]) => {
     if (run === undefined || !(variants.length === 0 ? [""] : variants).includes(run.plan.variant)) return [];
-    const cells = run.plan.steps.map((_, index) => actions[samePlace(run.plan.steps, index, actions)]?.cell);
+    const cells = run.plan.steps.map(
+      (_, index) => actions[findSamePosition(run.plan.steps, index, actions)]?.cell,
+    );
     return [...new Set(cells)].flatMap((cell): AttachedRun[] => {
       if (cell === undefined) return [];
       const steps = [...cells.keys()].filter((index) => cells[index] === cell);
@@ -77,7 +79,7 @@ function attachByOutline(outline: Outline, branches: readonly (readonly EarlierR
 function isSamePoint(run: RunPlan, plan: RunPlan): boolean {
   return Object.entries(run.sweep).every(
     ([path, value]) =>
-      Object.hasOwn(plan.sweep, path) && canonicalJson(plan.sweep[path]) === canonicalJson(value),
+      Object.hasOwn(plan.sweep, path) && toCanonicalJson(plan.sweep[path]) === toCanonicalJson(value),
   );
 }
 
@@ -90,30 +92,31 @@ interface Match {
 }
 
 /** Steps with equal keys match; of the rest, the same action at the same position. */
-function matches(run: RunPlan, plan: RunPlan): Match[] {
+function matchSteps(run: RunPlan, plan: RunPlan): Match[] {
   // Recorded keys include the version of the program, which does not identify the text.
-  const keysOf = (of: RunPlan) => of.steps.map((_, index) => stepKey(of, index, { codeVersion: "" }));
-  const [ran, means] = [keysOf(run), keysOf(plan)];
-  const free = new Set(means.keys());
-  const found: Match[] = [];
-  for (const [step, key] of ran.entries()) {
-    const planned = [...free].find((index) => means[index] === key);
+  const computeKeys = (of: RunPlan) =>
+    of.steps.map((_, index) => computeStepKey(of, index, { codeVersion: "" }));
+  const [runKeys, planKeys] = [computeKeys(run), computeKeys(plan)];
+  const free = new Set(planKeys.keys());
+  const stepMatches: Match[] = [];
+  for (const [step, key] of runKeys.entries()) {
+    const planned = [...free].find((index) => planKeys[index] === key);
     if (planned === undefined) continue;
     free.delete(planned);
-    found.push({ step, planned, equal: true });
+    stepMatches.push({ step, planned, equal: true });
   }
   for (const step of run.steps.keys()) {
-    if (found.some((match) => match.step === step)) continue;
-    const planned = samePlace(run.steps, step, plan.steps);
-    if (free.delete(planned)) found.push({ step, planned, equal: false });
+    if (stepMatches.some((match) => match.step === step)) continue;
+    const planned = findSamePosition(run.steps, step, plan.steps);
+    if (free.delete(planned)) stepMatches.push({ step, planned, equal: false });
   }
-  return found.sort((a, b) => a.step - b.step);
+  return stepMatches.sort((a, b) => a.step - b.step);
 }
 
 type Actions = readonly { readonly action: string }[];
 
 /** Maps the second training of one list to the second of the other; -1 if there is none. */
-function samePlace(of: Actions, index: number, others: Actions): number {
+function findSamePosition(of: Actions, index: number, others: Actions): number {
   const { action } = of[index]!;
   const before = of.slice(0, index).filter((each) => each.action === action).length;
   return [...others.keys()].filter((at) => others[at]!.action === action)[before] ?? -1;

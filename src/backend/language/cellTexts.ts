@@ -18,16 +18,16 @@ export function isYamlFile(file: string): boolean {
   return /\.ya?ml$/i.test(file);
 }
 
-export function cellTexts(file: string, text: string): readonly CellText[] {
-  return isYamlFile(file) ? documents(text) : fences(text);
+export function listCellTexts(file: string, text: string): readonly CellText[] {
+  return isYamlFile(file) ? splitDocuments(text) : splitFences(text);
 }
 
 /** The cell at an offset, including its end, where one types. */
-export function cellAtOffset(cells: readonly CellText[], offset: number): CellText | undefined {
+export function findCellAtOffset(cells: readonly CellText[], offset: number): CellText | undefined {
   return cells.find(({ start, end }) => offset >= start && offset <= end);
 }
 
-function fences(text: string): CellText[] {
+function splitFences(text: string): CellText[] {
   const blocks = splitCells(closeFence(text));
   return blocks.pieces
     .flatMap(({ body, firstLine, lastLine }) => (body === undefined ? [] : [{ body, firstLine, lastLine }]))
@@ -48,7 +48,7 @@ function closeFence(text: string): string {
 }
 
 /** The documents of a YAML file, separated by lines of three dashes. */
-function documents(text: string): CellText[] {
+function splitDocuments(text: string): CellText[] {
   const lines = splitLines(text);
   const cells: CellText[] = [];
   let first = 0;
@@ -77,7 +77,7 @@ function documents(text: string): CellText[] {
 }
 
 /** Converts between offsets and the 1-based lines and columns of editors. */
-export class Places {
+export class TextPositions {
   readonly #lines: readonly Line[];
 
   constructor(private readonly text: string) {

@@ -7,13 +7,13 @@ import type { Completion, ExperimentText } from "../../protocol/service/experime
 import { dataSets } from "../data/datasets/catalog";
 import { namedTokenizers } from "../data/tokenizers/openTokenizer";
 import { isMap, type PlainMap } from "../experiment/plainMap";
-import { optionsOf } from "../experiment/schemaWalk";
-import { cellAtOffset, type CellText, cellTexts, Places } from "./cellTexts";
-import { type Cursor, cursorAt } from "./cursor";
-import { factsOf, plainValue, tagOf } from "./schemaFacts";
-import { joinCells, mapOf, sameAs, type Target, targetAt } from "./schemaTarget";
-import { keySnippet, plainSnippet, sectionSnippet, sweepSnippet } from "./snippets";
-import { sweepPaths } from "./sweepPaths";
+import { listOptions } from "../experiment/schemaWalk";
+import { findCellAtOffset, type CellText, listCellTexts, TextPositions } from "./cellTexts";
+import { type Cursor, locateCursor } from "./cursor";
+import { getFacts, formatPlainValue, findTag } from "./schemaFacts";
+import { joinCells, findMap, listAliases, type Target, resolveTarget } from "./schemaTarget";
+import { createKeySnippet, escapeSnippet, createSectionSnippet, createSweepSnippet } from "./snippets";
+import { listSweepPaths } from "./sweepPaths";
 
 /** Names that the schema does not know, such as models on disk, relative to the folder that paths start from. */
 export interface Surroundings {
@@ -29,7 +29,7 @@ interface Names {
   scales(): readonly string[];
 }
 
-function scaleNamesOf(allCells: () => PlainMap): Names["scales"] {
+function listScaleNames(allCells: () => PlainMap): Names["scales"] {
   return () => {
     const { scales } = allCells();
     return isMap(scales) ? Object.keys(scales) : [];
@@ -42,52 +42,52 @@ export function complete(
   surroundings: Surroundings = { baseModels: () => [] },
 ): Completion[] {
   if (text.length > maxCharacters) return [];
-  const cells = cellTexts(file, text);
-  const here = cellAtOffset(cells, offset);
-  const cursor = here === undefined ? undefined : cursorAt(here.yaml, offset - here.start);
+  const cells = listCellTexts(file, text);
+  const here = findCellAtOffset(cells, offset);
+  const cursor = here === undefined ? undefined : locateCursor(here.yaml, offset - here.start);
   if (here === undefined || cursor === undefined) return [];
   let all: PlainMap | undefined;
   const allCells = () => (all ??= joinCells(cells));
-  const target = targetAt(schema, cursor.path, cursor.cell, allCells);
+  const target = resolveTarget(schema, cursor.path, cursor.cell, allCells);
   if (target === undefined) return [];
   const models = () => {
     const { folder } = allCells();
     return surroundings.baseModels(typeof folder === "string" ? folder : ".");
   };
-  const keys = keysAt(schema, cells, here, { cursor, target, allCells: allCells });
+  const keys = listAvailableKeys(schema, cells, here, { cursor, target, allCells: allCells });
   const suggestions =
     keys === undefined
-      ? values(cursor, target, { models, scales: scaleNamesOf(allCells) })
-      : keySuggestions({ cursor, target, allCells: allCells }, keys);
-  const range = new Places(text).range(here.start + cursor.start, here.start + cursor.end);
+      ? createValueSuggestions(cursor, target, { models, scales: listScaleNames(allCells) })
+      : createKeySuggestions({ cursor, target, allCells: allCells }, keys);
+  const range = new TextPositions(text).range(here.start + cursor.start, here.start + cursor.end);
   return suggestions.map((suggestion) => ({ ...suggestion, range }));
 }
 
-type Options = readonly (readonly [key: string, option: z.ZodType])[];
+type AvailableKeys = readonly (readonly [key: string, option: z.ZodType])[];
 
-interface Found {
+interface CompletionContext {
   readonly cursor: Cursor;
   readonly target: Target;
   readonly allCells: () => PlainMap;
 }
 
 /** The keys that may still be added; undefined if no map is allowed. */
-function keysAt(
+function listAvailableKeys(
   schema: ExperimentSchema,
   cells: readonly CellText[],
   here: CellText,
-  { cursor, target, allCells: allCells }: Found,
-): Options | undefined {
+  { cursor, target, allCells: allCells }: CompletionContext,
+): AvailableKeys | undefined {
   const { path, variant } = target;
-  const used = new Set(cursor.siblings.flatMap((key) => [key, ...sameAs(path[0], key)]));
-  if (path.length === 0 && !variant) for (const key of declaredBeside(cells, here)) used.add(key);
-  const tag = tagOf(target.schema);
-  const map = mapOf(target.here);
+  const used = new Set(cursor.siblings.flatMap((key) => [key, ...listAliases(path[0], key)]));
+  if (path.length === 0 && !variant) for (const key of listDeclaredBeside(cells, here)) used.add(key);
+  const tag = findTag(target.schema);
+  const map = findMap(target.here);
   const isSweep = path.length === 1 && path[0] === "sweep";
-  const options: Options | undefined = isSweep
-    ? sweepPaths(schema, allCells())
+  const options: AvailableKeys | undefined = isSweep
+    ? listSweepPaths(schema, allCells())
     : map instanceof z.ZodObject
-      ? optionsOf(map)
+      ? listOptions(map)
       : tag && [[tag.key, tag.option]];
   return options
     ?.filter(([key]) => !used.has(key))
@@ -95,30 +95,33 @@ function keysAt(
 }
 
 /** Declarations appear once in a file; their keys begin a line. */
-function declaredBeside(cells: readonly CellText[], here: CellText): string[] {
+function listDeclaredBeside(cells: readonly CellText[], here: CellText): string[] {
   return cells
     .filter((each) => each !== here)
     .flatMap(({ yaml }) => [...yaml.matchAll(/^([a-z_]+)[ \t]*:/gm)].map(([, key]) => key!))
     .filter((key) => !isActionKey(key));
 }
 
-function keySuggestions({ cursor, target, allCells: allCells }: Found, keys: Options): Suggestion[] {
+function createKeySuggestions(
+  { cursor, target, allCells: allCells }: CompletionContext,
+  keys: AvailableKeys,
+): Suggestion[] {
   const { path, variant } = target;
   const snippet = (key: string, option: z.ZodType) => {
-    if (path[0] === "sweep") return sweepSnippet(key, option);
+    if (path[0] === "sweep") return createSweepSnippet(key, option);
     // A section has its required keys in its cell; a variant only changes it.
     if (path.length === 0 && variant && isMap(allCells()[key])) return `${key}: {$1}`;
     return path.length === 0 && !variant && !cursor.flow
-      ? sectionSnippet(key, option)
-      : keySnippet(key, option);
+      ? createSectionSnippet(key, option)
+      : createKeySnippet(key, option);
   };
-  const isKey = cursor.part === "key" || path.length === 0 || cursor.alone;
+  const isKey = cursor.part === "key" || path.length === 0 || cursor.isAlone;
   // After `key: ` a map begins on the next line, or in braces in flow style.
   const braces = cursor.flow || cursor.afterDash;
   return keys.map(([key, option]) => {
-    const { type, description, fallback } = factsOf(option);
-    const defaultText = fallback === undefined ? "" : `Default: \`${plainValue(fallback)}\``;
-    const snippetText = cursor.hasColon ? plainSnippet(key) : snippet(key, option);
+    const { type, description, fallback } = getFacts(option);
+    const defaultText = fallback === undefined ? "" : `Default: \`${formatPlainValue(fallback)}\``;
+    const snippetText = cursor.hasColon ? escapeSnippet(key) : snippet(key, option);
     return {
       label: key,
       kind: "key",
@@ -133,28 +136,32 @@ function isActionKey(key: string): boolean {
   return (actionKeys as readonly string[]).includes(key);
 }
 
-function values(cursor: Cursor, { schema, path, variant }: Target, names: Names): Suggestion[] {
-  if (cursor.part === "key" && !cursor.alone) return [];
-  const { values: allowed, fallback, description } = factsOf(schema);
+function createValueSuggestions(
+  cursor: Cursor,
+  { schema, path, variant }: Target,
+  names: Names,
+): Suggestion[] {
+  if (cursor.part === "key" && !cursor.isAlone) return [];
+  const { values: allowed, fallback, description } = getFacts(schema);
   const value = (snippetText: string, detail: string, documentation: string): Suggestion => {
-    return { label: snippetText, kind: "value", insert: plainSnippet(snippetText), detail, documentation };
+    return { label: snippetText, kind: "value", insert: escapeSnippet(snippetText), detail, documentation };
   };
   const suggestions: Suggestion[] = allowed.map((each) => {
     const sets = path.join(".") === "data.dataset" ? dataSets[String(each)] : undefined;
     if (sets !== undefined)
-      return value(plainValue(each), sets.title, `${sets.purpose}\n\nLicense: ${sets.licence}`);
-    return value(plainValue(each), each === fallback ? "default" : "", description);
+      return value(formatPlainValue(each), sets.title, `${sets.purpose}\n\nLicense: ${sets.licence}`);
+    return value(formatPlainValue(each), each === fallback ? "default" : "", description);
   });
   if (path.join(".") === "data.tokenizer")
     for (const name of namedTokenizers)
       suggestions.push(value(name, name === fallback ? "default" : "", description));
   if (path.join(".") === "base_model")
     for (const { path: model, title } of names.models())
-      suggestions.push(value(plainValue(model), title, description));
+      suggestions.push(value(formatPlainValue(model), title, description));
   if (path.join(".") === "scale")
-    for (const name of names.scales()) suggestions.push(value(plainValue(name), "", description));
+    for (const name of names.scales()) suggestions.push(value(formatPlainValue(name), "", description));
   if (suggestions.length === 0 && fallback !== undefined && typeof fallback !== "object")
-    suggestions.push(value(plainValue(fallback), "default", description));
+    suggestions.push(value(formatPlainValue(fallback), "default", description));
   if (variant && path.length > 0 && !allowed.includes(null))
     suggestions.push(value("null", "", "Removes the key in this variant."));
   return suggestions;

@@ -1,8 +1,8 @@
 /** The cursor's context in a cell that is being edited: key or value, its path, and its siblings. */
 import type { Path } from "../experiment/experiment";
-import { valueAt } from "../experiment/faults";
+import { getValueAt } from "../experiment/faults";
 import { isMap, type PlainMap } from "../experiment/plainMap";
-import { looseDocument, plainOf, type Spot, spots } from "./looseYaml";
+import { parseLooseDocument, toPlainValue, type Spot, listSpots } from "./looseYaml";
 
 export interface Cursor {
   readonly part: "key" | "value";
@@ -18,7 +18,7 @@ export interface Cursor {
   /** After the dash of a list item on the same line. */
   readonly afterDash: boolean;
   /** The only word on its line. */
-  readonly alone: boolean;
+  readonly isAlone: boolean;
   /** The cell without the word. */
   readonly cell: PlainMap;
   /** Other keys of the same map. */
@@ -28,37 +28,37 @@ export interface Cursor {
 /** A private-use character that nobody types: it marks the cursor. */
 const mark = "\uE000";
 
-export function cursorAt(yaml: string, offset: number): Cursor | undefined {
+export function locateCursor(yaml: string, offset: number): Cursor | undefined {
   if (yaml.includes(mark)) return undefined;
   const before = yaml.slice(0, offset);
   const after = yaml.slice(offset);
   const lineBefore = /[^\r\n]*$/.exec(before)![0];
   const lineAfter = /^[^\r\n]*/.exec(after)![0];
-  const alone = /^\s*(?:- +)*[\w.-]*$/.test(lineBefore) && /^\s*(?:#|$)/.test(lineAfter);
+  const isAlone = /^\s*(?:- +)*[\w.-]*$/.test(lineBefore) && /^\s*(?:#|$)/.test(lineAfter);
   // A word alone on its line is most likely a key without its colon. If a line breaks the text after it, the text is
   // parsed without the rest.
-  const attempts = alone
+  const attempts = isAlone
     ? [`${before}${mark}:${after}`, `${before}${mark}:`]
     : [`${before}${mark}${after}`, `${before}${mark}${after.slice(lineAfter.length)}`, before + mark];
   for (const text of attempts) {
-    const root = looseDocument(text)?.contents;
-    const spot = markedSpot(root);
+    const root = parseLooseDocument(text)?.contents;
+    const spot = findMarkedSpot(root);
     if (spot === undefined || spot.scalar.type !== "PLAIN") continue;
     const [from, to] = spot.scalar.range;
     const word = text.slice(from, to);
     if (/[\r\n]/.test(word)) continue;
-    const cell = plainWithout(plainOf(root));
+    const cell = toPlainWithoutMark(toPlainValue(root));
     const { part, path, flow } = spot;
-    const map = valueAt(isMap(cell) ? cell : {}, path);
+    const map = getValueAt(isMap(cell) ? cell : {}, path);
     return {
       part,
       path,
       flow,
       start: Math.min(from, offset),
       end: Math.max(offset, to - mark.length),
-      hasColon: /^[ \t]*:/.test(text.slice(to)) && !alone,
+      hasColon: /^[ \t]*:/.test(text.slice(to)) && !isAlone,
       afterDash: /^\s*-\s/.test(lineBefore),
-      alone,
+      isAlone,
       cell: isMap(cell) ? cell : {},
       siblings: part === "key" && isMap(map) ? Object.keys(map) : [],
     };
@@ -66,16 +66,16 @@ export function cursorAt(yaml: string, offset: number): Cursor | undefined {
   return undefined;
 }
 
-function markedSpot(root: unknown): Spot | undefined {
-  for (const spot of spots(root))
+function findMarkedSpot(root: unknown): Spot | undefined {
+  for (const spot of listSpots(root))
     if (typeof spot.scalar.value === "string" && spot.scalar.value.includes(mark)) return spot;
   return undefined;
 }
 
-function plainWithout(value: unknown): unknown {
+function toPlainWithoutMark(value: unknown): unknown {
   if (typeof value === "string") return value === mark ? null : value.replace(mark, "");
-  if (Array.isArray(value)) return value.map(plainWithout);
+  if (Array.isArray(value)) return value.map(toPlainWithoutMark);
   if (!isMap(value)) return value;
   const entries = Object.entries(value).filter(([key]) => !key.includes(mark));
-  return Object.fromEntries(entries.map(([key, inside]) => [key, plainWithout(inside)]));
+  return Object.fromEntries(entries.map(([key, inside]) => [key, toPlainWithoutMark(inside)]));
 }

@@ -9,11 +9,11 @@ import type { Experiment } from "../experiment/experiment";
 import { readExperiment } from "../experiment/parse";
 import { planRuns } from "../experiment/plan";
 import type { RunPlan } from "../../protocol/run";
-import { cellAtOffset, type CellText, cellTexts, Places } from "./cellTexts";
-import { extentOf, looseDocument } from "./looseYaml";
+import { findCellAtOffset, type CellText, listCellTexts, TextPositions } from "./cellTexts";
+import { getExtent, parseLooseDocument } from "./looseYaml";
 
 /** An analyzed text: its plans, or its faults. */
-export interface Understood {
+export interface ExperimentAnalysis {
   readonly experiment: Experiment;
   readonly faults: readonly WorkbenchError[];
   /** Empty if there are faults. */
@@ -21,11 +21,11 @@ export interface Understood {
 }
 
 /** `name` is the file's name in plans, relative to the workspace. */
-export function understand(
+export function analyze(
   { file, text }: ExperimentText,
   schema: ExperimentSchema,
   name: string = file,
-): Understood {
+): ExperimentAnalysis {
   const { experiment, faults } = readExperiment(text, file, schema);
   if (faults.length > 0) return { experiment, faults, plans: [] };
   try {
@@ -37,35 +37,39 @@ export function understand(
 }
 
 /** More than anyone reads; a text with more is not an experiment. */
-const mostDiagnostics = 500;
+const maxDiagnostics = 500;
 
-export function diagnose(document: ExperimentText, { faults, experiment }: Understood): Diagnostic[] {
+export function diagnose(document: ExperimentText, { faults, experiment }: ExperimentAnalysis): Diagnostic[] {
   const { warnings } = experiment;
   if (faults.length + warnings.length === 0) return [];
   const { text } = document;
-  const places = new Places(text);
-  const cells = text.length > maxCharacters ? [] : cellTexts(document.file, text);
+  const positions = new TextPositions(text);
+  const cells = text.length > maxCharacters ? [] : listCellTexts(document.file, text);
   const extents = new Map<CellText, ReadonlyMap<number, number>>();
-  return [...faults, ...warnings].slice(0, mostDiagnostics).map((fault, i): Diagnostic => {
+  return [...faults, ...warnings].slice(0, maxDiagnostics).map((fault, i): Diagnostic => {
     const { position, nearest } = fault.details;
-    const start = position === undefined ? 0 : places.offsetOf(position.line, position.column);
-    const cell = position === undefined ? undefined : cellAtOffset(cells, start);
-    if (cell !== undefined && !extents.has(cell)) extents.set(cell, extentsOf(cell));
+    const start = position === undefined ? 0 : positions.offsetOf(position.line, position.column);
+    const cell = position === undefined ? undefined : findCellAtOffset(cells, start);
+    if (cell !== undefined && !extents.has(cell)) extents.set(cell, findExtents(cell));
     const extent = cell === undefined ? undefined : extents.get(cell)?.get(start - cell.start);
-    const [from, to] = visibleRange(places, start, extent === undefined ? undefined : cell!.start + extent);
+    const [from, to] = computeVisibleRange(
+      positions,
+      start,
+      extent === undefined ? undefined : cell!.start + extent,
+    );
     const of = cell ?? cells.find(({ firstLine, lastLine }) => clamp(position?.line, firstLine, lastLine));
     return {
-      range: places.range(from, to),
+      range: positions.range(from, to),
       ...(of === undefined ? {} : { cell: of.index }),
       severity: i < faults.length ? "error" : "warning",
-      message: plainMessage(fault),
+      message: stripPosition(fault),
       ...(nearest === undefined ? {} : { replacement: nearest }),
     };
   });
 }
 
 /** The message without its position, which is reported separately. */
-function plainMessage({ message, details: { position } }: WorkbenchError): string {
+function stripPosition({ message, details: { position } }: WorkbenchError): string {
   if (position === undefined) return message;
   const prefix = `${position.file}:${position.line}:${position.column}: `;
   return message.startsWith(prefix) ? message.slice(prefix.length) : message;
@@ -76,14 +80,14 @@ function clamp(line: number | undefined, first: number, last: number): boolean {
 }
 
 /** The end of each word and flow collection of a cell, by its start; the innermost wins. */
-function extentsOf({ yaml }: CellText): ReadonlyMap<number, number> {
+function findExtents({ yaml }: CellText): ReadonlyMap<number, number> {
   const ends = new Map<number, number>();
-  const document = looseDocument(yaml);
+  const document = parseLooseDocument(yaml);
   if (document === undefined) return ends;
   visit(document, {
     Node: (_, node) => {
       if (isCollection(node) && node.flow !== true) return;
-      const extent = extentOf(node);
+      const extent = getExtent(node);
       if (extent !== undefined && extent[1] > extent[0]) ends.set(...extent);
     },
   });
@@ -91,8 +95,12 @@ function extentsOf({ yaml }: CellText): ReadonlyMap<number, number> {
 }
 
 /** A visible range on one line: up to the end of the word or the line, and the character before if that is empty. */
-function visibleRange(places: Places, start: number, end: number | undefined): [from: number, to: number] {
-  const line = places.lineAt(start);
+function computeVisibleRange(
+  positions: TextPositions,
+  start: number,
+  end: number | undefined,
+): [from: number, to: number] {
+  const line = positions.lineAt(start);
   const rest = line.text.slice(start - line.start);
   const wordEnd = start + (/^.*?(?=\s*(?::\s|:$|\s#|$))/.exec(rest)?.[0].length ?? 0);
   const to = Math.min(end ?? wordEnd, line.start + line.text.trimEnd().length);

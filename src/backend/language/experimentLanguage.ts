@@ -1,6 +1,6 @@
 /** Answers all requests of an editor about the text of an experiment, and caches what several requests share. */
 import { createHash } from "node:crypto";
-import { experimentSchema, type ExperimentSchema, type SchemaCatalog } from "../../schema/experiment";
+import { createExperimentSchema, type ExperimentSchema, type SchemaCatalog } from "../../schema/experiment";
 import type {
   AttachedRun,
   Completion,
@@ -12,38 +12,38 @@ import type {
 import { LruCache } from "../../protocol/lruCache";
 import { attach, type EarlierRun } from "./attach";
 import { complete, type Surroundings } from "./complete";
-import { diagnose, understand, type Understood } from "./diagnose";
-import { type Hover, hover } from "./hover";
-import { type Estimate, lensesOf } from "./lenses";
-import { outlineOf } from "./outline";
+import { diagnose, analyze, type ExperimentAnalysis } from "./diagnose";
+import { type Hover, createHover } from "./hover";
+import { type Estimate, createLenses } from "./lenses";
+import { createOutline } from "./outline";
 
 export class ExperimentLanguage {
   readonly #schema: ExperimentSchema;
   /**
    * Diagnostics, outline, lenses and outputs are requested for one text in turn; a window has a few open notebooks.
    */
-  readonly #understood = new LruCache<Understood>({ limit: 8 });
+  readonly #analyses = new LruCache<ExperimentAnalysis>({ limit: 8 });
 
   /** `nameOf` returns the name of a file in plans, relative to the folder of its runs. */
   constructor(
     catalog: SchemaCatalog,
     private readonly nameOf: (file: string) => string,
   ) {
-    this.#schema = experimentSchema(catalog);
+    this.#schema = createExperimentSchema(catalog);
   }
 
-  understand({ file, text }: ExperimentText): Understood {
+  analyze({ file, text }: ExperimentText): ExperimentAnalysis {
     const name = this.nameOf(file);
     const key = createHash("sha256").update(`${file}\0${name}\0${text}`).digest("hex");
-    return this.#understood.getOrCreate(key, () => understand({ file, text }, this.#schema, name));
+    return this.#analyses.getOrCreate(key, () => analyze({ file, text }, this.#schema, name));
   }
 
   check(document: ExperimentText): Diagnostic[] {
-    return diagnose(document, this.understand(document));
+    return diagnose(document, this.analyze(document));
   }
 
   outline(document: ExperimentText): Outline {
-    return outlineOf(document, this.understand(document));
+    return createOutline(document, this.analyze(document));
   }
 
   complete(
@@ -54,15 +54,15 @@ export class ExperimentLanguage {
   }
 
   hover(document: ExperimentText & { readonly offset: number }): Hover | undefined {
-    return hover(document, this.#schema);
+    return createHover(document, this.#schema);
   }
 
   /** `estimate` builds the models of the plans. */
   lenses(document: ExperimentText, estimate: Estimate): Promise<Lens[]> {
-    return lensesOf(this.understand(document), estimate);
+    return createLenses(this.analyze(document), estimate);
   }
 
   attach(document: ExperimentText, runs: readonly EarlierRun[]): AttachedRun[] {
-    return attach(this.understand(document), this.outline(document), runs);
+    return attach(this.analyze(document), this.outline(document), runs);
   }
 }

@@ -2,45 +2,45 @@
 import type { z } from "zod";
 import { maxCharacters } from "../../protocol/cells";
 import type { ExperimentSchema } from "../../schema/experiment";
-import { recipeDifferences, recipeNames, recipes } from "../../schema/recipe";
+import { listRecipeDifferences, recipeNames, recipes } from "../../schema/recipe";
 import type { ExperimentText, TextRange } from "../../protocol/service/experiments";
 import { dataSets } from "../data/datasets/catalog";
 import type { PlainMap } from "../experiment/plainMap";
 import { isMap } from "../experiment/plainMap";
-import { cellAtOffset, cellTexts, Places } from "./cellTexts";
-import { looseDocument, plainOf, type Spot, spots } from "./looseYaml";
-import { factsOf, plainValue, tagOf } from "./schemaFacts";
-import { joinCells, mapOf, type Target, targetAt } from "./schemaTarget";
-import { code } from "./typeText";
+import { findCellAtOffset, listCellTexts, TextPositions } from "./cellTexts";
+import { parseLooseDocument, toPlainValue, type Spot, listSpots } from "./looseYaml";
+import { getFacts, formatPlainValue, findTag } from "./schemaFacts";
+import { joinCells, findMap, type Target, resolveTarget } from "./schemaTarget";
+import { formatCode } from "./typeText";
 
 export interface Hover {
   readonly range: TextRange;
   readonly markdown: string;
 }
 
-export function hover(
+export function createHover(
   { file, text, offset }: ExperimentText & { readonly offset: number },
   schema: ExperimentSchema,
 ): Hover | undefined {
   if (text.length > maxCharacters) return undefined;
-  const cells = cellTexts(file, text);
-  const here = cellAtOffset(cells, offset);
-  const root = here === undefined ? undefined : looseDocument(here.yaml)?.contents;
-  const spot = here === undefined ? undefined : spotAt(root, offset - here.start);
+  const cells = listCellTexts(file, text);
+  const here = findCellAtOffset(cells, offset);
+  const root = here === undefined ? undefined : parseLooseDocument(here.yaml)?.contents;
+  const spot = here === undefined ? undefined : findSpot(root, offset - here.start);
   if (here === undefined || spot === undefined) return undefined;
-  const plain = plainOf(root);
+  const plain = toPlainValue(root);
   const cell = isMap(plain) ? plain : {};
   const target = findTarget(spot, schema, cell, () => joinCells(cells));
   if (target === undefined) return undefined;
   const [from, to] = spot.scalar.range;
   return {
-    range: new Places(text).range(here.start + from, here.start + to),
-    markdown: markdownOf(target, { ...joinCells(cells), ...cell }),
+    range: new TextPositions(text).range(here.start + from, here.start + to),
+    markdown: renderMarkdown(target, { ...joinCells(cells), ...cell }),
   };
 }
 
-function spotAt(root: unknown, offset: number): Spot | undefined {
-  for (const spot of spots(root)) {
+function findSpot(root: unknown, offset: number): Spot | undefined {
+  for (const spot of listSpots(root)) {
     const [from, to] = spot.scalar.range;
     if (offset >= from && offset <= to && to > from) return spot;
   }
@@ -63,38 +63,40 @@ function findTarget(
     const swept = String(keyPath[1])
       .split(".")
       .filter((step) => !/^\d+$/.test(step));
-    return targetAt(schema, swept, all(), all);
+    return resolveTarget(schema, swept, all(), all);
   }
-  return targetAt(schema, keyPath, cell, all);
+  return resolveTarget(schema, keyPath, cell, all);
 }
 
-function markdownOf({ schema, path, variant }: Target, cells: PlainMap): string {
-  const { description, type, fallback, values } = factsOf(schema);
+function renderMarkdown({ schema, path, variant }: Target, cells: PlainMap): string {
+  const { description, type, fallback, values } = getFacts(schema);
   const key = path.filter((step) => typeof step === "string").join(".");
-  const choice = tagOf(schema);
+  const choice = findTag(schema);
   const facts = [
-    `Type: ${values.length > 0 ? values.map(code).join(", ") : type}`,
-    ...(fallback === undefined ? [] : [`Default: ${code(plainValue(fallback))}`]),
-    ...(choice === undefined ? [] : [`\`${choice.key}\`: ${choice.values.map(code).join(", ")}`]),
-    ...sourceOf(path, schema, cells),
-    ...recipeNotes(key, cells),
+    `Type: ${values.length > 0 ? values.map(formatCode).join(", ") : type}`,
+    ...(fallback === undefined ? [] : [`Default: ${formatCode(formatPlainValue(fallback))}`]),
+    ...(choice === undefined ? [] : [`\`${choice.key}\`: ${choice.values.map(formatCode).join(", ")}`]),
+    ...describeSource(path, schema, cells),
+    ...listRecipeNotes(key, cells),
     ...(variant ? ["`null` removes the key in this variant."] : []),
   ];
   const sets =
     key === "data.dataset"
       ? Object.entries(dataSets).map(([id, { title, licence }]) => `- \`${id}\`: ${title} (${licence})`)
       : [];
-  return [`**${code(key)}**`, description, ...facts.map((fact) => fact), sets.join("\n")]
+  return [`**${formatCode(key)}**`, description, ...facts.map((fact) => fact), sets.join("\n")]
     .filter((part) => part !== "")
     .join("\n\n");
 }
 
 /** The value of an option in the cells' recipe; for the key itself, the differences between the recipes. */
-function recipeNotes(key: string, cells: PlainMap): string[] {
+function listRecipeNotes(key: string, cells: PlainMap): string[] {
   if (key === "recipe")
     return [
-      recipeDifferences()
-        .map(({ path, paper, fixed }) => `- ${code(path)}: ${formatValue(paper)} or ${formatValue(fixed)}`)
+      listRecipeDifferences()
+        .map(
+          ({ path, paper, fixed }) => `- ${formatCode(path)}: ${formatValue(paper)} or ${formatValue(fixed)}`,
+        )
         .join("\n"),
     ];
   const name = recipeNames.find((each) => each === cells.recipe);
@@ -103,13 +105,13 @@ function recipeNotes(key: string, cells: PlainMap): string[] {
   const value = recipes[name][cell][option];
   return value === undefined
     ? []
-    : [`With ${code(`recipe: ${name}`)}, unless it is specified: ${formatValue(value)}`];
+    : [`With ${formatCode(`recipe: ${name}`)}, unless it is specified: ${formatValue(value)}`];
 }
 
-const formatValue = (value: unknown) => (value === undefined ? "–" : code(plainValue(value)));
+const formatValue = (value: unknown) => (value === undefined ? "–" : formatCode(formatPlainValue(value)));
 
 /** The catalog entry that an option belongs to: the options of entries differ. */
-function sourceOf(path: Target["path"], schema: z.ZodType, cells: PlainMap): string[] {
+function describeSource(path: Target["path"], schema: z.ZodType, cells: PlainMap): string[] {
   const [head, entry] = path;
   if (path.length < 2 || typeof head !== "string") return [];
   const section = cells[head];
@@ -123,7 +125,7 @@ function sourceOf(path: Target["path"], schema: z.ZodType, cells: PlainMap): str
         ? [`Of \`${tag}: ${tagValue}\``]
         : [];
     }
-  if (path.length < 3 || mapOf(schema) === undefined) return [];
+  if (path.length < 3 || findMap(schema) === undefined) return [];
   const names = path.slice(0, -1).filter((step) => typeof step === "string");
   return [`Of \`${names.join(".")}\``];
 }

@@ -11,24 +11,29 @@ import type { RunPlan } from "../../protocol/run";
 import type { Lens } from "../../protocol/service/experiments";
 import type { Experiment, Section } from "../experiment/experiment";
 import type { PlanEstimate, TrainingEstimate } from "../runs/planning/estimate";
-import type { Understood } from "./diagnose";
-import { stepCells } from "./stepCells";
+import type { ExperimentAnalysis } from "./diagnose";
+import { findStepCells } from "./stepCells";
 
 /** Estimates a plan, or throws the reason why that is not possible. */
 export type Estimate = (plan: RunPlan) => Promise<PlanEstimate>;
 
 /** Side by side on a line; the Parameters panel shows more. */
-const mostVariants = 8;
+const maxVariants = 8;
 
-export async function lensesOf({ experiment, plans }: Understood, estimate: Estimate): Promise<Lens[]> {
+export async function createLenses(
+  { experiment, plans }: ExperimentAnalysis,
+  estimate: Estimate,
+): Promise<Lens[]> {
   // The first run of a sweep represents the variant.
   const first = new Map<string, RunPlan>();
   for (const plan of plans) if (!first.has(plan.variant)) first.set(plan.variant, plan);
-  const plansShown = [...first.values()].slice(0, mostVariants);
+  const plansShown = [...first.values()].slice(0, maxVariants);
   const estimates: PlanFacts[] = [];
-  for (const plan of plansShown) estimates.push(await knownOf(experiment, plan, estimate));
+  for (const plan of plansShown) estimates.push(await collectFacts(experiment, plan, estimate));
   const runs = plans.length;
-  return places(experiment).flatMap((place) => lensesAt(place, estimates, { variants: first.size, runs }));
+  return findPlaces(experiment).flatMap((place) =>
+    createLensesAt(place, estimates, { variants: first.size, runs }),
+  );
 }
 
 interface PlanFacts {
@@ -40,8 +45,8 @@ interface PlanFacts {
   readonly reason?: string;
 }
 
-async function knownOf(experiment: Experiment, plan: RunPlan, estimate: Estimate): Promise<PlanFacts> {
-  const cells = stepCells(experiment, plan);
+async function collectFacts(experiment: Experiment, plan: RunPlan, estimate: Estimate): Promise<PlanFacts> {
+  const cells = findStepCells(experiment, plan);
   const { found, reason } = await tryEstimate(plan, estimate);
   if (reason === undefined) return { plan, cells, estimate: found };
   // A method may refuse the model, whose own size is still known.
@@ -73,20 +78,20 @@ interface Place {
 }
 
 /** One row of lenses per cell and kind, however many methods its list has. */
-function places({ declarations, actions }: Experiment): Place[] {
+function findPlaces({ declarations, actions }: Experiment): Place[] {
   const { model, base_model: base, variants } = declarations;
   const place = (what: Place["what"], section: Section): Place => {
     const line = section.find([], "key")?.line;
     return { what, cell: section.cell, line: line ?? 1 };
   };
   const first = model ?? base ?? variants;
-  const found = first === undefined ? [] : [place("model", first)];
+  const lensPlaces = first === undefined ? [] : [place("model", first)];
   for (const action of actions) {
     if (action.key !== "train" && action.key !== "compress") continue;
-    if (!found.some(({ what, cell }) => what === action.key && cell === action.cell))
-      found.push(place(action.key, action));
+    if (!lensPlaces.some(({ what, cell }) => what === action.key && cell === action.cell))
+      lensPlaces.push(place(action.key, action));
   }
-  return found.sort((a, b) => a.line - b.line);
+  return lensPlaces.sort((a, b) => a.line - b.line);
 }
 
 interface LensText {
@@ -94,14 +99,14 @@ interface LensText {
   readonly tooltip: string;
 }
 
-function lensesAt(
+function createLensesAt(
   place: Place,
   estimates: readonly PlanFacts[],
   { variants, runs }: { variants: number; runs: number },
 ): Lens[] {
   const rows: { text: LensText; variants: string[] }[] = [];
   for (const each of estimates) {
-    const text = place.what === "model" ? modelText(each) : actionText(each, place);
+    const text = place.what === "model" ? describeModel(each) : describeAction(each, place);
     if (text === undefined) continue;
     const same = rows.find((row) => row.text.title === text.title);
     if (same === undefined) rows.push({ text: text, variants: [each.plan.variant] });
@@ -122,22 +127,22 @@ function lensesAt(
   });
 }
 
-function modelText({ estimate, reason }: PlanFacts): LensText {
-  if (estimate === undefined) return unknownText(reason);
+function describeModel({ estimate, reason }: PlanFacts): LensText {
+  if (estimate === undefined) return describeUnknown(reason);
   const { before, family, steps } = estimate;
   const trainings = steps.flatMap(({ training }) => (training === undefined ? [] : [training]));
-  const most = Math.max(0, ...trainings.map(memoryOf));
+  const most = Math.max(0, ...trainings.map(sumMemory));
   const training = most === 0 ? "" : ` · ${formatBytes(most)} to train`;
   return {
     title: `${formatCount(before.nonEmbedding.stored)} non-embedding · ${formatBytes(before.total.bytes)}${training}`,
-    tooltip: `${family}: ${countsText(before)}${most === 0 ? "" : `\n\n${memoryText}`}`,
+    tooltip: `${family}: ${formatCounts(before)}${most === 0 ? "" : `\n\n${memoryText}`}`,
   };
 }
 
 const memoryText =
   "Memory to train: weights, moments and gradients, plus the peak of a step of the actual graph.";
 
-function actionText(
+function describeAction(
   { plan, cells, estimate, reason }: PlanFacts,
   { what, cell }: Place,
 ): LensText | undefined {
@@ -146,20 +151,23 @@ function actionText(
   // A variant may not have the action.
   if (first === undefined || last === undefined) return undefined;
   const after = estimate?.steps[last.index];
-  if (estimate === undefined) return unknownText(reason);
+  if (estimate === undefined) return describeUnknown(reason);
   // A method that refuses this model gives the reason.
   if (after === undefined) return { title: truncate(reason ?? ""), tooltip: reason ?? "" };
   if (what === "train")
-    return after.training === undefined ? undefined : trainText(after.training, first.options);
+    return after.training === undefined ? undefined : describeTraining(after.training, first.options);
   const before = first.index === 0 ? estimate.before : estimate.steps[first.index - 1]!.counts;
   const [from, to] = [before.nonEmbedding.stored, after.counts.nonEmbedding.stored];
   return {
     title: `${formatCount(from)} → ${formatCount(to)} non-embedding (${formatPercent(from === 0 ? 0 : to / from)}) · ${formatBytes(before.total.bytes)} → ${formatBytes(after.counts.total.bytes)}`,
-    tooltip: `Before: ${countsText(before)}\n\nAfter: ${countsText(after.counts)}`,
+    tooltip: `Before: ${formatCounts(before)}\n\nAfter: ${formatCounts(after.counts)}`,
   };
 }
 
-function trainText(training: TrainingEstimate, options: RunPlan["steps"][number]["options"]): LensText {
+function describeTraining(
+  training: TrainingEstimate,
+  options: RunPlan["steps"][number]["options"],
+): LensText {
   const { steps, tokensPerStep, flopsPerStep, stateBytes, workingBytes } = training;
   const tokens = `${formatCount(tokensPerStep)} tokens`;
   const epochs = trainSchema.safeParse(options).data?.num_train_epochs;
@@ -172,12 +180,12 @@ function trainText(training: TrainingEstimate, options: RunPlan["steps"][number]
       ? "\n\nThe number of steps depends on the text, which is not read before the run."
       : "";
   return {
-    title: `${length} · ${formatBytes(memoryOf(training))} · ${formatFlops(flopsPerStep)} per step`,
+    title: `${length} · ${formatBytes(sumMemory(training))} · ${formatFlops(flopsPerStep)} per step`,
     tooltip: `${formatBytes(stateBytes)} of state (weights, moments, gradients), plus up to ${formatBytes(workingBytes)} during a step.${why}`,
   };
 }
 
-function unknownText(reason = "it cannot be estimated"): LensText {
+function describeUnknown(reason = "it cannot be estimated"): LensText {
   return { title: `Size not known yet: ${truncate(reason)}`, tooltip: reason };
 }
 
@@ -185,11 +193,11 @@ function truncate(text: string): string {
   return text.length > 100 ? `${text.slice(0, 99).trimEnd()}…` : text;
 }
 
-function memoryOf({ stateBytes, workingBytes }: TrainingEstimate): number {
+function sumMemory({ stateBytes, workingBytes }: TrainingEstimate): number {
   return stateBytes + workingBytes;
 }
 
-function countsText({ nonEmbedding, total }: ModelCounts): string {
+function formatCounts({ nonEmbedding, total }: ModelCounts): string {
   return [
     `${formatCount(nonEmbedding.stored)} parameters without embeddings, ${formatCount(total.stored)} in all`,
     `${formatCount(total.trainable)} trainable, ${formatCount(total.nonZero)} not zero`,

@@ -19,15 +19,15 @@ import {
 import type { Path } from "../experiment/experiment";
 import type { PlainMap } from "../experiment/plainMap";
 
-const deepest = 64;
+const maxDepth = 64;
 
 /** The first document of a text, however broken; undefined if it nests too deep or is empty. */
-export function looseDocument(text: string): Document.Parsed | undefined {
+export function parseLooseDocument(text: string): Document.Parsed | undefined {
   const tokens: CST.Token[] = [];
   const parser = new Parser();
   for (const lexeme of new Lexer().lex(text)) {
     tokens.push(...parser.next(lexeme));
-    if (parser.stack.length > deepest) return undefined;
+    if (parser.stack.length > maxDepth) return undefined;
   }
   tokens.push(...parser.end());
   const composer = new Composer({ uniqueKeys: false, logLevel: "silent", prettyErrors: false });
@@ -36,24 +36,24 @@ export function looseDocument(text: string): Document.Parsed | undefined {
 }
 
 /** A node as a plain value, without aliases and keys that are not words. */
-export function plainOf(node: unknown): unknown {
+export function toPlainValue(node: unknown): unknown {
   if (isScalar(node)) return node.value;
-  if (isSeq(node)) return node.items.map(plainOf);
+  if (isSeq(node)) return node.items.map(toPlainValue);
   if (!isMap(node)) return undefined;
   const entries = node.items.flatMap(({ key, value }): [string, unknown][] => {
-    const name = keyName(key);
-    return name === undefined ? [] : [[name, plainOf(value)]];
+    const name = getKeyName(key);
+    return name === undefined ? [] : [[name, toPlainValue(value)]];
   });
   return Object.fromEntries(entries);
 }
 
 /** The map of a cell, empty if it is not a map. */
-export function plainCell(text: string): PlainMap {
-  const plain = plainOf(looseDocument(text)?.contents);
+export function parsePlainCell(text: string): PlainMap {
+  const plain = toPlainValue(parseLooseDocument(text)?.contents);
   return typeof plain === "object" && plain !== null && !Array.isArray(plain) ? (plain as PlainMap) : {};
 }
 
-export function keyName(key: unknown): string | undefined {
+export function getKeyName(key: unknown): string | undefined {
   return isScalar(key) && typeof key.value === "string" && key.value !== "__proto__" ? key.value : undefined;
 }
 
@@ -68,7 +68,7 @@ export interface Spot {
 }
 
 /** Every scalar of a document. */
-export function* spots(root: unknown): Generator<Spot> {
+export function* listSpots(root: unknown): Generator<Spot> {
   const todo: { readonly node: unknown; readonly path: Path; readonly flow: boolean }[] = [
     { node: root, path: [], flow: false },
   ];
@@ -82,13 +82,13 @@ export function* spots(root: unknown): Generator<Spot> {
     if (!isMap(node)) continue;
     for (const { key, value } of node.items) {
       if (isScalar(key)) yield { scalar: key as Scalar.Parsed, part: "key", path, flow: inside };
-      todo.push({ node: value, path: [...path, keyName(key) ?? ""], flow: inside });
+      todo.push({ node: value, path: [...path, getKeyName(key) ?? ""], flow: inside });
     }
   }
 }
 
 /** Offsets of a node's own text, without trailing comments and line breaks. */
-export function extentOf(node: Node | null): readonly [start: number, end: number] | undefined {
+export function getExtent(node: Node | null): readonly [start: number, end: number] | undefined {
   if (node === null || isAlias(node) || node.range === undefined || node.range === null) return undefined;
   return [node.range[0], node.range[1]];
 }

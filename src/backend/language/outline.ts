@@ -4,33 +4,33 @@ import { basename } from "node:path";
 import { splitLines } from "../../protocol/cells";
 import { type ActionKey, actionKeys, type CellKey, declarationKeys } from "../../schema/cellKeys";
 import type { ExperimentText, Outline, OutlineCell } from "../../protocol/service/experiments";
-import { type CellText, cellTexts, isYamlFile, Places } from "./cellTexts";
-import type { Understood } from "./diagnose";
-import { keyName, looseDocument, plainCell } from "./looseYaml";
+import { type CellText, listCellTexts, isYamlFile, TextPositions } from "./cellTexts";
+import type { ExperimentAnalysis } from "./diagnose";
+import { getKeyName, parseLooseDocument, parsePlainCell } from "./looseYaml";
 
 const topKeys: ReadonlySet<string> = new Set([...declarationKeys, ...actionKeys]);
 const actions: ReadonlySet<string> = new Set(actionKeys);
 
-export function outlineOf(document: ExperimentText, { faults, plans }: Understood): Outline {
-  const cells = cellTexts(document.file, document.text);
+export function createOutline(document: ExperimentText, { faults, plans }: ExperimentAnalysis): Outline {
+  const cells = listCellTexts(document.file, document.text);
   return {
-    ...headOf(document, cells),
-    cells: cells.map(outlineCell),
+    ...createOutlineHead(document, cells),
+    cells: cells.map(createOutlineCell),
     ...(faults.length === 0 ? { runs: plans.length } : {}),
     faults: faults.length,
   };
 }
 
 /** The part of the outline that needs no parsing of values. */
-export function headOf(
+export function createOutlineHead(
   { file, text }: ExperimentText,
-  cells: readonly CellText[] = cellTexts(file, text),
+  cells: readonly CellText[] = listCellTexts(file, text),
 ): Pick<Outline, "title" | "variants"> {
-  return { title: titleOf(file, text, cells), variants: variantsOf(text, cells) };
+  return { title: findTitle(file, text, cells), variants: listVariants(text, cells) };
 }
 
-function outlineCell({ index, firstLine, lastLine, yaml }: CellText): OutlineCell {
-  const plain = plainCell(yaml);
+function createOutlineCell({ index, firstLine, lastLine, yaml }: CellText): OutlineCell {
+  const plain = parsePlainCell(yaml);
   const keys = Object.keys(plain).filter((key): key is CellKey => topKeys.has(key));
   // A list of methods is one action per method.
   const each = keys.flatMap((key) => {
@@ -43,7 +43,7 @@ function outlineCell({ index, firstLine, lastLine, yaml }: CellText): OutlineCel
 }
 
 /** The first heading of the prose, otherwise the file's name. */
-function titleOf(file: string, text: string, cells: readonly CellText[]): string {
+function findTitle(file: string, text: string, cells: readonly CellText[]): string {
   const name = basename(file).replace(/(\.lathe)?\.(md|ya?ml)$/i, "");
   if (isYamlFile(file)) return name;
   let cell = 0;
@@ -56,19 +56,19 @@ function titleOf(file: string, text: string, cells: readonly CellText[]): string
   return name;
 }
 
-function variantsOf(text: string, cells: readonly CellText[]): Outline["variants"] {
-  const places = new Places(text);
+function listVariants(text: string, cells: readonly CellText[]): Outline["variants"] {
+  const positions = new TextPositions(text);
   for (const { start, yaml } of cells) {
     if (!/\bvariants\b/.test(yaml)) continue;
-    const root = looseDocument(yaml)?.contents;
+    const root = parseLooseDocument(yaml)?.contents;
     const variants = isMap(root) ? root.get("variants", true) : undefined;
     if (!isMap(variants)) continue;
     return variants.items.flatMap(({ key }) => {
-      const name = keyName(key);
+      const name = getKeyName(key);
       const offset = (key as { range?: readonly number[] } | null)?.range?.[0];
       return name === undefined || offset === undefined
         ? []
-        : [{ name, line: places.range(start + offset, start + offset).line }];
+        : [{ name, line: positions.range(start + offset, start + offset).line }];
     });
   }
   return [];

@@ -2,8 +2,8 @@
  * The facts of a schema about one option: type, values, default, meaning. The single source for completion and hover.
  */
 import * as z from "zod";
-import { unwrap, descriptionOf, layersOf } from "../experiment/schemaWalk";
-import { jsonSchemaOf, typeOf } from "./typeText";
+import { unwrap, getDescription, listLayers } from "../experiment/schemaWalk";
+import { toJsonSchema, formatType } from "./typeText";
 
 export interface Facts {
   readonly description: string;
@@ -17,53 +17,53 @@ export interface Facts {
 
 const cache = new WeakMap<z.ZodType, Facts>();
 
-export function factsOf(schema: z.ZodType): Facts {
+export function getFacts(schema: z.ZodType): Facts {
   let facts = cache.get(schema);
   if (facts === undefined) cache.set(schema, (facts = read(schema)));
   return facts;
 }
 
 function read(schema: z.ZodType): Facts {
-  const layers = layersOf(schema);
+  const layers = listLayers(schema);
   const defaultLayer = layers.find((layer) => layer instanceof z.ZodDefault);
   const fallback: unknown = defaultLayer?.def.defaultValue;
   return {
-    description: descriptionOf(schema) ?? "",
-    type: typeText(schema),
-    values: valuesOf(schema),
+    description: getDescription(schema) ?? "",
+    type: formatSchemaType(schema),
+    values: listValues(schema),
     ...(defaultLayer && { fallback }),
   };
 }
 
-function typeText(schema: z.ZodType): string {
+function formatSchemaType(schema: z.ZodType): string {
   const here = unwrap(schema);
   // The options of a map are explained one by one.
   if (here instanceof z.ZodObject || here instanceof z.ZodRecord || here instanceof z.ZodDiscriminatedUnion)
     return "map";
   if (here instanceof z.ZodUnion)
-    return [...new Set((here.options as z.ZodType[]).map(typeText))].join(" or ");
+    return [...new Set((here.options as z.ZodType[]).map(formatSchemaType))].join(" or ");
   if (here instanceof z.ZodArray && unwrap(here.element as z.ZodType) instanceof z.ZodObject)
     return "list of maps";
-  const { default: _filled, ...json } = jsonSchemaOf(here);
-  const type = typeOf(json, plainValue);
-  return layersOf(schema).some((layer) => layer instanceof z.ZodNullable) ? `${type} or null` : type;
+  const { default: _filled, ...json } = toJsonSchema(here);
+  const type = formatType(json, formatPlainValue);
+  return listLayers(schema).some((layer) => layer instanceof z.ZodNullable) ? `${type} or null` : type;
 }
 
-function valuesOf(schema: z.ZodType): Facts["values"] {
+function listValues(schema: z.ZodType): Facts["values"] {
   const here = unwrap(schema);
-  const empty = layersOf(schema).some((layer) => layer instanceof z.ZodNullable) ? [null] : [];
+  const empty = listLayers(schema).some((layer) => layer instanceof z.ZodNullable) ? [null] : [];
   if (here instanceof z.ZodEnum) return [...here.options, ...empty];
   if (here instanceof z.ZodLiteral)
     return [...(here.values as Set<string | number | boolean | null>), ...empty];
   if (here instanceof z.ZodBoolean) return [true, false, ...empty];
   if (here instanceof z.ZodDiscriminatedUnion) return empty;
   if (here instanceof z.ZodUnion)
-    return [...new Set([...(here.options as z.ZodType[]).flatMap(valuesOf), ...empty])];
+    return [...new Set([...(here.options as z.ZodType[]).flatMap(listValues), ...empty])];
   return empty;
 }
 
 /** A value as it is written in a cell. */
-export function plainValue(value: unknown): string {
+export function formatPlainValue(value: unknown): string {
   if (typeof value !== "string") return JSON.stringify(value);
   // Text that YAML would parse as another type must be quoted.
   return /^[A-Za-z][\w./-]*$/.test(value) && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(value)
@@ -81,14 +81,14 @@ export interface Tag {
 
 const tags = new WeakMap<z.ZodType, Tag>();
 
-export function tagOf(schema: z.ZodType): Tag | undefined {
+export function findTag(schema: z.ZodType): Tag | undefined {
   const here = unwrap(schema);
   if (!(here instanceof z.ZodDiscriminatedUnion)) return undefined;
   let tag = tags.get(here);
   if (tag === undefined) {
     const key = here.def.discriminator;
     const values = (here.options as z.ZodObject[]).flatMap(({ shape }) =>
-      factsOf((shape as Record<string, z.ZodType>)[key]!).values.map(String),
+      getFacts((shape as Record<string, z.ZodType>)[key]!).values.map(String),
     );
     const option = z.enum(values).describe("Determines which other keys are allowed.");
     tags.set(here, (tag = { key, values, option }));
@@ -98,7 +98,7 @@ export function tagOf(schema: z.ZodType): Tag | undefined {
 
 export function isRequired(option: z.ZodType): boolean {
   return (
-    !layersOf(option).some((layer) => layer instanceof z.ZodOptional || layer instanceof z.ZodDefault) &&
+    !listLayers(option).some((layer) => layer instanceof z.ZodOptional || layer instanceof z.ZodDefault) &&
     !option.safeParse(undefined).success
   );
 }

@@ -1,14 +1,14 @@
 /** Finds the schema for a position in a cell, taking variants and the cells above into account. */
 import * as z from "zod";
-import { type ExperimentSchema, otherNames } from "../../schema/experiment";
+import { type ExperimentSchema, optionAliases } from "../../schema/experiment";
 import type { Path } from "../experiment/experiment";
-import { valueAt } from "../experiment/faults";
+import { getValueAt } from "../experiment/faults";
 import { isActionKey, isBranchable } from "../experiment/parts";
 import { isMap, mergeMaps, type PlainMap } from "../experiment/plainMap";
-import { unwrap, schemaAt } from "../experiment/schemaWalk";
+import { unwrap, getSchemaAt } from "../experiment/schemaWalk";
 import type { CellText } from "./cellTexts";
-import { plainCell } from "./looseYaml";
-import { tagOf } from "./schemaFacts";
+import { parsePlainCell } from "./looseYaml";
+import { findTag } from "./schemaFacts";
 
 export interface Target {
   /** With default and description. */
@@ -24,29 +24,29 @@ export interface Target {
 export function joinCells(cells: readonly CellText[]): PlainMap {
   const all: Record<string, unknown> = {};
   for (const { yaml } of cells)
-    for (const [key, value] of Object.entries(plainCell(yaml))) all[key] ??= value;
+    for (const [key, value] of Object.entries(parsePlainCell(yaml))) all[key] ??= value;
   return all;
 }
 
 /** `cell` is the cell's own value, `all` that of all cells. Undefined if nothing is allowed. */
-export function targetAt(
+export function resolveTarget(
   schema: ExperimentSchema,
   path: Path,
   cell: PlainMap,
   all: () => PlainMap,
 ): Target | undefined {
-  if (path[0] === "scales" && path.length > 1) return targetInScale(schema, path, cell, all);
-  if (path[0] !== "variants" || path.length < 2) return inside(schema, path, cell, false);
+  if (path[0] === "scales" && path.length > 1) return resolveScaleTarget(schema, path, cell, all);
+  if (path[0] !== "variants" || path.length < 2) return resolveInside(schema, path, cell, false);
   const innerPath = path.slice(2);
   const [head] = innerPath;
-  if (head === undefined) return inside(variantKeys(schema), innerPath, {}, true);
+  if (head === undefined) return resolveInside(createVariantKeys(schema), innerPath, {}, true);
   if (typeof head !== "string" || !(isBranchable(head) || isActionKey(head))) return undefined;
-  const change = valueAt(cell, path.slice(0, 2));
-  return inside(schema, innerPath, mergeMaps(all(), isMap(change) ? change : {}) as PlainMap, true);
+  const change = getValueAt(cell, path.slice(0, 2));
+  return resolveInside(schema, innerPath, mergeMaps(all(), isMap(change) ? change : {}) as PlainMap, true);
 }
 
 /** A scale changes the cells like a variant, and also the variants and the sweep. */
-function targetInScale(
+function resolveScaleTarget(
   schema: ExperimentSchema,
   path: Path,
   cell: PlainMap,
@@ -56,32 +56,37 @@ function targetInScale(
   const innerPath = path.slice(2);
   const { variants, sweep } = schema.shape;
   if (head === undefined)
-    return inside(z.strictObject({ ...variantKeys(schema).shape, variants, sweep }), innerPath, {}, true);
-  const changes = valueAt(cell, path.slice(0, 2));
+    return resolveInside(
+      z.strictObject({ ...createVariantKeys(schema).shape, variants, sweep }),
+      innerPath,
+      {},
+      true,
+    );
+  const changes = getValueAt(cell, path.slice(0, 2));
   const changed = isMap(changes) ? changes : {};
   if (head === "variants" && innerPath.length > 1)
-    return targetAt(schema, innerPath, changed, () => mergeMaps(all(), changed) as PlainMap);
-  if (head === "variants" || head === "sweep") return inside(schema, innerPath, changed, true);
-  return targetAt(schema, ["variants", name!, ...innerPath], { variants: { [name!]: changed } }, all);
+    return resolveTarget(schema, innerPath, changed, () => mergeMaps(all(), changed) as PlainMap);
+  if (head === "variants" || head === "sweep") return resolveInside(schema, innerPath, changed, true);
+  return resolveTarget(schema, ["variants", name!, ...innerPath], { variants: { [name!]: changed } }, all);
 }
 
-function inside(root: z.ZodType, path: Path, value: PlainMap, variant: boolean): Target | undefined {
+function resolveInside(root: z.ZodType, path: Path, value: PlainMap, variant: boolean): Target | undefined {
   const last = path.at(-1);
   if (last === undefined) return { schema: root, here: root, path, variant };
-  const above = inside(root, path.slice(0, -1), value, variant);
-  const schema = above === undefined ? undefined : optionIn(above, last);
+  const above = resolveInside(root, path.slice(0, -1), value, variant);
+  const schema = above === undefined ? undefined : findOption(above, last);
   if (schema === undefined) return undefined;
-  return { schema, here: schemaAt(schema, [], valueAt(value, path)) ?? schema, path, variant };
+  return { schema, here: getSchemaAt(schema, [], getValueAt(value, path)) ?? schema, path, variant };
 }
 
-function optionIn(above: Target, step: string | number): z.ZodType | undefined {
-  const map = mapOf(above.here);
+function findOption(above: Target, step: string | number): z.ZodType | undefined {
+  const map = findMap(above.here);
   if (typeof step === "number") {
-    const list = schemaAt(above.schema, [], []);
+    const list = getSchemaAt(above.schema, [], []);
     return list instanceof z.ZodArray ? (list.element as z.ZodType) : undefined;
   }
   if (map instanceof z.ZodRecord) return map.valueType as z.ZodType;
-  const tag = tagOf(above.schema);
+  const tag = findTag(above.schema);
   if (tag !== undefined && step === tag.key) return tag.option;
   // If the tag of a choice is missing or unknown, any branch with the key can explain it.
   const branches = map instanceof z.ZodDiscriminatedUnion ? (map.options as z.ZodType[]) : [map];
@@ -91,7 +96,7 @@ function optionIn(above: Target, step: string | number): z.ZodType | undefined {
 }
 
 /** The map among the schemas allowed at a position: one method rather than a list of them. */
-export function mapOf(schema: z.ZodType | undefined): z.ZodType | undefined {
+export function findMap(schema: z.ZodType | undefined): z.ZodType | undefined {
   if (schema === undefined) return undefined;
   const here = unwrap(schema);
   if (here instanceof z.ZodDiscriminatedUnion || !(here instanceof z.ZodUnion)) return here;
@@ -101,7 +106,7 @@ export function mapOf(schema: z.ZodType | undefined): z.ZodType | undefined {
 const variants = new WeakMap<ExperimentSchema, z.ZodObject>();
 
 /** The keys of a variant with their meaning in a cell. */
-function variantKeys(schema: ExperimentSchema): z.ZodObject {
+function createVariantKeys(schema: ExperimentSchema): z.ZodObject {
   let keys = variants.get(schema);
   if (keys === undefined) {
     const all = Object.entries<z.ZodType>(schema.shape);
@@ -112,9 +117,9 @@ function variantKeys(schema: ExperimentSchema): z.ZodObject {
 }
 
 /** The alternative names of an existing key: writing both is a fault. */
-export function sameAs(cell: unknown, key: string): readonly string[] {
-  const names = typeof cell === "string" ? (otherNames[cell] ?? {}) : {};
-  return Object.entries(names).flatMap(([other, usual]) =>
-    other === key ? [usual] : usual === key ? [other] : [],
+export function listAliases(cell: unknown, key: string): readonly string[] {
+  const names = typeof cell === "string" ? (optionAliases[cell] ?? {}) : {};
+  return Object.entries(names).flatMap(([alias, canonicalName]) =>
+    alias === key ? [canonicalName] : canonicalName === key ? [alias] : [],
   );
 }

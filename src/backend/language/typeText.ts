@@ -18,7 +18,7 @@ export interface JsonSchema {
   readonly required?: readonly string[];
 }
 
-export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
+export function toJsonSchema(schema: z.ZodType): JsonSchema {
   return z.toJSONSchema(schema, {
     io: "input",
     target: "draft-7",
@@ -31,28 +31,28 @@ export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   }) as JsonSchema;
 }
 
-export function code(value: unknown): string {
+export function formatCode(value: unknown): string {
   return `\`${typeof value === "string" && value !== "" ? value : JSON.stringify(value)}\``;
 }
 
-/** `shown` formats an allowed value. */
-export function typeOf(schema: JsonSchema, formatValue: (value: unknown) => string = code): string {
+/** `formatValue` formats an allowed value. */
+export function formatType(schema: JsonSchema, formatValue: (value: unknown) => string = formatCode): string {
   if (schema.enum !== undefined) return schema.enum.map(formatValue).join(", ");
   if (schema.const !== undefined) return formatValue(schema.const);
   const branches = schema.anyOf ?? schema.oneOf;
   if (branches !== undefined)
-    return [...new Set(branches.map((branch) => typeOf(branch, formatValue)))].join(" or ");
+    return [...new Set(branches.map((branch) => formatType(branch, formatValue)))].join(" or ");
   switch (schema.type) {
     case "integer":
-      return `whole number${range(schema)}`;
+      return `whole number${formatRange(schema)}`;
     case "number":
-      return `number${range(schema)}`;
+      return `number${formatRange(schema)}`;
     case "string":
       return "text";
     case "boolean":
       return "true or false";
     case "array":
-      return `list of ${entries(schema.items, formatValue)}`;
+      return `list of ${formatEntries(schema.items, formatValue)}`;
     case "object":
       return "map";
     case "null":
@@ -62,19 +62,19 @@ export function typeOf(schema: JsonSchema, formatValue: (value: unknown) => stri
   }
 }
 
-function entries(items: JsonSchema | undefined, formatValue: (value: unknown) => string): string {
+function formatEntries(items: JsonSchema | undefined, formatValue: (value: unknown) => string): string {
   const kinds = (items?.anyOf ?? [items]).map((kind) =>
-    kind?.type === undefined ? "values" : plural(typeOf(kind, formatValue)),
+    kind?.type === undefined ? "values" : pluralizeType(formatType(kind, formatValue)),
   );
   return [...new Set(kinds)].join(" or ");
 }
 
-function plural(type: string): string {
+function pluralizeType(type: string): string {
   if (type === "text") return "texts";
   return type.replace(/^(list|map|number|whole number)\b/, "$1s");
 }
 
-function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: JsonSchema): string {
+function formatRange({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: JsonSchema): string {
   if (minimum !== undefined && maximum !== undefined) return ` from ${minimum} to ${maximum}`;
   const bounds = [
     minimum === undefined ? "" : `at least ${minimum}`,

@@ -9,29 +9,29 @@ import { matmul } from "../graph/ops/matmul";
 import type { ModelShape } from "../models/model";
 import { denseShape, fromInOut, toInOut, weightName } from "../representations/dense";
 import {
-  bandEntries,
+  listBandEntries,
   bandName,
   diagonalName,
   type DiagonalOptions,
   type Entry,
-  nearestEntries,
+  listNearestEntries,
   triangleSize,
 } from "../representations/diagonal";
 import { maskName } from "../representations/masked";
-import { randomOrder } from "../representations/randomStream";
+import { createRandomOrder } from "../representations/randomStream";
 import type { MatrixSpec } from "../representations/representation";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
-import { denseTargets, observedRole, stored } from "../compression/denseTargets";
-import { defineMethod, type Lab, planBetween, shareOption } from "../compression/method";
+import { selectDenseTargets, getObservedRole, chooseRepresentations } from "../compression/denseTargets";
+import { defineMethod, type Lab, planBetween, createShareOption } from "../compression/method";
 import { calibrationSchema } from "../compression/calibration/observe";
-import { floatsOf, takenApart } from "../compression/takenApart";
-import { type Target, targetOptions } from "../compression/targets";
+import { readFloats, unpackTargets } from "../compression/unpackTargets";
+import { type Target, createTargetOptions } from "../compression/targets";
 
 const title = "Diagonal weight compression";
 
-const options = z.strictObject({
-  rate: shareOption(1, "Share of the entries of `region` to remove. The diagonal is always kept."),
+const optionsSchema = z.strictObject({
+  rate: createShareOption(1, "Share of the entries of `region` to remove. The diagonal is always kept."),
   region: z
     .enum(["both", "lower", "upper"])
     .default("both")
@@ -47,16 +47,16 @@ const options = z.strictObject({
       "Whether to copy the kept entries, as published, or to fit the diagonal to compensate for the removed ones (least squares on real text).",
     ),
   seed: z.int().min(0).optional().describe("Seed of a random order. Default: the seed of the run."),
-  ...targetOptions("value projections"),
+  ...createTargetOptions("value projections"),
   calibration: calibrationSchema,
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 export default defineMethod<Options>({
   title,
   paper:
     "Belhaouari, Kraidia: Efficient self-attention with smart pruning for sustainable large language models, 2025",
-  options,
+  options: optionsSchema,
   rate: "rate",
   needs: ({ fit }) => (fit === "lsq" ? ["text"] : []),
   samples: [
@@ -72,14 +72,20 @@ export default defineMethod<Options>({
 
   async apply(before, options, lab) {
     const { targets, keptOf, after } = decide(before.shape, options);
-    const grams = options.fit === "lsq" ? await gramsOf(before, targets, options, lab) : undefined;
-    const tensors = takenApart(before, targets);
+    const grams = options.fit === "lsq" ? await computeGrams(before, targets, options, lab) : undefined;
+    const tensors = unpackTargets(before, targets);
     for (const [i, target] of targets.entries()) {
       const { matrix } = target;
-      const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
-      const kept = keptEntries(dense, matrix, keptOf(matrix), options, options.seed ?? lab.seed);
-      const diagonal = fitted(dense, matrix.inputs, kept, grams?.get(observedRole(target)));
-      for (const [name, tensor] of tensorsOf(dense, matrix, diagonal, kept, isBand(options, keptOf(matrix))))
+      const dense = toInOut(readFloats(tensors, weightName(matrix)), matrix);
+      const keptEntries = selectKeptEntries(dense, matrix, keptOf(matrix), options, options.seed ?? lab.seed);
+      const diagonal = fitDiagonal(dense, matrix.inputs, keptEntries, grams?.get(getObservedRole(target)));
+      for (const [name, tensor] of createTensors(
+        dense,
+        matrix,
+        diagonal,
+        keptEntries,
+        isBand(options, keptOf(matrix)),
+      ))
         tensors.set(name, tensor);
       if (isBand(options, keptOf(matrix))) tensors.delete(weightName(matrix));
       lab.progress(i + 1, targets.length, "matrices");
@@ -95,7 +101,7 @@ function isBand({ order }: Options, { lower, upper }: DiagonalOptions): boolean 
 
 function decide(shape: ModelShape, options: Options) {
   const { rate, region } = options;
-  const chosen = denseTargets(title, shape, options, ({ purpose }) => purpose === "value");
+  const candidates = selectDenseTargets(title, shape, options, ({ purpose }) => purpose === "value");
   const keptOf = ({ inputs }: MatrixSpec): DiagonalOptions => {
     const all = triangleSize(inputs);
     const keep = (side: "lower" | "upper") =>
@@ -107,32 +113,32 @@ function decide(shape: ModelShape, options: Options) {
     return matrix.inputs === matrix.outputs && lower + upper === 2 * triangleSize(matrix.inputs);
   };
   // Matrices that lose nothing are unchanged.
-  const targets = chosen.filter((target) => !isWhole(target));
-  const after = stored(shape, targets, ({ matrix }) => {
-    const kept = keptOf(matrix);
-    return isBand(options, kept)
-      ? { type: "diagonal", options: kept }
-      : { type: "masked", options: { kept: matrix.inputs + kept.lower + kept.upper } };
+  const targets = candidates.filter((target) => !isWhole(target));
+  const after = chooseRepresentations(shape, targets, ({ matrix }) => {
+    const keptDiagonals = keptOf(matrix);
+    return isBand(options, keptDiagonals)
+      ? { type: "diagonal", options: keptDiagonals }
+      : { type: "masked", options: { kept: matrix.inputs + keptDiagonals.lower + keptDiagonals.upper } };
   });
   return { targets, keptOf, after };
 }
 
-function keptEntries(
+function selectKeptEntries(
   dense: Float32Array,
   { inputs: width, role }: MatrixSpec,
-  kept: DiagonalOptions,
+  keptDiagonals: DiagonalOptions,
   { order }: Options,
   seed: number,
 ): readonly Entry[] {
-  if (order === "band") return bandEntries(width, kept);
+  if (order === "band") return listBandEntries(width, keptDiagonals);
   return (["lower", "upper"] as const).flatMap((side) => {
-    const all = [...nearestEntries(width, side, triangleSize(width))];
+    const all = [...listNearestEntries(width, side, triangleSize(width))];
     const size = ({ row, column }: Entry) => Math.abs(dense[row * width + column]!);
     const ordered =
       order === "random"
-        ? [...randomOrder(all.length, `${role} ${side}`, seed)].map((i) => all[i]!)
+        ? [...createRandomOrder(all.length, `${role} ${side}`, seed)].map((i) => all[i]!)
         : all.sort((a, b) => size(b) - size(a));
-    return ordered.slice(0, kept[side]);
+    return ordered.slice(0, keptDiagonals[side]);
   });
 }
 
@@ -140,38 +146,40 @@ function keptEntries(
  * Returns the unchanged diagonal, or δ_j = W_jj + Σ_i G_ji·W_ij / G_jj over the removed entries (i, j), with G = XᵀX, which
  * minimizes Σ_t (y_tj − ŷ_tj)² for every output j.
  */
-function fitted(
+function fitDiagonal(
   dense: Float32Array,
   width: number,
-  kept: readonly Entry[],
+  keptEntries: readonly Entry[],
   gram: Float64Array | undefined,
 ): Float32Array {
-  const stays = new Uint8Array(width * width);
-  for (const { row, column } of kept) stays[row * width + column] = 1;
+  const isKept = new Uint8Array(width * width);
+  for (const { row, column } of keptEntries) isKept[row * width + column] = 1;
   return Float32Array.from({ length: width }, (_, j) => {
-    const own = dense[j * width + j]!;
+    const value = dense[j * width + j]!;
     const square = gram?.[j * width + j] ?? 0;
-    if (gram === undefined || square === 0) return own;
+    if (gram === undefined || square === 0) return value;
     let lost = 0;
     for (let i = 0; i < width; i++)
-      if (i !== j && stays[i * width + j] === 0) lost += gram[j * width + i]! * dense[i * width + j]!;
-    return own + lost / square;
+      if (i !== j && isKept[i * width + j] === 0) lost += gram[j * width + i]! * dense[i * width + j]!;
+    return value + lost / square;
   });
 }
 
-function tensorsOf(
+function createTensors(
   dense: Float32Array,
   matrix: MatrixSpec,
   diagonal: Float32Array,
-  kept: readonly Entry[],
+  keptEntries: readonly Entry[],
   band: boolean,
 ): (readonly [string, HostTensor])[] {
   const width = matrix.inputs;
   if (band) {
-    const values = Float32Array.from(kept, ({ row, column }) => dense[row * width + column]!);
+    const values = Float32Array.from(keptEntries, ({ row, column }) => dense[row * width + column]!);
     return [
       [diagonalName(matrix), { shape: [width], data: diagonal }],
-      ...(kept.length === 0 ? [] : [[bandName(matrix), { shape: [kept.length], data: values }] as const]),
+      ...(keptEntries.length === 0
+        ? []
+        : [[bandName(matrix), { shape: [keptEntries.length], data: values }] as const]),
     ];
   }
   const [weight, mask] = [new Float32Array(width * width), new Float32Array(width * width)];
@@ -179,7 +187,7 @@ function tensorsOf(
     weight[row * width + column] = value;
     mask[row * width + column] = 1;
   };
-  for (const { row, column } of kept) keep(row, column, dense[row * width + column]!);
+  for (const { row, column } of keptEntries) keep(row, column, dense[row * width + column]!);
   diagonal.forEach((value, i) => keep(i, i, value));
   const shape = denseShape(matrix);
   return [
@@ -189,14 +197,14 @@ function tensorsOf(
 }
 
 /** Computes XᵀX of the inputs of each target. */
-async function gramsOf(
+async function computeGrams(
   before: Checkpoint,
   targets: readonly Target[],
   { calibration }: Options,
   lab: Lab,
 ): Promise<ReadonlyMap<string, Float64Array>> {
   const gram = (x: Value) => ({ gram: matmul(x, x, { transposeA: true }) });
-  const taps = new Map(targets.map((target) => [observedRole(target), gram]));
+  const taps = new Map(targets.map((target) => [getObservedRole(target), gram]));
   const statistics = await lab.observe(before, taps, calibration);
   return new Map([...statistics].map(([role, statistics]) => [role, statistics["gram"]!]));
 }

@@ -7,24 +7,24 @@ import { mul } from "../graph/ops/elementwise";
 import { sum } from "../graph/ops/reduction";
 import type { ModelShape } from "../models/model";
 import { toInOut, weightName } from "../representations/dense";
-import { biased, withBiases } from "../compression/addedBiases";
+import { addBiasTensors, addBiases } from "../compression/addBiases";
 import { defineMethod, planBetween } from "../compression/method";
 import { calibrationSchema, type Tap } from "../compression/calibration/observe";
 import {
-  choose,
-  type Coupled,
-  coupledIn,
-  type Kept,
+  selectUnits,
+  type UnitGroup,
+  findUnitGroups,
+  type KeptUnits,
   planStructured,
-  structuredOptions,
-  withUnits,
+  createStructuredOptions,
+  keepUnits,
 } from "../compression/pruning/structured";
-import { floatsOf } from "../compression/takenApart";
+import { readFloats } from "../compression/unpackTargets";
 
 const title = "FLAP";
 
-const options = z.strictObject({
-  ...structuredOptions("global"),
+const optionsSchema = z.strictObject({
+  ...createStructuredOptions("global"),
   metric: z
     .enum(["fluctuation", "magnitude"])
     .default("fluctuation")
@@ -37,7 +37,7 @@ const options = z.strictObject({
     ),
   calibration: calibrationSchema,
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 const calibration = { samples: 4, batch_size: 2 };
 
@@ -45,7 +45,7 @@ export default defineMethod<Options>({
   title,
   paper:
     "An, Zhao, Yu, Tang, Wang: Fluctuation-based Adaptive Structured Pruning for Large Language Models, 2024",
-  options,
+  options: optionsSchema,
   rate: "rate",
   needs: () => ["text"],
   samples: [
@@ -56,15 +56,15 @@ export default defineMethod<Options>({
   ],
 
   plan(before, options) {
-    const shape = compensated(before, options);
-    const { shape: after, exact } = planStructured(shape, coupledIn(title, shape, options), options);
+    const shape = addCompensationBiases(before, options);
+    const { shape: after, exact } = planStructured(shape, findUnitGroups(title, shape, options), options);
     return planBetween(before, after, exact);
   },
 
-  async apply(given, options, lab) {
-    const before = biased(given, compensated(given.shape, options));
-    const groups = coupledIn(title, before.shape, options);
-    if (options.rate === 0) return given;
+  async apply(original, options, lab) {
+    const before = addBiasTensors(original, addCompensationBiases(original.shape, options));
+    const groups = findUnitGroups(title, before.shape, options);
+    if (options.rate === 0) return original;
     const tap: Tap = (x, isText) => ({
       sums: sum(x, { axes: [0], keepDims: false }),
       squares: sum(mul(x, x), { axes: [0], keepDims: false }),
@@ -76,14 +76,14 @@ export default defineMethod<Options>({
       new Map(roles.map((role) => [role, tap])),
       options.calibration,
     );
-    const moments = groups.map(({ consumer }) => momentsOf(statistics.get(consumer.matrix.role)!));
+    const moments = groups.map(({ consumer }) => computeMoments(statistics.get(consumer.matrix.role)!));
     const weights = groups.map(({ consumer: { matrix } }) =>
-      toInOut(floatsOf(before.tensors, weightName(matrix)), matrix),
+      toInOut(readFloats(before.tensors, weightName(matrix)), matrix),
     );
-    const scores = groups.map((group, i) => scoresOf(group, weights[i]!, moments[i]!, options));
-    const kept = choose(groups, scores, options);
-    const shifts = options.compensate ? shiftsOf(groups, kept, weights, moments) : undefined;
-    return withUnits(before, groups, kept, shifts);
+    const scores = groups.map((group, i) => computeScores(group, weights[i]!, moments[i]!, options));
+    const keptUnits = selectUnits(groups, scores, options);
+    const shifts = options.compensate ? computeShifts(groups, keptUnits, weights, moments) : undefined;
+    return keepUnits(before, groups, keptUnits, shifts);
   },
 });
 
@@ -92,14 +92,14 @@ interface Moments {
   readonly variance: Float64Array;
 }
 
-function momentsOf({ sums, squares, count }: Readonly<Record<string, Float64Array>>): Moments {
+function computeMoments({ sums, squares, count }: Readonly<Record<string, Float64Array>>): Moments {
   const mean = sums!.map((each) => each / count![0]!);
   return { mean, variance: squares!.map((each, i) => Math.max(0, each / count![0]! - mean[i]! ** 2)) };
 }
 
 /** Scores each unit by the mean over its inputs, standardized per group to mean 0 and variance 1 to make groups comparable. */
-function scoresOf(
-  { units, consumer }: Coupled,
+function computeScores(
+  { units, consumer }: UnitGroup,
   weights: Float32Array,
   { variance }: Moments,
   { metric }: Options,
@@ -109,8 +109,8 @@ function scoresOf(
   for (let input = 0; input < inputs; input++) {
     let square = 0;
     for (let output = 0; output < outputs; output++) square += weights[input * outputs + output]! ** 2;
-    const own = metric === "fluctuation" ? variance[input]! * square : square;
-    scores[Math.floor((input * units) / inputs)]! += (own * units) / inputs;
+    const inputScore = metric === "fluctuation" ? variance[input]! * square : square;
+    scores[Math.floor((input * units) / inputs)]! += (inputScore * units) / inputs;
   }
   const mean = scores.reduce((total, each) => total + each, 0) / units;
   const spread = Math.sqrt(scores.reduce((total, each) => total + (each - mean) ** 2, 0) / units);
@@ -118,19 +118,19 @@ function scoresOf(
 }
 
 /** The average contribution of the removed inputs to each consumer: Σ mean_j · W_j. */
-function shiftsOf(
-  groups: readonly Coupled[],
-  kept: Kept,
+function computeShifts(
+  groups: readonly UnitGroup[],
+  keptUnits: KeptUnits,
   weights: readonly Float32Array[],
   moments: readonly Moments[],
 ): ReadonlyMap<string, Float64Array> {
   return new Map(
     groups.map(({ units, consumer: { matrix } }, group) => {
       const { inputs, outputs, role } = matrix;
-      const stays = new Set(kept[group]);
+      const keptSet = new Set(keptUnits[group]);
       const shift = new Float64Array(outputs);
       for (let input = 0; input < inputs; input++) {
-        if (stays.has(Math.floor((input * units) / inputs))) continue;
+        if (keptSet.has(Math.floor((input * units) / inputs))) continue;
         for (let output = 0; output < outputs; output++)
           shift[output]! += moments[group]!.mean[input]! * weights[group]![input * outputs + output]!;
       }
@@ -140,8 +140,8 @@ function shiftsOf(
 }
 
 /** Adds a bias to every matrix that reads heads or channels that may be removed. */
-function compensated(shape: ModelShape, options: Options): ModelShape {
+function addCompensationBiases(shape: ModelShape, options: Options): ModelShape {
   if (!options.compensate || options.rate === 0) return shape;
-  const readers = coupledIn(title, shape, options).map(({ consumer }) => consumer.matrix.role);
-  return withBiases(title, shape, readers, "Set compensate: false.");
+  const readers = findUnitGroups(title, shape, options).map(({ consumer }) => consumer.matrix.role);
+  return addBiases(title, shape, readers, "Set compensate: false.");
 }

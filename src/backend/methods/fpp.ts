@@ -6,25 +6,25 @@ import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { biasRole } from "../models/biases";
 import type { RepresentationChoices } from "../models/family";
-import { runsOver } from "../models/coupling";
-import { matrixSlots, type ModelShape, withRepresentations } from "../models/model";
+import { hasAxis } from "../models/coupling";
+import { listMatrixSlots, type ModelShape, withRepresentations } from "../models/model";
 import { layerRole } from "../models/roles";
 import { weightName } from "../representations/dense";
 import { maskName } from "../representations/masked";
-import { nonZeros } from "../representations/representation";
+import { countNonZeros } from "../representations/representation";
 import type { Checkpoint } from "../checkpoints/checkpoint";
-import { denseTargets } from "../compression/denseTargets";
+import { selectDenseTargets } from "../compression/denseTargets";
 import { defineMethod, type Lab, planBetween } from "../compression/method";
 import { countSigns, selectDrops } from "../compression/pruning/signedDrops";
 import { countShare, refuseNaN } from "../compression/pruning/smallest";
-import { floatsOf, takenApart } from "../compression/takenApart";
-import { type Target, targetOptions, type Usual } from "../compression/targets";
+import { readFloats, unpackTargets } from "../compression/unpackTargets";
+import { type Target, createTargetOptions, type MatrixFilter } from "../compression/targets";
 import { trainingSchema } from "../compression/training";
 
 const title = "Forward propagation pruning";
 const part = z.number().min(0).max(1).default(0.05);
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   sparsity: z.number().min(0).max(1).default(0.7).describe("Final share of zero weights."),
   positive: part.describe("Share of the positive weights to remove per iteration."),
   negative: part.describe("Share of the negative weights to remove per iteration."),
@@ -59,18 +59,18 @@ const options = z.strictObject({
     .describe(
       "Maximum increase in the validation loss per layer. An iteration that exceeds it is reverted and ends the layer.",
     ),
-  ...targetOptions("the token embedding and all feed-forward matrices"),
+  ...createTargetOptions("the token embedding and all feed-forward matrices"),
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
-const usual: Usual = (matrix) =>
-  matrix.purpose === "token embedding" || (matrix.layer !== undefined && runsOver(matrix, "channels"));
+const isDefaultTarget: MatrixFilter = (matrix) =>
+  matrix.purpose === "token embedding" || (matrix.layer !== undefined && hasAxis(matrix, "channels"));
 
 export default defineMethod<Options>({
   title,
   paper:
     "Belhaouari, Kraidia: Efficient self-attention with smart pruning for sustainable large language models, 2025",
-  options,
+  options: optionsSchema,
   rate: "sparsity",
   needs: ({ train, tolerance }) => (train === undefined && tolerance === undefined ? [] : ["text"]),
   samples: [
@@ -82,17 +82,17 @@ export default defineMethod<Options>({
   ],
 
   plan(before, settings) {
-    const groups = groupsOf(before, settings);
-    const kept = new Map(
-      groups.flatMap((group) => sharedOut(group, sizeOf(group) - removedOf(group, settings))),
+    const groups = createGroups(before, settings);
+    const keptCounts = new Map(
+      groups.flatMap((group) => distribute(group, sumSizes(group) - countRemoved(group, settings))),
     );
     const single = groups.every(({ pieces }) => new Set(pieces.map(({ target }) => target)).size === 1);
     const exact = endsEarly(settings) ? "least" : single ? "roles" : "total";
-    return planBetween(before, maskedShape(before, groups, kept), exact);
+    return planBetween(before, buildMaskedShape(before, groups, keptCounts), exact);
   },
 
   async apply(before, settings, lab) {
-    const groups = groupsOf(before.shape, settings);
+    const groups = createGroups(before.shape, settings);
     let model = before;
     for (const [i, group] of groups.entries()) {
       model = await pruneGroup(model, group, settings, lab);
@@ -119,10 +119,10 @@ interface Group {
   readonly pieces: readonly Piece[];
 }
 
-const sizeOf = ({ pieces }: Group): number => pieces.reduce((total, { size }) => total + size, 0);
+const sumSizes = ({ pieces }: Group): number => pieces.reduce((total, { size }) => total + size, 0);
 
-function removedOf(group: Group, { sparsity, rounding }: Options): number {
-  const all = sizeOf(group);
+function countRemoved(group: Group, { sparsity, rounding }: Options): number {
+  const all = sumSizes(group);
   return rounding === "removed" ? countShare(all, sparsity) : all - countShare(all, 1 - sparsity);
 }
 
@@ -133,15 +133,15 @@ function endsEarly({ sparsity, tolerance, positive, negative, base, max_iteratio
   return tolerance !== undefined || reached < sparsity;
 }
 
-function groupsOf(shape: ModelShape, settings: Options): Group[] {
-  const targets = denseTargets(title, shape, settings, usual);
+function createGroups(shape: ModelShape, settings: Options): Group[] {
+  const targets = selectDenseTargets(title, shape, settings, isDefaultTarget);
   if (settings.positive + settings.negative === 0)
     throw new WorkbenchError(
       "invalid-input",
       "fpp.positive and fpp.negative are both 0, so nothing would be pruned. Set at least one above 0.",
     );
   if (settings.sparsity === 0) return [];
-  const biases = new Map(matrixSlots(shape).map(({ matrix, bias }) => [matrix.role, bias]));
+  const biases = new Map(listMatrixSlots(shape).map(({ matrix, bias }) => [matrix.role, bias]));
   const groups = new Map<string, Piece[]>();
   for (const target of targets) {
     const { matrix } = target;
@@ -150,8 +150,8 @@ function groupsOf(shape: ModelShape, settings: Options): Group[] {
     const pieces = groups.get(key) ?? [];
     groups.set(key, pieces);
     const [weight] = target.representation.parameters(matrix, {});
-    const own = { name: weightName(matrix), mask: maskName(matrix), shape: weight!.shape };
-    pieces.push({ role, ...own, size: inputs * outputs, target });
+    const weightPiece = { name: weightName(matrix), mask: maskName(matrix), shape: weight!.shape };
+    pieces.push({ role, ...weightPiece, size: inputs * outputs, target });
     const bias = biases.get(role);
     if (!settings.biases || bias === undefined || bias.mask !== undefined) continue;
     const { name, shape: size } = bias.spec;
@@ -161,24 +161,24 @@ function groupsOf(shape: ModelShape, settings: Options): Group[] {
 }
 
 /** Distributes the remaining weights of a group over its pieces. Only the sum is exact, because the shares depend on the weights. */
-function sharedOut(group: Group, left: number): (readonly [string, number])[] {
-  let [rest, size] = [left, sizeOf(group)];
+function distribute(group: Group, left: number): (readonly [string, number])[] {
+  let [rest, size] = [left, sumSizes(group)];
   return group.pieces.map((piece) => {
-    const own = Math.min(piece.size, Math.ceil((rest * piece.size) / size));
-    rest -= own;
+    const share = Math.min(piece.size, Math.ceil((rest * piece.size) / size));
+    rest -= share;
     size -= piece.size;
-    return [piece.role, own] as const;
+    return [piece.role, share] as const;
   });
 }
 
-function maskedShape(
+function buildMaskedShape(
   before: ModelShape,
   groups: readonly Group[],
-  kept: ReadonlyMap<string, number>,
+  keptCounts: ReadonlyMap<string, number>,
 ): ModelShape {
   const choices: RepresentationChoices = Object.fromEntries(
     groups.flatMap(({ pieces }) =>
-      pieces.map(({ role }) => [role, { type: "masked", options: { kept: kept.get(role)! } }]),
+      pieces.map(({ role }) => [role, { type: "masked", options: { kept: keptCounts.get(role)! } }]),
     ),
   );
   return withRepresentations(before, choices);
@@ -190,15 +190,16 @@ async function pruneGroup(
   settings: Options,
   lab: Lab,
 ): Promise<Checkpoint> {
-  const goal = removedOf(group, settings);
-  const left = new Uint8Array(sizeOf(group)).fill(1);
+  const goal = countRemoved(group, settings);
+  const left = new Uint8Array(sumSizes(group)).fill(1);
   const targets = [...new Set(group.pieces.map(({ target }) => target))];
-  const whole = { shape: before.shape, tensors: takenApart(before, targets) };
+  const whole = { shape: before.shape, tensors: unpackTargets(before, targets) };
   const limit =
     settings.tolerance === undefined
       ? undefined
       : (await lab.evaluate(before, "eval/loss")) + settings.tolerance;
-  const original = settings.base === "original" ? countSigns(valuesOf(whole, group), left) : undefined;
+  const original =
+    settings.base === "original" ? countSigns(concatenateValues(whole, group), left) : undefined;
   let model = maskPieces(whole, group, left);
   let removed = 0;
   for (let iteration = 1; iteration <= settings.max_iterations && removed < goal; iteration++) {
@@ -206,7 +207,7 @@ async function pruneGroup(
     if (settings.train !== undefined) model = await lab.train(model, settings.train);
     const { positive, negative, select } = settings;
     const rule = { positive, negative, select, original, most: goal - removed };
-    const values = valuesOf(model, group);
+    const values = concatenateValues(model, group);
     refuseNaN(group.title, values, left);
     const dropped = selectDrops(values, left, rule);
     for (const at of dropped) left[at] = 0;
@@ -231,11 +232,11 @@ async function pruneGroup(
 }
 
 /** The values of a group, with its pieces concatenated. */
-function valuesOf({ tensors }: Checkpoint, group: Group): Float32Array {
-  const values = new Float32Array(sizeOf(group));
+function concatenateValues({ tensors }: Checkpoint, group: Group): Float32Array {
+  const values = new Float32Array(sumSizes(group));
   let at = 0;
   for (const { name, size } of group.pieces) {
-    values.set(floatsOf(tensors, name), at);
+    values.set(readFloats(tensors, name), at);
     at += size;
   }
   return values;
@@ -244,15 +245,15 @@ function valuesOf({ tensors }: Checkpoint, group: Group): Float32Array {
 /** Masks these positions of the group and sets them to zero. */
 function maskPieces({ shape, tensors: before }: Checkpoint, group: Group, left: Uint8Array): Checkpoint {
   const tensors = new Map(before);
-  const kept = new Map<string, number>();
+  const keptCounts = new Map<string, number>();
   let at = 0;
   for (const { role, name, mask, shape: size, size: count } of group.pieces) {
     const keeps = left.slice(at, at + count);
-    const data = floatsOf(tensors, name).map((each, i) => (keeps[i] === 1 ? each : 0));
+    const data = readFloats(tensors, name).map((each, i) => (keeps[i] === 1 ? each : 0));
     tensors.set(name, { shape: size, data });
     tensors.set(mask, { shape: size, data: keeps });
-    kept.set(role, nonZeros(keeps));
+    keptCounts.set(role, countNonZeros(keeps));
     at += count;
   }
-  return { shape: maskedShape(shape, [group], kept), tensors };
+  return { shape: buildMaskedShape(shape, [group], keptCounts), tensors };
 }

@@ -9,16 +9,16 @@ import {
   decidePruning,
   planPruning,
   pruneByScore,
-  pruningOptions,
+  createPruningOptions,
   scoreByMagnitude,
 } from "../compression/pruning/pruning";
 import { trainingSchema } from "../compression/training";
 
 const title = "Gradual magnitude pruning";
 
-const options = z
+const optionsSchema = z
   .strictObject({
-    ...pruningOptions(["layer", "row", "global"]),
+    ...createPruningOptions(["layer", "row", "global"]),
     prunings: z.int().min(1).default(10).describe("Number of pruning steps."),
     train: trainingSchema.describe("Training after each pruning step except the last. Default: none."),
   })
@@ -32,7 +32,7 @@ const options = z
         input: mask_structure,
       });
   });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 const train = { max_steps: 1, per_device_train_batch_size: 2, learning_rate: 1e-3 };
 
@@ -40,7 +40,7 @@ export default defineMethod<Options>({
   title,
   paper:
     "Zhu, Gupta: To Prune, or Not to Prune: Exploring the Efficacy of Pruning for Model Compression, 2017",
-  options,
+  options: optionsSchema,
   rate: "sparsity",
   needs: (settings) => (settings.train === undefined ? [] : ["text"]),
   samples: [

@@ -3,24 +3,29 @@
  * the remaining inputs.
  */
 import * as z from "zod";
-import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
+import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { defineMethod } from "../compression/method";
 import {
   bitLevels,
-  gridOf,
-  planQuantising,
-  Quantised,
-  quantisedTargets,
-  quantisingOptions,
-  rangeOf,
-  weightsOf,
-} from "../compression/quantization/quantising";
-import { curvatureNotices, curvatureOf, curvatureTap, decideAll } from "../compression/algebra/secondOrder";
+  computeGrid,
+  planQuantization,
+  QuantizedMatrix,
+  selectQuantizationTargets,
+  quantizationOptions,
+  findRange,
+  readWeights,
+} from "../compression/quantization/quantization";
+import {
+  describeCurvature,
+  computeCurvature,
+  curvatureTap,
+  decideAll,
+} from "../compression/algebra/secondOrder";
 
 const title = "GPTQ";
 
-const options = z.strictObject({
-  ...quantisingOptions,
+const optionsSchema = z.strictObject({
+  ...quantizationOptions,
   act_order: z
     .boolean()
     .default(false)
@@ -36,14 +41,14 @@ const options = z.strictObject({
     ),
   calibration: layerwiseSchema,
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 const calibration = { samples: 4, batch_size: 2 };
 
 export default defineMethod<Options>({
   title,
   paper: "Frantar, Ashkboos, Hoefler, Alistarh: GPTQ: Accurate Post-Training Quantization, 2022",
-  options,
+  options: optionsSchema,
   rate: "bits",
   levels: bitLevels,
   needs: () => ["text"],
@@ -53,11 +58,11 @@ export default defineMethod<Options>({
     { bits: 2, symmetric: false, group_size: 8, residual: 2, targets: "layers.*.mlp.*", calibration },
   ],
 
-  plan: (before, options) => planQuantising(title, before, options),
+  plan: (before, options) => planQuantization(title, before, options),
 
   async apply(before, options, lab) {
-    const targets = quantisedTargets(title, before.shape, options);
-    return layerByLayer(
+    const targets = selectQuantizationTargets(title, before.shape, options);
+    return compressLayerwise(
       before,
       targets,
       curvatureTap,
@@ -66,18 +71,19 @@ export default defineMethod<Options>({
       (target, tensors, { gram, tokens }) => {
         const { matrix } = target;
         const { inputs, outputs, role } = matrix;
-        const own = weightsOf(tensors, target);
-        const { dense, mask } = own;
+        const targetWeights = readWeights(tensors, target);
+        const { dense, mask } = targetWeights;
         const order = options.act_order
-          ? byDiagonal(gram!, inputs)
+          ? sortByDiagonal(gram!, inputs)
           : Array.from({ length: inputs }, (_, i) => i);
-        const curvature = curvatureOf(
-          options.act_order ? reordered(gram!, order) : gram!,
+        const curvature = computeCurvature(
+          options.act_order ? reorder(gram!, order) : gram!,
           inputs,
           options.damping,
         );
-        for (const notice of curvatureNotices(curvature, role, options.damping, tokens?.[0])) lab.log(notice);
-        const quantized = new Quantised(matrix, options, own);
+        for (const notice of describeCurvature(curvature, role, options.damping, tokens?.[0]))
+          lab.log(notice);
+        const quantized = new QuantizedMatrix(matrix, options, targetWeights);
         const { groupSize: size } = quantized;
         const weights = new Float64Array(inputs * outputs); // [outputs, ordered inputs]
         for (let output = 0; output < outputs; output++)
@@ -85,40 +91,40 @@ export default defineMethod<Options>({
             (input, place) => (weights[output * inputs + place] = dense[input * outputs + output]!),
           );
         const setGrid = (group: number, output: number, [low, high]: readonly [number, number]) =>
-          quantized.setGrid(group, output, gridOf(low, high, options));
+          quantized.setGrid(group, output, computeGrid(low, high, options));
         if (options.act_order)
           for (let output = 0; output < outputs; output++)
             for (let group = 0; group * size < inputs; group++)
-              setGrid(group, output, rangeOf(dense, outputs, output, group * size, (group + 1) * size));
+              setGrid(group, output, findRange(dense, outputs, output, group * size, (group + 1) * size));
         decideAll(weights, outputs, curvature, {
-          decide: (output, place, value, now) => {
+          decide: (output, place, value, current) => {
             // The scales of a group are computed from its updated weights when the group is reached.
             if (!options.act_order && place % size === 0) {
-              const group = now.slice(output * inputs + place, output * inputs + place + size);
+              const group = current.slice(output * inputs + place, output * inputs + place + size);
               // Masked weights have absorbed errors of others and are reset to zero.
               if (mask !== undefined)
                 group.forEach((_, i) => {
                   if (mask[(place + i) * outputs + output] === 0) group[i] = 0;
                 });
-              setGrid(place / size, output, rangeOf(group, 1, 0, 0, size));
+              setGrid(place / size, output, findRange(group, 1, 0, 0, size));
             }
             return quantized.set(order[place]!, output, value);
           },
         });
-        return quantized.treated();
+        return quantized.toCompressedTarget();
       },
     );
   },
 });
 
 /** Sorts inputs by descending diagonal of H. */
-function byDiagonal(gram: Float64Array, inputs: number): number[] {
+function sortByDiagonal(gram: Float64Array, inputs: number): number[] {
   return Array.from({ length: inputs }, (_, i) => i).sort(
     (a, b) => gram[b * inputs + b]! - gram[a * inputs + a]! || a - b,
   );
 }
 
-function reordered(gram: Float64Array, order: readonly number[]): Float64Array {
+function reorder(gram: Float64Array, order: readonly number[]): Float64Array {
   const n = order.length;
   const out = new Float64Array(n * n);
   order.forEach((from, i) => order.forEach((to, j) => (out[i * n + j] = gram[from * n + to]!)));

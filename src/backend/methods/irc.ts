@@ -7,18 +7,18 @@ import { constant, type Value } from "../graph/op";
 import { matmul } from "../graph/ops/matmul";
 import type { ModelShape } from "../models/model";
 import { toInOut, weightName } from "../representations/dense";
-import { folds, tie, tiedName, type TiedOptions, tiedSets } from "../representations/tied";
+import { folds, tie, tiedName, type TiedOptions, splitTied } from "../representations/tied";
 import type { Checkpoint } from "../checkpoints/checkpoint";
-import { denseTargets, observedRole, stored } from "../compression/denseTargets";
-import { defineMethod, type Lab, planBetween, shareOption } from "../compression/method";
+import { selectDenseTargets, getObservedRole, chooseRepresentations } from "../compression/denseTargets";
+import { defineMethod, type Lab, planBetween, createShareOption } from "../compression/method";
 import { calibrationSchema } from "../compression/calibration/observe";
-import { floatsOf, takenApart } from "../compression/takenApart";
-import { type Target, targetOptions } from "../compression/targets";
+import { readFloats, unpackTargets } from "../compression/unpackTargets";
+import { type Target, createTargetOptions } from "../compression/targets";
 
 const title = "Identical row compression";
 
-const options = z.strictObject({
-  rate: shareOption(1, "Share of the rows or columns to tie."),
+const optionsSchema = z.strictObject({
+  rate: createShareOption(1, "Share of the rows or columns to tie."),
   fold: z
     .enum(folds)
     .default("rows")
@@ -30,16 +30,16 @@ const options = z.strictObject({
       "Value of the tied rows: a random one of them, as published, their mean, or the least-squares fit of the outputs on real text.",
     ),
   seed: z.int().min(0).optional().describe("Seed of the random choice. Default: the seed of the run."),
-  ...targetOptions("query and key projections"),
+  ...createTargetOptions("query and key projections"),
   calibration: calibrationSchema,
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 export default defineMethod<Options>({
   title,
   paper:
     "Belhaouari, Kraidia: Efficient self-attention with smart pruning for sustainable large language models, 2025",
-  options,
+  options: optionsSchema,
   rate: "rate",
   needs: (options) => (readsText(options) ? ["text"] : []),
   samples: [
@@ -55,16 +55,18 @@ export default defineMethod<Options>({
 
   async apply(before, options, lab) {
     const { targets, tiedOf, after } = decide(before.shape, options, options.seed ?? lab.seed);
-    const shares = readsText(options) ? await sharesByText(before, targets, tiedOf, options, lab) : undefined;
-    const tensors = takenApart(before, targets);
+    const shares = readsText(options)
+      ? await computeTextShares(before, targets, tiedOf, options, lab)
+      : undefined;
+    const tensors = unpackTargets(before, targets);
     for (const [i, target] of targets.entries()) {
       const { matrix } = target;
-      const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
-      const own = tiedOf(target);
+      const dense = toInOut(readFloats(tensors, weightName(matrix)), matrix);
+      const tiedOptions = tiedOf(target);
       tensors.delete(weightName(matrix));
       tensors.set(
         tiedName(matrix),
-        tie(dense, matrix, own, shares?.get(matrix.role) ?? fixedShares(options, own)),
+        tie(dense, matrix, tiedOptions, shares?.get(matrix.role) ?? computeFixedShares(options, tiedOptions)),
       );
       lab.progress(i + 1, targets.length, "matrices");
     }
@@ -79,7 +81,7 @@ function readsText({ donor, fold }: Options): boolean {
 
 function decide(shape: ModelShape, options: Options, seed: number) {
   const { rate, fold } = options;
-  const chosen = denseTargets(
+  const candidates = selectDenseTargets(
     title,
     shape,
     options,
@@ -88,13 +90,16 @@ function decide(shape: ModelShape, options: Options, seed: number) {
   const count = ({ matrix }: Target) => Math.round(rate * (fold === "rows" ? matrix.inputs : matrix.outputs));
   const tiedOf = (target: Target): TiedOptions => ({ fold, tied: count(target), seed });
   // A single row cannot be tied.
-  const targets = chosen.filter((target) => count(target) > 1);
-  const after = stored(shape, targets, (target) => ({ type: "tied", options: tiedOf(target) }));
+  const targets = candidates.filter((target) => count(target) > 1);
+  const after = chooseRepresentations(shape, targets, (target) => ({
+    type: "tied",
+    options: tiedOf(target),
+  }));
   return { targets, tiedOf, after };
 }
 
 /** The donor is the first tied row, which is random because the order is. */
-function fixedShares({ donor }: Options, { tied }: TiedOptions): number[] {
+function computeFixedShares({ donor }: Options, { tied }: TiedOptions): number[] {
   return Array.from({ length: tied }, (_, i) => (donor === "random" ? Number(i === 0) : 1 / tied));
 }
 
@@ -102,7 +107,7 @@ function fixedShares({ donor }: Options, { tied }: TiedOptions): number[] {
  * w = sᵀXW / sᵀs over the tied rows R, with s_t = Σ_R x_ti, minimizes Σ_t |x_t,R·W_R − s_t·w|². With c_i = Σ_t s_t·x_ti it is
  * Σ_R c_i·W_i / Σ_R c_i, so only one number per input is observed.
  */
-async function sharesByText(
+async function computeTextShares(
   before: Checkpoint,
   targets: readonly Target[],
   tiedOf: (target: Target) => TiedOptions,
@@ -110,14 +115,14 @@ async function sharesByText(
   lab: Lab,
 ): Promise<ReadonlyMap<string, number[]>> {
   const taps = new Map<string, (x: Value) => Record<string, Value>>();
-  for (const role of new Set(targets.map(observedRole)))
+  for (const role of new Set(targets.map(getObservedRole)))
     taps.set(role, (x) =>
       Object.fromEntries(
         targets
-          .filter((target) => observedRole(target) === role)
+          .filter((target) => getObservedRole(target) === role)
           .map((target) => {
             const mark = new Float32Array(target.matrix.inputs);
-            for (const row of tiedSets(target.matrix, tiedOf(target)).tied) mark[row] = 1;
+            for (const row of splitTied(target.matrix, tiedOf(target)).tied) mark[row] = 1;
             const total = matmul(x, constant(mark, [mark.length, 1])); // [rows, 1]
             return [target.matrix.role, matmul(total, x, { transposeA: true })];
           }),
@@ -126,8 +131,8 @@ async function sharesByText(
   const statistics = await lab.observe(before, taps, options.calibration);
   return new Map(
     targets.map((target) => {
-      const { tied } = tiedSets(target.matrix, tiedOf(target));
-      const products = statistics.get(observedRole(target))![target.matrix.role]!;
+      const { tied } = splitTied(target.matrix, tiedOf(target));
+      const products = statistics.get(getObservedRole(target))![target.matrix.role]!;
       const square = tied.reduce((total, row) => total + products[row]!, 0);
       if (square > 0) return [target.matrix.role, tied.map((row) => products[row]! / square)];
       // After an untrained norm the features sum to zero, and every row fits equally well.

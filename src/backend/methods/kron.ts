@@ -7,20 +7,26 @@ import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { ModelShape } from "../models/model";
 import { toInOut, weightName } from "../representations/dense";
-import { coresOf, type MpoOptions, placesBySite, scalarsOf, widestBonds } from "../representations/mpo";
+import {
+  createCores,
+  type MpoOptions,
+  computeSiteOrder,
+  countCoreScalars,
+  computeWidestBonds,
+} from "../representations/mpo";
 import type { MatrixSpec } from "../representations/representation";
-import { denseTargets, stored } from "../compression/denseTargets";
-import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
-import { singularValues } from "../compression/algebra/linearAlgebra";
-import { defineMethod, planBetween, shareOption } from "../compression/method";
-import { floatsOf } from "../compression/takenApart";
-import { type Target, targetOptions } from "../compression/targets";
+import { selectDenseTargets, chooseRepresentations } from "../compression/denseTargets";
+import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { computeSvd } from "../compression/algebra/linearAlgebra";
+import { defineMethod, planBetween, createShareOption } from "../compression/method";
+import { readFloats } from "../compression/unpackTargets";
+import { type Target, createTargetOptions } from "../compression/targets";
 
 const title = "Kronecker products";
 
-const options = z
+const optionsSchema = z
   .strictObject({
-    rate: shareOption(
+    rate: createShareOption(
       0.5,
       "Share of a matrix's scalars to remove. It determines the number of terms, which is at least 1.",
     ),
@@ -38,19 +44,19 @@ const options = z
       .describe(
         "Inputs and outputs of the second of two factors, such as [1, 2] for half of a matrix in one term. Default: factors of sizes as equal as possible.",
       ),
-    ...targetOptions("all projections"),
+    ...createTargetOptions("all projections"),
   })
   .refine(({ sites, b }) => b === undefined || sites === 2, {
     path: ["b"],
     message: "b is the size of the second of two factors. Set sites: 2 or omit b",
   });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 export default defineMethod<Options>({
   title,
   paper:
     "Edalati, Tahaei, Rashid, Nia, Clark, Rezagholizadeh: Kronecker Decomposition for GPT Compression, 2022",
-  options,
+  options: optionsSchema,
   rate: "rate",
   samples: [
     { rate: 0 },
@@ -66,29 +72,36 @@ export default defineMethod<Options>({
 
   async apply(before, options, lab) {
     const { targets, optionsOf } = decide(before.shape, options);
-    return layerByLayer(before, targets, undefined, layerwiseSchema.parse({}), lab, (target, tensors) => {
-      const { matrix } = target;
-      const own = optionsOf(matrix);
-      const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
-      const chain = nearestChain(
-        Float64Array.from(placesBySite(own.sites), (place) => dense[place]!),
-        own,
-      );
-      return {
-        type: "mpo",
-        options: { ...own },
-        tensors: coresOf(matrix, own).map(({ name, left, inputs, outputs, right }, k) => [
-          name,
-          { shape: [left, inputs, outputs, right], data: Float32Array.from(chain[k]!) },
-        ]),
-      };
-    });
+    return compressLayerwise(
+      before,
+      targets,
+      undefined,
+      layerwiseSchema.parse({}),
+      lab,
+      (target, tensors) => {
+        const { matrix } = target;
+        const mpoOptions = optionsOf(matrix);
+        const dense = toInOut(readFloats(tensors, weightName(matrix)), matrix);
+        const chain = approximateChain(
+          Float64Array.from(computeSiteOrder(mpoOptions.sites), (place) => dense[place]!),
+          mpoOptions,
+        );
+        return {
+          type: "mpo",
+          options: { ...mpoOptions },
+          tensors: createCores(matrix, mpoOptions).map(({ name, left, inputs, outputs, right }, k) => [
+            name,
+            { shape: [left, inputs, outputs, right], data: Float32Array.from(chain[k]!) },
+          ]),
+        };
+      },
+    );
   },
 });
 
 function decide(shape: ModelShape, options: Options) {
-  const chosen = denseTargets(title, shape, options);
-  const faults = chosen.flatMap(({ matrix: { role, inputs, outputs } }) => {
+  const candidates = selectDenseTargets(title, shape, options);
+  const faults = candidates.flatMap(({ matrix: { role, inputs, outputs } }) => {
     const [m2, n2] = options.b ?? [1, 1];
     return inputs % m2 === 0 && outputs % n2 === 0
       ? []
@@ -102,34 +115,37 @@ function decide(shape: ModelShape, options: Options) {
     );
   const optionsOf = (matrix: MatrixSpec): MpoOptions => {
     const { inputs, outputs } = matrix;
-    const sites = sitesOf(matrix, options);
-    const widest = widestBonds(sites);
+    const sites = chooseSites(matrix, options);
+    const widest = computeWidestBonds(sites);
     const bondsOf = (bond: number) => widest.map((most) => Math.min(bond, most));
     const room = (1 - options.rate) * inputs * outputs * (1 + 1e-12);
     let bond = 1;
     const most = Math.max(...widest);
-    while (bond < most && scalarsOf({ sites, bonds: bondsOf(bond + 1) }) <= room) bond++;
+    while (bond < most && countCoreScalars({ sites, bonds: bondsOf(bond + 1) }) <= room) bond++;
     return { sites, bonds: bondsOf(bond) };
   };
   const isSmaller = ({ matrix }: Target) =>
-    options.rate > 0 && scalarsOf(optionsOf(matrix)) < matrix.inputs * matrix.outputs;
-  const targets = chosen.filter(isSmaller);
-  const after = stored(shape, targets, ({ matrix }) => ({ type: "mpo", options: optionsOf(matrix) }));
+    options.rate > 0 && countCoreScalars(optionsOf(matrix)) < matrix.inputs * matrix.outputs;
+  const targets = candidates.filter(isSmaller);
+  const after = chooseRepresentations(shape, targets, ({ matrix }) => ({
+    type: "mpo",
+    options: optionsOf(matrix),
+  }));
   return { targets, optionsOf, after };
 }
 
-function sitesOf({ inputs, outputs }: MatrixSpec, { sites, b }: Options): (readonly [number, number])[] {
+function chooseSites({ inputs, outputs }: MatrixSpec, { sites, b }: Options): (readonly [number, number])[] {
   if (b !== undefined) return [[inputs / b[0], outputs / b[1]], b];
-  const columns = balanced(outputs, sites);
-  return balanced(inputs, sites).map((rows, k) => [rows, columns[k]!]);
+  const columns = factorBalanced(outputs, sites);
+  return factorBalanced(inputs, sites).map((rows, k) => [rows, columns[k]!]);
 }
 
 /** Splits a size into factors that are as equal as possible, in descending order. */
-function balanced(size: number, count: number): number[] {
+function factorBalanced(size: number, count: number): number[] {
   if (count === 1) return [size];
   let divisor = Math.floor(size ** (1 / count) * (1 + 1e-12));
   while (size % divisor !== 0) divisor--;
-  return [...balanced(size / divisor, count - 1), divisor].sort((x, y) => y - x);
+  return [...factorBalanced(size / divisor, count - 1), divisor].sort((x, y) => y - x);
 }
 
 /**
@@ -137,26 +153,26 @@ function balanced(size: number, count: number): number[] {
  * product operator is a chain of matrices. Each core [left · entries, right] keeps the largest singular values of the
  * remainder, so that each bond loses only its tail. Finally, both sides of a bond are scaled by √σ.
  */
-export function nearestChain(entries: Float64Array, own: MpoOptions): Float64Array[] {
-  const cores = coresOf({ name: "" }, own);
+export function approximateChain(entries: Float64Array, options: MpoOptions): Float64Array[] {
+  const cores = createCores({ name: "" }, options);
   const chain: Float64Array[] = [];
   let rest = entries;
   let roots = Float64Array.of(1);
   for (const { left, inputs, outputs, right } of cores.slice(0, -1)) {
     const rows = left * inputs * outputs;
     const columns = rest.length / rows;
-    const found = singularValues(rest, rows, columns);
-    const { a, b } = found.factors(right);
-    chain.push(perBond(a, roots, (value, root) => value / root));
-    roots = Float64Array.from(found.values.subarray(0, right), (value) => Math.sqrt(value) || 1);
+    const svd = computeSvd(rest, rows, columns);
+    const { a, b } = svd.factors(right);
+    chain.push(scaleByBond(a, roots, (value, root) => value / root));
+    roots = Float64Array.from(svd.values.subarray(0, right), (value) => Math.sqrt(value) || 1);
     // Σ·Vᵀ, which has the same singular values as the whole.
-    rest = perBond(b, roots, (value, root) => value * root);
+    rest = scaleByBond(b, roots, (value, root) => value * root);
   }
-  return [...chain, perBond(rest, roots, (value, root) => value / root)];
+  return [...chain, scaleByBond(rest, roots, (value, root) => value / root)];
 }
 
 /** Every entry with the root of its row's path, in a matrix of as many equal rows. */
-function perBond(
+function scaleByBond(
   values: Float64Array,
   roots: Float64Array,
   change: (value: number, root: number) => number,

@@ -9,7 +9,7 @@ import type { RepresentationChoice } from "../models/family";
 import {
   dimensionsOf,
   familyOf,
-  matrixSlots,
+  listMatrixSlots,
   type ModelShape,
   parametersOf,
   partsOf,
@@ -18,13 +18,13 @@ import {
 import { representations as catalog } from "../representations/catalog";
 import type { MatrixSpec } from "../representations/representation";
 import type { HostTensor } from "../checkpoints/safetensors";
-import { defineMethod, planBetween, shareOption } from "../compression/method";
+import { defineMethod, planBetween, createShareOption } from "../compression/method";
 
 const title = "Layer drop";
 
-const options = z
+const optionsSchema = z
   .strictObject({
-    rate: shareOption(0.5, "Share of the layers to remove. At least one is kept."),
+    rate: createShareOption(0.5, "Share of the layers to remove. At least one is kept."),
     choose: z
       .enum(["spread", "first", "last"])
       .default("spread")
@@ -47,31 +47,32 @@ const options = z
         input: keep,
       });
   });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 export default defineMethod<Options>({
   title,
   paper: "Sanh, Debut, Chaumond, Wolf: DistilBERT, a distilled version of BERT, 2019",
-  options,
+  options: optionsSchema,
   rate: "rate",
   samples: [{ rate: 0 }, { rate: 0.5 }, { rate: 0.5, choose: "last" }, { keep: [1] }],
 
-  plan: (before, options) => planBetween(before, shapeWith(before, keptLayers(before, options)), "roles"),
+  plan: (before, options) =>
+    planBetween(before, createShapeWithLayers(before, selectKeptLayers(before, options)), "roles"),
 
   apply: ({ shape, tensors }, options) => {
-    const kept = keptLayers(shape, options);
-    const after = shapeWith(shape, kept);
+    const layers = selectKeptLayers(shape, options);
+    const after = createShapeWithLayers(shape, layers);
     // All layers list their tensors in the same order.
-    const byLayer = tensorsByLayer(shape);
-    const places = [...tensorsByLayer(after)].flatMap(([layer, names]) => {
-      const from = byLayer.get(layer === undefined ? undefined : kept[layer])!;
+    const byLayer = groupTensorsByLayer(shape);
+    const places = [...groupTensorsByLayer(after)].flatMap(([layer, names]) => {
+      const from = byLayer.get(layer === undefined ? undefined : layers[layer])!;
       return names.map((name, i) => [name, tensors.get(from[i]!)!] as const);
     });
     return Promise.resolve({ shape: after, tensors: new Map<string, HostTensor>(places) });
   },
 });
 
-function keptLayers(shape: ModelShape, { rate, choose, keep }: Options): readonly number[] {
+function selectKeptLayers(shape: ModelShape, { rate, choose, keep }: Options): readonly number[] {
   const { layers } = dimensionsOf(shape);
   const beyond = keep?.find((layer) => layer >= layers);
   if (beyond !== undefined)
@@ -87,28 +88,28 @@ function keptLayers(shape: ModelShape, { rate, choose, keep }: Options): readonl
   });
 }
 
-function shapeWith(shape: ModelShape, kept: readonly number[]): ModelShape {
+function createShapeWithLayers(shape: ModelShape, keptLayers: readonly number[]): ModelShape {
   const { family, config, representations } = shape;
   const { keys, keepLayers } = familyOf(family);
   const fewer: ModelShape = {
     family,
-    config: { ...config, [keys.layers]: kept.length, ...keepLayers?.(config, kept) },
+    config: { ...config, [keys.layers]: keptLayers.length, ...keepLayers?.(config, keptLayers) },
     representations: {},
   };
-  const before = matricesByLayer(shape);
+  const before = groupMatricesByLayer(shape);
   const choices: Record<string, RepresentationChoice> = {};
-  for (const [layer, addresses] of matricesByLayer(fewer)) {
-    const from = before.get(layer === undefined ? undefined : kept[layer])!;
+  for (const [layer, addresses] of groupMatricesByLayer(fewer)) {
+    const from = before.get(layer === undefined ? undefined : keptLayers[layer])!;
     addresses.forEach(({ address }, i) => {
       const choice = representations[from[i]!.address];
-      if (choice !== undefined) choices[address] = movedChoice(choice, from[i]!);
+      if (choice !== undefined) choices[address] = moveChoice(choice, from[i]!);
     });
   }
   return withRepresentations(fewer, choices);
 }
 
 /** Converts a choice for the same values in another layer. */
-function movedChoice(choice: RepresentationChoice, { matrix }: Address): RepresentationChoice {
+function moveChoice(choice: RepresentationChoice, { matrix }: Address): RepresentationChoice {
   const representation = catalog[choice.type]!;
   if (representation.convertOptions === undefined) return choice;
   const options: unknown = representation.options.parse(choice.options);
@@ -124,15 +125,15 @@ interface Address {
 }
 
 /** The addresses that can have a representation: matrices, parts of packed matrices, biases. */
-function matricesByLayer(shape: ModelShape): Map<number | undefined, Address[]> {
-  const all = matrixSlots({ ...shape, representations: {} }).flatMap(({ matrix, bias }) => [
+function groupMatricesByLayer(shape: ModelShape): Map<number | undefined, Address[]> {
+  const all = listMatrixSlots({ ...shape, representations: {} }).flatMap(({ matrix, bias }) => [
     ...[matrix, ...partsOf(matrix)].map((each) => ({ address: each.role, matrix: each })),
     ...(bias === undefined ? [] : [{ address: biasRole(matrix), matrix }]),
   ]);
   return groupByLayer(all, ({ matrix }) => matrix.layer);
 }
 
-function tensorsByLayer(shape: ModelShape): Map<number | undefined, string[]> {
+function groupTensorsByLayer(shape: ModelShape): Map<number | undefined, string[]> {
   const byLayer = groupByLayer(parametersOf(shape), ({ layer }) => layer);
   return new Map([...byLayer].map(([layer, specs]) => [layer, specs.map(({ name }) => name)]));
 }

@@ -8,20 +8,20 @@ import type { Gradients } from "../compression/calibration/gradients";
 import { defineMethod } from "../compression/method";
 import { calibrationSchema } from "../compression/calibration/observe";
 import {
-  choose,
-  type Coupled,
-  coupledIn,
+  selectUnits,
+  type UnitGroup,
+  findUnitGroups,
   planStructured,
-  structuredOptions,
-  withUnits,
+  createStructuredOptions,
+  keepUnits,
 } from "../compression/pruning/structured";
-import { floatsOf, partOf, tensorOf } from "../compression/takenApart";
+import { readFloats, extractPart, getTensorName } from "../compression/unpackTargets";
 import type { Target } from "../compression/targets";
 
 const title = "LLM-Pruner";
 
-const options = z.strictObject({
-  ...structuredOptions("layer"),
+const optionsSchema = z.strictObject({
+  ...createStructuredOptions("layer"),
   importance: z
     .enum(["first", "mixed"])
     .default("first")
@@ -44,14 +44,14 @@ const options = z.strictObject({
     .prefault({})
     .describe("Text for the gradients."),
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 const calibration = { samples: 4, batch_size: 2 };
 
 export default defineMethod<Options>({
   title,
   paper: "Ma, Fang, Wang: LLM-Pruner: On the Structural Pruning of Large Language Models, 2023",
-  options,
+  options: optionsSchema,
   rate: "rate",
   needs: () => ["text"],
   samples: [
@@ -61,55 +61,57 @@ export default defineMethod<Options>({
     { rate: 0.3, parts: ["heads"], layers: [1, 1], aggregation: "last", calibration },
   ],
 
-  plan: (before, options) => planStructured(before, coupledIn(title, before, options), options),
+  plan: (before, options) => planStructured(before, findUnitGroups(title, before, options), options),
 
   async apply(before, options, lab) {
-    const groups = coupledIn(title, before.shape, options);
+    const groups = findUnitGroups(title, before.shape, options);
     if (options.rate === 0) return before;
     const cut = groups.flatMap(({ producers, consumer }) => [...producers, consumer]);
-    const gradients = await lab.gradients(before, new Set(cut.map(tensorOf)), options.calibration);
-    const scores = groups.map((group) => scoresOf(group, before.tensors, gradients, options));
-    return withUnits(before, groups, choose(groups, scores, options));
+    const gradients = await lab.gradients(before, new Set(cut.map(getTensorName)), options.calibration);
+    const scores = groups.map((group) => computeScores(group, before.tensors, gradients, options));
+    return keepUnits(before, groups, selectUnits(groups, scores, options));
   },
 });
 
-function scoresOf(
-  { units, producers, consumer }: Coupled,
-  tensors: Parameters<typeof floatsOf>[0],
+function computeScores(
+  { units, producers, consumer }: UnitGroup,
+  tensors: Parameters<typeof readFloats>[0],
   gradients: Gradients,
   options: Options,
 ): Float64Array {
-  const own = [
+  const targetSums = [
     ...producers.map((target) =>
-      unitSums(importanceOf(target, tensors, gradients, options), target.matrix, "outputs", units),
+      sumByUnit(computeImportance(target, tensors, gradients, options), target.matrix, "outputs", units),
     ),
-    unitSums(importanceOf(consumer, tensors, gradients, options), consumer.matrix, "inputs", units),
+    sumByUnit(computeImportance(consumer, tensors, gradients, options), consumer.matrix, "inputs", units),
   ];
   return Float64Array.from({ length: units }, (_, unit) => {
-    const each = own.map((sums) => sums[unit]!);
+    const each = targetSums.map((sums) => sums[unit]!);
     if (options.aggregation === "last") return each.at(-1)!;
     if (options.aggregation === "max") return Math.max(...each);
-    return each.reduce((all, one) => (options.aggregation === "sum" ? all + one : all * one));
+    return each.reduce((all, value) => (options.aggregation === "sum" ? all + value : all * value));
   });
 }
 
 /** Importance of the weights of a matrix, [inputs, outputs], which may be a part of a packed one. */
-function importanceOf(
+function computeImportance(
   target: Target,
-  tensors: Parameters<typeof floatsOf>[0],
+  tensors: Parameters<typeof readFloats>[0],
   gradients: Gradients,
   { importance }: Options,
 ): Float64Array {
-  const name = tensorOf(target);
+  const name = getTensorName(target);
   const { mean, meanSquare } = gradients.moments.get(name)!;
-  const [w, g, squares] = [floatsOf(tensors, name), mean, meanSquare].map((data) => partOf(data, target));
+  const [w, g, squares] = [readFloats(tensors, name), mean, meanSquare].map((data) =>
+    extractPart(data, target),
+  );
   return Float64Array.from(w!, (each, i) => {
     const first = each * g![i]!;
     return Math.abs(importance === "first" ? first : first - 0.5 * each ** 2 * squares![i]!);
   });
 }
 
-function unitSums(
+function sumByUnit(
   importance: Float64Array,
   { inputs, outputs }: MatrixSpec,
   along: "inputs" | "outputs",

@@ -6,19 +6,21 @@ import {
   decidePruning,
   planPruning,
   pruneByScore,
-  pruningOptions,
+  createPruningOptions,
   scoreByMagnitude,
 } from "../compression/pruning/pruning";
 
 const title = "Magnitude pruning";
 
-const options = z.strictObject(pruningOptions(["layer", "row", "global"])).superRefine(checkPattern);
-type Options = z.output<typeof options>;
+const optionsSchema = z
+  .strictObject(createPruningOptions(["layer", "row", "global"]))
+  .superRefine(checkPattern);
+type Options = z.output<typeof optionsSchema>;
 
 export default defineMethod<Options>({
   title,
   paper: "Han, Pool, Tran, Dally: Learning both Weights and Connections for Efficient Neural Networks, 2015",
-  options,
+  options: optionsSchema,
   rate: "sparsity",
   samples: [
     { sparsity: 0.3 },

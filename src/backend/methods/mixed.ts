@@ -11,27 +11,27 @@ import { withRepresentations } from "../models/model";
 import { weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
 import type { Checkpoint } from "../checkpoints/checkpoint";
-import { allocate, type Choice } from "../compression/quantization/bitAllocation";
-import { observedRole, stored } from "../compression/denseTargets";
-import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
+import { allocateBits, type Choice } from "../compression/quantization/bitAllocation";
+import { getObservedRole, chooseRepresentations } from "../compression/denseTargets";
+import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { defineMethod, type Lab, planBetween } from "../compression/method";
 import { calibrationSchema } from "../compression/calibration/observe";
 import {
   bitLevels,
-  quantisedAs,
-  quantisedTargets,
-  quantisingOptions,
-  roundedToNearest,
-  weightsOf,
-} from "../compression/quantization/quantising";
-import { partOf, takenApart, tensorOf } from "../compression/takenApart";
+  chooseQuantizedRepresentation,
+  selectQuantizationTargets,
+  quantizationOptions,
+  roundToNearest,
+  readWeights,
+} from "../compression/quantization/quantization";
+import { extractPart, unpackTargets, getTensorName } from "../compression/unpackTargets";
 import type { Target } from "../compression/targets";
 
 const title = "Mixed precision";
 
-const options = z
+const optionsSchema = z
   .strictObject({
-    ...quantisingOptions,
+    ...quantizationOptions,
     bits: z.number().min(2).max(8).default(4).describe("Average bits per weight over all targets."),
     choices: z
       .array(z.int().min(2).max(8))
@@ -55,7 +55,7 @@ const options = z
         input: bits,
       });
   });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 const calibration = { samples: 4, batch_size: 2 };
 
@@ -63,7 +63,7 @@ export default defineMethod<Options>({
   title,
   paper:
     "Zhao, Ning, Fang, Liu, Huang, Lin, Yan, Dai, Wang: MixDQ: Memory-Efficient Few-Step Text-to-Image Diffusion Models with Metric-Decoupled Mixed Precision Quantization, 2024",
-  options,
+  options: optionsSchema,
   rate: "bits",
   levels: bitLevels,
   needs: () => ["text"],
@@ -75,36 +75,45 @@ export default defineMethod<Options>({
 
   // Widths depend on the text. The upper bound is the average of the next choice above the budget.
   plan(before, options) {
-    const targets = quantisedTargets(title, before, { ...options, bits: 8 });
+    const targets = selectQuantizationTargets(title, before, { ...options, bits: 8 });
     const most = Math.min(
       ...options.choices.filter((bits) => bits >= options.bits),
       Math.max(...options.choices),
     );
-    const after = stored(before, targets, (target) => quantisedAs(target, { ...options, bits: most }));
+    const after = chooseRepresentations(before, targets, (target) =>
+      chooseQuantizedRepresentation(target, { ...options, bits: most }),
+    );
     return planBetween(before, after, "most");
   },
 
   async apply(before, options, lab) {
-    const targets = quantisedTargets(title, before.shape, { ...options, bits: 8 });
+    const targets = selectQuantizationTargets(title, before.shape, { ...options, bits: 8 });
     const costs = await measures[options.sensitivity](before, targets, options, lab);
     const sizes = targets.map(({ matrix }) => matrix.inputs * matrix.outputs);
-    const choices = costs.map((own, i) =>
-      own.map((cost, which): Choice => ({ cost, bits: options.choices[which]! * sizes[i]! })),
+    const choices = costs.map((targetCosts, i) =>
+      targetCosts.map((cost, which): Choice => ({ cost, bits: options.choices[which]! * sizes[i]! })),
     );
     const budget = Math.floor(options.bits * sizes.reduce((all, each) => all + each, 0));
-    const taken = allocate(choices, budget);
-    if (taken === undefined)
+    const allocation = allocateBits(choices, budget);
+    if (allocation === undefined)
       throw new WorkbenchError(
         "invalid-input",
         `No choice fits in ${options.bits} bits per weight. Raise bits or add smaller choices.`,
       );
-    const bits = new Map(targets.map(({ matrix }, i) => [matrix.role, options.choices[taken[i]!]!]));
-    lab.log(`${title}: ${[...bits].map(([role, own]) => `${role} ${own}`).join(", ")}.`);
-    return layerByLayer(before, targets, undefined, layerwiseSchema.parse({}), lab, (target, tensors) => {
-      const { matrix } = target;
-      const own = { ...options, bits: bits.get(matrix.role)! };
-      return roundedToNearest(matrix, weightsOf(tensors, target), own).treated();
-    });
+    const bits = new Map(targets.map(({ matrix }, i) => [matrix.role, options.choices[allocation[i]!]!]));
+    lab.log(`${title}: ${[...bits].map(([role, width]) => `${role} ${width}`).join(", ")}.`);
+    return compressLayerwise(
+      before,
+      targets,
+      undefined,
+      layerwiseSchema.parse({}),
+      lab,
+      (target, tensors) => {
+        const { matrix } = target;
+        const targetOptions = { ...options, bits: bits.get(matrix.role)! };
+        return roundToNearest(matrix, readWeights(tensors, target), targetOptions).toCompressedTarget();
+      },
+    );
   },
 });
 
@@ -116,42 +125,46 @@ type Measure = (
   lab: Lab,
 ) => Promise<number[][]>;
 const measures: Readonly<Record<Options["sensitivity"], Measure>> = {
-  gradient: gradientCosts,
-  output: outputCosts,
-  loss: lossCosts,
+  gradient: computeGradientCosts,
+  output: computeOutputCosts,
+  loss: computeLossCosts,
 };
 
 /** ½ · Σ E[g²] · (W − Q)²: the second-order term of the loss's Taylor series, with the diagonal of the Fisher information as curvature. */
-async function gradientCosts(...[before, targets, options, lab]: Parameters<Measure>): Promise<number[][]> {
-  const { moments } = await lab.gradients(before, new Set(targets.map(tensorOf)), options.calibration);
+async function computeGradientCosts(
+  ...[before, targets, options, lab]: Parameters<Measure>
+): Promise<number[][]> {
+  const { moments } = await lab.gradients(before, new Set(targets.map(getTensorName)), options.calibration);
   return targets.map((target) => {
     const { matrix } = target;
-    const weights = weightsOf(before.tensors, target);
-    const squares = partOf(moments.get(tensorOf(target))!.meanSquare, target);
+    const weights = readWeights(before.tensors, target);
+    const squares = extractPart(moments.get(getTensorName(target))!.meanSquare, target);
     return options.choices.map((bits) => {
-      const now = roundedToNearest(matrix, weights, { ...options, bits }).materialise();
-      return now.reduce((sum, each, i) => sum + 0.5 * squares[i]! * (each - weights.dense[i]!) ** 2, 0);
+      const quantized = roundToNearest(matrix, weights, { ...options, bits }).materialize();
+      return quantized.reduce((sum, each, i) => sum + 0.5 * squares[i]! * (each - weights.dense[i]!) ** 2, 0);
     });
   });
 }
 
 /** Σ_j E[x_j²] · (W − Q)_j² as a share of Σ_j E[x_j²] · W_j². */
-async function outputCosts(...[before, targets, options, lab]: Parameters<Measure>): Promise<number[][]> {
+async function computeOutputCosts(
+  ...[before, targets, options, lab]: Parameters<Measure>
+): Promise<number[][]> {
   const tap = (x: Value) => ({ squares: sum(mul(x, x), { axes: [0], keepDims: false }) });
-  const roles = new Map(targets.map((target) => [observedRole(target), tap]));
+  const roles = new Map(targets.map((target) => [getObservedRole(target), tap]));
   const statistics = await lab.observe(before, roles, options.calibration);
   return targets.map((target, done) => {
     const { matrix } = target;
-    const { squares } = statistics.get(observedRole(target))!;
-    const weights = weightsOf(before.tensors, target);
+    const { squares } = statistics.get(getObservedRole(target))!;
+    const weights = readWeights(before.tensors, target);
     const { dense } = weights;
-    const whole = weighed(dense, squares!, matrix) || 1;
+    const whole = sumWeightedSquares(dense, squares!, matrix) || 1;
     lab.progress(done + 1, targets.length, "matrices measured");
     return options.choices.map((bits) => {
-      const now = roundedToNearest(matrix, weights, { ...options, bits }).materialise();
+      const quantized = roundToNearest(matrix, weights, { ...options, bits }).materialize();
       return (
-        weighed(
-          now.map((each, i) => each - dense[i]!),
+        sumWeightedSquares(
+          quantized.map((each, i) => each - dense[i]!),
           squares!,
           matrix,
         ) / whole
@@ -160,7 +173,11 @@ async function outputCosts(...[before, targets, options, lab]: Parameters<Measur
   });
 }
 
-function weighed(values: ArrayLike<number>, squares: Float64Array, { inputs, outputs }: MatrixSpec): number {
+function sumWeightedSquares(
+  values: ArrayLike<number>,
+  squares: Float64Array,
+  { inputs, outputs }: MatrixSpec,
+): number {
   let total = 0;
   for (let input = 0; input < inputs; input++)
     for (let output = 0; output < outputs; output++)
@@ -169,30 +186,34 @@ function weighed(values: ArrayLike<number>, squares: Float64Array, { inputs, out
 }
 
 /** Increase in validation loss when only one matrix is rounded. */
-async function lossCosts(...[before, targets, options, lab]: Parameters<Measure>): Promise<number[][]> {
+async function computeLossCosts(
+  ...[before, targets, options, lab]: Parameters<Measure>
+): Promise<number[][]> {
   const dense = await lab.evaluate(before, "eval/loss");
-  const found: number[][] = [];
+  const costs: number[][] = [];
   for (const target of targets) {
-    const own: number[] = [];
+    const targetCosts: number[] = [];
     for (const bits of options.choices) {
       if (lab.signal.aborted) throw new WorkbenchError("cancelled", "The method was stopped.");
-      own.push((await lab.evaluate(rounded(before, target, { ...options, bits }), "eval/loss")) - dense);
+      targetCosts.push(
+        (await lab.evaluate(roundTarget(before, target, { ...options, bits }), "eval/loss")) - dense,
+      );
     }
-    found.push(own);
-    lab.progress(found.length, targets.length, "matrices measured");
+    costs.push(targetCosts);
+    lab.progress(costs.length, targets.length, "matrices measured");
   }
-  return found;
+  return costs;
 }
 
-function rounded(before: Checkpoint, target: Target, given: Options): Checkpoint {
+function roundTarget(before: Checkpoint, target: Target, quantization: Options): Checkpoint {
   const { matrix } = target;
-  const tensors = takenApart(before, [target]);
+  const tensors = unpackTargets(before, [target]);
   const {
     type,
     options,
-    tensors: own,
-  } = roundedToNearest(matrix, weightsOf(tensors, target), given).treated();
+    tensors: newTensors,
+  } = roundToNearest(matrix, readWeights(tensors, target), quantization).toCompressedTarget();
   tensors.delete(weightName(matrix));
-  for (const [name, tensor] of own) tensors.set(name, tensor);
+  for (const [name, tensor] of newTensors) tensors.set(name, tensor);
   return { shape: withRepresentations(before.shape, { [matrix.role]: { type, options } }), tensors };
 }

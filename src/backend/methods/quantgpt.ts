@@ -9,30 +9,31 @@ import { dimensionsOf, type ModelShape, withRepresentations } from "../models/mo
 import { toInOut, weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
 import type { Checkpoint } from "../checkpoints/checkpoint";
-import { teacherLayers } from "../training/distillation";
-import { gammaName, largestCode, roundedTrainee, smallestClip } from "../training/roundedWeights";
+import { mapTeacherLayers } from "../training/distillation";
+import { gammaName, getLargestCode, createRoundedTrainee, smallestClip } from "../training/roundedWeights";
 import type { HostTensor } from "../checkpoints/safetensors";
-import { type Teacher, traineeOf } from "../training/trainee";
-import { denseTargets, stored } from "../compression/denseTargets";
-import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
+import { type Teacher, createTrainee } from "../training/trainee";
+import { selectDenseTargets, chooseRepresentations } from "../compression/denseTargets";
+import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { defineMethod, planBetween } from "../compression/method";
-import { bitLevels, Quantised } from "../compression/quantization/quantising";
-import { floatsOf } from "../compression/takenApart";
-import { type Target, targetOptions } from "../compression/targets";
+import { bitLevels, QuantizedMatrix } from "../compression/quantization/quantization";
+import { readFloats } from "../compression/unpackTargets";
+import { type Target, createTargetOptions } from "../compression/targets";
 import { trainingSchema } from "../compression/training";
 
 const title = "QuantGPT";
 
-const weight = (what: string, usual: number) => z.number().min(0).default(usual).describe(what);
+const createWeightOption = (what: string, defaultValue: number) =>
+  z.number().min(0).default(defaultValue).describe(what);
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   bits: z
     .int()
     .min(2)
     .max(8)
     .default(4)
     .describe("Bits per weight. With 2 bits, the values are −1, 0 and 1 times the scale."),
-  ...targetOptions("all projections"),
+  ...createTargetOptions("all projections"),
   train: trainingSchema.describe(
     "Training with quantized weights. Default: none, which only searches for the scales.",
   ),
@@ -41,14 +42,14 @@ const options = z.strictObject({
     .positive()
     .default(1)
     .describe("Temperature that divides the logits of both models."),
-  alpha_ce: weight("Loss weight of the divergence from the original model's distribution.", 1),
-  alpha_clm: weight("Loss weight of the labels.", 0),
-  alpha_contrast: weight(
+  alpha_ce: createWeightOption("Loss weight of the divergence from the original model's distribution.", 1),
+  alpha_clm: createWeightOption("Loss weight of the labels.", 0),
+  alpha_contrast: createWeightOption(
     "Loss weight of the contrast between a token's state and those of other tokens in its sequence.",
     1,
   ),
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 const train = { max_steps: 2, per_device_train_batch_size: 2, learning_rate: 1e-3 };
 
@@ -56,7 +57,7 @@ export default defineMethod<Options>({
   title,
   paper:
     "Tao, Hou, Zhang, Shang, Jiang, Liu, Luo, Wong: Compression of Generative Pre-trained Language Models via Quantization, 2022",
-  options,
+  options: optionsSchema,
   rate: "bits",
   levels: bitLevels,
   needs: (options) => (options.train === undefined ? [] : ["text"]),
@@ -67,38 +68,45 @@ export default defineMethod<Options>({
   ],
 
   plan(before, options) {
-    const after = stored(before, wholeTargets(before, options), () => ({
+    const after = chooseRepresentations(before, selectWholeTargets(before, options), () => ({
       type: "quantised",
-      options: quantisedOptions(options),
+      options: toQuantizedOptions(options),
     }));
     return planBetween(before, after, "roles");
   },
 
   async apply(before, options, lab) {
-    const targets = wholeTargets(before.shape, options);
-    const started = withGammas(before, targets, options);
+    const targets = selectWholeTargets(before.shape, options);
+    const started = addGammas(before, targets, options);
     const names = new Set(targets.map(({ matrix }) => weightName(matrix)));
-    const trainee = roundedTrainee(
-      traineeOf(before.shape, teacherOf(before.shape, options)),
+    const trainee = createRoundedTrainee(
+      createTrainee(before.shape, createTeacher(before.shape, options)),
       names,
       options.bits,
     );
     const tensors =
       options.train === undefined ? started : await lab.fit(trainee, started, options.train, before.tensors);
-    const trained = { shape: before.shape, tensors: withoutGammas(tensors, targets) };
-    return layerByLayer(trained, targets, undefined, layerwiseSchema.parse({}), lab, ({ matrix }, own) => {
-      const [gamma] = floatsOf(tensors, gammaName(weightName(matrix)));
-      const dense = toInOut(floatsOf(own, weightName(matrix)), matrix);
-      return rounded(matrix, dense, gamma! * meanMagnitude(dense), options).treated();
-    });
+    const trained = { shape: before.shape, tensors: removeGammas(tensors, targets) };
+    return compressLayerwise(
+      trained,
+      targets,
+      undefined,
+      layerwiseSchema.parse({}),
+      lab,
+      ({ matrix }, unpacked) => {
+        const [gamma] = readFloats(tensors, gammaName(weightName(matrix)));
+        const dense = toInOut(readFloats(unpacked, weightName(matrix)), matrix);
+        return roundMatrix(matrix, dense, gamma! * computeMeanMagnitude(dense), options).toCompressedTarget();
+      },
+    );
   },
 });
 
-const quantisedOptions = ({ bits }: Pick<Options, "bits">) => ({ bits, symmetric: true, residual: 0 });
+const toQuantizedOptions = ({ bits }: Pick<Options, "bits">) => ({ bits, symmetric: true, residual: 0 });
 
 /** Selects targets; a packed matrix is one module. */
-function wholeTargets(shape: ModelShape, options: Options): Target[] {
-  const targets = denseTargets(title, shape, options);
+function selectWholeTargets(shape: ModelShape, options: Options): Target[] {
+  const targets = selectDenseTargets(title, shape, options);
   const part = targets.find(({ packedIn }) => packedIn !== undefined);
   if (part === undefined) return targets;
   throw new WorkbenchError(
@@ -108,10 +116,15 @@ function wholeTargets(shape: ModelShape, options: Options): Target[] {
 }
 
 /** Quantizes a matrix with one scale, α / n, where α is the largest value. */
-function rounded(matrix: MatrixSpec, dense: Float32Array, clip: number, { bits }: Options): Quantised {
+function roundMatrix(
+  matrix: MatrixSpec,
+  dense: Float32Array,
+  clip: number,
+  { bits }: Options,
+): QuantizedMatrix {
   const { inputs, outputs } = matrix;
-  const quantized = new Quantised(matrix, quantisedOptions({ bits }), { dense, mask: undefined });
-  const largest = largestCode(bits);
+  const quantized = new QuantizedMatrix(matrix, toQuantizedOptions({ bits }), { dense, mask: undefined });
+  const largest = getLargestCode(bits);
   const scale = Math.fround(Math.max(clip, smallestClip) / largest);
   for (let output = 0; output < outputs; output++) quantized.setGrid(0, output, { scale, zero: 0 });
   for (let input = 0; input < inputs; input++)
@@ -123,10 +136,10 @@ function rounded(matrix: MatrixSpec, dense: Float32Array, clip: number, { bits }
 }
 
 /** Finds the clipping factor with the smallest quantization error, between half of the mean magnitude and the maximum. */
-function startingGamma(dense: Float32Array, bits: number): number {
-  const magnitude = meanMagnitude(dense);
+function findStartingGamma(dense: Float32Array, bits: number): number {
+  const magnitude = computeMeanMagnitude(dense);
   const most = dense.reduce((largest, each) => Math.max(largest, Math.abs(each)), 0) / (magnitude || 1);
-  const n = largestCode(bits);
+  const n = getLargestCode(bits);
   let [best, least] = [1, Infinity];
   for (let step = 0; step <= 40; step++) {
     const gamma = 0.5 * Math.max(1, most / 0.5) ** (step / 40);
@@ -141,27 +154,27 @@ function startingGamma(dense: Float32Array, bits: number): number {
   return best;
 }
 
-function meanMagnitude(dense: ArrayLike<number>): number {
+function computeMeanMagnitude(dense: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < dense.length; i++) sum += Math.abs(dense[i]!);
   return dense.length === 0 ? 0 : sum / dense.length;
 }
 
-function withGammas(
+function addGammas(
   { tensors }: Checkpoint,
   targets: readonly Target[],
   { bits }: Options,
 ): Map<string, HostTensor> {
-  const own = new Map(tensors);
+  const newTensors = new Map(tensors);
   for (const { matrix } of targets) {
     const name = weightName(matrix);
-    const gamma = startingGamma(floatsOf(tensors, name), bits);
-    own.set(gammaName(name), { shape: [1], data: Float32Array.of(gamma) });
+    const gamma = findStartingGamma(readFloats(tensors, name), bits);
+    newTensors.set(gammaName(name), { shape: [1], data: Float32Array.of(gamma) });
   }
-  return own;
+  return newTensors;
 }
 
-function withoutGammas(
+function removeGammas(
   tensors: ReadonlyMap<string, HostTensor>,
   targets: readonly Target[],
 ): Map<string, HostTensor> {
@@ -169,11 +182,11 @@ function withoutGammas(
   return new Map([...tensors].filter(([name]) => !gammas.has(name)));
 }
 
-function teacherOf(shape: ModelShape, options: Options): Teacher {
+function createTeacher(shape: ModelShape, options: Options): Teacher {
   const weights: Partial<Record<LossName, number>> = {};
   for (const name of lossNames) {
-    const own = name === "ce" || name === "clm" || name === "contrast" ? options[`alpha_${name}`] : 0;
-    if (own > 0) weights[name] = own;
+    const lossWeight = name === "ce" || name === "clm" || name === "contrast" ? options[`alpha_${name}`] : 0;
+    if (lossWeight > 0) weights[name] = lossWeight;
   }
   if (Object.keys(weights).length === 0)
     throw new WorkbenchError(
@@ -184,7 +197,7 @@ function teacherOf(shape: ModelShape, options: Options): Teacher {
   return {
     temperature: options.temperature,
     weights,
-    trainee: traineeOf(withRepresentations(shape, {})),
-    layers: teacherLayers(layers, layers),
+    trainee: createTrainee(withRepresentations(shape, {})),
+    layers: mapTeacherLayers(layers, layers),
   };
 }

@@ -1,28 +1,28 @@
 /** Random pruning: a baseline for all methods that choose weights. */
 import * as z from "zod";
-import { randomStream } from "../representations/randomStream";
+import { createRandomStream } from "../representations/randomStream";
 import { defineMethod } from "../compression/method";
 import {
   checkPattern,
   decidePruning,
   planPruning,
   pruneByScore,
-  pruningOptions,
+  createPruningOptions,
 } from "../compression/pruning/pruning";
 
 const title = "Random pruning";
 
-const options = z
+const optionsSchema = z
   .strictObject({
-    ...pruningOptions(["layer", "row", "global"]),
+    ...createPruningOptions(["layer", "row", "global"]),
     seed: z.int().min(0).optional().describe("Seed of the random choice. Default: the seed of the run."),
   })
   .superRefine(checkPattern);
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 export default defineMethod<Options>({
   title,
-  options,
+  options: optionsSchema,
   rate: "sparsity",
   samples: [{ sparsity: 0.4 }, { mask_structure: "1:2" }, { sparsity: 0.7, scope: "global", seed: 3 }],
 
@@ -32,7 +32,7 @@ export default defineMethod<Options>({
     return pruneByScore(before, decidePruning(title, before.shape, settings, "layer"), ({ matrix }) =>
       Float32Array.from(
         { length: matrix.inputs * matrix.outputs },
-        randomStream(matrix.role, settings.seed ?? lab.seed),
+        createRandomStream(matrix.role, settings.seed ?? lab.seed),
       ),
     );
   },

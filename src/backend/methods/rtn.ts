@@ -1,24 +1,24 @@
 /** Round to nearest: rounds each weight to the grid of its group, without calibration. */
 import * as z from "zod";
-import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
+import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { defineMethod } from "../compression/method";
 import {
   bitLevels,
-  planQuantising,
-  quantisedTargets,
-  quantisingOptions,
-  roundedToNearest,
-  weightsOf,
-} from "../compression/quantization/quantising";
+  planQuantization,
+  selectQuantizationTargets,
+  quantizationOptions,
+  roundToNearest,
+  readWeights,
+} from "../compression/quantization/quantization";
 
 const title = "Round to nearest";
 
-const options = z.strictObject(quantisingOptions);
-type Options = z.output<typeof options>;
+const optionsSchema = z.strictObject(quantizationOptions);
+type Options = z.output<typeof optionsSchema>;
 
 export default defineMethod<Options>({
   title,
-  options,
+  options: optionsSchema,
   rate: "bits",
   levels: bitLevels,
   samples: [
@@ -29,12 +29,12 @@ export default defineMethod<Options>({
     { bits: 4, targets: "embed_tokens" },
   ],
 
-  plan: (before, options) => planQuantising(title, before, options),
+  plan: (before, options) => planQuantization(title, before, options),
 
   async apply(before, options, lab) {
-    const targets = quantisedTargets(title, before.shape, options);
-    return layerByLayer(before, targets, undefined, layerwiseSchema.parse({}), lab, (target, tensors) =>
-      roundedToNearest(target.matrix, weightsOf(tensors, target), options).treated(),
+    const targets = selectQuantizationTargets(title, before.shape, options);
+    return compressLayerwise(before, targets, undefined, layerwiseSchema.parse({}), lab, (target, tensors) =>
+      roundToNearest(target.matrix, readWeights(tensors, target), options).toCompressedTarget(),
     );
   },
 });

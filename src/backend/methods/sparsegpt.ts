@@ -4,32 +4,32 @@
  */
 import * as z from "zod";
 import { fromInOut, toInOut, weightName } from "../representations/dense";
-import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
-import { transposed } from "../compression/algebra/linearAlgebra";
+import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { transpose } from "../compression/algebra/linearAlgebra";
 import { defineMethod } from "../compression/method";
 import {
   checkPattern,
   decidePruning,
   maskWeights,
   planPruning,
-  pruningOptions,
+  createPruningOptions,
   readMask,
 } from "../compression/pruning/pruning";
 import {
   type Curvature,
-  curvatureNotices,
-  curvatureOf,
+  describeCurvature,
+  computeCurvature,
   curvatureTap,
   decideAll,
 } from "../compression/algebra/secondOrder";
-import { countShare, lowestPlaces, refuseNaN } from "../compression/pruning/smallest";
-import { floatsOf } from "../compression/takenApart";
+import { countShare, findLowest, refuseNaN } from "../compression/pruning/smallest";
+import { readFloats } from "../compression/unpackTargets";
 
 const title = "SparseGPT";
 
-const options = z
+const optionsSchema = z
   .strictObject({
-    ...pruningOptions(["layer"]),
+    ...createPruningOptions(["layer"]),
     damping: z
       .number()
       .min(0)
@@ -45,14 +45,14 @@ const options = z
     calibration: layerwiseSchema,
   })
   .superRefine(checkPattern);
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 const calibration = { samples: 4, batch_size: 2 };
 
 export default defineMethod<Options>({
   title,
   paper: "Frantar, Alistarh: SparseGPT: Massive Language Models Can Be Accurately Pruned in One-Shot, 2023",
-  options,
+  options: optionsSchema,
   rate: "sparsity",
   needs: () => ["text"],
   samples: [
@@ -65,7 +65,7 @@ export default defineMethod<Options>({
 
   async apply(before, settings, lab) {
     const { targets, within, sparsity } = decidePruning(title, before.shape, settings, "layer");
-    return layerByLayer(
+    return compressLayerwise(
       before,
       targets,
       curvatureTap,
@@ -74,31 +74,32 @@ export default defineMethod<Options>({
       (target, tensors, { gram, tokens }) => {
         const { matrix } = target;
         const { inputs, outputs, role } = matrix;
-        const stored = floatsOf(tensors, weightName(matrix));
-        const weights = transposed(toInOut(stored, matrix), inputs, outputs); // [outputs, inputs]
+        const stored = readFloats(tensors, weightName(matrix));
+        const weights = transpose(toInOut(stored, matrix), inputs, outputs); // [outputs, inputs]
         const mask = readMask(tensors, target);
         refuseNaN(role, stored, mask);
         // In the order of the weights; 1 for kept weights.
-        const stays = new Uint8Array(weights.length).fill(1);
+        const isKept = new Uint8Array(weights.length).fill(1);
         if (mask !== undefined)
-          stays.set(transposed(toInOut(Float32Array.from(mask), matrix), inputs, outputs));
-        const curvature = curvatureOf(gram!, inputs, settings.damping);
-        for (const notice of curvatureNotices(curvature, role, settings.damping, tokens?.[0]))
+          isKept.set(transpose(toInOut(Float32Array.from(mask), matrix), inputs, outputs));
+        const curvature = computeCurvature(gram!, inputs, settings.damping);
+        for (const notice of describeCurvature(curvature, role, settings.damping, tokens?.[0]))
           lab.log(notice);
         const pattern = typeof within === "object" ? within : undefined;
-        const chooser = shareUntil(weights.length, inputs, sparsity);
+        const chooser = createSchedule(weights.length, inputs, sparsity);
         decideAll(
           weights,
           outputs,
           curvature,
           {
             beforeBlock: (from, to, _, salience) => {
-              if (pattern === undefined) dropLeast(stays, inputs, outputs, from, to, chooser(to), salience);
+              if (pattern === undefined)
+                pruneLeastSalient(isKept, inputs, outputs, from, to, chooser(to), salience);
             },
-            decide: (output, input, value, now) => {
+            decide: (output, input, value, current) => {
               if (pattern !== undefined && input % pattern.of === 0)
-                dropOfGroup(stays, now, curvature, { output, input, ...pattern });
-              return stays[output * inputs + input] === 1 ? value : 0;
+                pruneGroup(isKept, current, curvature, { output, input, ...pattern });
+              return isKept[output * inputs + input] === 1 ? value : 0;
             },
           },
           // An n:m group is decided at its first input, so a block must not split a group.
@@ -106,28 +107,28 @@ export default defineMethod<Options>({
             ? settings.block_size
             : Math.ceil(settings.block_size / pattern.of) * pattern.of,
         );
-        const dense = Float32Array.from(transposed(weights, outputs, inputs));
-        const kept = fromInOut(Float32Array.from(transposed(stays, outputs, inputs)), matrix);
-        return maskWeights(target, fromInOut(dense, matrix), Uint8Array.from(kept));
+        const dense = Float32Array.from(transpose(weights, outputs, inputs));
+        const storedMask = fromInOut(Float32Array.from(transpose(isKept, outputs, inputs)), matrix);
+        return maskWeights(target, fromInOut(dense, matrix), Uint8Array.from(storedMask));
       },
     );
   },
 });
 
 /** Returns the number of weights to prune up to the block that ends at an input. After the last block it is the exact share. */
-function shareUntil(all: number, inputs: number, sparsity: number): (to: number) => number {
+function createSchedule(all: number, inputs: number, sparsity: number): (to: number) => number {
   const total = countShare(all, sparsity);
   return (to) => (to === inputs ? total : Math.min(total, Math.round((to / inputs) * total)));
 }
 
-/** Prunes the least salient weights of the block, over all outputs, until `wanted` weights are pruned up to its end. */
-function dropLeast(
-  stays: Uint8Array,
+/** Prunes the least salient weights of the block, over all outputs, until `pruneCount` weights are pruned up to its end. */
+function pruneLeastSalient(
+  mask: Uint8Array,
   inputs: number,
   outputs: number,
   from: number,
   to: number,
-  wanted: number,
+  pruneCount: number,
   salience: (output: number, input: number) => number,
 ): void {
   const places = new Uint32Array(outputs * (to - from));
@@ -135,12 +136,12 @@ function dropLeast(
   for (let output = 0; output < outputs; output++)
     for (let input = 0; input < to; input++) {
       const place = output * inputs + input;
-      if (stays[place] === 0) gone++;
+      if (mask[place] === 0) gone++;
       else if (input >= from) places[length++] = place;
     }
   const candidates = places.subarray(0, length);
   const saliences = Float64Array.from(candidates, (at) => salience(Math.floor(at / inputs), at % inputs));
-  for (const place of lowestPlaces(candidates, saliences, wanted - gone)) stays[place] = 0;
+  for (const place of findLowest(candidates, saliences, pruneCount - gone)) mask[place] = 0;
 }
 
 interface Group {
@@ -150,18 +151,18 @@ interface Group {
   readonly of: number;
 }
 
-function dropOfGroup(
-  stays: Uint8Array,
+function pruneGroup(
+  mask: Uint8Array,
   weights: Float64Array,
   { inputs, upper }: Curvature,
   { output, input, kept, of }: Group,
 ): void {
   const first = output * inputs + input;
-  const candidates = Uint32Array.from({ length: of }, (_, i) => first + i).filter((at) => stays[at] === 1);
+  const candidates = Uint32Array.from({ length: of }, (_, i) => first + i).filter((at) => mask[at] === 1);
   const saliences = Float64Array.from(candidates, (at) => {
     const column = at - output * inputs;
     return (weights[at]! / upper[column * inputs + column]!) ** 2;
   });
   const gone = of - candidates.length;
-  for (const place of lowestPlaces(candidates, saliences, of - kept - gone)) stays[place] = 0;
+  for (const place of findLowest(candidates, saliences, of - kept - gone)) mask[place] = 0;
 }

@@ -7,32 +7,32 @@ import type { Value } from "../graph/op";
 import { sumSquares } from "../graph/ops/reduction";
 import { weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
-import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
+import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { defineMethod } from "../compression/method";
 import {
   checkPattern,
   decidePruning,
   maskWeights,
   planPruning,
-  pruningOptions,
+  createPruningOptions,
   readMask,
 } from "../compression/pruning/pruning";
 import { maskSmallest } from "../compression/pruning/smallest";
-import { floatsOf } from "../compression/takenApart";
+import { readFloats } from "../compression/unpackTargets";
 
 const title = "Wanda";
 
-const options = z
-  .strictObject({ ...pruningOptions(["row", "layer"]), calibration: layerwiseSchema })
+const optionsSchema = z
+  .strictObject({ ...createPruningOptions(["row", "layer"]), calibration: layerwiseSchema })
   .superRefine(checkPattern);
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 const calibration = { samples: 4, batch_size: 2 };
 
 export default defineMethod<Options>({
   title,
   paper: "Sun, Liu, Bair, Kolter: A Simple and Effective Pruning Approach for Large Language Models, 2024",
-  options,
+  options: optionsSchema,
   rate: "sparsity",
   needs: () => ["text"],
   samples: [
@@ -46,18 +46,25 @@ export default defineMethod<Options>({
   async apply(before, settings, lab) {
     const { targets, within, sparsity } = decidePruning(title, before.shape, settings, "row");
     const tap = (x: Value) => ({ squares: sumSquares(x, { axes: [0], keepDims: false }) });
-    return layerByLayer(before, targets, tap, settings.calibration, lab, (target, tensors, { squares }) => {
-      const { matrix } = target;
-      const weights = floatsOf(tensors, weightName(matrix));
-      const inputOf = inputAt(matrix);
-      const scores = weights.map((each, i) => Math.abs(each) * Math.sqrt(squares![inputOf(i)]!));
-      const [mask] = maskSmallest([{ matrix, scores, mask: readMask(tensors, target) }], within, sparsity);
-      return maskWeights(target, weights, mask!);
-    });
+    return compressLayerwise(
+      before,
+      targets,
+      tap,
+      settings.calibration,
+      lab,
+      (target, tensors, { squares }) => {
+        const { matrix } = target;
+        const weights = readFloats(tensors, weightName(matrix));
+        const inputOf = createInputLookup(matrix);
+        const scores = weights.map((each, i) => Math.abs(each) * Math.sqrt(squares![inputOf(i)]!));
+        const [mask] = maskSmallest([{ matrix, scores, mask: readMask(tensors, target) }], within, sparsity);
+        return maskWeights(target, weights, mask!);
+      },
+    );
   },
 });
 
 /** Returns a function from an index in the stored tensor to its input. */
-function inputAt({ layout, inputs, outputs }: MatrixSpec): (place: number) => number {
+function createInputLookup({ layout, inputs, outputs }: MatrixSpec): (place: number) => number {
   return layout === "in_out" ? (place) => Math.floor(place / outputs) : (place) => place % inputs;
 }

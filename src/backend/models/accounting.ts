@@ -4,9 +4,9 @@
  */
 import type { Counts, ModelCounts, RoleCounts } from "../../protocol/counts";
 import { sizeOf } from "../graph/op";
-import { biasCount, biasParameters, biasRole } from "./biases";
-import { matrixSlots, type ModelShape, tensorsOf } from "./model";
-import { roleWithin } from "./roles";
+import { countBias, listBiasParameters, biasRole } from "./biases";
+import { listMatrixSlots, type ModelShape, tensorsOf } from "./model";
+import { stripLayer } from "./roles";
 import {
   countScalars,
   type MatrixCounts,
@@ -29,18 +29,18 @@ export interface WrittenFile {
 }
 
 export function countModel(shape: ModelShape, options: CountOptions = {}): ModelCounts {
-  return countedModel([...countRoles(shape, options)], options);
+  return sumModelCounts([...countRoles(shape, options)], options);
 }
 
 /** Yields role by role, so that counting a large file can be interrupted. */
 export function* countRoles(shape: ModelShape, options: CountOptions = {}): Generator<RoleCounts> {
-  yield* matrixRows(shape, options);
-  yield* tensorRows(shape, options);
+  yield* countMatrixRows(shape, options);
+  yield* countTensorRows(shape, options);
 }
 
-export function countedModel(roles: readonly RoleCounts[], { file }: CountOptions): ModelCounts {
-  const nonEmbedding = totals(roles.filter(({ embedding }) => !embedding));
-  const total = totals(roles);
+export function sumModelCounts(roles: readonly RoleCounts[], { file }: CountOptions): ModelCounts {
+  const nonEmbedding = sumTotals(roles.filter(({ embedding }) => !embedding));
+  const total = sumTotals(roles);
   return { roles, nonEmbedding, total: { ...total, bytes: file?.bytes ?? total.bytes } };
 }
 
@@ -48,46 +48,54 @@ export function countedModel(roles: readonly RoleCounts[], { file }: CountOption
  * Returns the stored scalars of every part of a model by address: a matrix and a norm by role, a dense packed matrix by the
  * roles of its parts, a bias as `<role>.bias`. A packed matrix that is not dense has one number for the whole.
  */
-export function storedByAddress(shape: ModelShape): Map<string, number> {
-  const found = new Map<string, number>();
-  for (const { matrix, bias, stored } of matrixSlots(shape)) {
-    for (const { matrix: own, type, representation, options } of stored)
-      if (type === "dense" && own.parts !== undefined)
-        for (const { role, from, to } of own.parts) found.set(role, own.inputs * (to - from));
-      else found.set(own.role, representation.count(own, options).stored);
-    if (bias !== undefined) found.set(biasRole(matrix), biasCount(bias).stored);
+export function countStoredByAddress(shape: ModelShape): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { matrix, bias, stored } of listMatrixSlots(shape)) {
+    for (const { matrix: storedMatrix, type, representation, options } of stored)
+      if (type === "dense" && storedMatrix.parts !== undefined)
+        for (const { role, from, to } of storedMatrix.parts)
+          counts.set(role, storedMatrix.inputs * (to - from));
+      else counts.set(storedMatrix.role, representation.count(storedMatrix, options).stored);
+    if (bias !== undefined) counts.set(biasRole(matrix), countBias(bias).stored);
   }
   for (const { role, shape: size } of tensorsOf(shape))
-    found.set(role, (found.get(role) ?? 0) + sizeOf(size));
-  return found;
+    counts.set(role, (counts.get(role) ?? 0) + sizeOf(size));
+  return counts;
 }
 
 /** Yields one row for each stored matrix, including its bias. */
-function* matrixRows(shape: ModelShape, options: CountOptions): Generator<RoleCounts> {
-  for (const { bias, stored, split } of matrixSlots(shape))
-    for (const [i, { matrix, type, representation, options: own }] of stored.entries()) {
-      const specs = [...representation.parameters(matrix, own)];
-      const counts = [representation.count(matrix, own, options.tensors)];
+function* countMatrixRows(shape: ModelShape, options: CountOptions): Generator<RoleCounts> {
+  for (const { bias, stored, split } of listMatrixSlots(shape))
+    for (const [i, { matrix, type, representation, options: storedOptions }] of stored.entries()) {
+      const specs = [...representation.parameters(matrix, storedOptions)];
+      const counts = [representation.count(matrix, storedOptions, options.tensors)];
       // A matrix stored in parts has one bias tensor, counted with the first part.
       if (bias !== undefined && (!split || i === 0)) {
-        specs.push(...biasParameters(bias));
-        counts.push(biasCount(bias, options.tensors));
+        specs.push(...listBiasParameters(bias));
+        counts.push(countBias(bias, options.tensors));
       }
-      yield row(matrix, type, matrix.kind !== "projection", specs, counts, options);
+      yield createRow(matrix, type, matrix.kind !== "projection", specs, counts, options);
     }
 }
 
 /** Yields one row for each role that is not a matrix: norms. */
-function* tensorRows(shape: ModelShape, options: CountOptions): Generator<RoleCounts> {
+function* countTensorRows(shape: ModelShape, options: CountOptions): Generator<RoleCounts> {
   const byRole = new Map<string, ParameterSpec[]>();
   for (const spec of tensorsOf(shape)) byRole.set(spec.role, [...(byRole.get(spec.role) ?? []), spec]);
   for (const [role, specs] of byRole) {
     const [{ layer, embedding }] = specs as [ParameterSpec];
-    yield row({ role, layer }, "dense", embedding, specs, [countScalars(specs, options.tensors)], options);
+    yield createRow(
+      { role, layer },
+      "dense",
+      embedding,
+      specs,
+      [countScalars(specs, options.tensors)],
+      options,
+    );
   }
 }
 
-function row(
+function createRow(
   { role, layer }: Pick<ParameterSpec, "role" | "layer">,
   representation: string,
   embedding: boolean,
@@ -95,13 +103,13 @@ function row(
   counts: readonly MatrixCounts[],
   { file }: CountOptions,
 ): RoleCounts {
-  const added = totals(counts.map((each) => ({ ...each, bytes: Math.ceil(each.bits / 8) })));
+  const added = sumTotals(counts.map((each) => ({ ...each, bytes: Math.ceil(each.bits / 8) })));
   const written = file && specs.reduce((bytes, { name }) => bytes + file.tensorBytes(name), 0);
-  const place = layer === undefined ? {} : { layer, inLayer: roleWithin(role, layer) };
+  const place = layer === undefined ? {} : { layer, inLayer: stripLayer(role, layer) };
   return { role, ...place, representation, embedding, ...added, bytes: written ?? added.bytes };
 }
 
-function totals(rows: readonly Counts[]): Counts {
+function sumTotals(rows: readonly Counts[]): Counts {
   const sum = (key: keyof Counts) => rows.reduce((total, each) => total + each[key], 0);
   return {
     trainable: sum("trainable"),

@@ -7,20 +7,20 @@ import { reshape, slice } from "../graph/ops/movement";
 import { layerNorm } from "../graph/ops/normalization";
 import type { Value } from "../graph/op";
 import type { MatrixSpec, ParameterSpec } from "../representations/representation";
-import { activationNames, dropoutRate, inert, inertKeys, only, positiveInt } from "./config";
+import { activationNames, dropoutRate, defineInert, inertKeys, allowOnly, positiveInt } from "./config";
 import { type Complete, defineModel, type ModelInputs, type Weights } from "./family";
 import {
   activations,
   addPositions,
   attention,
-  attentionBias,
-  dropoutOf,
-  tokensOf,
-  wantedRows,
+  buildAttentionBias,
+  createDropout,
+  getTokens,
+  selectRows,
 } from "./layers";
 import * as spec from "./specs";
 
-const config = z
+const configSchema = z
   .strictObject({
     model_type: z.literal("bert"),
     ...inertKeys,
@@ -44,8 +44,8 @@ const config = z
     type_vocab_size: positiveInt.default(2).describe("Token types: 0, and 1 in the second text of a pair."),
     initializer_range: z.number().positive().default(0.02).describe("Standard deviation of initial weights."),
     layer_norm_eps: z.number().positive().default(1e-12).describe("Added to the variance in norms."),
-    tie_word_embeddings: only([true], "the head is the token embedding"),
-    position_embedding_type: only(["absolute"], "positions are learned, not relative"),
+    tie_word_embeddings: allowOnly([true], "the head is the token embedding"),
+    position_embedding_type: allowOnly(["absolute"], "positions are learned, not relative"),
     mask_token_id: z
       .int()
       .min(0)
@@ -53,49 +53,55 @@ const config = z
       .describe(
         "Token that replaces masked tokens in training; the tokenizer's `[MASK]` or `<mask>` when left out.",
       ),
-    is_decoder: only([false], "attention is bidirectional"),
-    add_cross_attention: only([false], "there is no second text to attend to"),
-    gradient_checkpointing: inert(),
+    is_decoder: allowOnly([false], "attention is bidirectional"),
+    add_cross_attention: allowOnly([false], "there is no second text to attend to"),
+    gradient_checkpointing: defineInert(),
   })
-  .superRefine((given, context) => {
-    if (given.hidden_size % given.num_attention_heads !== 0)
+  .superRefine((value, context) => {
+    if (value.hidden_size % value.num_attention_heads !== 0)
       context.addIssue({
         code: "custom",
         path: ["num_attention_heads"],
-        message: `${given.num_attention_heads} heads do not divide the width hidden_size ${given.hidden_size}; choose a divisor of it`,
-        input: given,
+        message: `${value.num_attention_heads} heads do not divide the width hidden_size ${value.hidden_size}; choose a divisor of it`,
+        input: value,
       });
   });
 
-type Config = Complete<z.output<typeof config>>;
+type Config = Complete<z.output<typeof configSchema>>;
 
 const layerName = (layer: number): string => `bert.encoder.layer.${layer}`;
 const [embeddings, transform] = ["bert.embeddings", "cls.predictions.transform"];
 const headsOf = ({ hidden_size: width, num_attention_heads: heads }: Config) =>
   ({ heads, kvHeads: heads, headDim: width / heads }) as const;
 
-function layerMatrices(given: Config, index: number): MatrixSpec[] {
+function createLayerMatrices(config: Config, index: number): MatrixSpec[] {
   const [role, name] = [`layers.${index}`, layerName(index)];
   const [hidden, channels] = [
-    spec.hiddenAxis(given.hidden_size),
-    spec.channelsAxis(index, given.intermediate_size),
+    spec.hiddenAxis(config.hidden_size),
+    spec.channelsAxis(index, config.intermediate_size),
   ];
-  const { queries, keys } = spec.headAxes(index, headsOf(given));
-  const kind = { layout: "out_in", bias: true, init: spec.normal(given.initializer_range) } as const;
+  const { queries, keys } = spec.createHeadAxes(index, headsOf(config));
+  const kind = { layout: "out_in", bias: true, init: spec.normal(config.initializer_range) } as const;
   const self = `${name}.attention.self`;
   return [
-    spec.matrix(`${role}.self_attn.q_proj`, "query", `${self}.query`, { ...kind, axes: [hidden, queries] }),
-    spec.matrix(`${role}.self_attn.k_proj`, "key", `${self}.key`, { ...kind, axes: [hidden, keys] }),
-    spec.matrix(`${role}.self_attn.v_proj`, "value", `${self}.value`, { ...kind, axes: [hidden, keys] }),
-    spec.matrix(`${role}.self_attn.o_proj`, "attention output", `${name}.attention.output.dense`, {
+    spec.defineMatrix(`${role}.self_attn.q_proj`, "query", `${self}.query`, {
+      ...kind,
+      axes: [hidden, queries],
+    }),
+    spec.defineMatrix(`${role}.self_attn.k_proj`, "key", `${self}.key`, { ...kind, axes: [hidden, keys] }),
+    spec.defineMatrix(`${role}.self_attn.v_proj`, "value", `${self}.value`, {
+      ...kind,
+      axes: [hidden, keys],
+    }),
+    spec.defineMatrix(`${role}.self_attn.o_proj`, "attention output", `${name}.attention.output.dense`, {
       ...kind,
       axes: [queries, hidden],
     }),
-    spec.matrix(`${role}.mlp.up_proj`, "up", `${name}.intermediate.dense`, {
+    spec.defineMatrix(`${role}.mlp.up_proj`, "up", `${name}.intermediate.dense`, {
       ...kind,
       axes: [hidden, channels],
     }),
-    spec.matrix(`${role}.mlp.down_proj`, "down", `${name}.output.dense`, {
+    spec.defineMatrix(`${role}.mlp.down_proj`, "down", `${name}.output.dense`, {
       ...kind,
       axes: [channels, hidden],
     }),
@@ -103,27 +109,32 @@ function layerMatrices(given: Config, index: number): MatrixSpec[] {
 }
 
 /** Creates a matrix of a head, from the residual stream to the output axis. */
-function headMatrix(given: Config, role: string, name: string, output: MatrixSpec["axes"][1]): MatrixSpec {
-  const axes = [spec.hiddenAxis(given.hidden_size), output] as const;
-  const init = spec.normal(given.initializer_range);
-  return spec.matrix(role, "head", name, { layout: "out_in", kind: "head", bias: true, init, axes });
+function createHeadMatrix(
+  config: Config,
+  role: string,
+  name: string,
+  output: MatrixSpec["axes"][1],
+): MatrixSpec {
+  const axes = [spec.hiddenAxis(config.hidden_size), output] as const;
+  const init = spec.normal(config.initializer_range);
+  return spec.defineMatrix(role, "head", name, { layout: "out_in", kind: "head", bias: true, init, axes });
 }
 
-function vocabularyBias({ vocab_size: tokens }: Config): ParameterSpec {
+function createVocabularyBias({ vocab_size: tokens }: Config): ParameterSpec {
   return {
-    ...spec.norm("lm_head", "cls.predictions.bias", tokens, "zeros"),
+    ...spec.defineNorm("lm_head", "cls.predictions.bias", tokens, "zeros"),
     embedding: true,
     axes: [spec.vocabularyAxis(tokens)],
   };
 }
 
-function normed(given: Config, weights: Weights, name: string, x: Value): Value {
+function applyNorm(config: Config, weights: Weights, name: string, x: Value): Value {
   const [weight, bias] = [weights.tensor(`${name}.weight`), weights.tensor(`${name}.bias`)];
-  return layerNorm(x, weight, bias, { epsilon: given.layer_norm_eps });
+  return layerNorm(x, weight, bias, { epsilon: config.layer_norm_eps });
 }
 
 /** [batch · time, width], or [1, width] where every token has type 0. */
-function typeEmbedding({ type_vocab_size: count }: Config, weights: Weights, { types }: ModelInputs): Value {
+function embedTypes({ type_vocab_size: count }: Config, weights: Weights, { types }: ModelInputs): Value {
   if (types === undefined) return slice(weights.table("embed_types"), { axis: 0, start: 0, end: 1 });
   if (count < 2)
     throw new WorkbenchError(
@@ -135,9 +146,9 @@ function typeEmbedding({ type_vocab_size: count }: Config, weights: Weights, { t
   return weights.lookup("embed_types", reshape(types, { shape: [batch * time] }));
 }
 
-export default defineModel<z.output<typeof config>>({
+export default defineModel<z.output<typeof configSchema>>({
   title: "BERT",
-  config,
+  config: configSchema,
   tiny: {
     model_type: "bert",
     vocab_size: 32,
@@ -156,57 +167,57 @@ export default defineModel<z.output<typeof config>>({
   oldNames: (name) =>
     name.replace(/LayerNorm\.weight$/, "LayerNorm.gamma").replace(/LayerNorm\.bias$/, "LayerNorm.beta"),
   unread: /(^|\.)(position_ids|pooler\.dense\.(weight|bias)|seq_relationship\.(weight|bias))$/,
-  dimensions: (given) => ({
-    vocabulary: given.vocab_size,
-    context: given.max_position_embeddings,
-    layers: given.num_hidden_layers,
-    width: given.hidden_size,
-    ...headsOf(given),
+  dimensions: (config) => ({
+    vocabulary: config.vocab_size,
+    context: config.max_position_embeddings,
+    layers: config.num_hidden_layers,
+    width: config.hidden_size,
+    ...headsOf(config),
   }),
-  matrices: (given) => {
-    const [hidden, init] = [spec.hiddenAxis(given.hidden_size), spec.normal(given.initializer_range)];
+  matrices: (config) => {
+    const [hidden, init] = [spec.hiddenAxis(config.hidden_size), spec.normal(config.initializer_range)];
     const [tokens, positions] = [
-      spec.vocabularyAxis(given.vocab_size),
-      spec.positionsAxis(given.max_position_embeddings),
+      spec.vocabularyAxis(config.vocab_size),
+      spec.positionsAxis(config.max_position_embeddings),
     ];
-    const types = { kind: "types", units: given.type_vocab_size, unit: 1 } as const;
+    const types = { kind: "types", units: config.type_vocab_size, unit: 1 } as const;
     return [
-      spec.embedding(
+      spec.defineEmbedding(
         "embed_tokens",
         "token embedding",
         `${embeddings}.word_embeddings`,
         [tokens, hidden],
         init,
       ),
-      spec.embedding(
+      spec.defineEmbedding(
         "embed_positions",
         "position embedding",
         `${embeddings}.position_embeddings`,
         [positions, hidden],
         init,
       ),
-      spec.embedding(
+      spec.defineEmbedding(
         "embed_types",
         "type embedding",
         `${embeddings}.token_type_embeddings`,
         [types, hidden],
         init,
       ),
-      ...spec.range(given.num_hidden_layers).flatMap((layer) => layerMatrices(given, layer)),
+      ...spec.range(config.num_hidden_layers).flatMap((layer) => createLayerMatrices(config, layer)),
     ];
   },
   tensors: ({ hidden_size: width, num_hidden_layers: layers }) => [
-    ...spec.layerNormPair("embed_norm", `${embeddings}.LayerNorm`, width),
+    ...spec.defineLayerNorm("embed_norm", `${embeddings}.LayerNorm`, width),
     ...spec
       .range(layers)
       .flatMap((layer) => [
-        ...spec.layerNormPair(
+        ...spec.defineLayerNorm(
           `layers.${layer}.attention_norm`,
           `${layerName(layer)}.attention.output.LayerNorm`,
           width,
           layer,
         ),
-        ...spec.layerNormPair(
+        ...spec.defineLayerNorm(
           `layers.${layer}.mlp_norm`,
           `${layerName(layer)}.output.LayerNorm`,
           width,
@@ -215,21 +226,21 @@ export default defineModel<z.output<typeof config>>({
       ]),
   ],
 
-  hidden(given, weights, inputs, options) {
-    const tokens = tokensOf(inputs);
-    const drop = dropoutOf(inputs);
-    const bias = attentionBias(inputs, "bidirectional");
-    const activate = activations[given.hidden_act]!;
-    const { hidden_dropout_prob: rate, attention_probs_dropout_prob: attentionRate } = given;
-    const types = typeEmbedding(given, weights, inputs);
+  hidden(config, weights, inputs, options) {
+    const tokens = getTokens(inputs);
+    const drop = createDropout(inputs);
+    const bias = buildAttentionBias(inputs, "bidirectional");
+    const activate = activations[config.hidden_act]!;
+    const { hidden_dropout_prob: rate, attention_probs_dropout_prob: attentionRate } = config;
+    const types = embedTypes(config, weights, inputs);
     const embedded = addPositions(add(weights.lookup("embed_tokens", tokens.ids), types), weights, inputs);
-    let x = drop(normed(given, weights, `${embeddings}.LayerNorm`, embedded), rate);
-    for (const layer of spec.range(given.num_hidden_layers)) {
+    let x = drop(applyNorm(config, weights, `${embeddings}.LayerNorm`, embedded), rate);
+    for (const layer of spec.range(config.num_hidden_layers)) {
       const [role, name, start] = [`layers.${layer}`, layerName(layer), x];
       const project = (matrix: string) => weights.linear(`${role}.self_attn.${matrix}`, start);
       const mixed = attention([project("q_proj"), project("k_proj"), project("v_proj")], {
         tokens,
-        ...headsOf(given),
+        ...headsOf(config),
         mask: "bidirectional",
         bias,
         dropout: drop,
@@ -239,41 +250,46 @@ export default defineModel<z.output<typeof config>>({
         onWeights: options.onAttention,
       });
       const attended = drop(weights.linear(`${role}.self_attn.o_proj`, mixed), rate);
-      x = normed(given, weights, `${name}.attention.output.LayerNorm`, add(x, attended));
+      x = applyNorm(config, weights, `${name}.attention.output.LayerNorm`, add(x, attended));
       const inner = activate(weights.linear(`${role}.mlp.up_proj`, x));
-      x = normed(
-        given,
+      x = applyNorm(
+        config,
         weights,
         `${name}.output.LayerNorm`,
         add(x, drop(weights.linear(`${role}.mlp.down_proj`, inner), rate)),
       );
       options.onLayer?.(start, x);
     }
-    const wanted = wantedRows(x, options);
-    if (given.num_labels === undefined) return wanted;
-    return drop(tanh(weights.linear("pooler", wanted)), given.classifier_dropout ?? rate);
+    const selected = selectRows(x, options);
+    if (config.num_labels === undefined) return selected;
+    return drop(tanh(weights.linear("pooler", selected)), config.classifier_dropout ?? rate);
   },
   heads: {
     language: {
       architecture: "BertForMaskedLM",
       task: "masked-lm",
-      matrices: (given) => [
-        headMatrix(given, "lm_head.transform", `${transform}.dense`, spec.hiddenAxis(given.hidden_size)),
+      matrices: (config) => [
+        createHeadMatrix(
+          config,
+          "lm_head.transform",
+          `${transform}.dense`,
+          spec.hiddenAxis(config.hidden_size),
+        ),
       ],
-      tensors: (given) => [
+      tensors: (config) => [
         ...spec
-          .layerNormPair("lm_head.norm", `${transform}.LayerNorm`, given.hidden_size)
+          .defineLayerNorm("lm_head.norm", `${transform}.LayerNorm`, config.hidden_size)
           .map((norm) => ({ ...norm, embedding: true })),
-        vocabularyBias(given),
+        createVocabularyBias(config),
       ],
       tied: () => [
         ["cls.predictions.decoder.weight", `${embeddings}.word_embeddings.weight`],
         ["cls.predictions.decoder.bias", "cls.predictions.bias"],
       ],
-      apply: (given, weights, hidden) => {
-        const x = activations[given.hidden_act]!(weights.linear("lm_head.transform", hidden));
+      apply: (config, weights, hidden) => {
+        const x = activations[config.hidden_act]!(weights.linear("lm_head.transform", hidden));
         const tokens = matmul(
-          normed(given, weights, `${transform}.LayerNorm`, x),
+          applyNorm(config, weights, `${transform}.LayerNorm`, x),
           weights.table("embed_tokens"),
           { transposeB: true },
         );
@@ -283,9 +299,9 @@ export default defineModel<z.output<typeof config>>({
     classes: {
       architecture: "BertForSequenceClassification",
       reads: "first",
-      matrices: (given, classes) => [
-        headMatrix(given, "pooler", "bert.pooler.dense", spec.hiddenAxis(given.hidden_size)),
-        headMatrix(given, "score", "classifier", { kind: "classes", units: classes, unit: 1 }),
+      matrices: (config, classes) => [
+        createHeadMatrix(config, "pooler", "bert.pooler.dense", spec.hiddenAxis(config.hidden_size)),
+        createHeadMatrix(config, "score", "classifier", { kind: "classes", units: classes, unit: 1 }),
       ],
       apply: (_, weights, hidden) => weights.linear("score", hidden),
     },

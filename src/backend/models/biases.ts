@@ -7,7 +7,7 @@ import masked from "../representations/masked";
 import {
   type MatrixCounts,
   type MatrixSpec,
-  nonZeros,
+  countNonZeros,
   type ParameterSpec,
   scalarBits,
   type TensorSource,
@@ -26,7 +26,7 @@ export interface Bias {
 /** Returns the address of a matrix's bias in the choices of representations. */
 export const biasRole = ({ role }: Pick<MatrixSpec, "role">): string => `${role}.bias`;
 
-export function biasOf(matrix: MatrixSpec, choice: RepresentationChoice | undefined): Bias {
+export function createBias(matrix: MatrixSpec, choice: RepresentationChoice | undefined): Bias {
   const { name, outputs, role, layer, kind, axes } = matrix;
   const spec: ParameterSpec = {
     name: `${name}.bias`,
@@ -62,17 +62,17 @@ export function biasOf(matrix: MatrixSpec, choice: RepresentationChoice | undefi
   };
 }
 
-export function biasParameters({ spec, mask }: Bias): ParameterSpec[] {
+export function listBiasParameters({ spec, mask }: Bias): ParameterSpec[] {
   return mask === undefined ? [spec] : [spec, mask];
 }
 
 /** Dropped scalars add nothing, whatever the tensor contains, and receive no gradient. */
-export function biasValue({ spec, mask }: Bias, values: ValueSource): Value {
+export function buildBiasValue({ spec, mask }: Bias, values: ValueSource): Value {
   return mask === undefined ? values(spec.name) : where(values(mask.name), values(spec.name), scalar(0));
 }
 
 /** Returns float32 [outputs] as it is added. */
-export function biasData({ spec, mask }: Bias, tensors: TensorSource): Float32Array {
+export function readBiasData({ spec, mask }: Bias, tensors: TensorSource): Float32Array {
   const whole = requireFloats(spec.name, tensors(spec.name));
   if (mask === undefined) return whole;
   const keeps = tensors(mask.name);
@@ -80,15 +80,15 @@ export function biasData({ spec, mask }: Bias, tensors: TensorSource): Float32Ar
 }
 
 /** A masked bias is stored as a bitmap and the kept values. */
-export function biasCount(bias: Bias, tensors?: TensorSource): MatrixCounts {
+export function countBias(bias: Bias, tensors?: TensorSource): MatrixCounts {
   const { spec, mask, kept } = bias;
   const all = sizeOf(spec.shape);
   const stored =
-    mask === undefined ? all : tensors === undefined ? (kept ?? all) : nonZeros(tensors(mask.name));
+    mask === undefined ? all : tensors === undefined ? (kept ?? all) : countNonZeros(tensors(mask.name));
   return {
     trainable: stored,
     stored,
-    nonZero: tensors === undefined ? stored : nonZeros(biasData(bias, tensors)),
+    nonZero: tensors === undefined ? stored : countNonZeros(readBiasData(bias, tensors)),
     bits: stored * scalarBits + (mask === undefined ? 0 : all),
   };
 }

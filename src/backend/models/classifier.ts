@@ -28,14 +28,14 @@ export type Head =
     };
 
 /** Returns the number of outputs of the head, or undefined for a language model. */
-export function labelCount(config: Config): number | undefined {
+export function getLabelCount(config: Config): number | undefined {
   const { num_labels: count } = config;
   return typeof count === "number" ? count : undefined;
 }
 
 /** Returns undefined for a language model. Throws for heads that are not implemented and for contradictory names. */
-export function headOf(config: Config): Head | undefined {
-  const count = labelCount(config);
+export function getHead(config: Config): Head | undefined {
+  const count = getLabelCount(config);
   if (count === undefined) return undefined;
   const { problem_type: type } = config;
   if (type === "multi_label_classification")
@@ -54,7 +54,7 @@ export function headOf(config: Config): Head | undefined {
       "A single_label_classification needs at least 2 classes, but num_labels is 1. For a regression set problem_type: regression.",
     );
   if (count === 1) return { kind: "regression" };
-  const names = classNames(config, count);
+  const names = getClassNames(config, count);
   return {
     kind: "classes",
     names: names ?? Array.from({ length: count }, (_, i) => String(i)),
@@ -68,7 +68,7 @@ export function isPlaceholder(name: string): boolean {
 }
 
 /** Returns undefined if neither map contains more than generated names. */
-function classNames(config: Config, count: number): readonly string[] | undefined {
+function getClassNames(config: Config, count: number): readonly string[] | undefined {
   const byNumber = Object.entries((config["id2label"] ?? {}) as Config).map(
     ([number, name]) => [Number(number), String(name)] as const,
   );
@@ -112,7 +112,7 @@ export function requireNextToken(shape: Pick<Shape, "family" | "config">, what: 
 
 /** Throws if a model does not predict tokens. */
 export function refuseClassifier({ config }: Pick<Shape, "config">, what: string): void {
-  const head = headOf(config);
+  const head = getHead(config);
   if (head === undefined) return;
   throw new WorkbenchError(
     "unsupported",
@@ -130,24 +130,25 @@ export interface HeadLabels {
 }
 
 /** Returns the configuration of the same model with a head for these labels. */
-export function classifierShape(shape: Shape, labels: HeadLabels): Shape {
+export function createClassifierShape(shape: Shape, labels: HeadLabels): Shape {
   const { matrices } = models[shape.family]!.heads.language;
   const replaced = matrices(shape.config).map(({ role }) => role);
-  const kept = Object.fromEntries(
+  const keptRepresentations = Object.fromEntries(
     Object.entries(shape.representations).filter(([role]) => !replaced.includes(role)),
   );
-  if (labels.kind === "classes") return withClassNames({ ...shape, representations: kept }, labels.names);
-  const config = { ...shape.config, ...labelKeys(["LABEL_0"]), problem_type: "regression" };
-  return { family: shape.family, config, representations: kept };
+  if (labels.kind === "classes")
+    return setClassNames({ ...shape, representations: keptRepresentations }, labels.names);
+  const config = { ...shape.config, ...createLabelKeys(["LABEL_0"]), problem_type: "regression" };
+  return { family: shape.family, config, representations: keptRepresentations };
 }
 
 /** Returns the same model with these names of its classes. */
-export function withClassNames<S extends Shape>(shape: S, names: readonly string[]): S {
-  const config = { ...shape.config, ...labelKeys(names), problem_type: "single_label_classification" };
+export function setClassNames<S extends Shape>(shape: S, names: readonly string[]): S {
+  const config = { ...shape.config, ...createLabelKeys(names), problem_type: "single_label_classification" };
   return { ...shape, config };
 }
 
-function labelKeys(names: readonly string[]) {
+function createLabelKeys(names: readonly string[]) {
   return {
     num_labels: names.length,
     id2label: Object.fromEntries(names.map((name, i) => [String(i), name])),

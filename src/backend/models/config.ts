@@ -10,21 +10,21 @@ export const activationNames = ["gelu_new", "gelu_pytorch_tanh", "gelu", "relu",
 export const dropoutRate = z.number().min(0).max(0.999);
 
 /** A key that supports only the listed values. */
-export function only(values: readonly unknown[], reason: string) {
-  const shown = values.map((value) => JSON.stringify(value)).join(" or ");
+export function allowOnly(values: readonly unknown[], reason: string) {
+  const allowedValues = values.map((value) => JSON.stringify(value)).join(" or ");
   return z
     .unknown()
     .refine((value) => values.some((each) => JSON.stringify(each) === JSON.stringify(value)), {
-      error: `only ${shown} is supported: ${reason}`,
+      error: `only ${allowedValues} is supported: ${reason}`,
     })
     .optional()
-    .describe(`Only ${shown}: ${reason}.`);
+    .describe(`Only ${allowedValues}: ${reason}.`);
 }
 
 const inertFields = z.registry<object>();
 
 /** A key that is accepted and ignored, because it does not change what the model computes. */
-export function inert(description?: string) {
+export function defineInert(description?: string) {
   const field = z.unknown().optional();
   return (description === undefined ? field : field.describe(description)).register(inertFields, {});
 }
@@ -33,22 +33,22 @@ export function isInert(field: z.ZodType): boolean {
   return inertFields.has(field);
 }
 
-const kept = inert();
+const inertField = defineInert();
 /** Keys that describe a file, a tokenizer or generation, and do not change the model's function. */
 export const inertKeys = {
-  _name_or_path: kept,
-  _attn_implementation_autoset: kept,
-  architectures: kept,
-  auto_map: kept,
-  bos_token_id: kept,
-  chunk_size_feed_forward: kept,
-  decoder_start_token_id: kept,
-  dtype: kept,
-  eos_token_id: kept,
-  finetuning_task: kept,
-  id2label: kept,
-  is_llama_config: kept,
-  label2id: kept,
+  _name_or_path: inertField,
+  _attn_implementation_autoset: inertField,
+  architectures: inertField,
+  auto_map: inertField,
+  bos_token_id: inertField,
+  chunk_size_feed_forward: inertField,
+  decoder_start_token_id: inertField,
+  dtype: inertField,
+  eos_token_id: inertField,
+  finetuning_task: inertField,
+  id2label: inertField,
+  is_llama_config: inertField,
+  label2id: inertField,
   num_labels: z
     .int()
     .min(1)
@@ -56,21 +56,21 @@ export const inertKeys = {
     .describe(
       "Number of classes of a classifier, or 1 for a regression; when left out, the head predicts tokens. `id2label` names the classes in order.",
     ),
-  output_attentions: kept,
-  output_hidden_states: kept,
-  pad_token_id: kept,
-  prefix: kept,
-  pretraining_tp: kept,
-  problem_type: kept,
-  return_dict: kept,
-  sep_token_id: kept,
-  task_specific_params: kept,
-  tokenizer_class: kept,
-  torch_dtype: kept,
-  "transformers.js_config": kept,
-  transformers_version: kept,
-  unk_token_id: kept,
-  use_cache: kept,
+  output_attentions: inertField,
+  output_hidden_states: inertField,
+  pad_token_id: inertField,
+  prefix: inertField,
+  pretraining_tp: inertField,
+  problem_type: inertField,
+  return_dict: inertField,
+  sep_token_id: inertField,
+  task_specific_params: inertField,
+  tokenizer_class: inertField,
+  torch_dtype: inertField,
+  "transformers.js_config": inertField,
+  transformers_version: inertField,
+  unk_token_id: inertField,
+  use_cache: inertField,
   vocab_size: positiveInt.optional().describe("Vocabulary size; that of the tokenizer when left out."),
 };
 
@@ -80,7 +80,7 @@ const rotarySettings = z
     rope_type: z.string().nullish(),
     type: z.string().nullish().describe("Old name of `rope_type`."),
     rope_theta: z.number().positive().nullish(),
-    partial_rotary_factor: only([1], "all channels of a head are rotated"),
+    partial_rotary_factor: allowOnly([1], "all channels of a head are rotated"),
   })
   .refine(({ rope_type, type }) => (rope_type ?? type ?? "default") === "default", {
     error: ({ input }) => {
@@ -101,7 +101,7 @@ export const ropeKeys = {
   rope_parameters: rotarySettings.describe(
     "Rotary settings of newer configuration files; they take precedence over `rope_theta`. Only the type `default` is supported.",
   ),
-  rope_interleaved: only([false], "channels are rotated in halves of a head, not as neighbors"),
+  rope_interleaved: allowOnly([false], "channels are rotated in halves of a head, not as neighbors"),
   rope_scaling: rotarySettings.describe(
     "Rotary settings of older configuration files; they take precedence over `rope_parameters`. Only the type `default` is supported.",
   ),
@@ -114,7 +114,7 @@ export interface RotaryConfig {
 }
 
 /** Returns the base of the rotary frequencies with the precedence of transformers: an empty object counts as missing. */
-export function ropeTheta({ rope_theta, rope_parameters, rope_scaling }: RotaryConfig): number {
+export function resolveRopeTheta({ rope_theta, rope_parameters, rope_scaling }: RotaryConfig): number {
   const isWritten = rope_scaling != null && Object.keys(rope_scaling).length > 0;
   return (isWritten ? rope_scaling : rope_parameters)?.rope_theta ?? rope_theta;
 }
@@ -149,7 +149,7 @@ interface HeadSizes {
   readonly head_dim?: number | null | undefined;
 }
 
-export function headSizes(config: HeadSizes) {
+export function resolveHeadSizes(config: HeadSizes) {
   const heads = config.num_attention_heads;
   return {
     heads,
@@ -160,7 +160,7 @@ export function headSizes(config: HeadSizes) {
 
 /** Rules between the keys of rotary attention, reported at the key to change. */
 export function checkHeads(config: HeadSizes, context: z.RefinementCtx): void {
-  const { heads, kvHeads, headDim } = headSizes(config);
+  const { heads, kvHeads, headDim } = resolveHeadSizes(config);
   const object = (key: string, message: string) =>
     context.addIssue({ code: "custom", path: [key], message, input: config });
   if (!Number.isInteger(headDim))

@@ -4,8 +4,8 @@ import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 
 /** Returns the known word that is closest to a likely typo, if any is close enough. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
-  const ranked = known
+export function findNearest(word: string, words: readonly string[]): string | undefined {
+  const ranked = words
     .map((candidate) => ({ candidate, edits: distance(word, candidate) }))
     .sort((a, b) => a.edits - b.edits);
   return ranked[0] !== undefined && ranked[0].edits <= Math.max(1, word.length / 3)
@@ -13,12 +13,12 @@ export function nearest(word: string, known: readonly string[]): string | undefi
     : undefined;
 }
 
-export function faultsOfConfig(
+export function toConfigFaults(
   issues: readonly z.core.$ZodIssue[],
   schema: z.ZodType,
   config: Readonly<Record<string, unknown>>,
 ): WorkbenchError[] {
-  const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  const keys = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
   return issues.flatMap((issue) => {
     const path = issue.path.join(".");
     if (issue.code !== "unrecognized_keys") {
@@ -27,19 +27,19 @@ export function faultsOfConfig(
         (parent, key) => (parent as Readonly<Record<PropertyKey, unknown>> | undefined)?.[key],
         config,
       );
-      const found =
+      const detail =
         path === "" || value === undefined ? "" : ` (found ${JSON.stringify(value).slice(0, 80)})`;
-      return [new WorkbenchError("invalid-input", `${where}: ${issue.message}${found}.`)];
+      return [new WorkbenchError("invalid-input", `${where}: ${issue.message}${detail}.`)];
     }
     return issue.keys.map((key) => {
-      const near = path === "" ? nearest(key, known) : undefined;
+      const near = path === "" ? findNearest(key, keys) : undefined;
       return new WorkbenchError(
         "invalid-input",
         `Unknown key ${path === "" ? key : `${path}.${key}`} in the model configuration.` +
           (near === undefined
             ? " Remove it if it does not change what the model computes."
             : ` Did you mean ${near}?`),
-        near === undefined ? {} : { nearest: near, allowed: known },
+        near === undefined ? {} : { nearest: near, allowed: keys },
       );
     });
   });

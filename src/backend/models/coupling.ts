@@ -3,7 +3,7 @@
  * so that a new family needs nothing else.
  */
 import type { Axis, AxisKind, MatrixSpec } from "../representations/representation";
-import { matrixSlots, type ModelShape, partsOf, tensorsOf } from "./model";
+import { listMatrixSlots, type ModelShape, partsOf, tensorsOf } from "./model";
 
 export interface CoupledGroup {
   readonly kind: AxisKind;
@@ -19,7 +19,7 @@ export interface CoupledGroup {
 }
 
 /** Lists the groups in forward order. */
-export function coupledGroups(shape: ModelShape): CoupledGroup[] {
+export function listCoupledGroups(shape: ModelShape): CoupledGroup[] {
   const groups = new Map<string, { -readonly [K in keyof CoupledGroup]: CoupledGroup[K] }>();
   const groupOf = ({ kind, layer, units }: Axis, where: string) => {
     const key = `${kind} ${layer ?? ""}`;
@@ -36,7 +36,7 @@ export function coupledGroups(shape: ModelShape): CoupledGroup[] {
     if (end === 0) group.consumers = [...group.consumers, matrix];
     else group.producers = [...group.producers, matrix];
   };
-  for (const { matrix } of matrixSlots(shape)) {
+  for (const { matrix } of listMatrixSlots(shape)) {
     add(matrix, 0);
     for (const part of matrix.parts === undefined ? [matrix] : partsOf(matrix)) add(part, 1);
   }
@@ -49,6 +49,6 @@ export function coupledGroups(shape: ModelShape): CoupledGroup[] {
 }
 
 /** Whether an axis of the matrix or of its parts is of the kind. */
-export function runsOver({ axes, parts = [] }: MatrixSpec, kind: AxisKind): boolean {
+export function hasAxis({ axes, parts = [] }: MatrixSpec, kind: AxisKind): boolean {
   return [...axes, ...parts.map(({ axis }) => axis)].some((axis) => axis.kind === kind);
 }

@@ -3,18 +3,26 @@ import type { Value } from "../graph/op";
 import { add, mul } from "../graph/ops/elementwise";
 import { rmsNorm } from "../graph/ops/normalization";
 import type { Axis, MatrixSpec, ParameterSpec, Purpose } from "../representations/representation";
-import { headSizes, type RotaryConfig, ropeTheta } from "./config";
+import { resolveHeadSizes, type RotaryConfig, resolveRopeTheta } from "./config";
 import type { Dimensions, ForwardOptions, ModelInputs, Weights } from "./family";
-import { attention, attentionBias, cacheOf, dropoutOf, rotary, tokensOf, wantedRows } from "./layers";
 import {
-  causalHead,
+  attention,
+  buildAttentionBias,
+  getLayerCache,
+  createDropout,
+  buildRotary,
+  getTokens,
+  selectRows,
+} from "./layers";
+import {
+  createCausalHead,
   channelsAxis,
-  embedding,
-  headAxes,
+  defineEmbedding,
+  createHeadAxes,
   hiddenAxis,
-  lastTokenHead,
-  matrix,
-  norm,
+  createLastTokenHead,
+  defineMatrix,
+  defineNorm,
   normal,
   range,
   vocabularyAxis,
@@ -43,13 +51,13 @@ export const decoderSizeKeys = {
   heads: { heads: "num_attention_heads", kvHeads: "num_key_value_heads", headDim: "head_dim" },
 } as const;
 
-function decoderDimensions(config: DecoderConfig): Dimensions {
+function getDecoderDimensions(config: DecoderConfig): Dimensions {
   return {
     vocabulary: config.vocab_size,
     context: config.max_position_embeddings,
     layers: config.num_hidden_layers,
     width: config.hidden_size,
-    ...headSizes(config),
+    ...resolveHeadSizes(config),
   };
 }
 
@@ -65,22 +73,25 @@ export const tinyDecoder = {
 } as const;
 
 /** The axes of a layer, which its matrices share. */
-export function layerAxes(config: DecoderConfig & { readonly intermediate_size: number }, layer: number) {
+export function createLayerAxes(
+  config: DecoderConfig & { readonly intermediate_size: number },
+  layer: number,
+) {
   return {
     hidden: hiddenAxis(config.hidden_size),
     channels: channelsAxis(layer, config.intermediate_size),
-    ...headAxes(layer, headSizes(config)),
+    ...createHeadAxes(layer, resolveHeadSizes(config)),
   };
 }
 
-export function decoderMatrices(
+export function createDecoderMatrices(
   config: DecoderConfig,
   layer: (index: number) => readonly MatrixSpec[],
 ): MatrixSpec[] {
   const axes = [vocabularyAxis(config.vocab_size), hiddenAxis(config.hidden_size)] as const;
   const init = normal(config.initializer_range);
   return [
-    embedding("embed_tokens", "token embedding", "model.embed_tokens", axes, init),
+    defineEmbedding("embed_tokens", "token embedding", "model.embed_tokens", axes, init),
     ...range(config.num_hidden_layers).flatMap(layer),
   ];
 }
@@ -95,12 +106,12 @@ export interface Biases {
 }
 
 /** The seven unpacked matrices of a layer. */
-export function separateProjections(
+export function createSeparateProjections(
   config: DecoderConfig & { readonly intermediate_size: number },
   index: number,
   biases: Biases,
 ): MatrixSpec[] {
-  const { hidden, queries, keys, channels } = layerAxes(config, index);
+  const { hidden, queries, keys, channels } = createLayerAxes(config, index);
   const layer = layerRole(index);
   const projection = (
     role: string,
@@ -109,7 +120,7 @@ export function separateProjections(
     bias: boolean,
     biasKey: string | undefined,
   ) =>
-    matrix(`${layer}.${role}`, purpose, `${layerName(index)}.${role}`, {
+    defineMatrix(`${layer}.${role}`, purpose, `${layerName(index)}.${role}`, {
       layout: "out_in",
       init: normal(config.initializer_range),
       axes,
@@ -129,7 +140,7 @@ export function separateProjections(
 }
 
 /** Computes the queries, keys and values, and the gated inner values, of a layer with unpacked matrices. */
-export function separately(weights: Weights, activate: (x: Value) => Value): Projections {
+export function projectSeparately(weights: Weights, activate: (x: Value) => Value): Projections {
   return {
     queries: (role, x) => [
       weights.linear(`${role}.q_proj`, x),
@@ -141,15 +152,15 @@ export function separately(weights: Weights, activate: (x: Value) => Value): Pro
   };
 }
 
-function decoderNorms(config: DecoderConfig): ParameterSpec[] {
-  const one = (role: string, layer?: number) =>
-    norm(role, `model.${role}.weight`, config.hidden_size, "ones", layer);
+function createDecoderNorms(config: DecoderConfig): ParameterSpec[] {
+  const createNorm = (role: string, layer?: number) =>
+    defineNorm(role, `model.${role}.weight`, config.hidden_size, "ones", layer);
   return [
     ...range(config.num_hidden_layers).flatMap((layer) => [
-      one(`layers.${layer}.input_layernorm`, layer),
-      one(`layers.${layer}.post_attention_layernorm`, layer),
+      createNorm(`layers.${layer}.input_layernorm`, layer),
+      createNorm(`layers.${layer}.post_attention_layernorm`, layer),
     ]),
-    one("norm"),
+    createNorm("norm"),
   ];
 }
 
@@ -158,18 +169,18 @@ const layerName = (layer: number): string => `model.layers.${layer}`;
 const widthOf = (config: { readonly hidden_size: number }): number => config.hidden_size;
 
 /** The part of a definition that all families of this decoder share; `name` is the prefix of their class names. */
-export function decoderFamily<C extends Omit<DecoderConfig, "vocab_size">>(name: string) {
+export function createDecoderFamily<C extends Omit<DecoderConfig, "vocab_size">>(name: string) {
   return {
     keys: { context: "max_position_embeddings", layers: "num_hidden_layers" },
     mask: "causal",
     prefix: "model",
     layerName,
     sizeKeys: decoderSizeKeys,
-    dimensions: decoderDimensions,
-    tensors: decoderNorms,
+    dimensions: getDecoderDimensions,
+    tensors: createDecoderNorms,
     heads: {
-      language: causalHead<C>(`${name}ForCausalLM`, "model.embed_tokens", widthOf),
-      classes: lastTokenHead<C>(`${name}ForSequenceClassification`, widthOf),
+      language: createCausalHead<C>(`${name}ForCausalLM`, "model.embed_tokens", widthOf),
+      classes: createLastTokenHead<C>(`${name}ForSequenceClassification`, widthOf),
     },
   } as const;
 }
@@ -183,25 +194,25 @@ export interface Projections {
   window?(layer: number): number | null | undefined;
 }
 
-export function decoder(
+export function buildDecoder(
   config: DecoderConfig,
   weights: Weights,
   inputs: ModelInputs,
   options: ForwardOptions,
   projections: Projections,
 ): Value {
-  const sizes = headSizes(config);
-  const tokens = tokensOf(inputs);
-  const drop = dropoutOf(inputs);
+  const sizes = resolveHeadSizes(config);
+  const tokens = getTokens(inputs);
+  const drop = createDropout(inputs);
   const biases = new Map<number | undefined, Value>();
   // Layers with the same window share their attention bias.
   const biasOf = (layer: number): Value => {
     const window = projections.window === undefined ? config.sliding_window : projections.window(layer);
-    const bias = biases.get(window ?? undefined) ?? attentionBias(inputs, "causal", window);
+    const bias = biases.get(window ?? undefined) ?? buildAttentionBias(inputs, "causal", window);
     biases.set(window ?? undefined, bias);
     return bias;
   };
-  const angles = rotary(inputs, sizes.headDim, ropeTheta(config));
+  const angles = buildRotary(inputs, sizes.headDim, resolveRopeTheta(config));
   const normed = (role: string, x: Value) =>
     rmsNorm(x, weights.tensor(`model.${role}.weight`), { epsilon: config.rms_norm_eps });
   const { embd_pdrop: embeddingRate = 0, resid_pdrop: residualRate = 0 } = config;
@@ -218,7 +229,7 @@ export function decoder(
         mask: "causal",
         bias: biasOf(index),
         rotary: angles,
-        extend: cacheOf(inputs, index),
+        extend: getLayerCache(inputs, index),
         dropout: drop,
         dropoutRate: config.attention_dropout,
         block: options.attentionBlock,
@@ -231,5 +242,5 @@ export function decoder(
     x = add(x, drop(weights.linear(`${layer}.mlp.down_proj`, inner), residualRate));
     options.onLayer?.(start, x);
   }
-  return wantedRows(normed("norm", x), options);
+  return selectRows(normed("norm", x), options);
 }

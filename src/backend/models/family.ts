@@ -39,7 +39,7 @@ export interface ForwardOptions {
   readonly onAttention?: (weights: Value) => void;
   /** Called with the role, input and output of each applied matrix; used by calibration. */
   readonly onMatrix?: (role: string, x: Value, y: Value) => void;
-  /** Inference only: matrices are applied in the form that `inferenceParameters` lists for this runtime. */
+  /** Inference only: matrices are applied in the form that `listInferenceParameters` lists for this runtime. */
   readonly inference?: "engine" | FileOperators;
   /** int32 [n]: the rows of [batch · time] to compute; all when left out. */
   readonly rows?: Value;
@@ -141,7 +141,7 @@ export interface Family<C> {
   /** Matches tensors of published files that belong to another head or follow from the configuration. */
   readonly unread?: RegExp;
   /** Returns other changes of the configuration when only these layers are kept: per-layer settings. */
-  readonly keepLayers?: (config: Complete<C>, kept: readonly number[]) => Partial<C>;
+  readonly keepLayers?: (config: Complete<C>, layers: readonly number[]) => Partial<C>;
   /** Returns the prefix of the names of a layer's tensors. */
   readonly layerName: (layer: number) => string;
   /** Computes the input of the head: [batch · time, width], or [rows, width] if `options.rows` is set. */

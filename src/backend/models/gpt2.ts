@@ -4,35 +4,35 @@ import { add } from "../graph/ops/elementwise";
 import { layerNorm } from "../graph/ops/normalization";
 import type { Value } from "../graph/op";
 import type { MatrixSpec } from "../representations/representation";
-import { activationNames, dropoutRate, inert, inertKeys, only, positiveInt } from "./config";
+import { activationNames, dropoutRate, defineInert, inertKeys, allowOnly, positiveInt } from "./config";
 import { type Complete, defineModel } from "./family";
 import {
   activations,
   addPositions,
   attention,
-  attentionBias,
-  cacheOf,
-  dropoutOf,
-  tokensOf,
-  wantedRows,
+  buildAttentionBias,
+  getLayerCache,
+  createDropout,
+  getTokens,
+  selectRows,
 } from "./layers";
 import {
-  causalHead,
+  createCausalHead,
   channelsAxis,
-  embedding,
-  headAxes,
+  defineEmbedding,
+  createHeadAxes,
   hiddenAxis,
-  lastTokenHead,
-  layerNormPair,
-  matrix,
+  createLastTokenHead,
+  defineLayerNorm,
+  defineMatrix,
   normal,
-  packed,
+  definePackedMatrix,
   positionsAxis,
   range,
   vocabularyAxis,
 } from "./specs";
 
-const config = z
+const configSchema = z
   .strictObject({
     model_type: z.literal("gpt2"),
     ...inertKeys,
@@ -54,52 +54,61 @@ const config = z
     layer_norm_epsilon: z.number().positive().default(1e-5).describe("Added to the variance in norms."),
     initializer_range: z.number().positive().default(0.02).describe("Standard deviation of initial weights."),
     tie_word_embeddings: z.boolean().default(true).describe("Whether the head is the token embedding."),
-    n_ctx: inert("Old name of `n_positions`; ignored."),
-    scale_attn_weights: only([true], "scores are always divided by the root of the head width"),
-    scale_attn_by_inverse_layer_idx: only([false], "attention is not scaled by layer"),
-    reorder_and_upcast_attn: inert("Affects half precision only; ignored."),
-    add_cross_attention: only([false], "there is no encoder to attend to"),
-    summary_type: inert(),
-    summary_use_proj: inert(),
-    summary_activation: inert(),
-    summary_proj_to_labels: inert(),
-    summary_first_dropout: inert(),
+    n_ctx: defineInert("Old name of `n_positions`; ignored."),
+    scale_attn_weights: allowOnly([true], "scores are always divided by the root of the head width"),
+    scale_attn_by_inverse_layer_idx: allowOnly([false], "attention is not scaled by layer"),
+    reorder_and_upcast_attn: defineInert("Affects half precision only; ignored."),
+    add_cross_attention: allowOnly([false], "there is no encoder to attend to"),
+    summary_type: defineInert(),
+    summary_use_proj: defineInert(),
+    summary_activation: defineInert(),
+    summary_proj_to_labels: defineInert(),
+    summary_first_dropout: defineInert(),
   })
-  .superRefine((given, context) => {
-    if (given.n_embd % given.n_head !== 0)
+  .superRefine((value, context) => {
+    if (value.n_embd % value.n_head !== 0)
       context.addIssue({
         code: "custom",
         path: ["n_head"],
-        message: `${given.n_head} heads do not divide the width n_embd ${given.n_embd}; choose a divisor of it`,
-        input: given,
+        message: `${value.n_head} heads do not divide the width n_embd ${value.n_embd}; choose a divisor of it`,
+        input: value,
       });
   });
 
-type Config = Complete<z.output<typeof config>>;
+type Config = Complete<z.output<typeof configSchema>>;
 
-function layerMatrices(given: Config, index: number): MatrixSpec[] {
-  const { n_embd: width, n_head: heads } = given;
-  const init = normal(given.initializer_range);
+function createLayerMatrices(config: Config, index: number): MatrixSpec[] {
+  const { n_embd: width, n_head: heads } = config;
+  const init = normal(config.initializer_range);
   // Divide the initial standard deviation of residual projections by the square root of their number.
-  const added = normal(given.initializer_range / Math.sqrt(2 * given.n_layer));
+  const added = normal(config.initializer_range / Math.sqrt(2 * config.n_layer));
   const [role, name] = [`layers.${index}`, layerName(index)];
   const hidden = hiddenAxis(width);
-  const channels = channelsAxis(index, given.n_inner ?? 4 * width);
-  const { queries, keys } = headAxes(index, { heads, kvHeads: heads, headDim: width / heads });
+  const channels = channelsAxis(index, config.n_inner ?? 4 * width);
+  const { queries, keys } = createHeadAxes(index, { heads, kvHeads: heads, headDim: width / heads });
   const kind = { layout: "in_out", bias: true } as const;
   return [
-    packed(`${role}.self_attn.qkv_proj`, `${name}.attn.c_attn`, { ...kind, init, input: hidden }, [
-      [`${role}.self_attn.q_proj`, "query", queries],
-      [`${role}.self_attn.k_proj`, "key", keys],
-      [`${role}.self_attn.v_proj`, "value", keys],
-    ]),
-    matrix(`${role}.self_attn.o_proj`, "attention output", `${name}.attn.c_proj`, {
+    definePackedMatrix(
+      `${role}.self_attn.qkv_proj`,
+      `${name}.attn.c_attn`,
+      { ...kind, init, input: hidden },
+      [
+        [`${role}.self_attn.q_proj`, "query", queries],
+        [`${role}.self_attn.k_proj`, "key", keys],
+        [`${role}.self_attn.v_proj`, "value", keys],
+      ],
+    ),
+    defineMatrix(`${role}.self_attn.o_proj`, "attention output", `${name}.attn.c_proj`, {
       ...kind,
       init: added,
       axes: [queries, hidden],
     }),
-    matrix(`${role}.mlp.up_proj`, "up", `${name}.mlp.c_fc`, { ...kind, init, axes: [hidden, channels] }),
-    matrix(`${role}.mlp.down_proj`, "down", `${name}.mlp.c_proj`, {
+    defineMatrix(`${role}.mlp.up_proj`, "up", `${name}.mlp.c_fc`, {
+      ...kind,
+      init,
+      axes: [hidden, channels],
+    }),
+    defineMatrix(`${role}.mlp.down_proj`, "down", `${name}.mlp.c_proj`, {
       ...kind,
       init: added,
       axes: [channels, hidden],
@@ -109,9 +118,9 @@ function layerMatrices(given: Config, index: number): MatrixSpec[] {
 
 const layerName = (layer: number): string => `transformer.h.${layer}`;
 
-export default defineModel<z.output<typeof config>>({
+export default defineModel<z.output<typeof configSchema>>({
   title: "GPT-2",
-  config,
+  config: configSchema,
   tiny: { model_type: "gpt2", vocab_size: 32, n_positions: 16, n_embd: 16, n_layer: 2, n_head: 2 },
   keys: { context: "n_positions", layers: "n_layer" },
   mask: "causal",
@@ -124,52 +133,60 @@ export default defineModel<z.output<typeof config>>({
     num_hidden_layers: "n_layer",
   },
   sizeKeys: { intermediate: "n_inner" },
-  dimensions: (given) => ({
-    vocabulary: given.vocab_size,
-    context: given.n_positions,
-    layers: given.n_layer,
-    width: given.n_embd,
-    heads: given.n_head,
-    kvHeads: given.n_head,
-    headDim: given.n_embd / given.n_head,
+  dimensions: (config) => ({
+    vocabulary: config.vocab_size,
+    context: config.n_positions,
+    layers: config.n_layer,
+    width: config.n_embd,
+    heads: config.n_head,
+    kvHeads: config.n_head,
+    headDim: config.n_embd / config.n_head,
   }),
-  matrices: (given) => {
-    const init = normal(given.initializer_range);
-    const hidden = hiddenAxis(given.n_embd);
-    const tokens = [vocabularyAxis(given.vocab_size), hidden] as const;
-    const positions = [positionsAxis(given.n_positions), hidden] as const;
+  matrices: (config) => {
+    const init = normal(config.initializer_range);
+    const hidden = hiddenAxis(config.n_embd);
+    const tokens = [vocabularyAxis(config.vocab_size), hidden] as const;
+    const positions = [positionsAxis(config.n_positions), hidden] as const;
     return [
-      embedding("embed_tokens", "token embedding", "transformer.wte", tokens, init),
-      embedding("embed_positions", "position embedding", "transformer.wpe", positions, init),
-      ...range(given.n_layer).flatMap((layer) => layerMatrices(given, layer)),
+      defineEmbedding("embed_tokens", "token embedding", "transformer.wte", tokens, init),
+      defineEmbedding("embed_positions", "position embedding", "transformer.wpe", positions, init),
+      ...range(config.n_layer).flatMap((layer) => createLayerMatrices(config, layer)),
     ];
   },
   tensors: ({ n_embd: width, n_layer: layers }) => [
     ...range(layers).flatMap((layer) => [
-      ...layerNormPair(`layers.${layer}.input_layernorm`, `${layerName(layer)}.ln_1`, width, layer),
-      ...layerNormPair(`layers.${layer}.post_attention_layernorm`, `${layerName(layer)}.ln_2`, width, layer),
+      ...defineLayerNorm(`layers.${layer}.input_layernorm`, `${layerName(layer)}.ln_1`, width, layer),
+      ...defineLayerNorm(
+        `layers.${layer}.post_attention_layernorm`,
+        `${layerName(layer)}.ln_2`,
+        width,
+        layer,
+      ),
     ]),
-    ...layerNormPair("norm", "transformer.ln_f", width),
+    ...defineLayerNorm("norm", "transformer.ln_f", width),
   ],
   heads: {
-    language: causalHead("GPT2LMHeadModel", "transformer.wte", ({ n_embd: width }) => width),
-    classes: lastTokenHead("GPT2ForSequenceClassification", ({ n_embd: width }) => width),
+    language: createCausalHead("GPT2LMHeadModel", "transformer.wte", ({ n_embd: width }) => width),
+    classes: createLastTokenHead("GPT2ForSequenceClassification", ({ n_embd: width }) => width),
   },
 
-  hidden(given, weights, inputs, options) {
-    const tokens = tokensOf(inputs);
-    const width = given.n_embd;
-    const drop = dropoutOf(inputs);
-    const bias = attentionBias(inputs, "causal");
+  hidden(config, weights, inputs, options) {
+    const tokens = getTokens(inputs);
+    const width = config.n_embd;
+    const drop = createDropout(inputs);
+    const bias = buildAttentionBias(inputs, "causal");
     const normed = (name: string, x: Value) =>
       layerNorm(x, weights.tensor(`transformer.${name}.weight`), weights.tensor(`transformer.${name}.bias`), {
-        epsilon: given.layer_norm_epsilon,
+        epsilon: config.layer_norm_epsilon,
       });
-    const activate = activations[given.activation_function]!;
+    const activate = activations[config.activation_function]!;
 
-    let x = drop(addPositions(weights.lookup("embed_tokens", tokens.ids), weights, inputs), given.embd_pdrop);
+    let x = drop(
+      addPositions(weights.lookup("embed_tokens", tokens.ids), weights, inputs),
+      config.embd_pdrop,
+    );
 
-    for (const layer of range(given.n_layer)) {
+    for (const layer of range(config.n_layer)) {
       const start = x;
       const [q, k, v] = weights.parts(
         `layers.${layer}.self_attn.qkv_proj`,
@@ -177,23 +194,23 @@ export default defineModel<z.output<typeof config>>({
       ) as readonly [Value, Value, Value];
       const mixed = attention([q, k, v], {
         tokens,
-        heads: given.n_head,
-        kvHeads: given.n_head,
-        headDim: width / given.n_head,
+        heads: config.n_head,
+        kvHeads: config.n_head,
+        headDim: width / config.n_head,
         mask: "causal",
         bias,
-        extend: cacheOf(inputs, layer),
+        extend: getLayerCache(inputs, layer),
         dropout: drop,
-        dropoutRate: given.attn_pdrop,
+        dropoutRate: config.attn_pdrop,
         block: options.attentionBlock,
         onBlock: options.onAttentionBlock,
         onWeights: options.onAttention,
       });
-      x = add(x, drop(weights.linear(`layers.${layer}.self_attn.o_proj`, mixed), given.resid_pdrop));
+      x = add(x, drop(weights.linear(`layers.${layer}.self_attn.o_proj`, mixed), config.resid_pdrop));
       const up = activate(weights.linear(`layers.${layer}.mlp.up_proj`, normed(`h.${layer}.ln_2`, x)));
-      x = add(x, drop(weights.linear(`layers.${layer}.mlp.down_proj`, up), given.resid_pdrop));
+      x = add(x, drop(weights.linear(`layers.${layer}.mlp.down_proj`, up), config.resid_pdrop));
       options.onLayer?.(start, x);
     }
-    return wantedRows(normed("ln_f", x), options);
+    return selectRows(normed("ln_f", x), options);
   },
 });

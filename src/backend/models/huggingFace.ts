@@ -3,8 +3,8 @@ import { WorkbenchError } from "../../protocol/errors";
 import type { Shape } from "../graph/op";
 import { denseShape, fromInOut, toInOut, weightName } from "../representations/dense";
 import type { MatrixSpec, TensorData, TensorSource } from "../representations/representation";
-import { biasData } from "./biases";
-import { familyOf, matrixSlots, type ModelShape, parametersOf, partsOf, tensorsOf } from "./model";
+import { readBiasData } from "./biases";
+import { familyOf, listMatrixSlots, type ModelShape, parametersOf, partsOf, tensorsOf } from "./model";
 import type { MatrixSlot, StoredMatrix } from "./weights";
 
 /** Tensors of old files that follow from the configuration. */
@@ -68,11 +68,11 @@ export function bindTensors(
   if (all.length === 0) return { bound, skipped };
   const names = specs.map(({ name }) => name);
   const stripped =
-    missing.length === 0 ? undefined : sharedPrefix([...names, ...names.map(withoutPrefix)], tensors);
+    missing.length === 0 ? undefined : findSharedPrefix([...names, ...names.map(withoutPrefix)], tensors);
   const onlyExtra = missing.length === 0 && faults.length === 0;
   throw new WorkbenchError(
     "invalid-input",
-    `${file} does not fit its configuration: ${someOf(all, 8, "; ")}. ` +
+    `${file} does not fit its configuration: ${truncateList(all, 8, "; ")}. ` +
       (stripped !== undefined
         ? `Its names begin with "${stripped}": set strip_prefix: "${stripped}".`
         : onlyExtra
@@ -82,23 +82,23 @@ export function bindTensors(
 }
 
 /** Returns the common prefix of the model's names in a file, if there is one. */
-function sharedPrefix(names: readonly string[], tensors: ReadonlyMap<string, Shape>): string | undefined {
+function findSharedPrefix(names: readonly string[], tensors: ReadonlyMap<string, Shape>): string | undefined {
   const [first] = names;
   const inFile = [...tensors.keys()];
   const candidates = [first!, names[names.length / 2]!].flatMap((name) =>
     inFile.filter((each) => each.endsWith(`.${name}`)).map((each) => each.slice(0, -name.length)),
   );
-  const wanted = new Set(names);
+  const nameSet = new Set(names);
   return candidates.find(
     (prefix) =>
-      inFile.filter((name) => name.startsWith(prefix) && wanted.has(name.slice(prefix.length))).length > 1,
+      inFile.filter((name) => name.startsWith(prefix) && nameSet.has(name.slice(prefix.length))).length > 1,
   );
 }
 
 /** Joins the first entries of a list and counts the others. */
-function someOf(list: readonly string[], most: number, separator: string): string {
-  const shown = list.slice(0, most).join(separator);
-  return list.length > most ? `${shown}${separator}and ${list.length - most} more` : shown;
+function truncateList(list: readonly string[], limit: number, separator: string): string {
+  const shown = list.slice(0, limit).join(separator);
+  return list.length > limit ? `${shown}${separator}and ${list.length - limit} more` : shown;
 }
 
 export interface ExportedTensor {
@@ -108,7 +108,11 @@ export interface ExportedTensor {
 }
 
 /** Returns the content of `config.json` for an exported model. */
-export function exportedConfig({ family, config, representations }: ModelShape): Record<string, unknown> {
+export function createExportedConfig({
+  family,
+  config,
+  representations,
+}: ModelShape): Record<string, unknown> {
   const grouped = Object.values(representations).some(({ type }) => type === "grouped");
   if (family !== "phi3") return { ...config };
   const { min_channels_per_group, init, ...plain } = config;
@@ -120,32 +124,36 @@ export function exportedConfig({ family, config, representations }: ModelShape):
  * grouped projections of kphi3 keep their form; every other representation is written as the equivalent dense matrix.
  */
 export function* exportTensors(shape: ModelShape, tensors: TensorSource): Generator<ExportedTensor> {
-  const own = familyOf(shape.family).representations?.(shape.config) ?? {};
-  for (const slot of matrixSlots(shape)) {
-    const asked = own[slot.matrix.role]?.type;
+  const declared = familyOf(shape.family).representations?.(shape.config) ?? {};
+  for (const slot of listMatrixSlots(shape)) {
+    const declaredType = declared[slot.matrix.role]?.type;
     const [first] = slot.stored as readonly [StoredMatrix];
-    if (!slot.split && first.type === (asked ?? "dense")) {
+    if (!slot.split && first.type === (declaredType ?? "dense")) {
       for (const { name, shape: size } of first.representation.parameters(first.matrix, first.options))
         yield { name, shape: size, data: tensors(name) };
-    } else if (asked !== undefined && asked !== "dense")
+    } else if (declaredType !== undefined && declaredType !== "dense")
       throw new WorkbenchError(
         "unsupported",
-        `${slot.matrix.role} is no longer ${asked}, as the ${shape.family} format requires. Export with dense projections in the configuration.`,
+        `${slot.matrix.role} is no longer ${declaredType}, as the ${shape.family} format requires. Export with dense projections in the configuration.`,
       );
     else
       yield {
         name: weightName(slot.matrix),
         shape: denseShape(slot.matrix),
-        data: fromInOut(denseOf(slot, tensors), slot.matrix),
+        data: fromInOut(materializeDense(slot, tensors), slot.matrix),
       };
     if (slot.bias !== undefined)
-      yield { name: slot.bias.spec.name, shape: slot.bias.spec.shape, data: biasData(slot.bias, tensors) };
+      yield {
+        name: slot.bias.spec.name,
+        shape: slot.bias.spec.shape,
+        data: readBiasData(slot.bias, tensors),
+      };
   }
   for (const { name, shape: size } of tensorsOf(shape)) yield { name, shape: size, data: tensors(name) };
 }
 
 /** Returns the dense matrix [inputs, outputs] of a slot, with its parts side by side. */
-export function denseOf({ matrix, stored }: MatrixSlot, tensors: TensorSource): Float32Array {
+export function materializeDense({ matrix, stored }: MatrixSlot, tensors: TensorSource): Float32Array {
   const dense = new Float32Array(matrix.inputs * matrix.outputs);
   let from = 0;
   for (const { matrix: part, representation, options } of stored) {

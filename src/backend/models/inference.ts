@@ -2,23 +2,28 @@
 import type { Value } from "../graph/op";
 import type { Inference, ParameterSpec, StoredTensor } from "../representations/representation";
 import type { ForwardOptions, ModelInputs } from "./family";
-import { forward, matrixSlots, type ModelShape, parametersOf, valueOf } from "./model";
-import { inferenceOf, type RunBy } from "./weights";
+import { forward, listMatrixSlots, type ModelShape, parametersOf, createValue } from "./model";
+import { getInference, type InferenceTarget } from "./weights";
 
-/** `forward` over `inferenceParameters`, which are inputs of the graph by their names. */
-export function inferenceForward(
+/** `forward` over `listInferenceParameters`, which are inputs of the graph by their names. */
+export function buildInferenceForward(
   shape: ModelShape,
   inputs: ModelInputs,
   options: ForwardOptions = {},
-  by: RunBy = "engine",
+  target: InferenceTarget = "engine",
 ): Value {
-  const values = new Map(inferenceParameters(shape, by).map((spec) => [spec.name, valueOf(spec)]));
-  return forward(shape, (name) => values.get(name)!, inputs, { ...options, inference: by });
+  const values = new Map(
+    listInferenceParameters(shape, target).map((spec) => [spec.name, createValue(spec)]),
+  );
+  return forward(shape, (name) => values.get(name)!, inputs, { ...options, inference: target });
 }
 
 /** Lists the tensors that an inference pass reads. */
-export function inferenceParameters(shape: ModelShape, by: RunBy = "engine"): ParameterSpec[] {
-  const replaced = replacedIn(shape, by);
+export function listInferenceParameters(
+  shape: ModelShape,
+  target: InferenceTarget = "engine",
+): ParameterSpec[] {
+  const replaced = findReplacements(shape, target);
   const gone = new Set(replaced.flatMap(({ names }) => names));
   return [
     ...parametersOf(shape).filter(({ name }) => !gone.has(name)),
@@ -26,32 +31,32 @@ export function inferenceParameters(shape: ModelShape, by: RunBy = "engine"): Pa
   ];
 }
 
-export function inferenceTensors<T>(
+export function toInferenceTensors<T>(
   shape: ModelShape,
   tensors: ReadonlyMap<string, T | StoredTensor>,
-  by: RunBy = "engine",
+  target: InferenceTarget = "engine",
 ): ReadonlyMap<string, T | StoredTensor> {
   // A model contains only weights, codes and masks.
   const source = (name: string) => (tensors.get(name) as StoredTensor).data;
-  const own = new Map(tensors);
-  for (const { names, inference } of replacedIn(shape, by)) {
-    for (const name of names) own.delete(name);
-    for (const [name, tensor] of inference.tensors(source)) own.set(name, tensor);
+  const result = new Map(tensors);
+  for (const { names, inference } of findReplacements(shape, target)) {
+    for (const name of names) result.delete(name);
+    for (const [name, tensor] of inference.tensors(source)) result.set(name, tensor);
   }
-  return own;
+  return result;
 }
 
-function replacedIn(
+function findReplacements(
   shape: ModelShape,
-  by: RunBy,
+  target: InferenceTarget,
 ): { readonly names: readonly string[]; readonly inference: Inference }[] {
-  return matrixSlots(shape).flatMap(({ stored }) =>
+  return listMatrixSlots(shape).flatMap(({ stored }) =>
     stored.flatMap((each) => {
-      const inference = inferenceOf(each, by);
+      const inference = getInference(each, target);
       if (inference === undefined) return [];
-      const kept = new Set(inference.parameters.map(({ name }) => name));
+      const inferenceNames = new Set(inference.parameters.map(({ name }) => name));
       const names = each.representation.parameters(each.matrix, each.options).map(({ name }) => name);
-      return [{ names: names.filter((name) => !kept.has(name)), inference }];
+      return [{ names: names.filter((name) => !inferenceNames.has(name)), inference }];
     }),
   );
 }

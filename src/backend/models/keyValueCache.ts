@@ -17,12 +17,12 @@ export interface CacheSizes {
 }
 
 /** Lists the names of a model's tables: `0.key`, `0.value`, `1.key`, … */
-export function cacheNames({ layers }: Dimensions): string[] {
+export function listCacheNames({ layers }: Dimensions): string[] {
   return Array.from({ length: layers }, (_, layer) => [`${layer}.key`, `${layer}.value`]).flat();
 }
 
 /** [batch · kvHeads · slots, headDim]: flat, so that a run can update rows in place. */
-export function cacheType({ kvHeads, headDim }: Dimensions, { batch, slots }: CacheSizes): TensorType {
+export function getCacheType({ kvHeads, headDim }: Dimensions, { batch, slots }: CacheSizes): TensorType {
   return { dtype: "float32", shape: [batch * kvHeads * slots, headDim] };
 }
 

@@ -1,10 +1,10 @@
 /** kphi-3 (Schwarz Schuler and Rojas Gómez, 2025): Phi-3 whose projections are grouped pointwise convolution blocks. */
 import * as z from "zod";
-import { checkHeads, inert } from "./config";
+import { checkHeads, defineInert } from "./config";
 import { defineModel } from "./family";
-import { phi3Decoder, phi3Keys } from "./phi3";
+import { createPhi3Decoder, phi3Keys } from "./phi3";
 
-const config = z
+const configSchema = z
   .strictObject({
     model_type: z.literal("kphi3"),
     ...phi3Keys,
@@ -19,23 +19,23 @@ const config = z
       .positive()
       .optional()
       .describe("Width of the embeddings; only the width of the model is supported."),
-    do_layer_norm_before: inert("Present in published files; ignored."),
-    ffn_dim: inert("Present in published files; ignored."),
+    do_layer_norm_before: defineInert("Present in published files; ignored."),
+    ffn_dim: defineInert("Present in published files; ignored."),
   })
-  .superRefine((given, context) => {
-    checkHeads(given, context);
-    if (given.embed_size !== undefined && given.embed_size !== given.hidden_size)
+  .superRefine((value, context) => {
+    checkHeads(value, context);
+    if (value.embed_size !== undefined && value.embed_size !== value.hidden_size)
       context.addIssue({
         code: "custom",
         path: ["embed_size"],
-        message: `embed_size has to equal hidden_size ${given.hidden_size}: embeddings of another width are not built`,
-        input: given,
+        message: `embed_size has to equal hidden_size ${value.hidden_size}: embeddings of another width are not built`,
+        input: value,
       });
   });
 
-export default defineModel<z.output<typeof config>>({
+export default defineModel<z.output<typeof configSchema>>({
   title: "kphi-3",
-  config,
+  config: configSchema,
   tiny: {
     model_type: "kphi3",
     vocab_size: 32,
@@ -46,5 +46,5 @@ export default defineModel<z.output<typeof config>>({
     max_position_embeddings: 16,
     min_channels_per_group: 4,
   },
-  ...phi3Decoder("KPhi3"),
+  ...createPhi3Decoder("KPhi3"),
 });

@@ -41,20 +41,20 @@ export interface Tokens {
   readonly ids: Value;
 }
 
-export function tokensOf({ tokens }: ModelInputs): Tokens {
+export function getTokens({ tokens }: ModelInputs): Tokens {
   const [batch, time] = tokens.type.shape as [number, number];
   return { batch, time, ids: reshape(tokens, { shape: [batch * time] }) };
 }
 
 /** Added to a score, it makes the attention weight zero; small enough that sums do not overflow. */
-const masked = -1e9;
+const maskedScore = -1e9;
 
 /**
  * Returns the bias added to the scores: 0 where a token may attend, a large negative number elsewhere. [time, time], or
  * [batch, 1, time, time] with segments, or [batch, 1, time, slots] with a cache. A padding token attends to everything
  * equally; its output is not used.
  */
-export function attentionBias(inputs: ModelInputs, mask: Mask, window?: number | null): Value {
+export function buildAttentionBias(inputs: ModelInputs, mask: Mask, window?: number | null): Value {
   const [batch, time] = inputs.tokens.type.shape as [number, number];
   const { cache } = inputs;
   const keys = cache?.slots ?? time;
@@ -73,7 +73,7 @@ export function attentionBias(inputs: ModelInputs, mask: Mask, window?: number |
     const key = reshape(inputs.segments, { shape: [batch, 1, 1, time] });
     narrow(and(equal(query, key), greater(key, constant(Int32Array.of(0), []))));
   }
-  return where(allowed!, scalar(0), scalar(masked));
+  return where(allowed!, scalar(0), scalar(maskedScore));
 }
 
 /** Cosines and sines of the rotary angles: [time, headDim / 2], or [batch, 1, time, headDim / 2] with positions. */
@@ -82,7 +82,7 @@ export interface Rotary {
   readonly sin: Value;
 }
 
-export function rotary(inputs: ModelInputs, headDim: number, theta: number): Rotary {
+export function buildRotary(inputs: ModelInputs, headDim: number, theta: number): Rotary {
   const [batch, time] = inputs.tokens.type.shape as [number, number];
   const half = Float32Array.from({ length: headDim / 2 }, (_, i) => theta ** ((-2 * i) / headDim));
   const of = (positions: Value): Rotary => {
@@ -99,7 +99,7 @@ export function rotary(inputs: ModelInputs, headDim: number, theta: number): Rot
 }
 
 /** Applies the rotary embedding in the rotate-half convention: channel i of a head is rotated with channel i + d/2. */
-export function turned(x: Value, angles: Rotary): Value {
+export function applyRotary(x: Value, angles: Rotary): Value {
   const axis = x.type.shape.length - 1;
   const width = x.type.shape[axis]!;
   // Use x only through its halves, so that their gradients are concatenated rather than padded and added.
@@ -115,7 +115,7 @@ export function turned(x: Value, angles: Rotary): Value {
 /** Drops activations if the inputs have a seed. Every call has its own random stream, except that a later part continues its predecessor's. */
 export type Dropout = (x: Value, rate: number, part?: DropoutPart) => Value;
 
-export function dropoutOf({ dropoutSeed: seed }: ModelInputs): Dropout {
+export function createDropout({ dropoutSeed: seed }: ModelInputs): Dropout {
   let site = 0;
   return (x, rate, part) => {
     if (seed === undefined) return x;
@@ -158,7 +158,7 @@ export function attention(
 ): Value {
   const split = (x: Value, count: number) =>
     transpose(reshape(x, { shape: [batch, time, count, headDim] }), { perm: [0, 2, 1, 3] });
-  const turn = (x: Value) => (angles === undefined ? x : turned(x, angles));
+  const turn = (x: Value) => (angles === undefined ? x : applyRotary(x, angles));
   const queries = turn(split(q, heads));
   const news = [turn(split(k, kvHeads)), split(v, kvHeads)] as const;
   const [keys, values] = options.extend?.(...news) ?? news;
@@ -171,13 +171,13 @@ export function attention(
       from === 0 && to === x.type.shape[axis] ? x : slice(x, { axis, start: from, end: to });
     // Queries that share a key head are stacked along time, so that keys and values are never repeated.
     const stacked = (last: number): Shape => [batch, kvHeads, (heads / kvHeads) * rows, last];
-    const own = reshape(part(queries, 2, start, end), { shape: stacked(headDim) });
+    const blockQueries = reshape(part(queries, 2, start, end), { shape: stacked(headDim) });
     // With causal attention, a block skips all keys after its own.
     const seen = options.block === undefined || mask !== "causal" ? keyCount : end;
     const [seenKeys, seenValues] = [part(keys, 2, 0, seen), part(values, 2, 0, seen)];
     const axis = bias.type.shape.length - 2;
     const ownBias = part(part(bias, axis, start, end), axis + 1, 0, seen);
-    const products = matmul(own, seenKeys, { transposeB: true, scale: 1 / Math.sqrt(headDim) });
+    const products = matmul(blockQueries, seenKeys, { transposeB: true, scale: 1 / Math.sqrt(headDim) });
     const scores = add(reshape(products, { shape: [batch, heads, rows, seen] }), ownBias);
     const weights = softmax(scores);
     options.onWeights?.(weights);
@@ -198,7 +198,7 @@ export function attention(
 }
 
 /** Returns the cache access for a layer's attention, if there is a cache. */
-export function cacheOf({ cache }: ModelInputs, layer: number): AttentionOptions["extend"] {
+export function getLayerCache({ cache }: ModelInputs, layer: number): AttentionOptions["extend"] {
   return cache && ((keys, values) => cache.extend(layer, keys, values));
 }
 
@@ -213,6 +213,6 @@ export function addPositions(x: Value, weights: Weights, { tokens, positions }: 
 }
 
 /** Selects the rows whose logits are requested. */
-export function wantedRows(hidden: Value, { rows }: ForwardOptions): Value {
+export function selectRows(hidden: Value, { rows }: ForwardOptions): Value {
   return rows === undefined ? hidden : gather(hidden, rows);
 }

@@ -1,19 +1,19 @@
 /** Llama (Touvron et al. 2023): rotary positions, RMS norms, a gated feed-forward layer, grouped-query attention. */
 import * as z from "zod";
-import { checkHeads, decoderKeys, inertKeys, only } from "./config";
+import { checkHeads, decoderKeys, inertKeys, allowOnly } from "./config";
 import {
-  decoder,
-  decoderFamily,
-  decoderMatrices,
+  buildDecoder,
+  createDecoderFamily,
+  createDecoderMatrices,
   decoderSizeKeys,
-  separately,
-  separateProjections,
+  projectSeparately,
+  createSeparateProjections,
   tinyDecoder,
 } from "./decoder";
 import { defineModel } from "./family";
 import { activations } from "./layers";
 
-const config = z
+const configSchema = z
   .strictObject({
     model_type: z.literal("llama"),
     ...inertKeys,
@@ -27,26 +27,32 @@ const config = z
       .default(false)
       .describe("Whether q, k, v and the output projection have biases."),
     mlp_bias: z.boolean().default(false).describe("Whether the feed-forward layer has biases."),
-    partial_rotary_factor: only([1], "all channels of a head are rotated"),
+    partial_rotary_factor: allowOnly([1], "all channels of a head are rotated"),
   })
   .superRefine(checkHeads);
 
-export default defineModel<z.output<typeof config>>({
+export default defineModel<z.output<typeof configSchema>>({
   title: "Llama",
-  config,
+  config: configSchema,
   tiny: { model_type: "llama", ...tinyDecoder },
-  ...decoderFamily<z.output<typeof config>>("Llama"),
+  ...createDecoderFamily<z.output<typeof configSchema>>("Llama"),
   sizeKeys: { ...decoderSizeKeys, headsDivideWidth: true },
-  matrices: (given) =>
-    decoderMatrices(given, (layer) =>
-      separateProjections(given, layer, {
-        queries: given.attention_bias,
-        output: given.attention_bias,
-        feedForward: given.mlp_bias,
+  matrices: (config) =>
+    createDecoderMatrices(config, (layer) =>
+      createSeparateProjections(config, layer, {
+        queries: config.attention_bias,
+        output: config.attention_bias,
+        feedForward: config.mlp_bias,
         attentionKey: "attention_bias",
         feedForwardKey: "mlp_bias",
       }),
     ),
-  hidden: (given, weights, inputs, options) =>
-    decoder(given, weights, inputs, options, separately(weights, activations[given.hidden_act]!)),
+  hidden: (config, weights, inputs, options) =>
+    buildDecoder(
+      config,
+      weights,
+      inputs,
+      options,
+      projectSeparately(weights, activations[config.hidden_act]!),
+    ),
 });

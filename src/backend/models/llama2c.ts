@@ -5,7 +5,7 @@
  */
 import { WorkbenchError } from "../../protocol/errors";
 import { type Shape, sizeOf } from "../graph/op";
-import { type ModelShape, shapeFromConfig } from "./model";
+import { type ModelShape, createShape } from "./model";
 
 export interface ImportedModel {
   readonly shape: ModelShape;
@@ -26,7 +26,7 @@ type Sizes = Readonly<Record<(typeof sizeNames)[number], number>>;
 const magic = 0x616b3432;
 const headerBytes = { 0: 4 * sizeNames.length, 1: 256 } as const;
 /** Far above any model of this format; a larger number indicates another kind of file. */
-const largestSize = 1 << 20;
+const maxSize = 1 << 20;
 
 interface Header {
   readonly version: 0 | 1;
@@ -49,7 +49,7 @@ export interface Llama2cFile {
 export function readLlama2c(file: Llama2cFile, path: string): ImportedModel {
   const { version, sizes, isTied } = readHeader(file, path);
   const { dim, n_layers: layers, n_heads: heads, vocab_size: vocabulary, seq_len: context } = sizes;
-  const shape = shapeFromConfig({
+  const shape = createShape({
     model_type: "llama",
     hidden_size: dim,
     intermediate_size: sizes.hidden_dim,
@@ -65,11 +65,11 @@ export function readLlama2c(file: Llama2cFile, path: string): ImportedModel {
     eos_token_id: 2,
   });
 
-  const entries = version === 0 ? entriesOfVersion0(sizes, isTied) : entriesOfVersion1(sizes, isTied);
+  const entries = version === 0 ? listEntriesOfVersion0(sizes, isTied) : listEntriesOfVersion1(sizes, isTied);
   const scalars = entries.reduce((total, [, size]) => total + sizeOf(size), 0);
   const expected = headerBytes[version] + 4 * scalars;
   if (file.bytes !== expected)
-    throw corrupt(path, version, `its sizes ask for ${expected} bytes, but it has ${file.bytes}`);
+    throw corruptError(path, version, `its sizes ask for ${expected} bytes, but it has ${file.bytes}`);
   const whole = file.read(file.bytes);
   const numbers = new DataView(whole.buffer, whole.byteOffset, whole.byteLength);
 
@@ -80,7 +80,10 @@ export function readLlama2c(file: Llama2cFile, path: string): ImportedModel {
       const data = new Float32Array(sizeOf(size));
       for (let i = 0; i < data.length; i++) data[i] = numbers.getFloat32(at + 4 * i, true);
       const isRotated = name.endsWith("q_proj.weight") || name.endsWith("k_proj.weight");
-      tensors.set(name, { shape: size, data: isRotated ? pairsToHalves(data, dim / heads, dim) : data });
+      tensors.set(name, {
+        shape: size,
+        data: isRotated ? permutePairsToHalves(data, dim / heads, dim) : data,
+      });
     }
     at += 4 * sizeOf(size);
   }
@@ -104,7 +107,7 @@ function readHeader(file: Llama2cFile, path: string): Header {
       `${path} is a llama2.c checkpoint of version ${version}; versions 0 and 1 are read.`,
     );
   if (bytes.length < headerBytes[version])
-    throw corrupt(path, version, `it has ${bytes.length} bytes, fewer than its header`);
+    throw corruptError(path, version, `it has ${bytes.length} bytes, fewer than its header`);
   const start = hasMagic ? 8 : 0;
   const signed = sizeNames.map((name, i) => [name, view.getInt32(start + 4 * i, true)] as const);
   // In version 0 a negative vocabulary means that the head has a tensor of its own; version 1 has a flag.
@@ -112,7 +115,7 @@ function readHeader(file: Llama2cFile, path: string): Header {
     signed.map(([name, size]) => [name, version === 0 && name === "vocab_size" ? Math.abs(size) : size]),
   ) as unknown as Sizes;
   for (const [name, size] of Object.entries(sizes))
-    if (size < 1 || size > largestSize) throw corrupt(path, version, `${name} is ${size}`);
+    if (size < 1 || size > maxSize) throw corruptError(path, version, `${name} is ${size}`);
   const isTied = hasMagic
     ? view.getUint8(start + 4 * sizeNames.length) !== 0
     : signed.every(([, size]) => size > 0);
@@ -124,7 +127,7 @@ type Entry = readonly [name: string, shape: Shape];
 const rotaryTables = "rotary tables";
 
 /** The tensors of a layer by name within the layer. */
-function layerShapes({ dim, hidden_dim: inner, n_heads: heads, n_kv_heads: kvHeads }: Sizes) {
+function listLayerShapes({ dim, hidden_dim: inner, n_heads: heads, n_kv_heads: kvHeads }: Sizes) {
   const keys = kvHeads * (dim / heads);
   return {
     input_layernorm: [dim],
@@ -140,8 +143,11 @@ function layerShapes({ dim, hidden_dim: inner, n_heads: heads, n_kv_heads: kvHea
 }
 
 /** Lists one kind of tensor for all layers, then the next kind. */
-function layerEntries(sizes: Sizes, names: readonly (keyof ReturnType<typeof layerShapes>)[]): Entry[] {
-  const shapes = layerShapes(sizes);
+function listLayerEntries(
+  sizes: Sizes,
+  names: readonly (keyof ReturnType<typeof listLayerShapes>)[],
+): Entry[] {
+  const shapes = listLayerShapes(sizes);
   return names.flatMap((name) =>
     Array.from({ length: sizes.n_layers }, (_, layer): Entry => [
       `model.layers.${layer}.${name}.weight`,
@@ -158,11 +164,11 @@ const attentionMatrices = [
   "self_attn.o_proj",
 ] as const;
 
-function entriesOfVersion0(sizes: Sizes, isTied: boolean): Entry[] {
+function listEntriesOfVersion0(sizes: Sizes, isTied: boolean): Entry[] {
   const { dim, vocab_size: vocabulary, seq_len: context, n_heads: heads } = sizes;
   return [
     ["model.embed_tokens.weight", [vocabulary, dim]],
-    ...layerEntries(sizes, [
+    ...listLayerEntries(sizes, [
       "input_layernorm",
       ...attentionMatrices,
       "post_attention_layernorm",
@@ -175,18 +181,18 @@ function entriesOfVersion0(sizes: Sizes, isTied: boolean): Entry[] {
   ];
 }
 
-function entriesOfVersion1(sizes: Sizes, isTied: boolean): Entry[] {
+function listEntriesOfVersion1(sizes: Sizes, isTied: boolean): Entry[] {
   const { dim, vocab_size: vocabulary } = sizes;
   return [
-    ...layerEntries(sizes, ["input_layernorm", "post_attention_layernorm"]),
+    ...listLayerEntries(sizes, ["input_layernorm", "post_attention_layernorm"]),
     ["model.norm.weight", [dim]],
     ["model.embed_tokens.weight", [vocabulary, dim]],
-    ...layerEntries(sizes, [...attentionMatrices, ...feedForward]),
+    ...listLayerEntries(sizes, [...attentionMatrices, ...feedForward]),
     ...(isTied ? [] : [["lm_head.weight", [vocabulary, dim]] as const]),
   ];
 }
 
-function corrupt(path: string, version: number, reason: string): WorkbenchError {
+function corruptError(path: string, version: number, reason: string): WorkbenchError {
   return new WorkbenchError(
     "corrupt",
     `${path} is not a whole llama2.c checkpoint of version ${version}: ${reason}.`,
@@ -194,7 +200,7 @@ function corrupt(path: string, version: number, reason: string): WorkbenchError 
 }
 
 /** llama2.c rotates neighboring channels of a head, Hugging Face rotates channel i with channel i + d/2: permutes the rows accordingly. */
-function pairsToHalves(data: Float32Array, headDim: number, width: number): Float32Array {
+function permutePairsToHalves(data: Float32Array, headDim: number, width: number): Float32Array {
   const out = new Float32Array(data.length);
   const half = headDim / 2;
   for (let row = 0; row < data.length / width; row++) {

@@ -6,10 +6,10 @@ import { InvalidInput, WorkbenchError } from "../../protocol/errors";
 import { input, parameter, type Value } from "../graph/op";
 import { representations } from "../representations/catalog";
 import type { MatrixSpec, ParameterSpec, ValueSource } from "../representations/representation";
-import { biasOf, biasParameters, biasRole } from "./biases";
+import { createBias, listBiasParameters, biasRole } from "./biases";
 import { models } from "./catalog";
-import { headOf, labelCount } from "./classifier";
-import { faultsOfConfig, nearest } from "./configFaults";
+import { getHead, getLabelCount } from "./classifier";
+import { toConfigFaults, findNearest } from "./configFaults";
 import type {
   AnyFamily,
   Complete,
@@ -31,7 +31,7 @@ export interface ModelShape {
 export function familyOf(name: unknown): AnyFamily {
   if (typeof name === "string" && Object.hasOwn(models, name)) return models[name]!;
   const allowed = Object.keys(models);
-  const near = typeof name === "string" ? nearest(name, allowed) : undefined;
+  const near = typeof name === "string" ? findNearest(name, allowed) : undefined;
   throw new WorkbenchError(
     "invalid-input",
     `${name === undefined ? "The model has no model_type" : `Unknown model_type ${JSON.stringify(name)}`}; ` +
@@ -56,26 +56,26 @@ export function completeConfig(
 }
 
 /** Returns the shape for a configuration with Hugging Face's keys, `model_type` and `vocab_size` included. */
-export function shapeFromConfig(config: Readonly<Record<string, unknown>>): ModelShape {
+export function createShape(config: Readonly<Record<string, unknown>>): ModelShape {
   const name = config["model_type"];
   const family = familyOf(name);
   const parsed = family.config.safeParse(config);
-  if (!parsed.success) throw new InvalidInput(faultsOfConfig(parsed.error.issues, family.config, config));
+  if (!parsed.success) throw new InvalidInput(toConfigFaults(parsed.error.issues, family.config, config));
   const complete = parsed.data as Complete<Record<string, unknown>>;
   if (typeof complete.vocab_size !== "number")
     throw new WorkbenchError(
       "invalid-input",
       "The model has no vocab_size; write it, or name a tokenizer whose size to take.",
     );
-  headOf(complete);
-  const asked = family.representations?.(complete) ?? {};
-  return withRepresentations({ family: name as string, config: complete, representations: {} }, asked);
+  getHead(complete);
+  const declared = family.representations?.(complete) ?? {};
+  return withRepresentations({ family: name as string, config: complete, representations: {} }, declared);
 }
 
 /** Returns the same model with other representations for some roles; throws if one is not possible. */
 export function withRepresentations(shape: ModelShape, choices: RepresentationChoices): ModelShape {
   const changed = { ...shape, representations: { ...shape.representations, ...choices } };
-  matrixSlots(changed);
+  listMatrixSlots(changed);
   return changed;
 }
 
@@ -84,22 +84,22 @@ export function dimensionsOf({ family, config }: ModelShape): Dimensions {
 }
 
 /** Lists every matrix of the model with its representation. */
-export function matrixSlots({ family, config, representations: choices }: ModelShape): MatrixSlot[] {
+export function listMatrixSlots({ family, config, representations: choices }: ModelShape): MatrixSlot[] {
   const { matrices: body, heads } = familyOf(family);
-  const classes = labelCount(config);
+  const classes = getLabelCount(config);
   const head =
     classes === undefined ? heads.language.matrices(config) : heads.classes.matrices(config, classes);
   const matrices = [...body(config), ...head];
-  const known = new Set(
+  const knownRoles = new Set(
     matrices.flatMap((matrix) => [
       matrix.role,
       ...(matrix.parts ?? []).map((part) => part.role),
       ...(matrix.bias ? [biasRole(matrix)] : []),
     ]),
   );
-  const stray = Object.keys(choices).find((role) => !known.has(role));
+  const stray = Object.keys(choices).find((role) => !knownRoles.has(role));
   if (stray !== undefined) {
-    const near = nearest(stray, [...known]);
+    const near = findNearest(stray, [...knownRoles]);
     throw new WorkbenchError(
       "invalid-input",
       `The model has no matrix ${stray}.${near === undefined ? "" : ` Did you mean ${near}?`}`,
@@ -114,8 +114,8 @@ export function matrixSlots({ family, config, representations: choices }: ModelS
         "unsupported",
         `${matrix.role} has a representation, and so has one of its parts; give one to the whole or to the parts.`,
       );
-    const stored = (split ? parts : [matrix]).map((each) => storedMatrix(each, choices[each.role]));
-    const bias = matrix.bias ? { bias: biasOf(matrix, choices[biasRole(matrix)]) } : {};
+    const stored = (split ? parts : [matrix]).map((each) => resolveStoredMatrix(each, choices[each.role]));
+    const bias = matrix.bias ? { bias: createBias(matrix, choices[biasRole(matrix)]) } : {};
     return { matrix, ...bias, stored, split };
   });
 }
@@ -134,7 +134,7 @@ export function partsOf(matrix: MatrixSpec): MatrixSpec[] {
   }));
 }
 
-function storedMatrix(matrix: MatrixSpec, choice: RepresentationChoice | undefined): StoredMatrix {
+function resolveStoredMatrix(matrix: MatrixSpec, choice: RepresentationChoice | undefined): StoredMatrix {
   const type = choice?.type ?? "dense";
   if (!Object.hasOwn(representations, type))
     throw new WorkbenchError(
@@ -153,31 +153,31 @@ function storedMatrix(matrix: MatrixSpec, choice: RepresentationChoice | undefin
 
 /** Lists every stored tensor of the model; tied tensors are listed once. */
 export function parametersOf(shape: ModelShape): ParameterSpec[] {
-  const matrices = matrixSlots(shape).flatMap(({ stored, bias }) => [
+  const matrices = listMatrixSlots(shape).flatMap(({ stored, bias }) => [
     ...stored.flatMap(({ matrix, representation, options }) => representation.parameters(matrix, options)),
-    ...(bias === undefined ? [] : biasParameters(bias)),
+    ...(bias === undefined ? [] : listBiasParameters(bias)),
   ]);
   return [...matrices, ...tensorsOf(shape)];
 }
 
 /** Returns the head of this model: over classes if the configuration has some, else over the vocabulary. */
-function headIn({ family, config }: Pick<ModelShape, "family" | "config">) {
+function findHead({ family, config }: Pick<ModelShape, "family" | "config">) {
   const { heads } = familyOf(family);
-  return labelCount(config) === undefined ? heads.language : heads.classes;
+  return getLabelCount(config) === undefined ? heads.language : heads.classes;
 }
 
 /** Returns the transformers class of a model. */
 export function architectureOf(shape: Pick<ModelShape, "family" | "config">): string {
-  return headIn(shape).architecture;
+  return findHead(shape).architecture;
 }
 
 /** Lists tensors that are neither matrices nor their biases: norms. */
 export function tensorsOf({ family, config }: Pick<ModelShape, "family" | "config">): ParameterSpec[] {
-  return [...familyOf(family).tensors(config), ...(headIn({ family, config }).tensors?.(config) ?? [])];
+  return [...familyOf(family).tensors(config), ...(findHead({ family, config }).tensors?.(config) ?? [])];
 }
 
 /** Returns the graph value of a stored tensor: a parameter if it is trained, otherwise an input. */
-export function valueOf({ name, shape, dtype, trainable }: ParameterSpec): Value {
+export function createValue({ name, shape, dtype, trainable }: ParameterSpec): Value {
   return trainable ? parameter(name, shape) : input(name, shape, dtype);
 }
 
@@ -188,26 +188,26 @@ export function forward(
   inputs: ModelInputs,
   options: ForwardOptions = {},
 ): Value {
-  return logits(shape, weights, hiddenStates(shape, weights, inputs, options), options);
+  return buildLogits(shape, weights, buildHiddenStates(shape, weights, inputs, options), options);
 }
 
 /** Builds the head alone: [rows, width] → [rows, vocabulary], or [rows, classes]. */
-export function logits(
+export function buildLogits(
   shape: ModelShape,
   weights: ValueSource,
   hidden: Value,
   options: ForwardOptions = {},
 ): Value {
-  const bound = bindWeights(matrixSlots(shape), weights, options);
-  const scores = headIn(shape).apply(shape.config, bound, hidden);
-  const wanted = labelCount(shape.config) ?? dimensionsOf(shape).vocabulary;
-  if (scores.type.shape[1] !== wanted)
-    throw new Error(`Logits [${scores.type.shape.join(", ")}] where ${wanted} were expected.`);
+  const bound = bindWeights(listMatrixSlots(shape), weights, options);
+  const scores = findHead(shape).apply(shape.config, bound, hidden);
+  const expectedWidth = getLabelCount(shape.config) ?? dimensionsOf(shape).vocabulary;
+  if (scores.type.shape[1] !== expectedWidth)
+    throw new Error(`Logits [${scores.type.shape.join(", ")}] where ${expectedWidth} were expected.`);
   return scores;
 }
 
 /** Builds the input of the head: [batch · time, width], or only `options.rows` of it. */
-export function hiddenStates(
+export function buildHiddenStates(
   shape: ModelShape,
   weights: ValueSource,
   inputs: ModelInputs,
@@ -236,6 +236,6 @@ export function hiddenStates(
       "unsupported",
       `Sequences of ${time} tokens are longer than the model's ${context} positions; shorten sequence_len, or raise model.${keys.context}.`,
     );
-  const bound = bindWeights(matrixSlots(shape), weights, options);
+  const bound = bindWeights(listMatrixSlots(shape), weights, options);
   return familyOf(shape.family).hidden(shape.config, bound, inputs, options);
 }

@@ -4,11 +4,25 @@ import { mul } from "../graph/ops/elementwise";
 import type { Value } from "../graph/op";
 import type { MatrixSpec } from "../representations/representation";
 import { groupedInits } from "../representations/grouped";
-import { checkHeads, decoderKeys, dropoutRate, inert, inertKeys, only, positiveInt } from "./config";
-import { decoder, decoderFamily, decoderMatrices, layerAxes, tinyDecoder } from "./decoder";
+import {
+  checkHeads,
+  decoderKeys,
+  dropoutRate,
+  defineInert,
+  inertKeys,
+  allowOnly,
+  positiveInt,
+} from "./config";
+import {
+  buildDecoder,
+  createDecoderFamily,
+  createDecoderMatrices,
+  createLayerAxes,
+  tinyDecoder,
+} from "./decoder";
 import { type Complete, defineModel, type RepresentationChoices } from "./family";
 import { activations } from "./layers";
-import { matrix, normal, packed } from "./specs";
+import { defineMatrix, normal, definePackedMatrix } from "./specs";
 
 /** The keys of phi3 and of kphi3, which is phi3 with grouped projections. */
 export const phi3Keys = {
@@ -18,15 +32,15 @@ export const phi3Keys = {
   intermediate_size: decoderKeys.intermediate_size.default(8192),
   max_position_embeddings: decoderKeys.max_position_embeddings.default(4096),
   rms_norm_eps: decoderKeys.rms_norm_eps.default(1e-5),
-  original_max_position_embeddings: inert("Affects scaled rotary frequencies only; ignored."),
+  original_max_position_embeddings: defineInert("Affects scaled rotary frequencies only; ignored."),
   resid_pdrop: dropoutRate.default(0).describe("Dropout of each block's output."),
   embd_pdrop: dropoutRate.default(0).describe("Dropout of the embeddings."),
   sliding_window: positiveInt
     .nullable()
     .optional()
     .describe("Number of tokens to which a token attends, including itself; unlimited when left out."),
-  partial_rotary_factor: only([1], "all channels of a head are rotated"),
-  attention_bias: only([false], "the projections of Phi-3 have no biases"),
+  partial_rotary_factor: allowOnly([1], "all channels of a head are rotated"),
+  attention_bias: allowOnly([false], "the projections of Phi-3 have no biases"),
   min_channels_per_group: z
     .int()
     .refine((channels) => channels !== 0, {
@@ -42,55 +56,55 @@ export const phi3Keys = {
     .describe("Initial weights of grouped projections: as published, or from the inputs of a group."),
 };
 
-const config = z.strictObject({ model_type: z.literal("phi3"), ...phi3Keys }).superRefine(checkHeads);
+const configSchema = z.strictObject({ model_type: z.literal("phi3"), ...phi3Keys }).superRefine(checkHeads);
 
-export type Phi3Config = Omit<z.output<typeof config>, "model_type">;
+export type Phi3Config = Omit<z.output<typeof configSchema>, "model_type">;
 
-function layerMatrices(given: Complete<Phi3Config>, index: number): MatrixSpec[] {
-  const { hidden, queries, keys, channels } = layerAxes(given, index);
+function createLayerMatrices(config: Complete<Phi3Config>, index: number): MatrixSpec[] {
+  const { hidden, queries, keys, channels } = createLayerAxes(config, index);
   const [attention, mlp] = [`layers.${index}.self_attn`, `layers.${index}.mlp`];
-  const kind = { layout: "out_in", init: normal(given.initializer_range) } as const;
+  const kind = { layout: "out_in", init: normal(config.initializer_range) } as const;
   return [
-    packed(`${attention}.qkv_proj`, `model.${attention}.qkv_proj`, { ...kind, input: hidden }, [
+    definePackedMatrix(`${attention}.qkv_proj`, `model.${attention}.qkv_proj`, { ...kind, input: hidden }, [
       [`${attention}.q_proj`, "query", queries],
       [`${attention}.k_proj`, "key", keys],
       [`${attention}.v_proj`, "value", keys],
     ]),
-    matrix(`${attention}.o_proj`, "attention output", `model.${attention}.o_proj`, {
+    defineMatrix(`${attention}.o_proj`, "attention output", `model.${attention}.o_proj`, {
       ...kind,
       axes: [queries, hidden],
     }),
-    packed(`${mlp}.gate_up_proj`, `model.${mlp}.gate_up_proj`, { ...kind, input: hidden }, [
+    definePackedMatrix(`${mlp}.gate_up_proj`, `model.${mlp}.gate_up_proj`, { ...kind, input: hidden }, [
       [`${mlp}.gate_proj`, "gate", channels],
       [`${mlp}.up_proj`, "up", channels],
     ]),
-    matrix(`${mlp}.down_proj`, "down", `model.${mlp}.down_proj`, { ...kind, axes: [channels, hidden] }),
+    defineMatrix(`${mlp}.down_proj`, "down", `model.${mlp}.down_proj`, { ...kind, axes: [channels, hidden] }),
   ];
 }
 
 /** Grouped projections in every layer, if the configuration enables them. */
-function grouped(given: Complete<Phi3Config>): RepresentationChoices {
-  if (given.min_channels_per_group < 0) return {};
-  const options = { min_channels_per_group: given.min_channels_per_group, init: given.init };
+function chooseGroupedRepresentations(config: Complete<Phi3Config>): RepresentationChoices {
+  if (config.min_channels_per_group < 0) return {};
+  const options = { min_channels_per_group: config.min_channels_per_group, init: config.init };
   return Object.fromEntries(
-    phi3Matrices(given)
+    createPhi3Matrices(config)
       .filter(({ kind }) => kind === "projection")
       .map(({ role }) => [role, { type: "grouped", options }]),
   );
 }
 
-const phi3Matrices = (given: Complete<Phi3Config>): MatrixSpec[] =>
-  decoderMatrices(given, (layer) => layerMatrices(given, layer));
+const createPhi3Matrices = (config: Complete<Phi3Config>): MatrixSpec[] =>
+  createDecoderMatrices(config, (layer) => createLayerMatrices(config, layer));
 
 /** The family without its title and schema; `name` is the prefix of its class names. */
-export const phi3Decoder = (name: string) =>
+export const createPhi3Decoder = (name: string) =>
   ({
-    ...decoderFamily<Phi3Config>(name),
-    matrices: phi3Matrices,
-    representations: grouped,
-    hidden: (given, weights, inputs, options) => {
-      const activate = activations[given.hidden_act]!;
-      return decoder(given, weights, inputs, options, {
+    ...createDecoderFamily<Phi3Config>(name),
+    matrices: createPhi3Matrices,
+    representations: chooseGroupedRepresentations,
+    hidden: (config, weights, inputs, options) => {
+      const activate = activations[config.hidden_act]!;
+      return buildDecoder(config, weights, inputs, options, {
         queries: (role, x) => weights.parts(`${role}.qkv_proj`, x) as [Value, Value, Value],
         gated: (role, x) => {
           const [gate, up] = weights.parts(`${role}.gate_up_proj`, x) as [Value, Value];
@@ -100,9 +114,9 @@ export const phi3Decoder = (name: string) =>
     },
   }) satisfies Omit<Parameters<typeof defineModel<Phi3Config>>[0], "title" | "config" | "tiny">;
 
-export default defineModel<z.output<typeof config>>({
+export default defineModel<z.output<typeof configSchema>>({
   title: "Phi-3",
-  config,
+  config: configSchema,
   tiny: { model_type: "phi3", ...tinyDecoder },
-  ...phi3Decoder("Phi3"),
+  ...createPhi3Decoder("Phi3"),
 });

@@ -2,11 +2,11 @@
 import * as z from "zod";
 import { checkHeads, decoderKeys, inertKeys, positiveInt } from "./config";
 import {
-  decoder,
-  decoderFamily,
-  decoderMatrices,
-  separately,
-  separateProjections,
+  buildDecoder,
+  createDecoderFamily,
+  createDecoderMatrices,
+  projectSeparately,
+  createSeparateProjections,
   tinyDecoder,
 } from "./decoder";
 import { defineModel } from "./family";
@@ -15,7 +15,7 @@ import { range } from "./specs";
 
 const layerType = z.enum(["full_attention", "sliding_attention"]);
 
-const config = z
+const configSchema = z
   .strictObject({
     model_type: z.literal("qwen2"),
     ...inertKeys,
@@ -40,47 +40,49 @@ const config = z
       .optional()
       .describe("The attention of each layer, in place of `max_window_layers`."),
   })
-  .superRefine((given, context) => {
-    checkHeads(given, context);
-    const { layer_types: types, num_hidden_layers: layers } = given;
+  .superRefine((value, context) => {
+    checkHeads(value, context);
+    const { layer_types: types, num_hidden_layers: layers } = value;
     const fault = (message: string) =>
       context.addIssue({ code: "custom", path: ["layer_types"], message, input: types });
     if (types == null) return;
     if (types.length !== layers)
       fault(`it has ${types.length} entries for ${layers} layers; write one for each`);
-    else if (windowOf(given) === null && types.includes("sliding_attention"))
+    else if (getWindow(value) === null && types.includes("sliding_attention"))
       fault("sliding_attention needs a sliding_window, and use_sliding_window: true");
   });
 
-type Config = z.output<typeof config>;
+type Config = z.output<typeof configSchema>;
 
-const windowOf = ({ use_sliding_window: isUsed, sliding_window: window }: Windows): number | null =>
+const getWindow = ({ use_sliding_window: isUsed, sliding_window: window }: Windows): number | null =>
   isUsed ? window : null;
 type Windows = Pick<Config, "use_sliding_window" | "sliding_window">;
 
-function layerTypes(given: Config): z.output<typeof layerType>[] {
-  const isSliding = (layer: number) => windowOf(given) !== null && layer >= given.max_window_layers;
+function resolveLayerTypes(config: Config): z.output<typeof layerType>[] {
+  const isSliding = (layer: number) => getWindow(config) !== null && layer >= config.max_window_layers;
   return (
-    given.layer_types ??
-    range(given.num_hidden_layers).map((layer) => (isSliding(layer) ? "sliding_attention" : "full_attention"))
+    config.layer_types ??
+    range(config.num_hidden_layers).map((layer) =>
+      isSliding(layer) ? "sliding_attention" : "full_attention",
+    )
   );
 }
 
 export default defineModel<Config>({
   title: "Qwen2",
-  config,
+  config: configSchema,
   tiny: { model_type: "qwen2", ...tinyDecoder },
-  ...decoderFamily<Config>("Qwen2"),
-  matrices: (given) =>
-    decoderMatrices(given, (layer) =>
-      separateProjections(given, layer, { queries: true, output: false, feedForward: false }),
+  ...createDecoderFamily<Config>("Qwen2"),
+  matrices: (config) =>
+    createDecoderMatrices(config, (layer) =>
+      createSeparateProjections(config, layer, { queries: true, output: false, feedForward: false }),
     ),
-  keepLayers: (given, kept) => ({ layer_types: kept.map((layer) => layerTypes(given)[layer]!) }),
-  hidden: (given, weights, inputs, options) => {
-    const types = layerTypes(given);
-    return decoder(given, weights, inputs, options, {
-      ...separately(weights, activations[given.hidden_act]!),
-      window: (layer) => (types[layer] === "sliding_attention" ? given.sliding_window : null),
+  keepLayers: (config, layers) => ({ layer_types: layers.map((layer) => resolveLayerTypes(config)[layer]!) }),
+  hidden: (config, weights, inputs, options) => {
+    const types = resolveLayerTypes(config);
+    return buildDecoder(config, weights, inputs, options, {
+      ...projectSeparately(weights, activations[config.hidden_act]!),
+      window: (layer) => (types[layer] === "sliding_attention" ? config.sliding_window : null),
     });
   },
 });

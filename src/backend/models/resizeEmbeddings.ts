@@ -5,7 +5,7 @@
 import { WorkbenchError } from "../../protocol/errors";
 import { sizeOf } from "../graph/op";
 import type { ParameterSpec } from "../representations/representation";
-import { draw, type NamedTensor } from "./initialise";
+import { draw, type NamedTensor } from "./initialize";
 import { dimensionsOf, type ModelShape, parametersOf } from "./model";
 
 const covarianceScale = 1e-9;

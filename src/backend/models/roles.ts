@@ -1,24 +1,24 @@
 /** The syntax of roles. Roles are addresses for users and their patterns; only this file composes or parses them. */
 import { biasRole } from "./biases";
-import { matrixSlots, type ModelShape, tensorsOf } from "./model";
+import { listMatrixSlots, type ModelShape, tensorsOf } from "./model";
 
 /** `layers.3` */
 export const layerRole = (layer: number): string => `layers.${layer}`;
 
 /** Returns a role without its layer, `mlp.up_proj`; roles outside layers are unchanged. */
-export function roleWithin(role: string, layer: number | undefined): string {
+export function stripLayer(role: string, layer: number | undefined): string {
   return layer === undefined ? role : role.slice(layerRole(layer).length + 1);
 }
 
 /** Returns a role with a placeholder for its layer, `layers.*.mlp.up_proj`; roles outside layers are unchanged. */
-export function roleOfAnyLayer(role: string, layer: number | undefined, open = "*"): string {
-  return layer === undefined ? role : `layers.${open}.${roleWithin(role, layer)}`;
+export function generalizeRole(role: string, layer: number | undefined, open = "*"): string {
+  return layer === undefined ? role : `layers.${open}.${stripLayer(role, layer)}`;
 }
 
 /** Returns the layer of every address of a model: matrices, parts of packed ones, biases and norms. */
 export function layersOf(shape: ModelShape): Map<string, number | undefined> {
   const layers = new Map<string, number | undefined>();
-  for (const { matrix, bias } of matrixSlots(shape)) {
+  for (const { matrix, bias } of listMatrixSlots(shape)) {
     for (const { role } of [matrix, ...(matrix.parts ?? [])]) layers.set(role, matrix.layer);
     if (bias !== undefined) layers.set(biasRole(matrix), matrix.layer);
   }
@@ -27,7 +27,7 @@ export function layersOf(shape: ModelShape): Map<string, number | undefined> {
 }
 
 /** Returns the layer of a role, or undefined outside the layers. */
-export function layerOf(shape: ModelShape, role: string): number | undefined {
+export function findLayer(shape: ModelShape, role: string): number | undefined {
   const layers = layersOf(shape);
   if (!layers.has(role)) throw new Error(`The model has no role ${role}.`);
   return layers.get(role);

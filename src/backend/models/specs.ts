@@ -21,7 +21,7 @@ export const channelsAxis = (layer: number, channels: number): Axis => ({
 });
 
 /** Returns the output axes of the query matrix and of the key and value matrices; a unit is a key-value head with its queries. */
-export function headAxes(
+export function createHeadAxes(
   layer: number,
   { heads, kvHeads, headDim }: { heads: number; kvHeads: number; headDim: number },
 ): { readonly queries: Axis; readonly keys: Axis } {
@@ -31,19 +31,24 @@ export function headAxes(
 
 export const sizeOfAxis = ({ units, unit }: Axis): number => units * unit;
 
-interface MatrixGiven extends Pick<MatrixSpec, "layout" | "init" | "axes"> {
+interface MatrixDefinition extends Pick<MatrixSpec, "layout" | "init" | "axes"> {
   readonly bias?: boolean;
   readonly biasKey?: string;
   readonly kind?: MatrixSpec["kind"];
 }
 
 /** Creates a matrix whose sizes and layer follow from its axes. */
-export function matrix(role: string, purpose: Purpose, name: string, given: MatrixGiven): MatrixSpec {
-  const [input, output] = given.axes;
+export function defineMatrix(
+  role: string,
+  purpose: Purpose,
+  name: string,
+  definition: MatrixDefinition,
+): MatrixSpec {
+  const [input, output] = definition.axes;
   return {
     kind: "projection",
     bias: false,
-    ...given,
+    ...definition,
     role,
     purpose,
     name,
@@ -53,25 +58,25 @@ export function matrix(role: string, purpose: Purpose, name: string, given: Matr
   };
 }
 
-export function embedding(
+export function defineEmbedding(
   role: string,
   purpose: Purpose,
   name: string,
   axes: readonly [Axis, Axis],
   init: Init,
 ): MatrixSpec {
-  return matrix(role, purpose, name, { layout: "in_out", kind: "embedding", axes, init });
+  return defineMatrix(role, purpose, name, { layout: "in_out", kind: "embedding", axes, init });
 }
 
 /** Packs several matrices with the same input side by side; `parts` lists role, purpose and output axis of each, in order. */
-export function packed(
+export function definePackedMatrix(
   role: string,
   name: string,
-  { input, ...given }: Omit<MatrixGiven, "axes"> & { readonly input: Axis },
+  { input, ...definition }: Omit<MatrixDefinition, "axes"> & { readonly input: Axis },
   parts: readonly (readonly [role: string, purpose: Purpose, axis: Axis])[],
 ): MatrixSpec {
   let to = 0;
-  const own = parts.map(([part, purpose, axis]): MatrixPart => ({
+  const matrixParts = parts.map(([part, purpose, axis]): MatrixPart => ({
     role: part,
     purpose,
     axis,
@@ -80,11 +85,14 @@ export function packed(
   }));
   const layer = parts[0]![2].layer;
   const whole: Axis = { kind: "packed", ...(layer === undefined ? {} : { layer }), units: to, unit: 1 };
-  return { ...matrix(role, "packed", name, { ...given, axes: [input, whole] }), parts: own };
+  return {
+    ...defineMatrix(role, "packed", name, { ...definition, axes: [input, whole] }),
+    parts: matrixParts,
+  };
 }
 
 /** Creates a norm's weight, which starts at one, or its bias, which starts at zero. */
-export function norm(
+export function defineNorm(
   role: string,
   name: string,
   width: number,
@@ -106,10 +114,10 @@ export function norm(
 }
 
 /** Creates the weight and bias of a layer norm. */
-export function layerNormPair(role: string, name: string, width: number, layer?: number): ParameterSpec[] {
+export function defineLayerNorm(role: string, name: string, width: number, layer?: number): ParameterSpec[] {
   return [
-    norm(role, `${name}.weight`, width, "ones", layer),
-    norm(role, `${name}.bias`, width, "zeros", layer),
+    defineNorm(role, `${name}.weight`, width, "ones", layer),
+    defineNorm(role, `${name}.bias`, width, "zeros", layer),
   ];
 }
 
@@ -119,7 +127,7 @@ interface Tieable {
 }
 
 /** `lm_head` over the vocabulary, or the token embedding if the two are tied. */
-export function causalHead<C extends Tieable>(
+export function createCausalHead<C extends Tieable>(
   architecture: string,
   embeddingName: string,
   widthOf: (config: C) => number,
@@ -131,7 +139,7 @@ export function causalHead<C extends Tieable>(
       config.tie_word_embeddings
         ? []
         : [
-            matrix("lm_head", "head", "lm_head", {
+            defineMatrix("lm_head", "head", "lm_head", {
               layout: "out_in",
               kind: "head",
               init: normal(config.initializer_range),
@@ -147,7 +155,7 @@ export function causalHead<C extends Tieable>(
 }
 
 /** `score` without a bias, applied to the last token of a text, as in Hugging Face's decoders for sequence classification. */
-export function lastTokenHead<C extends { readonly initializer_range: number }>(
+export function createLastTokenHead<C extends { readonly initializer_range: number }>(
   architecture: string,
   widthOf: (config: Complete<C>) => number,
 ): ClassHead<C> {
@@ -155,7 +163,7 @@ export function lastTokenHead<C extends { readonly initializer_range: number }>(
     architecture,
     reads: "last",
     matrices: (config, classes) => [
-      matrix("score", "head", "score", {
+      defineMatrix("score", "head", "score", {
         layout: "out_in",
         kind: "head",
         init: normal(config.initializer_range),

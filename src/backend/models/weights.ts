@@ -10,7 +10,7 @@ import type {
   MatrixSpec,
   ValueSource,
 } from "../representations/representation";
-import { type Bias, biasValue } from "./biases";
+import { type Bias, buildBiasValue } from "./biases";
 import type { ForwardOptions, Weights } from "./family";
 
 /** A matrix with its representation. */
@@ -30,14 +30,14 @@ export interface MatrixSlot {
 }
 
 /** The runtime of inference: the engine, or one that reads a file with these operators. */
-export type RunBy = "engine" | FileOperators;
+export type InferenceTarget = "engine" | FileOperators;
 
 /** The engine uses an inference format only for projections: it reads embeddings by row, and a head may be tied to one. */
-export function inferenceOf(
+export function getInference(
   { matrix, representation, options }: StoredMatrix,
-  by: RunBy,
+  target: InferenceTarget,
 ): Inference | undefined {
-  if (by !== "engine") return representation.inFile?.(matrix, options, by);
+  if (target !== "engine") return representation.inFile?.(matrix, options, target);
   return matrix.kind === "projection" ? representation.inference?.(matrix, options) : undefined;
 }
 
@@ -67,11 +67,11 @@ export function bindWeights(
   function apply({ matrix: { parts }, bias, stored, split }: MatrixSlot, x: Value): Value[] {
     return stored.map((each, i) => {
       const { matrix, representation, options } = each;
-      const better = inference === undefined ? undefined : inferenceOf(each, inference);
+      const better = inference === undefined ? undefined : getInference(each, inference);
       const product = better?.apply(x, tensor) ?? representation.apply(x, tensor, matrix, options);
-      const whole = bias === undefined ? undefined : biasValue(bias, tensor);
-      const own = whole !== undefined && split ? columns(whole, parts![i]!.from, parts![i]!.to) : whole;
-      const y = own === undefined ? product : addBias(product, own);
+      const whole = bias === undefined ? undefined : buildBiasValue(bias, tensor);
+      const partValue = whole !== undefined && split ? columns(whole, parts![i]!.from, parts![i]!.to) : whole;
+      const y = partValue === undefined ? product : addBias(product, partValue);
       onMatrix?.(matrix.role, x, y);
       return y;
     });
@@ -80,7 +80,7 @@ export function bindWeights(
   function table(role: string): Value {
     const [stored] = find(role).stored as readonly [StoredMatrix];
     const { matrix, representation, options } = stored;
-    const better = inference === undefined ? undefined : inferenceOf(stored, inference);
+    const better = inference === undefined ? undefined : getInference(stored, inference);
     if (better?.dense !== undefined) return better.dense(tensor);
     if (representation.dense === undefined)
       throw new Error(

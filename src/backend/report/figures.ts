@@ -12,37 +12,37 @@ import { createMatrixPicture } from "../../pictures/matrixPicture";
 import { createShrinkPicture } from "../../pictures/shrinkPicture";
 import { findGoal } from "../../schema/goal";
 import {
-  barLines,
-  barsOf,
+  formatBars,
+  createBars,
   type Measure,
   measureTitles,
-  paretoFront,
+  findParetoFront,
   type ShrinkRun,
-  shrinkingOf,
-  shrinkLines,
-  spokesmen,
+  collectShrinkData,
+  formatShrinkData,
+  selectRepresentatives,
 } from "../../statistics/shrinkSeries";
 import { createSurfacePicture } from "../../pictures/surfacePicture";
 import { paperTheme as theme } from "../../pictures/theme";
 import { openModel } from "../imports/openModel";
-import { checkpointOf } from "../imports/runFolder";
+import { findCheckpoint } from "../imports/runFolder";
 import { readMetrics } from "../runs/metrics/metricsReader";
 import type { Sibling } from "../runs/planning/siblings";
-import { correlationOf } from "../analysis/correlation";
-import { heatMapOf } from "../analysis/heatMap";
-import { rolesOf, valuesOf } from "../analysis/roleValues";
-import { referencesOf } from "../service/runs/runSummary";
-import { generatedTexts } from "./generatedTexts";
+import { computeCorrelation } from "../analysis/correlation";
+import { computeHeatMap } from "../analysis/heatMap";
+import { listRoles, getRoleValues } from "../analysis/roleValues";
+import { findReferences } from "../service/runs/runSummary";
+import { readGeneratedTexts } from "./generatedTexts";
 import type { Figure } from "./html";
 
 const width = 520;
 const small = 420;
 /** Rows and columns of a drawn matrix. */
 const cells = 40;
-const mostRoles = 6;
-const mostCurves = 8;
+const maxRoles = 6;
+const maxCurves = 8;
 
-export function shrinkRuns(siblings: readonly Sibling[]): ShrinkRun[] {
+export function toShrinkRuns(siblings: readonly Sibling[]): ShrinkRun[] {
   return siblings.map(({ folder, record: { plan, summary, counts } }) => ({
     folder,
     name: plan.name,
@@ -52,27 +52,27 @@ export function shrinkRuns(siblings: readonly Sibling[]): ShrinkRun[] {
     state: "done",
     metrics: summary,
     ...(counts === undefined ? {} : { counts }),
-    ...referencesOf(plan),
+    ...findReferences(plan),
   }));
 }
 
 /** Each measured quantity against the rate and against the size, where such lines exist. */
-export function shrinkFigures(runs: readonly ShrinkRun[], paper: Pick<Paper, "metrics">): Figure[] {
+export function createShrinkFigures(runs: readonly ShrinkRun[], paper: Pick<Paper, "metrics">): Figure[] {
   const metrics = [...paper.metrics, "eval/loss"].filter((name) => !name.startsWith("repetition/"));
-  const along: readonly Measure[] = ["rate", "total", "bits", "bytes", "packed", "memory", "time"];
-  return along.flatMap((measure) =>
+  const measures: readonly Measure[] = ["rate", "total", "bits", "bytes", "packed", "memory", "time"];
+  return measures.flatMap((measure) =>
     metrics.flatMap((metric): Figure[] => {
-      const shrinking = shrinkingOf(runs, measure, metric);
+      const shrinking = collectShrinkData(runs, measure, metric);
       const points = shrinking.series.flatMap((each) => each.points);
       if (shrinking.series.length === 0 || new Set(points.map(({ x }) => x)).size < 2) return [];
-      const front = measure === "rate" ? [] : paretoFront(shrinking, findGoal(metric));
+      const front = measure === "rate" ? [] : findParetoFront(shrinking, findGoal(metric));
       const picture = createShrinkPicture({ shrinking, measure, metric, front, theme, width });
       const title = `${metric} along ${measureTitles[measure].toLowerCase()}`;
       return [
         {
-          name: `${fileName(metric)}-${measure}`,
+          name: `${toFileName(metric)}-${measure}`,
           picture: { ...picture, title },
-          lines: shrinkLines(shrinking, measure, metric),
+          lines: formatShrinkData(shrinking, measure, metric),
         },
       ];
     }),
@@ -80,8 +80,8 @@ export function shrinkFigures(runs: readonly ShrinkRun[], paper: Pick<Paper, "me
 }
 
 /** The shares of repeated and meaningless tokens in generated texts. */
-export function tokenRateFigures(runs: readonly ShrinkRun[]): Figure[] {
-  const bars = barsOf(runs, "repetition/");
+export function createTokenRateFigures(runs: readonly ShrinkRun[]): Figure[] {
+  const bars = createBars(runs, "repetition/");
   if (bars.groups.length === 0) return [];
   const picture = createBarsPicture({
     title: "Shares of repeated and meaningless tokens",
@@ -89,13 +89,13 @@ export function tokenRateFigures(runs: readonly ShrinkRun[]): Figure[] {
     theme,
     width: Math.max(width, 90 * bars.groups.length),
   });
-  return [{ name: "token-rates", picture, lines: barLines(bars) }];
+  return [{ name: "token-rates", picture, lines: formatBars(bars) }];
 }
 
 /** Training losses of one run of each line. */
-export async function curveFigures(runs: readonly ShrinkRun[]): Promise<Figure[]> {
+export async function createCurveFigures(runs: readonly ShrinkRun[]): Promise<Figure[]> {
   const curves: NamedCurve[] = [];
-  for (const { name, run } of spokesmen(runs).slice(0, mostCurves)) {
+  for (const { name, run } of selectRepresentatives(runs).slice(0, maxCurves)) {
     const { lines } = await readMetrics(join(run, "metrics.jsonl"));
     const points = lines.flatMap(({ step, "train/loss": loss }) =>
       loss === undefined || !Number.isFinite(loss) ? [] : [{ x: step, y: loss }],
@@ -113,9 +113,9 @@ export async function curveFigures(runs: readonly ShrinkRun[]): Promise<Figure[]
   return [{ name: "training-loss", picture, lines: createCurveRows(curves) }];
 }
 
-export function writtenTexts(runs: readonly ShrinkRun[]): NamedSamples[] {
-  return spokesmen(runs).flatMap(({ name, run }) => {
-    const samples = generatedTexts(run);
+export function collectGeneratedTexts(runs: readonly ShrinkRun[]): NamedSamples[] {
+  return selectRepresentatives(runs).flatMap(({ name, run }) => {
+    const samples = readGeneratedTexts(run);
     return samples.length === 0 ? [] : [{ name, samples }];
   });
 }
@@ -124,7 +124,7 @@ export function writtenTexts(runs: readonly ShrinkRun[]): NamedSamples[] {
  * Matrices of the first layer and embeddings before and after, for the runs that store them differently from the
  * baseline: each as a surface, and the first two also as correlations of their inputs.
  */
-export async function weightFigures(
+export async function createWeightFigures(
   runs: readonly ShrinkRun[],
   baseline: string | undefined,
   signal: AbortSignal,
@@ -132,30 +132,30 @@ export async function weightFigures(
   const figures: Figure[] = [];
   const seen = new Set<string>();
   // The most informative model comes first: the one with the largest rate.
-  for (const { name, run } of spokesmen([...runs].reverse())) {
-    const dense = baselineOf(runs, run, baseline);
-    if (dense === undefined || dense.folder === run || seen.size >= mostRoles) continue;
-    using before = openModel(checkpointOf(dense.folder, "last"));
+  for (const { name, run } of selectRepresentatives([...runs].reverse())) {
+    const dense = findBaseline(runs, run, baseline);
+    if (dense === undefined || dense.folder === run || seen.size >= maxRoles) continue;
+    using before = openModel(findCheckpoint(dense.folder, "last"));
     const representations = new Map(
-      rolesOf(before.shape).map(({ role, representation }) => [role, representation]),
+      listRoles(before.shape).map(({ role, representation }) => [role, representation]),
     );
-    using after = openModel(checkpointOf(run, "last"));
-    for (const { role, purpose, layer, representation, shape } of rolesOf(after.shape)) {
+    using after = openModel(findCheckpoint(run, "last"));
+    for (const { role, purpose, layer, representation, shape } of listRoles(after.shape)) {
       const was = representations.get(role);
       const isShown = purpose === "token embedding" || (layer === 0 && purpose !== "packed");
       if (was === undefined || representation === was || shape.length < 2 || !isShown) continue;
-      if (seen.has(role) || seen.size >= mostRoles) continue;
+      if (seen.has(role) || seen.size >= maxRoles) continue;
       seen.add(role);
-      const values = [valuesOf(before, role), valuesOf(after, role)];
+      const values = [getRoleValues(before, role), getRoleValues(after, role)];
       const maps = await Promise.all(
-        values.map((each) => heatMapOf(each, { rows: cells, columns: cells }, signal)),
+        values.map((each) => computeHeatMap(each, { rows: cells, columns: cells }, signal)),
       );
       const titles = [`${role}, dense`, `${role}, ${name}`];
-      figures.push(...maps.map((map, i) => landscape(titles[i]!, map, computeLimit(maps))));
+      figures.push(...maps.map((map, i) => createLandscape(titles[i]!, map, computeLimit(maps))));
       if (seen.size > 2) continue;
       for (const [i, each] of values.entries()) {
-        const map = await correlationOf(each, "rows", cells, signal);
-        figures.push(correlations(titles[i]!, map));
+        const map = await computeCorrelation(each, "rows", cells, signal);
+        figures.push(createCorrelationFigure(titles[i]!, map));
       }
     }
   }
@@ -163,7 +163,7 @@ export async function weightFigures(
 }
 
 /** The baseline's run with the same seed and data: equal in every sweep value that both have. */
-function baselineOf(
+function findBaseline(
   runs: readonly ShrinkRun[],
   folder: string,
   baseline: string | undefined,
@@ -176,19 +176,19 @@ function baselineOf(
   );
 }
 
-function landscape(title: string, map: Matrix, limit: number): Figure {
+function createLandscape(title: string, map: Matrix, limit: number): Figure {
   const matrix = downsampleMatrix(map, cells, cells);
   const picture = createSurfacePicture({ title, matrix, limit, theme, width: small, turn: 30, tilt: 35 });
-  return { name: `surface-${fileName(title)}`, picture, lines: createMatrixRows(matrix) };
+  return { name: `surface-${toFileName(title)}`, picture, lines: createMatrixRows(matrix) };
 }
 
-function correlations(title: string, matrix: Matrix): Figure {
-  const shown = `Correlation of inputs: ${title}`;
+function createCorrelationFigure(title: string, matrix: Matrix): Figure {
+  const caption = `Correlation of inputs: ${title}`;
   const axes = ["inputs", "inputs"] as const;
-  const picture = createMatrixPicture({ title: shown, matrix, limit: 1, theme, width: small, axes });
-  return { name: `correlation-${fileName(title)}`, picture, lines: createMatrixRows(matrix) };
+  const picture = createMatrixPicture({ title: caption, matrix, limit: 1, theme, width: small, axes });
+  return { name: `correlation-${toFileName(title)}`, picture, lines: createMatrixRows(matrix) };
 }
 
-function fileName(text: string): string {
+function toFileName(text: string): string {
   return text.replace(/[^\w.]+/g, "-").replace(/-+$/, "");
 }

@@ -32,7 +32,7 @@ const style = `
   @media print { body { margin: 0; max-width: none; } svg, tr { break-inside: avoid; } }
 `;
 
-export function htmlPage(title: string, parts: readonly Part[]): string {
+export function renderHtmlPage(title: string, parts: readonly Part[]): string {
   return [
     "<!doctype html>",
     '<html lang="en">',
@@ -41,73 +41,73 @@ export function htmlPage(title: string, parts: readonly Part[]): string {
     // Even text that was interpreted as markup could do nothing here.
     `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">`,
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>${text(title)}</title>`,
+    `<title>${escapeText(title)}</title>`,
     `<style>${style}</style>`,
     "</head>",
     "<body>",
-    ...parts.map((part, i) => partHtml(part, `part-${i}`)),
+    ...parts.map((part, i) => renderPart(part, `part-${i}`)),
     "</body>",
     "</html>",
     "",
   ].join("\n");
 }
 
-function partHtml(part: Part, id: string): string {
+function renderPart(part: Part, id: string): string {
   switch (part.kind) {
     case "heading":
-      return `<h${part.level}>${text(part.text)}</h${part.level}>`;
+      return `<h${part.level}>${escapeText(part.text)}</h${part.level}>`;
     case "blocks":
-      return part.blocks.map(blockHtml).join("\n");
+      return part.blocks.map(renderBlock).join("\n");
     case "figures":
       return `<div class="figures">${part.figures.map(({ picture }, i) => renderSvg(picture, `${id}-${i}`)).join("\n")}</div>`;
     case "texts":
-      return textsHtml(part.texts);
+      return renderTexts(part.texts);
   }
 }
 
-function blockHtml(block: Block): string {
+function renderBlock(block: Block): string {
   switch (block.kind) {
     case "table":
-      return tableHtml(block.title, block.columns, block.rows);
+      return renderTable(block.title, block.columns, block.rows);
     case "text":
-      return `<p>${text(block.text)}</p>`;
+      return `<p>${escapeText(block.text)}</p>`;
     case "samples":
-      return textsHtml([{ name: block.title ?? "Text", samples: block.samples }]);
+      return renderTexts([{ name: block.title ?? "Text", samples: block.samples }]);
     case "file":
-      return `<p>${text(block.label)}: <code>${text(block.path)}</code></p>`;
+      return `<p>${escapeText(block.label)}: <code>${escapeText(block.path)}</code></p>`;
   }
 }
 
-function tableHtml(
+function renderTable(
   title: string | undefined,
   columns: readonly string[],
   rows: readonly (readonly CellValue[])[],
 ): string {
   const cell = (value: CellValue) => {
     const content = String(value ?? "–");
-    return `<td${/^[−+\-\d]/.test(content) ? ' class="number"' : ""}>${text(content)}</td>`;
+    return `<td${/^[−+\-\d]/.test(content) ? ' class="number"' : ""}>${escapeText(content)}</td>`;
   };
   return [
     '<div class="wide"><table>',
-    title === undefined ? "" : `<caption>${text(title)}</caption>`,
-    `<thead><tr>${columns.map((name) => `<th scope="col">${text(name)}</th>`).join("")}</tr></thead>`,
+    title === undefined ? "" : `<caption>${escapeText(title)}</caption>`,
+    `<thead><tr>${columns.map((name) => `<th scope="col">${escapeText(name)}</th>`).join("")}</tr></thead>`,
     `<tbody>${rows.map((row) => `<tr>${row.map(cell).join("")}</tr>`).join("\n")}</tbody>`,
     "</table></div>",
   ].join("\n");
 }
 
-function textsHtml(all: readonly NamedSamples[]): string {
+function renderTexts(all: readonly NamedSamples[]): string {
   const rows = alignSamples(all).map(
     ({ prompt, texts }) =>
-      `<tr><th scope="row">${text(prompt)}</th>${texts.map((each) => `<td>${text(each ?? "–")}</td>`).join("")}</tr>`,
+      `<tr><th scope="row">${escapeText(prompt)}</th>${texts.map((each) => `<td>${escapeText(each ?? "–")}</td>`).join("")}</tr>`,
   );
   const names = ["Prompt", ...all.map(({ name }) => name)];
   return `<div class="wide texts"><table><thead><tr>${names
-    .map((name) => `<th scope="col">${text(name)}</th>`)
+    .map((name) => `<th scope="col">${escapeText(name)}</th>`)
     .join("")}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
 }
 
-function text(raw: string): string {
+function escapeText(raw: string): string {
   return raw
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")

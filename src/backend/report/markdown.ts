@@ -18,16 +18,16 @@ export function writeMarkdown(path: string, figures: string, parts: readonly Par
         return formatMarkdown(part.blocks);
       case "figures":
         return part.figures
-          .map((figure) => figureLines(figure, figures, usedNames, dirname(path)))
+          .map((figure) => renderFigure(figure, figures, usedNames, dirname(path)))
           .join("\n\n");
       case "texts":
-        return formatMarkdown([textTable(part)]);
+        return formatMarkdown([createTextTable(part)]);
     }
   });
   writeAtomic(path, `${lines.join("\n\n")}\n`);
 }
 
-function figureLines(
+function renderFigure(
   { name, picture, lines }: Figure,
   folder: string,
   usedNames: Set<string>,
@@ -43,7 +43,7 @@ function figureLines(
   return `![${escapeInline(picture.title)}](<${linkFolder}/${uniqueName}.svg>)\n\n[numbers](<${linkFolder}/${uniqueName}.csv>)`;
 }
 
-function textTable({ texts }: Extract<Part, { kind: "texts" }>): Block {
+function createTextTable({ texts }: Extract<Part, { kind: "texts" }>): Block {
   return {
     kind: "table",
     columns: ["prompt", ...texts.map(({ name }) => name)],

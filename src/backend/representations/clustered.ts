@@ -12,7 +12,7 @@ import {
   type MatrixSpec,
   scalarBits,
   type ValueSource,
-  weightSpec,
+  createWeightSpec,
 } from "./representation";
 
 export interface ClusteredOptions {
@@ -26,10 +26,10 @@ export const centroidsName = (matrix: MatrixSpec): string => `${matrix.name}.wei
 export const firstCode = -128;
 
 /** Bits of a cluster index. */
-export const clusterBits = (clusters: number): number => Math.max(1, Math.ceil(Math.log2(clusters)));
+export const countClusterBits = (clusters: number): number => Math.max(1, Math.ceil(Math.log2(clusters)));
 
 /** [inputs, outputs] */
-function denseValue(values: ValueSource, matrix: MatrixSpec): Value {
+function buildDenseValue(values: ValueSource, matrix: MatrixSpec): Value {
   const codes = cast(values(clustersName(matrix)), { to: "int32" });
   return gather(values(centroidsName(matrix)), sub(codes, constant(Int32Array.of(firstCode), [])));
 }
@@ -44,18 +44,18 @@ export default defineRepresentation<ClusteredOptions>({
   }),
   parameters: (matrix, { clusters }) => [
     {
-      ...weightSpec(matrix, "weight_clusters", [matrix.inputs, matrix.outputs], { kind: "zeros" }),
+      ...createWeightSpec(matrix, "weight_clusters", [matrix.inputs, matrix.outputs], { kind: "zeros" }),
       dtype: "int8",
-      packing: { integers: { bits: clusterBits(clusters), lowest: firstCode } },
+      packing: { integers: { bits: countClusterBits(clusters), lowest: firstCode } },
       trainable: false,
       decay: false,
     },
     // Frozen, because a graph has no cheap form of a centroid's gradient, which is a sum over all its weights.
-    { ...weightSpec(matrix, "weight_centroids", [clusters]), trainable: false, decay: false },
+    { ...createWeightSpec(matrix, "weight_centroids", [clusters]), trainable: false, decay: false },
   ],
-  apply: (x, values, matrix) => matmul(x, denseValue(values, matrix)),
+  apply: (x, values, matrix) => matmul(x, buildDenseValue(values, matrix)),
   dense: (values, matrix) => {
-    const weight = denseValue(values, matrix);
+    const weight = buildDenseValue(values, matrix);
     return matrix.layout === "in_out" ? weight : transpose(weight, { perm: [1, 0] });
   },
   materialize: (tensors, matrix) => {
@@ -69,7 +69,7 @@ export default defineRepresentation<ClusteredOptions>({
       trainable: 0,
       stored,
       nonZero: stored,
-      bits: inputs * outputs * clusterBits(clusters) + clusters * scalarBits,
+      bits: inputs * outputs * countClusterBits(clusters) + clusters * scalarBits,
     };
   },
 });

@@ -1,7 +1,7 @@
 /** A dense matrix: one tensor in the layout of its family. */
 import * as z from "zod";
 import { matmul } from "../graph/ops/matmul";
-import { defineRepresentation, type MatrixSpec, type TensorData, weightSpec } from "./representation";
+import { defineRepresentation, type MatrixSpec, type TensorData, createWeightSpec } from "./representation";
 
 export const weightName = (matrix: MatrixSpec): string => `${matrix.name}.weight`;
 
@@ -36,7 +36,7 @@ export default defineRepresentation<Record<string, never>>({
   options: z.strictObject({}),
   parameters: (matrix) => [
     {
-      ...weightSpec(matrix, "weight", denseShape(matrix)),
+      ...createWeightSpec(matrix, "weight", denseShape(matrix)),
       axes: matrix.layout === "in_out" ? matrix.axes : [matrix.axes[1], matrix.axes[0]],
     },
   ],

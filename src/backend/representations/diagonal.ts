@@ -9,7 +9,7 @@ import { select } from "../graph/ops/indexing";
 import { matmul } from "../graph/ops/matmul";
 import { concat, pad, reshape, slice } from "../graph/ops/movement";
 import { requireFloats } from "./dense";
-import { defineRepresentation, type MatrixSpec, weightSpec } from "./representation";
+import { defineRepresentation, type MatrixSpec, createWeightSpec } from "./representation";
 
 export interface DiagonalOptions {
   /** Entries kept strictly below the diagonal of W [inputs, outputs], nearest to it first. */
@@ -29,7 +29,7 @@ export interface Entry {
 export const triangleSize = (width: number): number => (width * (width - 1)) / 2;
 
 /** Generates the first `count` entries of a triangle, diagonal by diagonal outward and each from its top. */
-export function* nearestEntries(width: number, side: "lower" | "upper", count: number): Generator<Entry> {
+export function* listNearestEntries(width: number, side: "lower" | "upper", count: number): Generator<Entry> {
   let left = count;
   for (let offset = 1; offset < width && left > 0; offset++)
     for (let i = 0; i < width - offset && left > 0; i++, left--)
@@ -37,15 +37,15 @@ export function* nearestEntries(width: number, side: "lower" | "upper", count: n
 }
 
 /** The entries in the storage order of the band. */
-export function bandEntries(width: number, { lower, upper }: DiagonalOptions): Entry[] {
-  return [...nearestEntries(width, "lower", lower), ...nearestEntries(width, "upper", upper)];
+export function listBandEntries(width: number, { lower, upper }: DiagonalOptions): Entry[] {
+  return [...listNearestEntries(width, "lower", lower), ...listNearestEntries(width, "upper", upper)];
 }
 
 /** Above this many diagonals, one dense product is faster than one pass over x per diagonal. */
-const mostDiagonals = 16;
+const maxDiagonals = 16;
 
 /** The terms of y_j = Σ_o x_{j+o}·v_o over the kept diagonals o, each an elementwise product of shifted activations. */
-function shiftTerms(x: Value, band: Value, width: number, options: DiagonalOptions): Value[] {
+function buildShiftTerms(x: Value, band: Value, width: number, options: DiagonalOptions): Value[] {
   const terms: Value[] = [];
   let at = 0;
   for (const side of ["lower", "upper"] as const) {
@@ -68,7 +68,7 @@ function shiftTerms(x: Value, band: Value, width: number, options: DiagonalOptio
 function buildMatrix(diagonal: Value, band: Value, width: number, options: DiagonalOptions): Value {
   const rows = new Array<number>(width * width).fill(-1);
   for (let i = 0; i < width; i++) rows[i * width + i] = i;
-  bandEntries(width, options).forEach(({ row, column }, i) => (rows[row * width + column] = width + i));
+  listBandEntries(width, options).forEach(({ row, column }, i) => (rows[row * width + column] = width + i));
   return reshape(select(concat(diagonal, band, { axis: 0 }), { rows }), { shape: [width, width] });
 }
 
@@ -96,17 +96,17 @@ export default defineRepresentation<DiagonalOptions>({
   },
   // The order of removal is fixed, so positions are not stored.
   parameters: (matrix, { lower, upper }) => [
-    weightSpec(matrix, "diagonal", [matrix.inputs]),
-    ...(lower + upper === 0 ? [] : [weightSpec(matrix, "band", [lower + upper])]),
+    createWeightSpec(matrix, "diagonal", [matrix.inputs]),
+    ...(lower + upper === 0 ? [] : [createWeightSpec(matrix, "band", [lower + upper])]),
   ],
   apply: (x, values, matrix, options) => {
     const width = matrix.inputs;
     const diagonal = values(diagonalName(matrix));
-    const own = mul(x, diagonal);
-    if (options.lower + options.upper === 0) return own;
+    const diagonalTerm = mul(x, diagonal);
+    if (options.lower + options.upper === 0) return diagonalTerm;
     const band = values(bandName(matrix));
-    if (countDiagonals(width, options.lower) + countDiagonals(width, options.upper) <= mostDiagonals)
-      return shiftTerms(x, band, width, options).reduce((sum, term) => add(sum, term), own);
+    if (countDiagonals(width, options.lower) + countDiagonals(width, options.upper) <= maxDiagonals)
+      return buildShiftTerms(x, band, width, options).reduce((sum, term) => add(sum, term), diagonalTerm);
     return matmul(x, buildMatrix(diagonal, band, width, options));
   },
   materialize: (tensors, matrix, options) => {
@@ -116,7 +116,7 @@ export default defineRepresentation<DiagonalOptions>({
     diagonal.forEach((each, i) => (out[i * width + i] = each));
     if (options.lower + options.upper === 0) return out;
     const band = requireFloats(bandName(matrix), tensors(bandName(matrix)));
-    bandEntries(width, options).forEach(({ row, column }, i) => (out[row * width + column] = band[i]!));
+    listBandEntries(width, options).forEach(({ row, column }, i) => (out[row * width + column] = band[i]!));
     return out;
   },
 });

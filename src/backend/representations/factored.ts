@@ -4,7 +4,7 @@ import type { Value } from "../graph/op";
 import { matmul } from "../graph/ops/matmul";
 import { transpose } from "../graph/ops/movement";
 import { requireFloats } from "./dense";
-import { defineRepresentation, type MatrixSpec, type ValueSource, weightSpec } from "./representation";
+import { defineRepresentation, type MatrixSpec, type ValueSource, createWeightSpec } from "./representation";
 
 export interface FactoredOptions {
   readonly rank: number;
@@ -32,8 +32,8 @@ export default defineRepresentation<FactoredOptions>({
       ? `rank ${rank} is higher than the full rank of the matrix, ${Math.min(inputs, outputs)}`
       : undefined,
   parameters: (matrix, { rank }) => [
-    weightSpec(matrix, "weight_in", [matrix.inputs, rank]),
-    weightSpec(matrix, "weight_out", [rank, matrix.outputs]),
+    createWeightSpec(matrix, "weight_in", [matrix.inputs, rank]),
+    createWeightSpec(matrix, "weight_out", [rank, matrix.outputs]),
   ],
   apply: (x, values, matrix) => {
     const [a, b] = factorNames(matrix);

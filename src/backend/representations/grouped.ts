@@ -3,9 +3,9 @@
  * block-diagonal products, one on the channels in order, one on a fixed interleaving of the same channels.
  */
 import * as z from "zod";
-import { groupedProduct } from "./groupedProduct";
+import { multiplyGrouped } from "./groupedProduct";
 import dense, { requireFloats } from "./dense";
-import { defineRepresentation, type Init, type MatrixSpec, weightSpec } from "./representation";
+import { defineRepresentation, type Init, type MatrixSpec, createWeightSpec } from "./representation";
 
 export const groupedInits = ["paper", "fan_in"] as const;
 
@@ -16,22 +16,22 @@ export interface GroupedOptions {
 }
 
 /** The largest number of groups up to inputs / minimum that divides both inputs and outputs. Outputs per group have no minimum. */
-export function groupCount(inputs: number, outputs: number, minChannelsPerGroup: number): number {
+export function findGroupCount(inputs: number, outputs: number, minChannelsPerGroup: number): number {
   let groups = Math.max(1, Math.min(inputs, outputs, Math.floor(inputs / minChannelsPerGroup)));
   while (inputs % groups !== 0 || outputs % groups !== 0) groups--;
   return groups;
 }
 
 /** The source of each interleaved channel: group a contains the channels equal to a modulo the number of groups. */
-export function interleaving(channels: number, groups: number): Int32Array {
+export function computeInterleaving(channels: number, groups: number): Int32Array {
   const width = channels / groups;
   return Int32Array.from({ length: channels }, (_, i) => (i % width) * groups + Math.floor(i / width));
 }
 
 /** Number of input-output pairs that both products connect, so that two stored scalars represent one weight. */
-export function overlap(inputs: number, outputs: number, groups: number): number {
+export function countOverlap(inputs: number, outputs: number, groups: number): number {
   const width = inputs / groups;
-  const from = interleaving(inputs, groups);
+  const from = computeInterleaving(inputs, groups);
   let shared = 0;
   for (let i = 0; i < inputs; i++) if (Math.floor(from[i]! / width) === Math.floor(i / width)) shared++;
   return groups === 1 ? 0 : (shared * outputs) / groups;
@@ -45,8 +45,8 @@ function toSingleGroup(matrix: MatrixSpec): MatrixSpec {
   return { ...matrix, name: `${matrix.name}.${first}.group_layers.0`, layout: "out_in" };
 }
 
-function sizes(matrix: MatrixSpec, options: GroupedOptions) {
-  const groups = groupCount(matrix.inputs, matrix.outputs, options.min_channels_per_group);
+function computeSizes(matrix: MatrixSpec, options: GroupedOptions) {
+  const groups = findGroupCount(matrix.inputs, matrix.outputs, options.min_channels_per_group);
   return { groups, n: matrix.inputs / groups, o: matrix.outputs / groups };
 }
 
@@ -66,25 +66,25 @@ export default defineRepresentation<GroupedOptions>({
 
   // The interleaving is determined by the number of channels and groups, so no index is stored.
   parameters: (matrix, options) => {
-    const { groups, n, o } = sizes(matrix, options);
+    const { groups, n, o } = computeSizes(matrix, options);
     if (groups === 1) return dense.parameters(toSingleGroup(matrix), {});
     const bound = 1 / Math.sqrt(options.init === "paper" ? n * o : n);
     const init: Init = { kind: "uniform", bound };
-    return [first, second].map((block) => weightSpec(matrix, `${block}.weight`, [groups, n, o], init));
+    return [first, second].map((block) => createWeightSpec(matrix, `${block}.weight`, [groups, n, o], init));
   },
 
   apply: (x, values, matrix, options) => {
-    const { groups, n, o } = sizes(matrix, options);
+    const { groups, n, o } = computeSizes(matrix, options);
     if (groups === 1) return dense.apply(x, values, toSingleGroup(matrix), {});
     const weight = (block: string) => values(`${matrix.name}.${block}.weight`);
-    return groupedProduct(x, weight(first), weight(second), { rows: x.type.shape[0]!, groups, n, o });
+    return multiplyGrouped(x, weight(first), weight(second), { rows: x.type.shape[0]!, groups, n, o });
   },
 
   materialize: (tensors, matrix, options) => {
-    const { groups, n, o } = sizes(matrix, options);
+    const { groups, n, o } = computeSizes(matrix, options);
     if (groups === 1) return dense.materialize(tensors, toSingleGroup(matrix), {});
     const out = new Float32Array(matrix.inputs * matrix.outputs);
-    const from = interleaving(matrix.inputs, groups);
+    const from = computeInterleaving(matrix.inputs, groups);
     for (const block of [first, second]) {
       const name = `${matrix.name}.${block}.weight`;
       const weight = requireFloats(name, tensors(name));

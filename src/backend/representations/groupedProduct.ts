@@ -30,11 +30,11 @@ function flatten(y: Value, { rows, groups, o }: BlockSizes): Value {
 }
 
 /** One product per branch, batched over the groups. */
-export const batched: Layout = (x, a, b, sizes) =>
+export const multiplyBatched: Layout = (x, a, b, sizes) =>
   flatten(add(matmul(groupInOrder(x, sizes), a), matmul(groupInterleaved(x, sizes), b)), sizes);
 
 /** Both branches and their sum in one batched product, with concatenated inputs and weights. */
-export const stacked: Layout = (x, a, b, sizes) => {
+export const multiplyStacked: Layout = (x, a, b, sizes) => {
   const inputs = concat(groupInOrder(x, sizes), groupInterleaved(x, sizes), { axis: 2 }); // [g, rows, 2n]
   return flatten(matmul(inputs, concat(a, b, { axis: 1 })), sizes);
 };
@@ -44,7 +44,7 @@ export const stacked: Layout = (x, a, b, sizes) => {
  * saves the pass that adds the branches, which pays off if activations are larger than the weights that it copies. It has
  * not been measured separately on GPUs.
  */
-export const groupedProduct: Layout = (x, a, b, sizes) =>
-  (sizes.rows >= manyRows && sizes.n >= wideGroup ? stacked : batched)(x, a, b, sizes);
+export const multiplyGrouped: Layout = (x, a, b, sizes) =>
+  (sizes.rows >= manyRows && sizes.n >= wideGroup ? multiplyStacked : multiplyBatched)(x, a, b, sizes);
 const manyRows = 1024;
 const wideGroup = 128;

@@ -7,12 +7,12 @@ import { requireFloats, denseShape, toInOut, weightName } from "./dense";
 import {
   defineRepresentation,
   type MatrixSpec,
-  nonZeros,
+  countNonZeros,
   type ParameterSpec,
   scalarBits,
   type TensorSource,
   type ValueSource,
-  weightSpec,
+  createWeightSpec,
 } from "./representation";
 
 export interface MaskedOptions {
@@ -25,7 +25,7 @@ export const maskName = (matrix: MatrixSpec): string => `${matrix.name}.weight_m
 /** The mask of a tensor of this shape; 1 for kept scalars. */
 export function maskSpec(matrix: MatrixSpec, shape: Shape): ParameterSpec {
   return {
-    ...weightSpec(matrix, "weight_mask", shape, { kind: "ones" }),
+    ...createWeightSpec(matrix, "weight_mask", shape, { kind: "ones" }),
     dtype: "bool",
     packing: { integers: { bits: 1, lowest: 0 } },
     trainable: false,
@@ -59,7 +59,7 @@ export default defineRepresentation<MaskedOptions>({
   parameters: (matrix) => {
     const shape = denseShape(matrix);
     return [
-      { ...weightSpec(matrix, "weight", shape), packing: { keptBy: maskName(matrix) } },
+      { ...createWeightSpec(matrix, "weight", shape), packing: { keptBy: maskName(matrix) } },
       maskSpec(matrix, shape),
     ];
   },
@@ -70,11 +70,11 @@ export default defineRepresentation<MaskedOptions>({
   // A bitmap with one bit per scalar, followed by the kept values.
   count: (matrix, { kept }, tensors) => {
     const all = matrix.inputs * matrix.outputs;
-    const stored = tensors === undefined ? (kept ?? all) : nonZeros(tensors(maskName(matrix)));
+    const stored = tensors === undefined ? (kept ?? all) : countNonZeros(tensors(maskName(matrix)));
     return {
       trainable: stored,
       stored,
-      nonZero: tensors === undefined ? stored : nonZeros(readMasked(tensors, matrix)),
+      nonZero: tensors === undefined ? stored : countNonZeros(readMasked(tensors, matrix)),
       bits: all + stored * scalarBits,
     };
   },

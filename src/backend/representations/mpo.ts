@@ -12,7 +12,7 @@ import {
   type Init,
   type MatrixSpec,
   type ValueSource,
-  weightSpec,
+  createWeightSpec,
 } from "./representation";
 
 export interface MpoOptions {
@@ -32,7 +32,7 @@ export interface Core {
   readonly scalars: number;
 }
 
-export function coresOf({ name }: Pick<MatrixSpec, "name">, { sites, bonds }: MpoOptions): Core[] {
+export function createCores({ name }: Pick<MatrixSpec, "name">, { sites, bonds }: MpoOptions): Core[] {
   return sites.map(([inputs, outputs], k) => {
     const [left, right] = [bonds[k - 1] ?? 1, bonds[k] ?? 1];
     return {
@@ -46,12 +46,12 @@ export function coresOf({ name }: Pick<MatrixSpec, "name">, { sites, bonds }: Mp
   });
 }
 
-export function scalarsOf(options: MpoOptions): number {
-  return coresOf({ name: "" }, options).reduce((total, { scalars }) => total + scalars, 0);
+export function countCoreScalars(options: MpoOptions): number {
+  return createCores({ name: "" }, options).reduce((total, { scalars }) => total + scalars, 0);
 }
 
 /** The largest useful bond dimensions: at most the number of entries on either side. */
-export function widestBonds(sites: MpoOptions["sites"]): number[] {
+export function computeWidestBonds(sites: MpoOptions["sites"]): number[] {
   const entries = sites.map(([inputs, outputs]) => inputs * outputs);
   const product = (sizes: readonly number[]) => sizes.reduce((all, size) => all * size, 1);
   return entries
@@ -60,17 +60,17 @@ export function widestBonds(sites: MpoOptions["sites"]): number[] {
 }
 
 /** The index of each entry [i_1, o_1, …, i_N, o_N] in the matrix [i_1 ⋯ i_N, o_1 ⋯ o_N]. */
-export function placesBySite(sites: MpoOptions["sites"]): Uint32Array {
-  const outputs = sites.reduce((all, [, own]) => all * own, 1);
+export function computeSiteOrder(sites: MpoOptions["sites"]): Uint32Array {
+  const outputs = sites.reduce((all, [, siteOutputs]) => all * siteOutputs, 1);
   let [rowsLeft, columnsLeft] = sites.reduce(([m, n], [i, o]) => [m * i, n * o], [1, 1]);
   let places = Uint32Array.of(0);
   for (const [rows, columns] of sites) {
     [rowsLeft, columnsLeft] = [rowsLeft / rows, columnsLeft / columns];
-    const own = rows * columns;
-    const next = new Uint32Array(places.length * own);
+    const size = rows * columns;
+    const next = new Uint32Array(places.length * size);
     for (let i = 0; i < next.length; i++) {
-      const [row, column] = [Math.floor((i % own) / columns), i % columns];
-      next[i] = places[Math.floor(i / own)]! + row * rowsLeft * outputs + column * columnsLeft;
+      const [row, column] = [Math.floor((i % size) / columns), i % columns];
+      next[i] = places[Math.floor(i / size)]! + row * rowsLeft * outputs + column * columnsLeft;
     }
     places = next;
   }
@@ -78,9 +78,9 @@ export function placesBySite(sites: MpoOptions["sites"]): Uint32Array {
 }
 
 /** Multiply-adds of the chain for one row of inputs. */
-function chainCost(matrix: MatrixSpec, options: MpoOptions): number {
+function computeChainCost(matrix: MatrixSpec, options: MpoOptions): number {
   let [rest, done, cost] = [matrix.inputs, 1, 0];
-  for (const { inputs, outputs, scalars } of coresOf(matrix, options)) {
+  for (const { inputs, outputs, scalars } of createCores(matrix, options)) {
     rest /= inputs;
     cost += rest * done * scalars;
     done *= outputs;
@@ -92,7 +92,7 @@ function chainCost(matrix: MatrixSpec, options: MpoOptions): number {
 function buildMatrix(values: ValueSource, matrix: MatrixSpec, options: MpoOptions): Value {
   const { sites } = options;
   let [chain, entries] = [undefined as Value | undefined, 1];
-  for (const { name, left, inputs, outputs, right } of coresOf(matrix, options)) {
+  for (const { name, left, inputs, outputs, right } of createCores(matrix, options)) {
     const core = reshape(values(name), { shape: [left, inputs * outputs * right] });
     chain = chain === undefined ? core : matmul(reshape(chain, { shape: [entries, left] }), core);
     entries *= inputs * outputs;
@@ -103,7 +103,7 @@ function buildMatrix(values: ValueSource, matrix: MatrixSpec, options: MpoOption
 }
 
 /** Initializes the cores so that their product has the variance of the matrix. */
-function initOf({ init }: MatrixSpec, { sites, bonds }: MpoOptions): Init {
+function createCoreInit({ init }: MatrixSpec, { sites, bonds }: MpoOptions): Init {
   if (init.kind !== "normal") return init;
   const paths = bonds.reduce((all, bond) => all * bond, 1);
   return { kind: "normal", std: (init.std ** 2 / paths) ** (0.5 / sites.length) };
@@ -134,36 +134,36 @@ export default defineRepresentation<MpoOptions>({
       return `its sites multiply to ${rows} × ${columns}, but the matrix is ${inputs} × ${outputs}`;
     if (bonds.length !== sites.length - 1)
       return `${sites.length} sites need ${sites.length - 1} bonds, not ${bonds.length}`;
-    const widest = widestBonds(sites);
+    const widest = computeWidestBonds(sites);
     const wide = bonds.findIndex((bond, k) => bond > widest[k]!);
     return wide === -1
       ? undefined
       : `bond ${wide + 1} is ${bonds[wide]!}, but the largest useful value is ${widest[wide]!}`;
   },
   parameters: (matrix, options) =>
-    coresOf(matrix, options).map(({ name, left, inputs, outputs, right }) =>
-      weightSpec(
+    createCores(matrix, options).map(({ name, left, inputs, outputs, right }) =>
+      createWeightSpec(
         matrix,
         name.slice(matrix.name.length + 1),
         [left, inputs, outputs, right],
-        initOf(matrix, options),
+        createCoreInit(matrix, options),
       ),
     ),
   apply: (x, values, matrix, options) => {
     // With wide bonds, the dense matrix needs fewer operations and less memory than the values between the cores.
-    if (chainCost(matrix, options) > matrix.inputs * matrix.outputs)
+    if (computeChainCost(matrix, options) > matrix.inputs * matrix.outputs)
       return matmul(x, buildMatrix(values, matrix, options));
     const rows = x.type.shape[0]!;
     // Shape before each core: rows, its inputs, (remaining inputs and previous outputs), bond.
-    let [chain, others] = [x, matrix.inputs];
-    for (const { name, left, inputs, outputs, right } of coresOf(matrix, options)) {
-      others /= inputs;
-      const split = reshape(chain, { shape: [rows, inputs, others, left] });
-      const turned = reshape(transpose(split, { perm: [0, 2, 3, 1] }), {
-        shape: [rows * others, left * inputs],
+    let [chain, remaining] = [x, matrix.inputs];
+    for (const { name, left, inputs, outputs, right } of createCores(matrix, options)) {
+      remaining /= inputs;
+      const split = reshape(chain, { shape: [rows, inputs, remaining, left] });
+      const permuted = reshape(transpose(split, { perm: [0, 2, 3, 1] }), {
+        shape: [rows * remaining, left * inputs],
       });
-      chain = matmul(turned, reshape(values(name), { shape: [left * inputs, outputs * right] }));
-      others *= outputs;
+      chain = matmul(permuted, reshape(values(name), { shape: [left * inputs, outputs * right] }));
+      remaining *= outputs;
     }
     return reshape(chain, { shape: [rows, matrix.outputs] });
   },
@@ -174,7 +174,7 @@ export default defineRepresentation<MpoOptions>({
   materialize: (tensors, matrix, options) => {
     // [entries of the sites so far, bond] times [bond, entries of the next site and its bond], as in the graph.
     let [entries, chain] = [1, Float64Array.of(1)];
-    for (const { name, left, right, scalars } of coresOf(matrix, options)) {
+    for (const { name, left, right, scalars } of createCores(matrix, options)) {
       const core = requireFloats(name, tensors(name));
       const width = scalars / left;
       const grown = new Float64Array(entries * width);
@@ -187,7 +187,7 @@ export default defineRepresentation<MpoOptions>({
       [entries, chain] = [(entries * width) / right, grown];
     }
     const out = new Float32Array(matrix.inputs * matrix.outputs);
-    placesBySite(options.sites).forEach((place, i) => (out[place] = chain[i]!));
+    computeSiteOrder(options.sites).forEach((place, i) => (out[place] = chain[i]!));
     return out;
   },
 });

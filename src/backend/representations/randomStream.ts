@@ -3,7 +3,7 @@ import { uniformFloat32 } from "pure-rand/distribution/uniformFloat32";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 
 /** Creates a generator of uniform numbers in [0, 1). */
-export function randomStream(name: string, seed: number): () => number {
+export function createRandomStream(name: string, seed: number): () => number {
   let hash = 0x811c9dc5 ^ seed;
   for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
@@ -15,8 +15,8 @@ export function randomStream(name: string, seed: number): () => number {
 }
 
 /** Shuffles 0 … count − 1 (Fisher-Yates). */
-export function randomOrder(count: number, name: string, seed: number): Int32Array {
-  const next = randomStream(name, seed);
+export function createRandomOrder(count: number, name: string, seed: number): Int32Array {
+  const next = createRandomStream(name, seed);
   const order = Int32Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {
     const j = Math.floor(next() * (i + 1));

@@ -172,11 +172,11 @@ export type AnyRepresentation = Representation<any>;
 
 /** The default `count` is for representations that store only float32 tensors. */
 export function defineRepresentation<O>(
-  given: Omit<Representation<O>, "count"> & Partial<Pick<Representation<O>, "count">>,
+  definition: Omit<Representation<O>, "count"> & Partial<Pick<Representation<O>, "count">>,
 ): Representation<O> {
   return {
-    count: (matrix, options, tensors) => countScalars(given.parameters(matrix, options), tensors),
-    ...given,
+    count: (matrix, options, tensors) => countScalars(definition.parameters(matrix, options), tensors),
+    ...definition,
   };
 }
 
@@ -188,13 +188,13 @@ export function countScalars(specs: readonly ParameterSpec[], tensors?: TensorSo
     trainable: scalars(specs.filter(({ trainable }) => trainable)),
     stored,
     nonZero:
-      tensors === undefined ? stored : specs.reduce((sum, { name }) => sum + nonZeros(tensors(name)), 0),
+      tensors === undefined ? stored : specs.reduce((sum, { name }) => sum + countNonZeros(tensors(name)), 0),
     bits: stored * scalarBits,
   };
 }
 
 /** A trainable float32 tensor of a matrix. */
-export function weightSpec(
+export function createWeightSpec(
   matrix: MatrixSpec,
   suffix: string,
   shape: Shape,
@@ -213,7 +213,7 @@ export function weightSpec(
   };
 }
 
-export function nonZeros(data: TensorData): number {
+export function countNonZeros(data: TensorData): number {
   let count = 0;
   for (const each of data) if (each !== 0) count++;
   return count;

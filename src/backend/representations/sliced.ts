@@ -7,7 +7,7 @@ import { matmul } from "../graph/ops/matmul";
 import { pad, slice } from "../graph/ops/movement";
 import type { Value } from "../graph/op";
 import { requireFloats, weightName } from "./dense";
-import { defineRepresentation, type MatrixSpec, weightSpec } from "./representation";
+import { defineRepresentation, type MatrixSpec, createWeightSpec } from "./representation";
 
 export interface SlicedOptions {
   /** Number of kept inputs and outputs. Default: all. */
@@ -16,7 +16,7 @@ export interface SlicedOptions {
 }
 
 /** Kept [inputs, outputs]. */
-export function slicedSizes(
+export function getSlicedSizes(
   { inputs, outputs }: MatrixSpec,
   options: SlicedOptions,
 ): readonly [inputs: number, outputs: number] {
@@ -24,14 +24,14 @@ export function slicedSizes(
 }
 
 /** The shape in the layout of the matrix. */
-export function slicedShape(matrix: MatrixSpec, options: SlicedOptions): readonly [number, number] {
-  const [inputs, outputs] = slicedSizes(matrix, options);
+export function getSlicedShape(matrix: MatrixSpec, options: SlicedOptions): readonly [number, number] {
+  const [inputs, outputs] = getSlicedSizes(matrix, options);
   return matrix.layout === "in_out" ? [inputs, outputs] : [outputs, inputs];
 }
 
 function padTo(x: Value, axis: number, size: number): Value {
-  const own = x.type.shape[axis]!;
-  return own === size ? x : pad(x, { axis, before: 0, after: size - own });
+  const currentSize = x.type.shape[axis]!;
+  return currentSize === size ? x : pad(x, { axis, before: 0, after: size - currentSize });
 }
 
 export default defineRepresentation<SlicedOptions>({
@@ -45,9 +45,9 @@ export default defineRepresentation<SlicedOptions>({
     (options.inputs ?? 0) > inputs || (options.outputs ?? 0) > outputs
       ? `the matrix has only ${inputs} inputs and ${outputs} outputs`
       : undefined,
-  parameters: (matrix, options) => [weightSpec(matrix, "weight", slicedShape(matrix, options))],
+  parameters: (matrix, options) => [createWeightSpec(matrix, "weight", getSlicedShape(matrix, options))],
   apply: (x, values, matrix, options) => {
-    const [inputs] = slicedSizes(matrix, options);
+    const [inputs] = getSlicedSizes(matrix, options);
     const read = inputs === matrix.inputs ? x : slice(x, { axis: 1, start: 0, end: inputs });
     const y = matmul(read, values(weightName(matrix)), { transposeB: matrix.layout === "out_in" });
     return padTo(y, 1, matrix.outputs);
@@ -58,13 +58,13 @@ export default defineRepresentation<SlicedOptions>({
     return padTo(padTo(values(weightName(matrix)), 0, rows), 1, columns);
   },
   materialize: (tensors, matrix, options) => {
-    const own = requireFloats(weightName(matrix), tensors(weightName(matrix)));
-    const [inputs, outputs] = slicedSizes(matrix, options);
+    const weight = requireFloats(weightName(matrix), tensors(weightName(matrix)));
+    const [inputs, outputs] = getSlicedSizes(matrix, options);
     const out = new Float32Array(matrix.inputs * matrix.outputs);
     for (let input = 0; input < inputs; input++)
       for (let output = 0; output < outputs; output++)
         out[input * matrix.outputs + output] =
-          own[matrix.layout === "in_out" ? input * outputs + output : output * inputs + input]!;
+          weight[matrix.layout === "in_out" ? input * outputs + output : output * inputs + input]!;
     return out;
   },
 });

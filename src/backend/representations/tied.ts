@@ -9,8 +9,14 @@ import { matmul } from "../graph/ops/matmul";
 import { concat, transpose } from "../graph/ops/movement";
 import { expand } from "../graph/ops/reduction";
 import { requireFloats } from "./dense";
-import { randomOrder } from "./randomStream";
-import { defineRepresentation, type MatrixSpec, nonZeros, scalarBits, weightSpec } from "./representation";
+import { createRandomOrder } from "./randomStream";
+import {
+  defineRepresentation,
+  type MatrixSpec,
+  countNonZeros,
+  scalarBits,
+  createWeightSpec,
+} from "./representation";
 
 export const folds = ["rows", "cols"] as const;
 
@@ -28,12 +34,12 @@ export interface TiedOptions {
 export const tiedName = (matrix: MatrixSpec): string => `${matrix.name}.tied_weight`;
 
 /** Returns the tied rows or columns, of which the first is the donor for a random choice, and the free ones. */
-export function tiedSets(
+export function splitTied(
   matrix: MatrixSpec,
   { fold, tied, seed, drawn_as = matrix.role }: TiedOptions,
 ): { readonly tied: readonly number[]; readonly free: readonly number[] } {
   const count = fold === "rows" ? matrix.inputs : matrix.outputs;
-  const order = randomOrder(count, drawn_as, seed);
+  const order = createRandomOrder(count, drawn_as, seed);
   return { tied: [...order.subarray(0, tied)], free: [...order.subarray(tied).sort()] };
 }
 
@@ -47,8 +53,8 @@ export function tie(
   options: TiedOptions,
   shares: readonly number[],
 ): { readonly shape: readonly [number, number]; readonly data: Float32Array } {
-  const { tied, free } = tiedSets(matrix, options);
-  const shape = storedShape(matrix, options);
+  const { tied, free } = splitTied(matrix, options);
+  const shape = getStoredShape(matrix, options);
   const data = new Float32Array(shape[0] * shape[1]);
   const { inputs, outputs } = matrix;
   // A line is a row or column; `at` is the index of element i of line l.
@@ -70,7 +76,7 @@ export function tie(
 }
 
 /** [free + 1, outputs] for rows, [inputs, free + 1] for columns; the shared row or column is last. */
-function storedShape(
+function getStoredShape(
   { inputs, outputs }: MatrixSpec,
   { fold, tied }: TiedOptions,
 ): readonly [number, number] {
@@ -81,27 +87,27 @@ const swap = { perm: [1, 0] };
 
 /** y = x[:, free]·W_free + (Σ x_i over the tied inputs)·w, as one product. */
 function applyRows(x: Value, weight: Value, matrix: MatrixSpec, options: TiedOptions): Value {
-  const { tied, free } = tiedSets(matrix, options);
+  const { tied, free } = splitTied(matrix, options);
   const mark = new Float32Array(matrix.inputs);
   for (const row of tied) mark[row] = 1;
   const total = matmul(constant(mark, [1, matrix.inputs]), x, { transposeB: true }); // [1, rows]
   if (free.length === 0) return matmul(total, weight, { transposeA: true });
-  const own = select(transpose(x, swap), { rows: free }); // [free, rows]
-  return matmul(concat(own, total, { axis: 0 }), weight, { transposeA: true });
+  const freeInputs = select(transpose(x, swap), { rows: free }); // [free, rows]
+  return matmul(concat(freeInputs, total, { axis: 0 }), weight, { transposeA: true });
 }
 
 /** The free columns of the product, and x·w in all tied ones. */
 function applyColumns(x: Value, weight: Value, matrix: MatrixSpec, options: TiedOptions): Value {
-  const { tied, free } = tiedSets(matrix, options);
+  const { tied, free } = splitTied(matrix, options);
   const rows = x.type.shape[0]!;
   const product = matmul(x, weight); // [rows, free + 1]
   if (free.length === 0) return expand(product, { shape: [rows, matrix.outputs] });
   const byColumn = transpose(product, swap);
-  const own = select(byColumn, { rows: free.map((_, i) => i) });
+  const freeOutputs = select(byColumn, { rows: free.map((_, i) => i) });
   const shared = expand(select(byColumn, { rows: [free.length] }), { shape: [tied.length, rows] });
   const places = new Array<number>(matrix.outputs);
   [...free, ...tied].forEach((column, i) => (places[column] = i));
-  return transpose(select(concat(own, shared, { axis: 0 }), { rows: places }), swap);
+  return transpose(select(concat(freeOutputs, shared, { axis: 0 }), { rows: places }), swap);
 }
 
 export default defineRepresentation<TiedOptions>({
@@ -124,19 +130,19 @@ export default defineRepresentation<TiedOptions>({
     const count = fold === "rows" ? inputs : outputs;
     return tied > count ? `cannot tie ${tied} of ${count} ${fold}` : undefined;
   },
-  parameters: (matrix, options) => [weightSpec(matrix, "tied_weight", storedShape(matrix, options))],
+  parameters: (matrix, options) => [createWeightSpec(matrix, "tied_weight", getStoredShape(matrix, options))],
   apply: (x, values, matrix, options) =>
     (options.fold === "rows" ? applyRows : applyColumns)(x, values(tiedName(matrix)), matrix, options),
 
   materialize: (tensors, matrix, options) => {
-    const { tied, free } = tiedSets(matrix, options);
+    const { tied, free } = splitTied(matrix, options);
     const stored = requireFloats(tiedName(matrix), tensors(tiedName(matrix)));
     const out = new Float32Array(matrix.inputs * matrix.outputs);
     const places = [
       ...free.map((at, i) => [at, i] as const),
       ...tied.map((at) => [at, free.length] as const),
     ];
-    const width = storedShape(matrix, options)[1];
+    const width = getStoredShape(matrix, options)[1];
     for (const [at, from] of places)
       if (options.fold === "rows")
         out.set(stored.subarray(from * width, (from + 1) * width), at * matrix.outputs);
@@ -148,13 +154,13 @@ export default defineRepresentation<TiedOptions>({
 
   // The seed is stored unless all are tied, since then there is no choice.
   count: (matrix, options, tensors) => {
-    const [rows, columns] = storedShape(matrix, options);
+    const [rows, columns] = getStoredShape(matrix, options);
     const stored = rows * columns;
     const chosen = options.tied < (options.fold === "rows" ? matrix.inputs : matrix.outputs);
     return {
       trainable: stored,
       stored,
-      nonZero: tensors === undefined ? stored : nonZeros(tensors(tiedName(matrix))),
+      nonZero: tensors === undefined ? stored : countNonZeros(tensors(tiedName(matrix))),
       bits: stored * scalarBits + (chosen ? seedBits : 0),
     };
   },

@@ -6,7 +6,7 @@ import { totalmem } from "node:os";
 import * as z from "zod";
 import type { Handlers } from "../../protocol/connection";
 import type { DeviceEntry, DeviceRequests } from "../../protocol/service/models";
-import { askLathe } from "./latheProcess";
+import { runLatheCommand } from "./latheProcess";
 import type { Service } from "./service";
 
 const answerSchema = z.object({
@@ -21,7 +21,7 @@ const answerSchema = z.object({
   ),
 });
 
-export function deviceHandlers(_service: Service): Handlers<DeviceRequests> {
+export function createDeviceHandlers(_service: Service): Handlers<DeviceRequests> {
   let devices: Promise<readonly DeviceEntry[]> | undefined;
   return {
     "devices.list": async ({ again }) => {
@@ -38,7 +38,7 @@ export function deviceHandlers(_service: Service): Handlers<DeviceRequests> {
 
 /** Several requests may wait for one probe, so none of them can cancel it. */
 async function probeDevices(): Promise<readonly DeviceEntry[]> {
-  const { devices } = await askLathe("devices", [], answerSchema, new AbortController().signal);
+  const { devices } = await runLatheCommand("devices", [], answerSchema, new AbortController().signal);
   return devices.map(
     ({
       name,

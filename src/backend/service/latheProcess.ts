@@ -10,12 +10,12 @@ import * as z from "zod";
 import { type ErrorCode, WorkbenchError } from "../../protocol/errors";
 
 /** Far above the size of any document. */
-const mostBytes = 16 * 2 ** 20;
+const maxBytes = 16 * 2 ** 20;
 
 const failureSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
 /** Returns the document of `lathe COMMAND --json …`. Throws the error that the command reports, with its code. */
-export async function askLathe<T>(
+export async function runLatheCommand<T>(
   command: string,
   args: readonly string[],
   document: z.ZodType<T>,
@@ -41,21 +41,21 @@ export async function askLathe<T>(
 }
 
 /** The bundled command line next to the running program. LATHE_COMMAND overrides it in tests. */
-function programPath(): string {
-  const beside = typeof __dirname === "string" ? __dirname : process.cwd();
-  const path = resolve(process.env.LATHE_COMMAND ?? join(beside, "lathe.cjs"));
+function resolveProgramPath(): string {
+  const programFolder = typeof __dirname === "string" ? __dirname : process.cwd();
+  const path = resolve(process.env.LATHE_COMMAND ?? join(programFolder, "lathe.cjs"));
   if (existsSync(path)) return path;
   throw new WorkbenchError("internal", `The program ${path} is missing. Build it with \`npm run build\`.`);
 }
 
-interface Ended {
+interface ProcessResult {
   readonly output: string;
   readonly errors: string;
   readonly ending: string;
 }
 
-function run(args: readonly string[], signal: AbortSignal): Promise<Ended> {
-  const child = spawn(process.execPath, [programPath(), ...args], {
+function run(args: readonly string[], signal: AbortSignal): Promise<ProcessResult> {
+  const child = spawn(process.execPath, [resolveProgramPath(), ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     windowsHide: true,
     env: {
@@ -71,7 +71,7 @@ function run(args: readonly string[], signal: AbortSignal): Promise<Ended> {
     const stop = () => child.kill("SIGKILL");
     const take = (name: "output" | "errors") => (part: Buffer) => {
       bytes += part.length;
-      if (bytes > mostBytes) stop();
+      if (bytes > maxBytes) stop();
       else parts[name].push(part);
     };
     child.stdout.on("data", take("output"));

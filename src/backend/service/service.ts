@@ -9,7 +9,7 @@ import type { RunIndex } from "./runs/runIndex";
 export interface Service {
   /** The runs of the opened folders. Requests can name no other runs. */
   readonly runs: RunIndex;
-  /** The window's folders, which help to decide where runs are stored: see `workspaceOf`. */
+  /** The window's folders, which help to decide where runs are stored: see `findWorkspace`. */
   readonly folders: readonly string[];
   /** Absolute paths of the experiments that the window has found or opened. */
   readonly experiments: readonly string[];
@@ -22,5 +22,5 @@ export interface Service {
    */
   catalog(): Promise<SchemaCatalog>;
   /** Marks work that must not be left half done: the service waits for it before it ends with its window. */
-  finish<T>(deed: Promise<T>): Promise<T>;
+  finish<T>(task: Promise<T>): Promise<T>;
 }

@@ -29,7 +29,7 @@ export class WindowService implements Service {
   experiments: readonly string[] = [];
   private trusted = false;
   private opened: Promise<void> | undefined;
-  private readonly deeds = new Set<Promise<unknown>>();
+  private readonly tasks = new Set<Promise<unknown>>();
 
   constructor(readonly emit: <K extends keyof Events>(name: K, payload: Events[K]) => void) {
     const warn = (message: string) => emit("logged", { level: "warning", message });
@@ -60,14 +60,14 @@ export class WindowService implements Service {
     return schemaCatalog;
   }
 
-  finish<T>(deed: Promise<T>): Promise<T> {
-    this.deeds.add(deed);
-    return deed.finally(() => this.deeds.delete(deed));
+  finish<T>(task: Promise<T>): Promise<T> {
+    this.tasks.add(task);
+    return task.finally(() => this.tasks.delete(task));
   }
 
   /** Resolves when all work passed to `finish` has ended. */
   async settle(): Promise<void> {
-    await Promise.allSettled(this.deeds);
+    await Promise.allSettled(this.tasks);
   }
 
   /** Wraps the handlers so that each waits until the runs it may name are known. */
@@ -77,7 +77,7 @@ export class WindowService implements Service {
         if (this.opened === undefined)
           throw new WorkbenchError("invalid-input", `Send workspace.open before ${name}.`);
         await this.opened;
-        if (!withoutRuns.has(name)) await this.runs.known(namedRuns(params));
+        if (!withoutRuns.has(name)) await this.runs.known(listNamedRuns(params));
         return handler(params, call);
       };
       return [name, answer];
@@ -87,7 +87,7 @@ export class WindowService implements Service {
 }
 
 /** The runs that a request names; undefined if it may concern any. */
-function namedRuns(params: unknown): readonly string[] | undefined {
+function listNamedRuns(params: unknown): readonly string[] | undefined {
   const { run, runs, queries, series } = params as Partial<{
     readonly run: string;
     readonly runs: readonly string[];

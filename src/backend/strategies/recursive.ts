@@ -7,13 +7,13 @@ import { findGoal } from "../../schema/goal";
 import { type AnyMethod, planBetween } from "../compression/method";
 import { trainingSchema } from "../compression/training";
 import type { Checkpoint } from "../checkpoints/checkpoint";
-import { changeOptions, chooseMethod, defineStrategy, oneMethod } from "./strategy";
+import { changeOptions, chooseMethod, defineStrategy, methodSchema } from "./strategy";
 
 const rate = z.number().min(0).max(1);
 
-const options = z
+const optionsSchema = z
   .strictObject({
-    method: oneMethod.describe("The method and its fixed options."),
+    method: methodSchema.describe("The method and its fixed options."),
     start: rate
       .default(0.05)
       .describe(
@@ -62,13 +62,13 @@ const options = z
     error: "has to be at least start",
     path: ["until"],
   });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 export default defineStrategy<Options>({
   title: "Recursive compression",
   paper:
     "Belhaouari, Kraidia: Efficient self-attention with smart pruning for sustainable large language models, 2025",
-  options,
+  options: optionsSchema,
   needs: () => ["text"],
   samples: [
     { method: { magnitude: {} }, start: 0.2, step: 0.3 },
@@ -78,7 +78,7 @@ export default defineStrategy<Options>({
   // The number of rates depends on measurements: assume the last one.
   plan(before, options) {
     const chosen = chooseMethod(options.method);
-    const last = changeOptions(chosen, { [chosen.method.rate]: ratesOf(options, chosen.method).at(-1)! });
+    const last = changeOptions(chosen, { [chosen.method.rate]: listRates(options, chosen.method).at(-1)! });
     return planBetween(before, chosen.method.plan(before, last.options).shape, "least");
   },
 
@@ -93,7 +93,7 @@ export default defineStrategy<Options>({
       `${metric} is ${start.toFixed(4)}; ${up ? "at least" : "at most"} ${limit.toFixed(4)} is acceptable.`,
     );
     let best: Checkpoint = before;
-    for (const rate of ratesOf(options, chosen.method)) {
+    for (const rate of listRates(options, chosen.method)) {
       // Each rate is applied to the original model: a row that is already tied cannot be tied again.
       const { method, options: methodOptions } = changeOptions(chosen, { [chosen.method.rate]: rate });
       const compressed = await method.apply(before, methodOptions, lab);
@@ -112,7 +112,7 @@ export default defineStrategy<Options>({
 });
 
 /** The levels of a method whose rate counts bits or the like, one after the other. */
-function ratesOf(
+function listRates(
   { start, step, until, max_iterations: most }: Options,
   { levels }: Pick<AnyMethod, "levels">,
 ): readonly number[] {

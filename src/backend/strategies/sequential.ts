@@ -10,27 +10,27 @@ import { layersOf } from "../models/roles";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import {
   changeOptions,
-  type Chosen,
+  type ChosenMethod,
   chooseMethod,
   defineStrategy,
-  oneMethod,
-  treatedRoles,
+  methodSchema,
+  listChangedRoles,
 } from "./strategy";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   stages: z
-    .array(oneMethod)
+    .array(methodSchema)
     .min(1)
     .describe("Methods with their options, in the order in which they are applied within a layer."),
   train: trainingSchema,
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof optionsSchema>;
 
 export default defineStrategy<Options>({
   title: "Sequential compression",
   paper:
     "Belhaouari, Kraidia: Efficient self-attention with smart pruning for sustainable large language models, 2025",
-  options,
+  options: optionsSchema,
   needs: ({ stages, train }) => [
     ...(train === undefined ? [] : (["text"] as const)),
     ...stages.flatMap((stage) => {
@@ -46,7 +46,7 @@ export default defineStrategy<Options>({
   plan(before, options) {
     let shape = before;
     let exact: ReturnType<typeof planBetween>["exact"] = "roles";
-    for (const { method, options: methodOptions } of partsOf(before, options)) {
+    for (const { method, options: methodOptions } of orderStages(before, options)) {
       const plan = method.plan(shape, methodOptions);
       shape = plan.shape;
       if (plan.exact !== "roles") exact = plan.exact;
@@ -56,7 +56,7 @@ export default defineStrategy<Options>({
 
   async apply(before, options, lab) {
     let model: Checkpoint = { shape: before.shape, tensors: before.tensors };
-    const parts = partsOf(before.shape, options);
+    const parts = orderStages(before.shape, options);
     for (const [i, { name, method, options: methodOptions }] of parts.entries()) {
       model = await method.apply(model, methodOptions, lab);
       if (options.train !== undefined) model = await lab.train(model, options.train);
@@ -68,12 +68,12 @@ export default defineStrategy<Options>({
 });
 
 /** Each method for a part of the model: first the parts outside the layers, then layer by layer. */
-function partsOf(shape: ModelShape, { stages }: Options): Chosen[] {
+function orderStages(shape: ModelShape, { stages }: Options): ChosenMethod[] {
   const parts = stages.flatMap((stage, order) => {
     const chosen = chooseMethod(stage);
     const byLayer = new Map<number, string[]>();
     const layers = layersOf(shape);
-    for (const role of treatedRoles(shape, chosen)) {
+    for (const role of listChangedRoles(shape, chosen)) {
       const layer = layers.get(role) ?? -1;
       byLayer.set(layer, [...(byLayer.get(layer) ?? []), role]);
     }

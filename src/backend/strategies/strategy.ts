@@ -6,7 +6,7 @@ import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { methods } from "../methods/catalog";
 import type { AnyMethod, Lab, Plan } from "../compression/method";
-import { matrixSlots, type ModelShape, partsOf } from "../models/model";
+import { listMatrixSlots, type ModelShape, partsOf } from "../models/model";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 
 export interface Strategy<O> {
@@ -31,32 +31,39 @@ export function defineStrategy<O>(strategy: Strategy<O>): Strategy<O> {
 }
 
 /** One method with its options, in the form of a `compress` cell. */
-export const oneMethod = z
+export const methodSchema = z
   .strictObject(
     Object.fromEntries(Object.entries(methods).map(([name, { options }]) => [name, options.optional()])),
   )
   .refine((choice) => Object.keys(choice).length === 1, { error: "name one method with its options" });
 
-export interface Chosen {
+export interface ChosenMethod {
   readonly name: string;
   readonly method: AnyMethod;
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-export function chooseMethod(choice: Readonly<Record<string, unknown>>): Chosen {
+export function chooseMethod(choice: Readonly<Record<string, unknown>>): ChosenMethod {
   const [name, options] = Object.entries(choice)[0]!;
-  return { name, method: methods[name]!, options: options as Chosen["options"] };
+  return { name, method: methods[name]!, options: options as ChosenMethod["options"] };
 }
 
 /** The same method with other options. */
-export function changeOptions({ name, method, options }: Chosen, changes: Chosen["options"]): Chosen {
-  return { name, method, options: method.options.parse({ ...options, ...changes }) as Chosen["options"] };
+export function changeOptions(
+  { name, method, options }: ChosenMethod,
+  changes: ChosenMethod["options"],
+): ChosenMethod {
+  return {
+    name,
+    method,
+    options: method.options.parse({ ...options, ...changes }) as ChosenMethod["options"],
+  };
 }
 
 /** Roles that the method would store differently. */
-export function treatedRoles(before: ModelShape, { name, method, options }: Chosen): string[] {
+export function listChangedRoles(before: ModelShape, { name, method, options }: ChosenMethod): string[] {
   const { shape } = method.plan(before, options);
-  const matrices = matrixSlots(shape).flatMap(({ matrix }) => [matrix, ...partsOf(matrix)]);
+  const matrices = listMatrixSlots(shape).flatMap(({ matrix }) => [matrix, ...partsOf(matrix)]);
   const roles = matrices.flatMap(({ role }) =>
     shape.representations[role] === before.representations[role] ? [] : [role],
   );

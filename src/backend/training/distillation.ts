@@ -29,7 +29,7 @@ export interface Taps {
 }
 
 /** Attention probabilities are compared whole, so attention is not computed in blocks. */
-export function forwardFor(
+export function createForwardOptions(
   { weights }: Pick<Teacher, "weights">,
   taps: Taps,
   { onLayer, ...options }: ForwardOptions,
@@ -56,156 +56,169 @@ export interface Part {
 }
 
 /** The teacher's outputs for a subset of the tokens. */
-interface Said {
+interface TeacherOutput {
   /** [n, width]; undefined if only the teacher's distributions are stored. */
   readonly hidden?: Value;
   /** T² · KL(teacher ‖ student) for student logits [n, vocabulary] → [n]. */
   apart(logits: Value): Value;
 }
 
-export interface Taught {
+export interface TeacherPass {
   /** The teacher's intermediate values, if it runs in the step. */
   readonly inside?: Taps & { readonly hidden: Value };
   /** Outputs for `part`, or for all tokens if it is undefined. */
-  of(part?: Part): Said;
+  of(part?: Part): TeacherOutput;
 }
 
 /** The teacher's side of a step. */
-export function taughtBy(teacher: Teacher, inputs: ModelInputs, attentionBlock: number | undefined): Taught {
+export function createTeacherPass(
+  teacher: Teacher,
+  inputs: ModelInputs,
+  attentionBlock: number | undefined,
+): TeacherPass {
   return teacher.topK === undefined
-    ? passOf(teacher, inputs, attentionBlock)
-    : keptTargets(teacher, teacher.topK, inputs);
+    ? runTeacher(teacher, inputs, attentionBlock)
+    : buildTopKTargets(teacher, teacher.topK, inputs);
 }
 
 /** Names of the inputs with the most likely tokens, int32 [rows, length, k], and their probabilities, float32. */
-export const keptTokensName = "teacher_tokens";
-export const keptSharesName = "teacher_shares";
+export const topKTokensName = "teacher_tokens";
+export const topKSharesName = "teacher_shares";
 
-function keptTargets({ temperature }: Teacher, k: number, { tokens }: ModelInputs): Taught {
+function buildTopKTargets({ temperature }: Teacher, k: number, { tokens }: ModelInputs): TeacherPass {
   const [rows, length] = tokens.type.shape as [number, number];
   const flat = { shape: [rows * length, k] };
-  const kept = reshape(input(keptTokensName, [rows, length, k], "int32"), flat);
-  const shares = reshape(input(keptSharesName, [rows, length, k]), flat);
+  const topKTokens = reshape(input(topKTokensName, [rows, length, k], "int32"), flat);
+  const shares = reshape(input(topKSharesName, [rows, length, k]), flat);
   return {
     of: (part) => {
       const of = (x: Value) => (part === undefined ? x : slice(x, part));
-      return { apart: (logits) => keptTargetLoss(logits, of(kept), of(shares), temperature) };
+      return { apart: (logits) => computeTopKLoss(logits, of(topKTokens), of(shares), temperature) };
     },
   };
 }
 
-/** Like `softTargets`, for a distribution over only these tokens, int32 [n, k], with their probabilities [n, k]. */
-export function keptTargetLoss(logits: Value, tokens: Value, shares: Value, temperature: number): Value {
+/** Like `computeSoftTargetLoss`, for a distribution over only these tokens, int32 [n, k], with their probabilities [n, k]. */
+export function computeTopKLoss(logits: Value, tokens: Value, shares: Value, temperature: number): Value {
   const [n, vocabulary] = logits.type.shape as [number, number];
   const softened = logSoftmax(temperature === 1 ? logits : mul(logits, scalar(1 / temperature)));
   const firsts = constant(
     Int32Array.from({ length: n }, (_, i) => i * vocabulary),
     [n, 1],
   );
-  const own = gather(reshape(softened, { shape: [n * vocabulary] }), add(tokens, firsts)); // [n, k]
+  const logProbs = gather(reshape(softened, { shape: [n * vocabulary] }), add(tokens, firsts)); // [n, k]
   // A probability of zero contributes nothing; its logarithm only has to be finite.
-  const apart = mul(shares, sub(log(maximum(shares, scalar(1e-20))), own));
-  return mul(sum(apart, overLast(apart)), scalar(temperature ** 2));
+  const divergence = mul(shares, sub(log(maximum(shares, scalar(1e-20))), logProbs));
+  return mul(sum(divergence, reduceLastAxis(divergence)), scalar(temperature ** 2));
 }
 
 /** The teacher's forward pass over the tokens. */
-function passOf(
+function runTeacher(
   teacher: Teacher,
   { dropoutSeed: _, ...inputs }: ModelInputs,
   attentionBlock: number | undefined,
-): Taught {
+): TeacherPass {
   const { trainee } = teacher;
   const values = new Map(
     trainee.parameters.map(({ name, shape, dtype }) => [name, input(teacherName(name), shape, dtype)]),
   );
   const weight = (name: string) => values.get(name)!;
   const taps: Taps = { layers: [], attention: [] };
-  const hidden = trainee.hidden(weight, inputs, forwardFor(teacher, taps, { attentionBlock }));
+  const hidden = trainee.hidden(weight, inputs, createForwardOptions(teacher, taps, { attentionBlock }));
   return {
     inside: { ...taps, hidden },
     of: (part) => {
-      const own = part === undefined ? hidden : slice(hidden, part);
+      const partHidden = part === undefined ? hidden : slice(hidden, part);
       return {
-        hidden: own,
-        apart: (logits) => softTargets(logits, trainee.logits(weight, own), teacher.temperature),
+        hidden: partHidden,
+        apart: (logits) =>
+          computeSoftTargetLoss(logits, trainee.logits(weight, partHidden), teacher.temperature),
       };
     },
   };
 }
 
-/** The terms that need only the last hidden states: the columns of `headColumns`, in this order. */
-export function headNames({ weights }: Pick<Teacher, "weights">): readonly LossName[] {
+/** The terms that need only the last hidden states: the columns of `computeHeadTerms`, in this order. */
+export function listHeadTerms({ weights }: Pick<Teacher, "weights">): readonly LossName[] {
   return ["clm", ...(["ce", "cos"] as const).filter((name) => weights[name] !== undefined)];
 }
 
 /** Terms [n, terms] of n tokens, from their cross-entropy. */
-export function headColumns(
+export function computeHeadTerms(
   teacher: Teacher,
   loss: Value,
   labels: Value,
-  own: { readonly hidden: Value; readonly logits: Value },
-  said: Said,
+  student: { readonly hidden: Value; readonly logits: Value },
+  output: TeacherOutput,
 ): Value {
   const shape = [loss.type.shape[0]!, 1];
-  const columns = headNames(teacher).map((name) => {
+  const columns = listHeadTerms(teacher).map((name) => {
     if (name === "clm") return loss;
-    const term = name === "ce" ? said.apart(own.logits) : cosineDistance(own.hidden, said.hidden!);
-    return whereCounted(term, labels);
+    const term =
+      name === "ce" ? output.apart(student.logits) : computeCosineDistance(student.hidden, output.hidden!);
+    return zeroIgnored(term, labels);
   });
   const [first, ...others] = columns.map((each) => reshape(each, { shape }));
   return concat(first!, ...others, { axis: 1 });
 }
 
 /** The terms that compare intermediate values of the models, each [n]. */
-export function innerTerms(
-  own: Taps & { readonly hidden: Value },
-  taught: Taps & { readonly hidden: Value },
+export function computeInnerTerms(
+  student: Taps & { readonly hidden: Value },
+  teacher: Taps & { readonly hidden: Value },
   labels: Value,
   { weights, layers }: Teacher,
   rows: number,
 ): Partial<Record<LossName, Value>> {
-  const overLayers = (ours: readonly Value[], theirs: readonly Value[], apart: typeof squaredDifference) =>
-    ours
-      .map((each, i) => whereCounted(apart(each, theirs[layers[i]!]!), labels))
+  const overLayers = (
+    studentValues: readonly Value[],
+    teacherValues: readonly Value[],
+    distance: typeof computeSquaredDifference,
+  ) =>
+    studentValues
+      .map((each, i) => zeroIgnored(distance(each, teacherValues[layers[i]!]!), labels))
       .reduce((total, each) => add(total, each));
-  const found: Partial<Record<LossName, Value>> = {};
+  const terms: Partial<Record<LossName, Value>> = {};
   if (weights.embedding !== undefined)
-    found.embedding = whereCounted(squaredDifference(own.embedding!, taught.embedding!), labels);
-  if (weights.hidden !== undefined) found.hidden = overLayers(own.layers, taught.layers, squaredDifference);
+    terms.embedding = zeroIgnored(computeSquaredDifference(student.embedding!, teacher.embedding!), labels);
+  if (weights.hidden !== undefined)
+    terms.hidden = overLayers(student.layers, teacher.layers, computeSquaredDifference);
   if (weights.attention !== undefined)
-    found.attention = overLayers(own.attention, taught.attention, attentionDivergence);
+    terms.attention = overLayers(student.attention, teacher.attention, computeAttentionDivergence);
   if (weights.contrast !== undefined)
-    found.contrast = whereCounted(tokenContrast(own.hidden, taught.hidden, rows), labels);
-  return found;
+    terms.contrast = zeroIgnored(computeTokenContrast(student.hidden, teacher.hidden, rows), labels);
+  return terms;
 }
 
 /** Sets a term to zero where the label is ignored. */
-function whereCounted(term: Value, labels: Value): Value {
+function zeroIgnored(term: Value, labels: Value): Value {
   return where(equal(labels, constant(Int32Array.of(ignoredLabel), [])), scalar(0), term);
 }
 
-const overLast = (x: Value) => ({ axes: [x.type.shape.length - 1], keepDims: false });
+const reduceLastAxis = (x: Value) => ({ axes: [x.type.shape.length - 1], keepDims: false });
 
 /** T² · KL(softmax(z_T / T) ‖ softmax(z_S / T)) of each row: [n, vocabulary] of both → [n]. */
-export function softTargets(student: Value, teacher: Value, temperature: number): Value {
+export function computeSoftTargetLoss(student: Value, teacher: Value, temperature: number): Value {
   const softened = (logits: Value) =>
     logSoftmax(temperature === 1 ? logits : mul(logits, scalar(1 / temperature)));
-  const wanted = softened(teacher);
-  const apart = mul(exp(wanted), sub(wanted, softened(student)));
-  return mul(sum(apart, overLast(apart)), scalar(temperature ** 2));
+  const teacherLogProbs = softened(teacher);
+  const divergence = mul(exp(teacherLogProbs), sub(teacherLogProbs, softened(student)));
+  return mul(sum(divergence, reduceLastAxis(divergence)), scalar(temperature ** 2));
 }
 
 /** 1 − cos of each row: [n, width] of both → [n]. */
-export function cosineDistance(student: Value, teacher: Value): Value {
+export function computeCosineDistance(student: Value, teacher: Value): Value {
   const product = mul(student, teacher);
-  const lengths = sqrt(mul(sumSquares(student, overLast(student)), sumSquares(teacher, overLast(teacher))));
-  return sub(scalar(1), div(sum(product, overLast(product)), maximum(lengths, scalar(1e-12))));
+  const lengths = sqrt(
+    mul(sumSquares(student, reduceLastAxis(student)), sumSquares(teacher, reduceLastAxis(teacher))),
+  );
+  return sub(scalar(1), div(sum(product, reduceLastAxis(product)), maximum(lengths, scalar(1e-12))));
 }
 
 /** Mean over the width of the squared difference: [n, width] of both → [n]. */
-export function squaredDifference(student: Value, teacher: Value): Value {
+export function computeSquaredDifference(student: Value, teacher: Value): Value {
   const difference = sub(student, teacher);
-  return mul(sumSquares(difference, overLast(difference)), scalar(1 / student.type.shape.at(-1)!));
+  return mul(sumSquares(difference, reduceLastAxis(difference)), scalar(1 / student.type.shape.at(-1)!));
 }
 
 /** Factor by which cosines are multiplied to give logits (Tao et al. 2022). */
@@ -216,11 +229,11 @@ const contrastTemperature = 0.1;
  * of all tokens of the sequence; [rows · time, width] of both → [rows · time]. Unlike the published form, it keeps no memory
  * bank of the student's states from earlier epochs.
  */
-export function tokenContrast(student: Value, teacher: Value, rows: number): Value {
+export function computeTokenContrast(student: Value, teacher: Value, rows: number): Value {
   const [tokens, width] = student.type.shape as [number, number];
   const time = tokens / rows;
   const unit = (x: Value) => {
-    const length = sqrt(maximum(sumSquares(x, overLast(x)), scalar(1e-12)));
+    const length = sqrt(maximum(sumSquares(x, reduceLastAxis(x)), scalar(1e-12)));
     return reshape(div(x, reshape(length, { shape: [tokens, 1] })), { shape: [rows, time, width] });
   };
   const cosines = matmul(unit(student), unit(teacher), { transposeB: true, scale: 1 / contrastTemperature });
@@ -229,23 +242,30 @@ export function tokenContrast(student: Value, teacher: Value, rows: number): Val
 }
 
 /** KL(teacher ‖ student) of the attention of each query, mean over heads: [rows, heads, time, time] of both → [rows · time]. */
-export function attentionDivergence(student: Value, teacher: Value): Value {
+export function computeAttentionDivergence(student: Value, teacher: Value): Value {
   const [rows, , time] = student.type.shape as [number, number, number];
   // A masked weight is zero in both and contributes nothing; its logarithm only has to be finite.
   const logarithm = (x: Value) => log(maximum(x, scalar(1e-20)));
-  const apart = mul(teacher, sub(logarithm(teacher), logarithm(student)));
-  const byQuery = mean(sum(apart, overLast(apart)), { axes: [1], keepDims: false });
+  const divergence = mul(teacher, sub(logarithm(teacher), logarithm(student)));
+  const byQuery = mean(sum(divergence, reduceLastAxis(divergence)), { axes: [1], keepDims: false });
   return reshape(byQuery, { shape: [rows * time] });
 }
 
 /** The teacher layer for each layer of the model: as configured, or evenly spaced up to the last. */
-export function teacherLayers(own: number, teachers: number, given?: readonly number[]): readonly number[] {
-  return given ?? Array.from({ length: own }, (_, i) => Math.round(((i + 1) * teachers) / own) - 1);
+export function mapTeacherLayers(
+  studentCount: number,
+  teacherCount: number,
+  configured?: readonly number[],
+): readonly number[] {
+  return (
+    configured ??
+    Array.from({ length: studentCount }, (_, i) => Math.round(((i + 1) * teacherCount) / studentCount) - 1)
+  );
 }
 
 /** Refuses a teacher whose outputs the enabled losses cannot compare with the model's. */
 export function refuseTeacher(
-  own: Dimensions,
+  student: Dimensions,
   teacher: Dimensions,
   { weights }: LossWeights,
   { layers, topK }: { readonly layers?: readonly number[] | undefined; readonly topK?: number | undefined },
@@ -254,9 +274,9 @@ export function refuseTeacher(
     throw new WorkbenchError("invalid-input", `train.teacher cannot teach this model: ${what}.`);
   };
   if (Object.keys(weights).length === 0) refuse("every loss weight is 0. Set at least one alpha_… above 0");
-  if (own.vocabulary !== teacher.vocabulary)
+  if (student.vocabulary !== teacher.vocabulary)
     refuse(
-      `its vocabulary has ${teacher.vocabulary} tokens, and the model's has ${own.vocabulary}; distributions over different vocabularies cannot be compared. Use models with the same tokenizer`,
+      `its vocabulary has ${teacher.vocabulary} tokens, and the model's has ${student.vocabulary}; distributions over different vocabularies cannot be compared. Use models with the same tokenizer`,
     );
   const inner = lossNames.find((name) => name !== "ce" && name !== "clm" && weights[name] !== undefined);
   if (topK !== undefined && inner !== undefined)
@@ -268,15 +288,15 @@ export function refuseTeacher(
   const byWidth = (["cos", "hidden", "embedding", "contrast"] as const).filter(
     (name) => weights[name] !== undefined,
   );
-  if (byWidth.length > 0 && own.width !== teacher.width)
+  if (byWidth.length > 0 && student.width !== teacher.width)
     refuse(
-      `its width is ${teacher.width} and the model's is ${own.width}, so alpha_${byWidth[0]!} cannot compare them. Set alpha_${byWidth[0]!} to 0`,
+      `its width is ${teacher.width} and the model's is ${student.width}, so alpha_${byWidth[0]!} cannot compare them. Set alpha_${byWidth[0]!} to 0`,
     );
-  if (weights.attention !== undefined && own.heads !== teacher.heads)
-    refuse(`it has ${teacher.heads} heads, and the model has ${own.heads}. Set alpha_attention to 0`);
-  if (layers !== undefined && layers.length !== own.layers)
+  if (weights.attention !== undefined && student.heads !== teacher.heads)
+    refuse(`it has ${teacher.heads} heads, and the model has ${student.heads}. Set alpha_attention to 0`);
+  if (layers !== undefined && layers.length !== student.layers)
     refuse(
-      `the length of layers is ${layers.length}, but the model has ${own.layers} layers. List one teacher layer for each`,
+      `the length of layers is ${layers.length}, but the model has ${student.layers} layers. List one teacher layer for each`,
     );
   const beyond = layers?.find((each) => each >= teacher.layers);
   if (beyond !== undefined)

@@ -24,14 +24,14 @@ export function refuseBrokenStep(
 
 /** Checks the state before it is saved, because a broken weight affects only the next loss. */
 export function refuseBrokenWeights(step: number, weights: HostTensors): void {
-  const tensors = brokenOf(weights);
+  const tensors = findBroken(weights);
   if (tensors.length === 0) return;
   const message = `Step ${step}: these tensors are not finite after the update: ${list(tensors)}. ${advice}`;
   throw new WorkbenchError("diverged", message, { step, tensors });
 }
 
 export function refuseBrokenEvaluation(step: number, loss: number, weights: HostTensors): never {
-  const tensors = brokenOf(weights);
+  const tensors = findBroken(weights);
   const where =
     tensors.length === 0 ? "every weight is still finite" : `these weights are not finite: ${list(tensors)}`;
   const message = `Step ${step}: the validation loss is ${loss}, and ${where}. ${advice}`;
@@ -42,11 +42,11 @@ function list(names: readonly string[]): string {
   return `${names[0]!}${names.length > 1 ? ` and ${names.length - 1} more` : ""}`;
 }
 
-function brokenOf(tensors: HostTensors): string[] {
-  return [...tensors].filter(([, { data }]) => !allFinite(data)).map(([name]) => name);
+function findBroken(tensors: HostTensors): string[] {
+  return [...tensors].filter(([, { data }]) => !isAllFinite(data)).map(([name]) => name);
 }
 
-function allFinite(data: HostTensor["data"]): boolean {
+function isAllFinite(data: HostTensor["data"]): boolean {
   // x − x is 0 if x is finite, and NaN otherwise.
   let sum = 0;
   for (const each of data) sum += each - each;

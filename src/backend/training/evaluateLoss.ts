@@ -21,12 +21,12 @@ export async function evaluateLoss(
   let tokens = 0;
   let parts = 0;
   for (const batch of batches) {
-    const counted = countedLabels(batch);
+    const counted = countLossLabels(batch);
     if (counted === 0) continue;
     const feeds = { ...feedBatch(engine, batch), [inverseCountName]: uploadScalar(engine, 1) };
-    const outputs = await program.run(only(program.inputs, { ...weights, ...feeds }));
+    const outputs = await program.run(pickTensors(program.inputs, { ...weights, ...feeds }));
     if (average === "sequences") {
-      const means = sequenceMeans(batch, (await outputs.per_token!.read()) as Float32Array);
+      const means = computeSequenceMeans(batch, (await outputs.per_token!.read()) as Float32Array);
       total += means.reduce((sum, mean) => sum + mean, 0);
       parts += means.length;
     } else {
@@ -41,7 +41,7 @@ export async function evaluateLoss(
 }
 
 /** Mean over the labels of each row that has any; `perToken` is [rows, length]. */
-function sequenceMeans({ rows, length, labels }: Batch, perToken: Float32Array): number[] {
+function computeSequenceMeans({ rows, length, labels }: Batch, perToken: Float32Array): number[] {
   return Array.from({ length: rows }, (_, row) => row * length).flatMap((start) => {
     let total = 0;
     let counted = 0;
@@ -55,13 +55,13 @@ function sequenceMeans({ rows, length, labels }: Batch, perToken: Float32Array):
 }
 
 /** The tensors that a program declares as inputs; it rejects any others. */
-export function only(names: readonly string[], tensors: Tensors): Tensors {
+export function pickTensors(names: readonly string[], tensors: Tensors): Tensors {
   return Object.fromEntries(
     names.flatMap((name) => (tensors[name] === undefined ? [] : [[name, tensors[name]]])),
   );
 }
 
-export function countedLabels({ labels }: Batch): number {
+export function countLossLabels({ labels }: Batch): number {
   let counted = 0;
   for (const label of labels) if (label !== IGNORED) counted++;
   return counted;

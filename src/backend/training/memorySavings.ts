@@ -15,7 +15,7 @@ export interface MemorySavings {
   readonly recompute: boolean;
 }
 
-export const nothingSaved: MemorySavings = {
+export const noSavings: MemorySavings = {
   attentionBlock: undefined,
   lossChunk: undefined,
   recompute: false,
@@ -25,34 +25,39 @@ export const nothingSaved: MemorySavings = {
 const scoreBytes = 256 * 2 ** 20;
 const logitBytes = 128 * 2 ** 20;
 /** Matrix products with fewer rows than this are slow. */
-const fewestRows = 64;
+const minRows = 64;
 
 /** Savings that depend on sizes alone: `auto` does not recompute layers here. */
-export function savingsBySize(
+export function computeSavingsBySize(
   { dimensions: { heads, vocabulary } }: { readonly dimensions: Dimensions },
   { rows, length }: { readonly rows: number; readonly length: number },
   options: Pick<TrainOptions, "attention_block_size" | "loss_chunk_size" | "gradient_checkpointing">,
 ): MemorySavings {
   return {
-    attentionBlock: pieceOf(options.attention_block_size, length, 4 * rows * heads * length, scoreBytes),
-    lossChunk: pieceOf(options.loss_chunk_size, rows * length, 4 * vocabulary, logitBytes),
+    attentionBlock: resolvePieceSize(
+      options.attention_block_size,
+      length,
+      4 * rows * heads * length,
+      scoreBytes,
+    ),
+    lossChunk: resolvePieceSize(options.loss_chunk_size, rows * length, 4 * vocabulary, logitBytes),
     recompute: options.gradient_checkpointing === true,
   };
 }
 
 /** Number of rows out of `whole` to compute at a time; undefined for all of them. */
-function pieceOf(
-  asked: "auto" | false | number,
+function resolvePieceSize(
+  requested: "auto" | false | number,
   whole: number,
   bytesPerRow: number,
   limit: number,
 ): number | undefined {
-  const size = asked === "auto" ? powerOfTwo(Math.max(fewestRows, limit / bytesPerRow)) : asked;
+  const size = requested === "auto" ? floorToPowerOfTwo(Math.max(minRows, limit / bytesPerRow)) : requested;
   return size === false || size >= whole ? undefined : size;
 }
 
-function powerOfTwo(most: number): number {
-  return 2 ** Math.floor(Math.log2(most));
+function floorToPowerOfTwo(limit: number): number {
+  return 2 ** Math.floor(Math.log2(limit));
 }
 
 /** Describes the savings for the log; undefined if there are none. */

@@ -4,31 +4,33 @@
  */
 import { WorkbenchError } from "../../protocol/errors";
 import { type Batch, IGNORED } from "../data/split";
-import { maskTokenOf, specialTokens, type Tokenizer } from "../data/tokenizers/tokenizer";
-import { labelCount } from "../models/classifier";
+import { findMaskToken, listSpecialTokens, type Tokenizer } from "../data/tokenizers/tokenizer";
+import { getLabelCount } from "../models/classifier";
 import { dimensionsOf, familyOf, type ModelShape } from "../models/model";
-import { randomStream } from "../representations/randomStream";
+import { createRandomStream } from "../representations/randomStream";
 
 /** `rowStream` returns the random numbers of a row, so that the draws of one row do not depend on the others. */
 export type Prepare = (batch: Batch, rowStream: (row: number) => () => number) => Batch;
 
 /** Fraction of the tokens that a masked language model predicts, as in BERT. */
-export const usualProbability = 0.15;
+export const defaultProbability = 0.15;
 
 /** Returns undefined if batches are used unchanged. Refuses a masked language model without a mask token. */
-export function objectiveOf(
+export function createPrepare(
   shape: ModelShape,
   tokenizer: Tokenizer | undefined,
   probability?: number,
 ): Prepare | undefined {
   refuseProbability(shape, probability);
   const { heads } = familyOf(shape.family);
-  if (predictsHidden(shape)) return maskedTokens(maskingOf(shape, tokenizer, probability));
-  return labelCount(shape.config) !== undefined && heads.classes.reads === "first" ? labelsFirst : undefined;
+  if (predictsHidden(shape)) return createTokenMasking(createMasking(shape, tokenizer, probability));
+  return getLabelCount(shape.config) !== undefined && heads.classes.reads === "first"
+    ? moveLabelsFirst
+    : undefined;
 }
 
 function predictsHidden({ family, config }: ModelShape): boolean {
-  return labelCount(config) === undefined && familyOf(family).heads.language.task === "masked-lm";
+  return getLabelCount(config) === undefined && familyOf(family).heads.language.task === "masked-lm";
 }
 
 /** Refuses `mlm_probability` for a model that does not predict masked tokens. */
@@ -48,7 +50,7 @@ export function* prepareBatches(batches: Iterable<Batch>, prepare: Prepare | und
     sequence += batch.rows;
     yield prepare === undefined
       ? batch
-      : prepare(batch, (row) => randomStream(`masks of sequence ${first + row}`, 0));
+      : prepare(batch, (row) => createRandomStream(`masks of sequence ${first + row}`, 0));
   }
 }
 
@@ -60,15 +62,15 @@ export interface Masking {
   readonly vocabulary: number;
 }
 
-export function maskingOf(
+export function createMasking(
   shape: ModelShape,
   tokenizer: Tokenizer | undefined,
-  probability: number = usualProbability,
+  probability: number = defaultProbability,
 ): Masking {
   const { vocabulary } = dimensionsOf(shape);
-  const added = tokenizer === undefined ? [] : specialTokens(tokenizer);
-  const named = tokenizer && maskTokenOf(tokenizer);
-  const maskToken = (shape.config["mask_token_id"] as number | undefined) ?? named;
+  const added = tokenizer === undefined ? [] : listSpecialTokens(tokenizer);
+  const tokenizerMask = tokenizer && findMaskToken(tokenizer);
+  const maskToken = (shape.config["mask_token_id"] as number | undefined) ?? tokenizerMask;
   if (maskToken === undefined || maskToken >= vocabulary)
     throw new WorkbenchError(
       "invalid-input",
@@ -85,7 +87,7 @@ export function maskingOf(
  * Selects each token with the given probability. Of the selected tokens, 80 % become the mask token, 10 % become a random
  * token and 10 % are unchanged. Only the selected tokens are labels (Devlin et al. 2019; as transformers' data collator).
  */
-function maskedTokens({ probability, maskToken, special, vocabulary }: Masking): Prepare {
+function createTokenMasking({ probability, maskToken, special, vocabulary }: Masking): Prepare {
   return (batch, rowStream) => {
     const { rows, length, segments } = batch;
     const tokens = batch.tokens.slice();
@@ -111,7 +113,7 @@ function maskedTokens({ probability, maskToken, special, vocabulary }: Masking):
 }
 
 /** The one label of each text at its first token. */
-const labelsFirst: Prepare = (batch) => {
+const moveLabelsFirst: Prepare = (batch) => {
   const { rows, length } = batch;
   const labels = new Int32Array(batch.labels.length).fill(IGNORED);
   const targets = batch.targets === undefined ? undefined : new Float32Array(batch.targets.length);

@@ -5,7 +5,7 @@ import { optimizers } from "./optimizers/catalog";
 /** The slot of the exponential mean of gradients. */
 export const gradientMeanSlot = "gradient_mean";
 
-export function slotsOfOptimizer({ optim, cumulative_loss }: TrainOptions): readonly string[] {
-  const own = optimizers[optim].slots;
-  return cumulative_loss === "ema-grad" ? [...own, gradientMeanSlot] : own;
+export function listOptimizerSlots({ optim, cumulative_loss }: TrainOptions): readonly string[] {
+  const slots = optimizers[optim].slots;
+  return cumulative_loss === "ema-grad" ? [...slots, gradientMeanSlot] : slots;
 }

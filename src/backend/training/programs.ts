@@ -1,8 +1,8 @@
 /** The compiled programs of a training: a whole step, or its batches and its update separately, and the evaluation. */
 import type { Program } from "../engine/engine";
 import type { MemorySavings } from "./memorySavings";
-import { batchSizeOf, type TrainingRequest } from "./request";
-import { memoryLimit, memorySavings } from "./stepMemory";
+import { getBatchSize, type TrainingRequest } from "./request";
+import { getMemoryLimit, chooseMemorySavings } from "./stepMemory";
 import {
   type BatchShape,
   buildAccumulateStep,
@@ -13,7 +13,7 @@ import {
   type UpdateGraph,
 } from "./trainStep";
 
-export interface Compiled<G extends StatefulGraph> {
+export interface CompiledGraph<G extends StatefulGraph> {
   readonly program: Program;
   readonly graph: G;
 }
@@ -22,21 +22,21 @@ export type Programs = {
   readonly evaluation: Program | undefined;
   readonly all: readonly Program[];
 } & (
-  | { readonly kind: "fused"; readonly step: Compiled<UpdateGraph> }
+  | { readonly kind: "fused"; readonly step: CompiledGraph<UpdateGraph> }
   | {
       readonly kind: "accumulated";
-      readonly accumulate: Compiled<StatefulGraph>;
-      readonly apply: Compiled<UpdateGraph>;
+      readonly accumulate: CompiledGraph<StatefulGraph>;
+      readonly apply: CompiledGraph<UpdateGraph>;
     }
 );
 
 /** Shape of a training batch. */
-export function batchShapeOf({
+export function getBatchShape({
   train: { layout },
   options,
 }: Pick<TrainingRequest, "train" | "options">): BatchShape {
   return {
-    rows: batchSizeOf(options),
+    rows: getBatchSize(options),
     length: layout.sequenceLength,
     segments: layout.documentMask || !layout.packing,
     positions: layout.documentMask && layout.packing,
@@ -46,10 +46,10 @@ export function batchShapeOf({
 
 export async function compilePrograms(request: TrainingRequest): Promise<Programs> {
   const { engine, trainee, validation, options } = request;
-  const shape = batchShapeOf(request);
-  const savings = memorySavings(trainee, shape, options, memoryLimit(engine.device.name));
+  const shape = getBatchShape(request);
+  const savings = chooseMemorySavings(trainee, shape, options, getMemoryLimit(engine.device.name));
   const all: Program[] = [];
-  const compile = async <G extends StatefulGraph>(graph: G): Promise<Compiled<G>> => {
+  const compile = async <G extends StatefulGraph>(graph: G): Promise<CompiledGraph<G>> => {
     const program = await engine.compile(graph, { state: graph.state });
     all.push(program);
     return { program, graph };

@@ -15,7 +15,7 @@ export interface TrainingRequest {
   readonly teacherTensors?: HostTensors | undefined;
   readonly train: Split;
   readonly validation: Split | undefined;
-  /** Prepares each batch for the objective of the model (`objectiveOf`); undefined to use batches unchanged. */
+  /** Prepares each batch for the objective of the model (`createPrepare`); undefined to use batches unchanged. */
   readonly prepare: Prepare | undefined;
   readonly options: TrainOptions;
   readonly seed: number;
@@ -27,7 +27,7 @@ export interface TrainingRequest {
   readonly evaluateFirst?: boolean;
 }
 
-export function batchSizeOf(options: TrainOptions): number {
+export function getBatchSize(options: TrainOptions): number {
   return options.micro_batch_size ?? options.per_device_train_batch_size;
 }
 
@@ -37,13 +37,13 @@ export function hasBlocks(options: TrainOptions): boolean {
 }
 
 /** Optimizer steps of a training without blocks: `max_steps`, or the steps of its epochs. */
-export function stepsOf(options: TrainOptions, sequences: number): number {
-  const perStep = batchSizeOf(options) * options.gradient_accumulation_steps;
+export function countSteps(options: TrainOptions, sequences: number): number {
+  const perStep = getBatchSize(options) * options.gradient_accumulation_steps;
   return options.max_steps ?? Math.max(1, Math.ceil((options.num_train_epochs * sequences) / perStep));
 }
 
 /** Number of sequences that an evaluation reads from the start of the split: the same text for every batch size. */
-export function evaluationSequences(
+export function countEvaluationSequences(
   { eval_tokens: tokens, eval_batches: batches }: Pick<TrainOptions, "eval_tokens" | "eval_batches">,
   { layout }: Pick<Split, "layout">,
 ): number {

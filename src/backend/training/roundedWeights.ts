@@ -15,7 +15,7 @@ import type { Trainee } from "./trainee";
 export const gammaName = (weight: string) => `${weight}_gamma`;
 
 /** Codes range from −n to n; with two bits they are −1, 0 and 1. */
-export const largestCode = (bits: number) => 2 ** (bits - 1) - 1;
+export const getLargestCode = (bits: number) => 2 ** (bits - 1) - 1;
 
 /** Lower bound of the clipping range, for small γ. */
 export const smallestClip = 1e-8;
@@ -24,8 +24,8 @@ export const smallestClip = 1e-8;
  * α · round(n · clip(W / α, −1, 1)) / n with α = γ · mean|W|. W has the gradient of clipping; γ has the rounding error inside
  * the range and the sign outside it.
  */
-export function roundedWeight(weight: Value, gamma: Value, bits: number): Value {
-  const n = scalar(largestCode(bits));
+export function roundWeight(weight: Value, gamma: Value, bits: number): Value {
+  const n = scalar(getLargestCode(bits));
   const magnitude = detach(
     mean(abs(weight), { axes: weight.type.shape.map((_, axis) => axis), keepDims: false }),
   );
@@ -40,7 +40,7 @@ export function roundedWeight(weight: Value, gamma: Value, bits: number): Value 
 }
 
 /** The trainee with these weight tensors rounded wherever it uses them, and a γ for each of them. */
-export function roundedTrainee(trainee: Trainee, weights: ReadonlySet<string>, bits: number): Trainee {
+export function createRoundedTrainee(trainee: Trainee, weights: ReadonlySet<string>, bits: number): Trainee {
   const gammas = trainee.parameters
     .filter(({ name }) => weights.has(name))
     .map((spec): ParameterSpec => ({
@@ -52,21 +52,21 @@ export function roundedTrainee(trainee: Trainee, weights: ReadonlySet<string>, b
       axes: [{ kind: "packed", units: 1, unit: 1 }],
     }));
   // Every request for a tensor returns the same value.
-  const seen = new WeakMap<(name: string) => Value, Map<string, Value>>();
-  const through = (source: (name: string) => Value) => {
-    const known = seen.get(source) ?? new Map<string, Value>();
-    seen.set(source, known);
+  const cache = new WeakMap<(name: string) => Value, Map<string, Value>>();
+  const createRoundedSource = (source: (name: string) => Value) => {
+    const cachedValues = cache.get(source) ?? new Map<string, Value>();
+    cache.set(source, cachedValues);
     return (name: string): Value => {
       if (!weights.has(name)) return source(name);
-      const value = known.get(name) ?? roundedWeight(source(name), source(gammaName(name)), bits);
-      known.set(name, value);
+      const value = cachedValues.get(name) ?? roundWeight(source(name), source(gammaName(name)), bits);
+      cachedValues.set(name, value);
       return value;
     };
   };
   return {
     ...trainee,
     parameters: [...trainee.parameters, ...gammas],
-    hidden: (source, inputs, options) => trainee.hidden(through(source), inputs, options),
-    logits: (source, hidden) => trainee.logits(through(source), hidden),
+    hidden: (source, inputs, options) => trainee.hidden(createRoundedSource(source), inputs, options),
+    logits: (source, hidden) => trainee.logits(createRoundedSource(source), hidden),
   };
 }

@@ -4,9 +4,9 @@ import { WorkbenchError } from "../../protocol/errors";
 import { type BlockOptions, BlockSampler, type BlockState } from "../data/blockSampler";
 import { Sampler, type SamplerState } from "../data/sampler";
 import { type Shape, sizeOf } from "../graph/op";
-import { slotsOfOptimizer } from "./optimizerSlots";
+import { listOptimizerSlots } from "./optimizerSlots";
 import type { HostTensor, HostTensors } from "../checkpoints/safetensors";
-import { batchSizeOf, hasBlocks, type TrainingRequest } from "./request";
+import { getBatchSize, hasBlocks, type TrainingRequest } from "./request";
 import { slotName } from "./trainStep";
 
 const samplerStateSchema: z.ZodType<SamplerState> = z.object({
@@ -23,12 +23,12 @@ const blockStateSchema: z.ZodType<BlockState> = z.object({
 });
 
 /** Draws training sequences from the start, or from the position in `saved`. */
-export function samplerOf(
+export function createSampler(
   request: TrainingRequest,
   saved: unknown = request.resume?.state.sampler,
 ): Sampler | BlockSampler {
   const { train, options, seed } = request;
-  const size = batchSizeOf(options);
+  const size = getBatchSize(options);
   const dataSeed = options.data_seed ?? seed;
   if (hasBlocks(options)) {
     const blocks: BlockOptions = {
@@ -40,13 +40,13 @@ export function samplerOf(
       epochs: options.max_steps === undefined ? options.num_train_epochs : undefined,
     };
     if (saved === undefined) return new BlockSampler(train, blocks);
-    return BlockSampler.restore(train, blocks, savedState(blockStateSchema, saved));
+    return BlockSampler.restore(train, blocks, parseSavedState(blockStateSchema, saved));
   }
   if (saved === undefined) return new Sampler(train, size, dataSeed);
-  return Sampler.restore(train, size, savedState(samplerStateSchema, saved));
+  return Sampler.restore(train, size, parseSavedState(samplerStateSchema, saved));
 }
 
-function savedState<T>(schema: z.ZodType<T>, saved: unknown): T {
+function parseSavedState<T>(schema: z.ZodType<T>, saved: unknown): T {
   const { data, error } = schema.safeParse(saved);
   if (error === undefined) return data;
   throw new WorkbenchError(
@@ -56,21 +56,21 @@ function savedState<T>(schema: z.ZodType<T>, saved: unknown): T {
 }
 
 /** Optimizer slots of each parameter: from the checkpoint, or zero. */
-export function slotsOf({ trainee, options, resume }: TrainingRequest): HostTensors {
+export function createSlots({ trainee, options, resume }: TrainingRequest): HostTensors {
   const slots = new Map<string, HostTensor>();
   for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
-    for (const slot of slotsOfOptimizer(options).map((each) => slotName(name, each))) {
+    for (const slot of listOptimizerSlots(options).map((each) => slotName(name, each))) {
       const saved = resume?.optimizer.get(slot);
       if (resume !== undefined && saved?.shape.join() !== shape.join())
         throw new WorkbenchError(
           "invalid-input",
           `The checkpoint has no ${slot} of [${shape.join(", ")}]: it was written for a different model, or for an optimizer other than ${options.optim}. Resume with the options of the run.`,
         );
-      slots.set(slot, saved ?? zeros(shape));
+      slots.set(slot, saved ?? createZeros(shape));
     }
   return slots;
 }
 
-export function zeros(shape: Shape): HostTensor {
+export function createZeros(shape: Shape): HostTensor {
   return { shape, data: new Float32Array(sizeOf(shape)) };
 }

@@ -1,8 +1,8 @@
 /** Decides whether a step fits in memory, and which savings make it fit. */
 import { totalmem } from "node:os";
 import type { DeviceName, TrainOptions } from "../../schema/experiment";
-import { memoryOf } from "../graph/cost";
-import { type MemorySavings, savingsBySize } from "./memorySavings";
+import { estimateMemory } from "../graph/cost";
+import { type MemorySavings, computeSavingsBySize } from "./memorySavings";
 import type { Trainee } from "./trainee";
 import { type BatchShape, buildTrainStep } from "./trainStep";
 
@@ -11,7 +11,7 @@ export const memoryShare = 0.6;
 /** Assumed memory of a graphics card, because its runtime does not report it. */
 const cardBytes = 8 * 2 ** 30;
 
-export function memoryLimit(device: DeviceName): number {
+export function getMemoryLimit(device: DeviceName): number {
   const constrained = process.constrainedMemory();
   // Without a limit the system reports 0, or a number larger than any memory.
   const host = constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
@@ -19,15 +19,15 @@ export function memoryLimit(device: DeviceName): number {
 }
 
 /** Savings of one step of a training; `limit` is in bytes. */
-export function memorySavings(
+export function chooseMemorySavings(
   trainee: Trainee,
   batch: BatchShape,
   options: TrainOptions,
   limit: number,
 ): MemorySavings {
-  const savings = savingsBySize(trainee, batch, options);
+  const savings = computeSavingsBySize(trainee, batch, options);
   if (options.gradient_checkpointing !== "auto") return savings;
   const graph = buildTrainStep(trainee, batch, options, savings);
-  const { state, working } = memoryOf(graph, graph.state);
+  const { state, working } = estimateMemory(graph, graph.state);
   return { ...savings, recompute: state + working > limit };
 }

@@ -8,14 +8,14 @@ import { recomputeGateName } from "../graph/recompute";
 import { checkParameters } from "../checkpoints/checkpoint";
 import type { HostTensors } from "../checkpoints/safetensors";
 import { teacherName } from "./distillation";
-import { countedLabels, disposeAll, only } from "./evaluateLoss";
+import { countLossLabels, disposeAll, pickTensors } from "./evaluateLoss";
 import { download, feedBatch, handOver, uploadAll, uploadScalar } from "./feeds";
-import { KeptTargets } from "./keptTargets";
+import { TopKTargetCache } from "./topKTargetCache";
 import { optimizers } from "./optimizers/catalog";
-import { slotsOfOptimizer } from "./optimizerSlots";
-import { batchShapeOf, type Compiled, compilePrograms, type Programs } from "./programs";
+import { listOptimizerSlots } from "./optimizerSlots";
+import { getBatchShape, type CompiledGraph, compilePrograms, type Programs } from "./programs";
 import type { TrainingRequest } from "./request";
-import { slotsOf, zeros } from "./startState";
+import { createSlots, createZeros } from "./startState";
 import {
   dropoutSeedName,
   gradientName,
@@ -50,7 +50,7 @@ export class StepRunner implements AsyncDisposable {
     readonly programs: Programs,
     /** By name. */
     private held: Tensors,
-    private readonly keptTargets: KeptTargets | undefined,
+    private readonly keptTargets: TopKTargetCache | undefined,
   ) {}
 
   static async open(request: TrainingRequest): Promise<StepRunner> {
@@ -59,17 +59,17 @@ export class StepRunner implements AsyncDisposable {
     checkParameters("the model to train", trainee.parameters, tensors);
     if (trainee.teacher !== undefined)
       checkParameters("the teacher", trainee.teacher.trainee.parameters, request.teacherTensors ?? new Map());
-    const slots = slotsOf(request);
+    const slots = createSlots(request);
     const { teacher } = trainee;
-    const kept =
+    const topKTargets =
       teacher?.topK === undefined
         ? undefined
-        : await KeptTargets.open(engine, teacher, request.teacherTensors!, batchShapeOf(request));
+        : await TopKTargetCache.open(engine, teacher, request.teacherTensors!, getBatchShape(request));
     const programs = await compilePrograms(request).catch(async (thrown: unknown) => {
-      await kept?.[Symbol.asyncDispose]();
+      await topKTargets?.[Symbol.asyncDispose]();
       throw thrown;
     });
-    const teachers = kept === undefined ? [...(request.teacherTensors ?? [])] : [];
+    const teachers = topKTargets === undefined ? [...(request.teacherTensors ?? [])] : [];
     const held: Record<string, Tensor> = uploadAll(
       engine,
       new Map([...tensors, ...teachers.map(([name, tensor]) => [teacherName(name), tensor] as const)]),
@@ -78,8 +78,8 @@ export class StepRunner implements AsyncDisposable {
     for (const [name, slot] of slots) held[name] = handOver(engine, slot);
     if (programs.kind === "accumulated")
       for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
-        held[gradientName(name)] = handOver(engine, zeros(shape));
-    return new StepRunner(request, programs, held, kept);
+        held[gradientName(name)] = handOver(engine, createZeros(shape));
+    return new StepRunner(request, programs, held, topKTargets);
   }
 
   /** Names of the parameters, in the order of `StepResult.squares`. */
@@ -89,16 +89,16 @@ export class StepRunner implements AsyncDisposable {
   }
 
   /** Updates weights and optimizer slots by one step at this learning rate. */
-  async run(step: number, drawn: StepBatches, rate: number): Promise<StepResult> {
+  async run(step: number, stepBatches: StepBatches, rate: number): Promise<StepResult> {
     const { engine, options } = this.request;
     const scalars = Object.fromEntries(
-      Object.entries(optimizers[options.optim].scalars(options, drawn.optimizerStep, rate)).map(
+      Object.entries(optimizers[options.optim].scalars(options, stepBatches.optimizerStep, rate)).map(
         ([name, number]) => [name, uploadScalar(engine, number)],
       ),
     );
     return this.programs.kind === "fused"
-      ? this.updateAtOnce(this.programs, step, drawn, scalars)
-      : this.updateInParts(this.programs, step, drawn, scalars);
+      ? this.updateAtOnce(this.programs, step, stepBatches, scalars)
+      : this.updateInParts(this.programs, step, stepBatches, scalars);
   }
 
   /** Forward, backward and optimizer in one program. */
@@ -109,7 +109,7 @@ export class StepRunner implements AsyncDisposable {
     scalars: Tensors,
   ): Promise<StepResult> {
     const feeds = {
-      ...(await this.feedsOf(batches[0]!, { step, part: 0, counted: countedIn(batches) })),
+      ...(await this.feedsOf(batches[0]!, { step, part: 0, counted: countBatchLabels(batches) })),
       ...scalars,
     };
     const outputs = await this.execute(program, feeds);
@@ -135,7 +135,7 @@ export class StepRunner implements AsyncDisposable {
     for (const [part, batch] of [...again, ...batches].entries()) {
       const isAgain = part < again.length;
       const feeds = {
-        ...(await this.feedsOf(batch, { step, part, counted: countedIn(isAgain ? again : batches) })),
+        ...(await this.feedsOf(batch, { step, part, counted: countBatchLabels(isAgain ? again : batches) })),
         [keepGradientsName]: uploadScalar(this.request.engine, part === 0 ? 0 : 1),
       };
       const outputs = await this.execute(accumulate, feeds);
@@ -164,7 +164,7 @@ export class StepRunner implements AsyncDisposable {
       [inverseCountName]: uploadScalar(engine, 1 / Math.max(1, counted)),
       [dropoutSeedName]: engine.upload(
         { dtype: "int32", shape: [] },
-        Int32Array.of(dropoutSeed(seed, step, part)),
+        Int32Array.of(computeDropoutSeed(seed, step, part)),
       ),
       [recomputeGateName]: engine.upload({ dtype: "bool", shape: [] }, Uint8Array.of(1)),
     };
@@ -175,16 +175,16 @@ export class StepRunner implements AsyncDisposable {
     const { engine, trainee, options } = this.request;
     const held = { ...this.held };
     for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
-      for (const slot of slotsOfOptimizer(options).map((each) => slotName(name, each))) {
+      for (const slot of listOptimizerSlots(options).map((each) => slotName(name, each))) {
         held[slot]![Symbol.dispose]();
-        held[slot] = handOver(engine, zeros(shape));
+        held[slot] = handOver(engine, createZeros(shape));
       }
     this.held = held;
   }
 
   /** Runs a program on the current state and its feeds, and replaces the state with its outputs. */
-  private async execute({ program, graph }: Compiled<StatefulGraph>, feeds: Tensors): Promise<Tensors> {
-    const inputs = only(program.inputs, { ...this.held, ...feeds });
+  private async execute({ program, graph }: CompiledGraph<StatefulGraph>, feeds: Tensors): Promise<Tensors> {
+    const inputs = pickTensors(program.inputs, { ...this.held, ...feeds });
     const outputs = await program.run(inputs);
     const held = { ...this.held };
     for (const [output, name] of Object.entries(graph.state)) held[name] = outputs[output]!;
@@ -202,7 +202,7 @@ export class StepRunner implements AsyncDisposable {
   }
 
   async optimizerSlots(): Promise<HostTensors> {
-    const slots = slotsOfOptimizer(this.request.options);
+    const slots = listOptimizerSlots(this.request.options);
     const trained = this.request.trainee.parameters.filter(({ trainable }) => trainable);
     return download(
       this.held,
@@ -222,12 +222,12 @@ export class StepRunner implements AsyncDisposable {
 }
 
 /** Number of labels that are not ignored, in all batches together. */
-export function countedIn(batches: readonly Batch[]): number {
-  return batches.reduce((total, batch) => total + countedLabels(batch), 0);
+export function countBatchLabels(batches: readonly Batch[]): number {
+  return batches.reduce((total, batch) => total + countLossLabels(batch), 0);
 }
 
 async function readReported(
-  { graph }: Compiled<StatefulGraph>,
+  { graph }: CompiledGraph<StatefulGraph>,
   outputs: Tensors,
 ): Promise<Record<`train/${string}`, number>> {
   const values: Record<`train/${string}`, number> = {};
@@ -241,7 +241,7 @@ async function readNumber(tensor: Tensor): Promise<number> {
 }
 
 /** The seed of a batch of a step. It depends only on the step, so a resumed run draws the same dropout masks. */
-function dropoutSeed(seed: number, step: number, part: number): number {
+function computeDropoutSeed(seed: number, step: number, part: number): number {
   return (
     (Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(step, 0x85ebca6b) ^ Math.imul(part + 1, 0xc2b2ae35)) | 0
   );

@@ -5,7 +5,7 @@
 import type { TrainOptions } from "../../schema/experiment";
 import type { LossName } from "../../schema/teacher";
 import { differentiate } from "../graph/autodiff";
-import { type Graph, topological } from "../graph/graph";
+import { type Graph, sortTopologically } from "../graph/graph";
 import { input, parameter, scalar, type Shape, type Value } from "../graph/op";
 import { add, div, maximum, mul, sqrt } from "../graph/ops/elementwise";
 import { crossEntropy, squaredError } from "../graph/ops/loss";
@@ -15,15 +15,15 @@ import type { Segment } from "../graph/recompute";
 import type { ForwardOptions, ModelInputs } from "../models/family";
 import type { ParameterSpec } from "../representations/representation";
 import {
-  forwardFor,
-  headColumns,
-  headNames,
-  innerTerms,
+  createForwardOptions,
+  computeHeadTerms,
+  listHeadTerms,
+  computeInnerTerms,
   type Part,
   type Taps,
-  taughtBy,
+  createTeacherPass,
 } from "./distillation";
-import { type MemorySavings, nothingSaved, savingsBySize } from "./memorySavings";
+import { type MemorySavings, noSavings, computeSavingsBySize } from "./memorySavings";
 import { gradientMeanSlot } from "./optimizerSlots";
 import { optimizers } from "./optimizers/catalog";
 import type { Trainee } from "./trainee";
@@ -55,7 +55,7 @@ export interface UpdateGraph extends StatefulGraph {
 export const inverseCountName = "inverse_count";
 export const keepGradientsName = "keep_gradients";
 export const dropoutSeedName = "dropout_seed";
-const next = (name: string) => `${name}:next`;
+const getNextName = (name: string) => `${name}:next`;
 export const slotName = (parameterName: string, slot: string) => `${parameterName}#${slot}`;
 export const gradientName = (parameterName: string) => `${parameterName}#gradient`;
 
@@ -108,16 +108,16 @@ function buildLoss(
   const hidden = trainee.hidden(
     weight,
     inputs,
-    teacher === undefined ? forward : forwardFor(teacher, taps, forward),
+    teacher === undefined ? forward : createForwardOptions(teacher, taps, forward),
   );
   const flat = (value: Value) => reshape(value, { shape: [rows * length] });
   const labels = flat(input("labels", grid, "int32"));
   const targets = trainee.isRegression === true ? flat(input("targets", grid)) : undefined;
-  const taught = teacher && taughtBy(teacher, inputs, attentionBlock);
+  const taught = teacher && createTeacherPass(teacher, inputs, attentionBlock);
   const perToken =
     lossChunk === undefined
       ? lossesOf(hidden, labels)
-      : concat(...chunksOf(rows * length, lossChunk).map((chunk) => lossesIn(chunk)), { axis: 0 });
+      : concat(...splitChunks(rows * length, lossChunk).map((chunk) => lossesIn(chunk)), { axis: 0 });
   const total = sum(perToken, { axes: [0], keepDims: false });
   const inverseCount = input(inverseCountName, []);
   const mean = (summed: Value) => mul(summed, inverseCount);
@@ -126,12 +126,12 @@ function buildLoss(
     return { objective: loss, loss, terms: {}, perToken, segments, weights };
   }
   const terms: Partial<Record<LossName, Value>> = {};
-  headNames(teacher).forEach((name, column) => {
-    const own = slice(total, { axis: 0, start: column, end: column + 1 });
-    terms[name] = mean(reshape(own, { shape: [] }));
+  listHeadTerms(teacher).forEach((name, column) => {
+    const termValue = slice(total, { axis: 0, start: column, end: column + 1 });
+    terms[name] = mean(reshape(termValue, { shape: [] }));
   });
   const { inside } = taught;
-  const inner = inside && innerTerms({ ...taps, hidden }, inside, labels, teacher, rows);
+  const inner = inside && computeInnerTerms({ ...taps, hidden }, inside, labels, teacher, rows);
   for (const [name, term] of Object.entries(inner ?? {}))
     terms[name as LossName] = mean(sum(term, { axes: [0], keepDims: false }));
   const objective = Object.entries(teacher.weights)
@@ -140,13 +140,13 @@ function buildLoss(
   return { objective, loss: terms.clm!, terms, perToken, segments, weights };
 
   /** Loss of each token: [n], or [n, terms] with a teacher. */
-  function lossesOf(own: Value, wanted: Value, part?: Part): Value {
-    const logits = trainee.logits(weight, own);
+  function lossesOf(tokenHidden: Value, tokenLabels: Value, part?: Part): Value {
+    const logits = trainee.logits(weight, tokenHidden);
     if (targets !== undefined)
-      return squaredError(logits, part === undefined ? targets : slice(targets, part), wanted);
-    const loss = crossEntropy(logits, wanted);
+      return squaredError(logits, part === undefined ? targets : slice(targets, part), tokenLabels);
+    const loss = crossEntropy(logits, tokenLabels);
     if (teacher === undefined || taught === undefined) return loss;
-    return headColumns(teacher, loss, wanted, { hidden: own, logits }, taught.of(part));
+    return computeHeadTerms(teacher, loss, tokenLabels, { hidden: tokenHidden, logits }, taught.of(part));
   }
 
   function lossesIn(chunk: Part): Value {
@@ -158,7 +158,7 @@ function buildLoss(
 }
 
 /** Computes the loss in chunks of tokens. */
-function chunksOf(tokens: number, size: number): Part[] {
+function splitChunks(tokens: number, size: number): Part[] {
   return Array.from({ length: Math.ceil(tokens / size) }, (_, chunk) => ({
     axis: 0,
     start: chunk * size,
@@ -166,35 +166,35 @@ function chunksOf(tokens: number, size: number): Part[] {
   }));
 }
 
-function trainableOf(trainee: Trainee): readonly ParameterSpec[] {
+function listTrainable(trainee: Trainee): readonly ParameterSpec[] {
   return trainee.parameters.filter(({ trainable }) => trainable);
 }
 
 /**
- * `specs` and `found` are in the order in which the forward pass first uses the parameters. ONNX Runtime first computes what
+ * `specs` and `gradients` are in the order in which the forward pass first uses the parameters. ONNX Runtime first computes what
  * the last output needs, so the gradients of the last layer are computed first, while the values that they need are in memory.
  * In another order it runs the backward pass down to the first layer and retains everything that the other gradients need.
  */
-function lossAndGradients(trainee: Trainee, batch: BatchShape, savings: MemorySavings, training = true) {
+function buildLossAndGradients(trainee: Trainee, batch: BatchShape, savings: MemorySavings, training = true) {
   const { objective, loss, terms, segments, weights } = buildLoss(trainee, batch, savings, training);
-  const place = new Map(topological([objective]).map((value, i) => [value, i]));
+  const place = new Map(sortTopologically([objective]).map((value, i) => [value, i]));
   const placeOf = ({ name }: ParameterSpec) => place.get(weights.get(name)!) ?? -1;
-  const specs = trainableOf(trainee).toSorted((a, b) => placeOf(a) - placeOf(b));
+  const specs = listTrainable(trainee).toSorted((a, b) => placeOf(a) - placeOf(b));
   const wrt = specs.map(({ name }) => weights.get(name)!);
   const { gradients, again } = differentiate(objective, wrt, { recompute: segments });
   const reported: Record<string, Value> =
-    trainee.teacher === undefined ? {} : { objective, ...toldTerms(terms) };
+    trainee.teacher === undefined ? {} : { objective, ...toReportedTerms(terms) };
   return {
     loss: again(loss),
     reported: Object.fromEntries(Object.entries(reported).map(([name, value]) => [name, again(value)])),
     weights,
     specs,
-    found: gradients,
+    gradients,
   };
 }
 
 /** Values that a training with a teacher reports besides the loss of its labels. */
-function toldTerms({ clm: _, ...terms }: LossGraph["terms"]): Record<string, Value> {
+function toReportedTerms({ clm: _, ...terms }: LossGraph["terms"]): Record<string, Value> {
   return Object.fromEntries(Object.entries(terms).map(([name, term]) => [`teacher_${name}`, term]));
 }
 
@@ -206,10 +206,10 @@ export function buildTrainStep(
   trainee: Trainee,
   batch: BatchShape,
   options: TrainOptions,
-  savings = savingsBySize(trainee, batch, options),
+  savings = computeSavingsBySize(trainee, batch, options),
 ): UpdateGraph {
-  const { loss, reported, weights, specs, found } = lossAndGradients(trainee, batch, savings);
-  const update = buildUpdate(specs, weights, found, options);
+  const { loss, reported, weights, specs, gradients } = buildLossAndGradients(trainee, batch, savings);
+  const update = buildUpdate(specs, weights, gradients, options);
   return {
     ...update,
     outputs: { loss, ...reported, ...update.outputs },
@@ -222,34 +222,41 @@ export function buildAccumulateStep(
   trainee: Trainee,
   batch: BatchShape,
   options: TrainOptions,
-  savings = savingsBySize(trainee, batch, options),
+  savings = computeSavingsBySize(trainee, batch, options),
 ): StatefulGraph {
-  const { loss, reported, specs, found } = lossAndGradients(trainee, batch, savings);
+  const { loss, reported, specs, gradients } = buildLossAndGradients(trainee, batch, savings);
   const keep = input(keepGradientsName, []);
   const outputs: Record<string, Value> = { loss, ...reported };
   const state: Record<string, string> = {};
   specs.forEach(({ name, shape }, i) => {
     const sumName = gradientName(name);
-    outputs[next(sumName)] = add(mul(input(sumName, shape), keep), found[i]!);
-    state[next(sumName)] = sumName;
+    outputs[getNextName(sumName)] = add(mul(input(sumName, shape), keep), gradients[i]!);
+    state[getNextName(sumName)] = sumName;
   });
   return { outputs, state, reported: Object.keys(reported) };
 }
 
 /** The loss of a batch as in an evaluation, and its gradients with respect to these tensors, named by `gradientName`. */
 export function buildGradients(trainee: Trainee, batch: BatchShape, tensors: ReadonlySet<string>): Graph {
-  const alone = { ...trainee, teacher: undefined };
-  const { loss, specs, found } = lossAndGradients(alone, batch, nothingSaved, false);
-  const gradients = specs.map(({ name }, i) => [name, found[i]!] as const);
-  const wanted = gradients.filter(([name]) => tensors.has(name));
+  const studentOnly = { ...trainee, teacher: undefined };
+  const {
+    loss,
+    specs,
+    gradients: allGradients,
+  } = buildLossAndGradients(studentOnly, batch, noSavings, false);
+  const gradients = specs.map(({ name }, i) => [name, allGradients[i]!] as const);
+  const selected = gradients.filter(([name]) => tensors.has(name));
   return {
-    outputs: { loss, ...Object.fromEntries(wanted.map(([name, own]) => [gradientName(name), own])) },
+    outputs: {
+      loss,
+      ...Object.fromEntries(selected.map(([name, gradient]) => [gradientName(name), gradient])),
+    },
   };
 }
 
 /** The optimizer alone, applied to the gradients that `buildAccumulateStep` summed. */
 export function buildApplyStep(trainee: Trainee, options: TrainOptions): UpdateGraph {
-  const specs = trainableOf(trainee);
+  const specs = listTrainable(trainee);
   const weights = new Map(specs.map(({ name, shape }) => [name, parameter(name, shape)]));
   return buildUpdate(
     specs,
@@ -260,7 +267,7 @@ export function buildApplyStep(trainee: Trainee, options: TrainOptions): UpdateG
 }
 
 /** Loss of a batch without dropout or update; with `inverse_count` 1, `loss` is the sum over the labels that are not ignored. */
-export function buildEvaluation(trainee: Trainee, batch: BatchShape, savings = nothingSaved): Graph {
+export function buildEvaluation(trainee: Trainee, batch: BatchShape, savings = noSavings): Graph {
   const { loss, perToken } = buildLoss(trainee, batch, savings, false);
   return { outputs: { loss, per_token: reshape(perToken, { shape: [batch.rows, batch.length] }) } };
 }
@@ -268,7 +275,7 @@ export function buildEvaluation(trainee: Trainee, batch: BatchShape, savings = n
 function buildUpdate(
   specs: readonly ParameterSpec[],
   weights: ReadonlyMap<string, Value>,
-  found: readonly Value[],
+  gradients: readonly Value[],
   options: TrainOptions,
 ): UpdateGraph {
   const optimizer = optimizers[options.optim];
@@ -276,7 +283,7 @@ function buildUpdate(
     Object.keys(optimizer.scalars(options, 1, 0)).map((name) => [name, input(name, [])]),
   );
   const squares = concat(
-    ...found.map((gradient) => {
+    ...gradients.map((gradient) => {
       const square = sumSquares(gradient, {
         axes: gradient.type.shape.map((_, axis) => axis),
         keepDims: false,
@@ -293,8 +300,8 @@ function buildUpdate(
   const outputs: Record<string, Value> = { gradient_squares: squares };
   const state: Record<string, string> = {};
   const advance = (name: string, value: Value): Value => {
-    outputs[next(name)] = value;
-    state[next(name)] = name;
+    outputs[getNextName(name)] = value;
+    state[getNextName(name)] = name;
     return value;
   };
   const isMean = options.cumulative_loss === "ema-grad";
@@ -305,7 +312,7 @@ function buildUpdate(
     return add(mul(before, scalar(decay)), mul(gradient, scalar(1 - decay)));
   };
   specs.forEach(({ name, shape, decay }, i) => {
-    const clipped = factor === undefined ? found[i]! : mul(found[i]!, factor);
+    const clipped = factor === undefined ? gradients[i]! : mul(gradients[i]!, factor);
     const update = optimizer.update({
       parameter: weights.get(name)!,
       gradient: isMean ? advance(slotName(name, gradientMeanSlot), meanGradient(name, clipped)) : clipped,

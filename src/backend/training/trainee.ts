@@ -2,8 +2,8 @@
 import type { LossWeights } from "../../schema/teacher";
 import type { Value } from "../graph/op";
 import type { Dimensions, ForwardOptions, ModelInputs } from "../models/family";
-import { headOf } from "../models/classifier";
-import { dimensionsOf, hiddenStates, logits, type ModelShape, parametersOf } from "../models/model";
+import { getHead } from "../models/classifier";
+import { dimensionsOf, buildHiddenStates, buildLogits, type ModelShape, parametersOf } from "../models/model";
 import type { ParameterSpec } from "../representations/representation";
 
 /** A trainable model: parameters by name and the forward function over them. */
@@ -31,14 +31,14 @@ export interface Teacher extends LossWeights {
   readonly topK?: number | undefined;
 }
 
-export function traineeOf(shape: ModelShape, teacher?: Teacher): Trainee {
+export function createTrainee(shape: ModelShape, teacher?: Teacher): Trainee {
   return {
     parameters: parametersOf(shape),
     dimensions: dimensionsOf(shape),
     shape,
-    hidden: (weights, inputs, options) => hiddenStates(shape, weights, inputs, options),
-    logits: (weights, hidden) => logits(shape, weights, hidden),
-    isRegression: headOf(shape.config)?.kind === "regression",
+    hidden: (weights, inputs, options) => buildHiddenStates(shape, weights, inputs, options),
+    logits: (weights, hidden) => buildLogits(shape, weights, hidden),
+    isRegression: getHead(shape.config)?.kind === "regression",
     teacher,
   };
 }

@@ -2,21 +2,21 @@
  * The training loop: draw a batch, run the step's program, report, evaluate, save. `trainStep` defines what a step computes
  * and `checkpoint` what a checkpoint contains. The loop does not depend on who started the training or where files are written.
  */
-import { type BlockPlace, BlockSampler } from "../data/blockSampler";
+import { type BlockPosition, BlockSampler } from "../data/blockSampler";
 import type { Sampler } from "../data/sampler";
 import type { Batch } from "../data/split";
 import type { TrainOptions } from "../../schema/experiment";
 import type { TrainingSnapshot, TrainingState } from "../checkpoints/checkpoint";
-import { randomStream } from "../representations/randomStream";
+import { createRandomStream } from "../representations/randomStream";
 import { prepareBatches } from "./objective";
 import type { HostTensors } from "../checkpoints/safetensors";
 import { refuseBrokenEvaluation, refuseBrokenStep, refuseBrokenWeights } from "./divergence";
 import { evaluateLoss } from "./evaluateLoss";
 import { describeSavings } from "./memorySavings";
-import { batchSizeOf, evaluationSequences, stepsOf, type TrainingRequest } from "./request";
-import { learningRate } from "./schedule";
-import { samplerOf } from "./startState";
-import { countedIn, type StepBatches, StepRunner, type StepResult } from "./stepRunner";
+import { getBatchSize, countEvaluationSequences, countSteps, type TrainingRequest } from "./request";
+import { computeLearningRate } from "./schedule";
+import { createSampler } from "./startState";
+import { countBatchLabels, type StepBatches, StepRunner, type StepResult } from "./stepRunner";
 
 /** Observer of a training: receives its reports and decides when it stops. */
 export interface TrainingObserver {
@@ -67,19 +67,19 @@ class TrainingSession implements AsyncDisposable {
     this.cumulativeLoss = state?.cumulative_loss ?? 0;
     this.previousSampler = state?.previous_sampler;
     if (this.previousSampler !== undefined)
-      this.previous = this.drawn(samplerOf(request, this.previousSampler), this.step);
+      this.previous = this.drawBatches(createSampler(request, this.previousSampler), this.step);
     this.secondsBefore = state?.seconds ?? 0;
   }
 
   static async open(request: TrainingRequest): Promise<TrainingSession> {
     // Compiling takes seconds, so check the input first.
-    const sampler = samplerOf(request);
+    const sampler = createSampler(request);
     return new TrainingSession(request, sampler, await StepRunner.open(request));
   }
 
   async run(observer: TrainingObserver): Promise<TrainingResult> {
     const { options, train, validation } = this.request;
-    const steps = this.blocks?.steps ?? stepsOf(options, train.sequences);
+    const steps = this.blocks?.steps ?? countSteps(options, train.sequences);
     // For example, operations that the device runs on the CPU.
     for (const notice of new Set(this.runner.programs.all.flatMap(({ notices }) => notices)))
       observer.log(notice);
@@ -118,12 +118,12 @@ class TrainingSession implements AsyncDisposable {
   }
 
   /** The batches of a step. Their random draws depend only on the seed and the step, so a resumed run draws the same. */
-  private drawn(sampler: Sampler | BlockSampler, step: number): readonly Batch[] {
+  private drawBatches(sampler: Sampler | BlockSampler, step: number): readonly Batch[] {
     const { options, prepare, seed } = this.request;
     return Array.from({ length: options.gradient_accumulation_steps }, (_, part) => {
       const batch = sampler.next();
       const streamOf = (row: number) =>
-        randomStream(`masks of step ${step}, batch ${part}, row ${row}`, seed);
+        createRandomStream(`masks of step ${step}, batch ${part}, row ${row}`, seed);
       return prepare === undefined ? batch : prepare(batch, streamOf);
     });
   }
@@ -131,11 +131,11 @@ class TrainingSession implements AsyncDisposable {
   /** One optimizer step over `gradient_accumulation_steps` batches. */
   private async advance(steps: number, observer: TrainingObserver): Promise<void> {
     const { options } = this.request;
-    const begun = performance.now();
+    const evaluationStart = performance.now();
     const step = this.step + 1;
     const samplerBefore = this.sampler.state;
-    const drawn = this.drawStep(step, observer);
-    const counted = countedIn(drawn.batches);
+    const stepBatches = this.drawStep(step, observer);
+    const counted = countBatchLabels(stepBatches.batches);
     if (counted === 0) {
       // Even with a zero gradient, moments, weight decay and bias correction would change the weights, now or later.
       observer.log(`Step ${step} has no labels, so it does not change the weights.`);
@@ -144,8 +144,8 @@ class TrainingSession implements AsyncDisposable {
       observer.progress(step, steps, this.secondsLeft(steps));
       return;
     }
-    const rate = learningRate(options, step, steps);
-    const result = await this.runner.run(step, drawn, rate);
+    const rate = computeLearningRate(options, step, steps);
+    const result = await this.runner.run(step, stepBatches, rate);
     const objective = result.reported["train/objective"] ?? result.loss;
     refuseBrokenStep(step, objective, this.runner.trained, result.squares);
     this.step = step;
@@ -153,12 +153,12 @@ class TrainingSession implements AsyncDisposable {
     this.lastLoss = result.loss;
     this.cumulativeLoss += result.loss;
     if (options.cumulative_loss === "two-batch")
-      [this.previous, this.previousSampler] = [drawn.batches, samplerBefore];
+      [this.previous, this.previousSampler] = [stepBatches.batches, samplerBefore];
     if (step % options.logging_steps === 0 || step === steps)
       observer.metrics(step, this.tokens, {
         ...this.metricsOf(result),
         "train/learning_rate": rate,
-        "train/tokens_per_second": counted / ((performance.now() - begun) / 1000),
+        "train/tokens_per_second": counted / ((performance.now() - evaluationStart) / 1000),
       });
     observer.progress(step, steps, this.secondsLeft(steps));
   }
@@ -171,9 +171,9 @@ class TrainingSession implements AsyncDisposable {
       this.runner.restartOptimizer();
       this.emptySteps = 0;
     }
-    const batches = this.drawn(this.sampler, step);
+    const batches = this.drawBatches(this.sampler, step);
     const block = this.blocks?.block;
-    if (block?.step === 1) observer.log(blockLine(block, options.sample_with_replacement, restarts));
+    if (block?.step === 1) observer.log(formatBlock(block, options.sample_with_replacement, restarts));
     return {
       batches,
       again: options.cumulative_loss === "two-batch" ? this.previous : [],
@@ -197,7 +197,7 @@ class TrainingSession implements AsyncDisposable {
     const { engine, validation, options } = this.request;
     if (validation === undefined || this.runner.programs.evaluation === undefined) return false;
     const batches = prepareBatches(
-      validation.batches(batchSizeOf(options), evaluationSequences(options, validation)),
+      validation.batches(getBatchSize(options), countEvaluationSequences(options, validation)),
       this.request.prepare,
     );
     const average = options.eval_loss_average;
@@ -253,17 +253,17 @@ class TrainingSession implements AsyncDisposable {
   }
 }
 
-function blockLine(
-  { index, documents, sequences, steps }: BlockPlace,
+function formatBlock(
+  { index, documents, sequences, steps }: BlockPosition,
   replacement: boolean,
   restarted: boolean,
 ): string {
-  const shown = (number: number) => number.toLocaleString("en-US");
-  const drawn = replacement
-    ? ` drawn with replacement, ${shown(new Set(documents).size)} of them distinct,`
+  const formatNumber = (number: number) => number.toLocaleString("en-US");
+  const sampling = replacement
+    ? ` drawn with replacement, ${formatNumber(new Set(documents).size)} of them distinct,`
     : "";
   const again = restarted ? "; the optimizer is reset" : "";
-  return `Block ${index + 1}: ${shown(documents.length)} documents${drawn} in ${shown(sequences)} sequences, ${shown(steps)} steps${again}.`;
+  return `Block ${index + 1}: ${formatNumber(documents.length)} documents${sampling} in ${formatNumber(sequences)} sequences, ${formatNumber(steps)} steps${again}.`;
 }
 
 /** The exponential mean of gradients has no separate loss. */

@@ -2,11 +2,11 @@
 import { writeFileSync } from "node:fs";
 import Table from "cli-table3";
 import { type CodingSpeed, measureCoding } from "../../backend/bench/codingSpeed";
-import { costPlot } from "../../backend/bench/costPlot";
-import { type CostRow, costTable } from "../../backend/bench/costTable";
+import { renderCostPlot } from "../../backend/bench/costPlot";
+import { type CostRow, measureCosts } from "../../backend/bench/costTable";
 import { type GenerationSpeed, measureGeneration } from "../../backend/bench/generationSpeed";
-import { groupedBlock, type GroupedRow, groupedSizes } from "../../backend/bench/groupedBlock";
-import { experimentNamed } from "../../backend/bench/namedExperiment";
+import { measureGroupedBlock, type GroupedRow, groupedSizes } from "../../backend/bench/groupedBlock";
+import { findExperiment } from "../../backend/bench/findExperiment";
 import {
   flopsFormula,
   measureSpeed,
@@ -16,11 +16,11 @@ import {
 } from "../../backend/bench/trainingSpeed";
 import type { Engine } from "../../backend/engine/engine";
 import { openEngine } from "../../backend/engine/onnxRuntime";
-import { dimensionsOf, shapeFromConfig } from "../../backend/models/model";
-import { shapeAfter } from "../../backend/runs/planning/estimate";
+import { dimensionsOf, createShape } from "../../backend/models/model";
+import { planFinalShape } from "../../backend/runs/planning/estimate";
 import { loadPlans } from "../../backend/runs/planning/loadPlans";
 import { describeSavings } from "../../backend/training/memorySavings";
-import { batchSizeOf } from "../../backend/training/request";
+import { getBatchSize } from "../../backend/training/request";
 import { WorkbenchError } from "../../protocol/errors";
 import { dataSchema, type DeviceName, type SchemaCatalog, trainSchema } from "../../schema/experiment";
 import { defineCommand, type Outcome } from "../command";
@@ -79,11 +79,11 @@ export default defineCommand<readonly [], Options>({
       options.generation === true ? await measureGeneration(engine, standardGpt, log) : undefined;
     const rows: CostRow[] = [];
     if (options.table === true || options.svg !== undefined)
-      for await (const row of costTable(engine)) {
+      for await (const row of measureCosts(engine)) {
         log(`${row.axis} ${row.value}: ${(row.speed.secondsPerStep * 1000).toFixed(1)} ms a step`);
         rows.push(row);
       }
-    if (options.svg !== undefined) writeFileSync(options.svg, costPlot(rows));
+    if (options.svg !== undefined) writeFileSync(options.svg, renderCostPlot(rows));
     return {
       document: {
         device: engine.device,
@@ -120,7 +120,7 @@ async function benchGrouped(
   rounds = groupedSizes.rounds,
 ): Promise<Outcome> {
   const rows: GroupedRow[] = [];
-  for await (const row of groupedBlock(engine, { ...groupedSizes, rounds })) {
+  for await (const row of measureGroupedBlock(engine, { ...groupedSizes, rounds })) {
     rows.push(row);
     const speedups = Object.entries(row.speedup).map(([name, each]) => `${name} ${each.toFixed(2)}×`);
     terminal.log(`width ${row.width}, ${row.rows} tokens, ${row.pass}: ${speedups.join(", ")}`);
@@ -151,7 +151,7 @@ interface TitledSpeedRequest extends SpeedRequest {
 
 const standardRequest: TitledSpeedRequest = {
   title: `GPT of ${standardGpt.n_layer} layers, width ${standardGpt.n_embd}, ${standardGpt.n_head} heads`,
-  shape: shapeFromConfig(standardGpt),
+  shape: createShape(standardGpt),
   rows: 8,
   length: 256,
   steps: 10,
@@ -176,14 +176,14 @@ async function createModelRequest(
   { variant }: Options,
   catalog: SchemaCatalog,
 ): Promise<TitledSpeedRequest> {
-  const { workspace, plans } = await loadPlans(experimentNamed(name), { variant }, catalog);
+  const { workspace, plans } = await loadPlans(findExperiment(name), { variant }, catalog);
   const plan = plans[0]!;
-  const shape = await shapeAfter(plan, workspace);
+  const shape = await planFinalShape(plan, workspace);
   const trainOptions = plan.steps.find(({ action }) => action === "train")?.options ?? {};
   return {
     title: plan.variant === "" || plans.length === 1 ? plan.name : `${plan.name}, variant ${plan.variant}`,
     shape,
-    rows: batchSizeOf(trainSchema.parse(trainOptions)),
+    rows: getBatchSize(trainSchema.parse(trainOptions)),
     length: plan.data === undefined ? dimensionsOf(shape).context : dataSchema.parse(plan.data).sequence_len,
     steps: 3,
     warmup: 0,

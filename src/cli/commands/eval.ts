@@ -1,6 +1,6 @@
 /** `lathe eval MODEL`: loss and perplexity on a text, with the protocol that makes the figure comparable. */
 import { dataSets } from "../../backend/data/datasets/catalog";
-import { defaultCacheFolder } from "../../backend/data/cacheFolder";
+import { getDefaultCacheFolder } from "../../backend/data/cacheFolder";
 import { type DataSet, openData } from "../../backend/data/dataSet";
 import type { EvaluationData } from "../../backend/evaluation/metric";
 import perplexity from "../../backend/evaluation/perplexity";
@@ -101,7 +101,7 @@ async function openText(model: LoadedModel, options: Options): Promise<TextSourc
         "There is no text to evaluate on, because the model is not from a run. Name files with --data.",
       );
     const { options: runOptions, baseFolder } = model.runData;
-    const set = await openData(runOptions, { baseFolder, cacheFolder: defaultCacheFolder() });
+    const set = await openData(runOptions, { baseFolder, cacheFolder: getDefaultCacheFolder() });
     return createTextSource(set, split ?? "validation", undefined);
   }
   using tokenizer = await resolveTokenizerName(model, options);
@@ -109,7 +109,10 @@ async function openText(model: LoadedModel, options: Options): Promise<TextSourc
   const text = isDataSet ? { dataset: names[0] } : { text: names, val_fraction: 0 };
   // Windows are cut here, whatever a training sequence would be, so that no text is too short for one.
   const dataOptions = dataSchema.parse({ ...text, tokenizer: tokenizer.name, sequence_len: 1 });
-  const set = await openData(dataOptions, { baseFolder: process.cwd(), cacheFolder: defaultCacheFolder() });
+  const set = await openData(dataOptions, {
+    baseFolder: process.cwd(),
+    cacheFolder: getDefaultCacheFolder(),
+  });
   const context = Math.min(dimensionsOf(model.shape).context, defaultMaxContext);
   return createTextSource(set, isDataSet ? (split ?? "validation") : "test", context);
 }

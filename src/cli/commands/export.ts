@@ -6,9 +6,9 @@ import { exportModel } from "../../backend/exports/exportModel";
 import { historyExporters } from "../../backend/exports/histories/catalog";
 import { exportHistory } from "../../backend/exports/histories/exportHistory";
 import type { HistoryExporter } from "../../backend/exports/histories/historyExporter";
-import { sizeTable } from "../../backend/exports/savings";
+import { formatSizeTable } from "../../backend/exports/savings";
 import type { WrittenFolder } from "../../backend/exports/writtenFolder";
-import { historySubject } from "../../backend/runs/folder/exportedHistory";
+import { createHistorySubject } from "../../backend/runs/folder/exportedHistory";
 import { WorkbenchError } from "../../protocol/errors";
 import { defineCommand, type Outcome } from "../command";
 import { validateOptions, parseNumber } from "../optionParsing";
@@ -100,7 +100,7 @@ export default defineCommand<readonly [string], Options>({
       folder,
     );
     for (const notice of result.notices) terminal.log(toPlainLine(notice));
-    return createOutcome({ model: model.source, ...result }, result, ["", ...sizeTable(result.sizes)]);
+    return createOutcome({ model: model.source, ...result }, result, ["", ...formatSizeTable(result.sizes)]);
   },
 });
 
@@ -113,7 +113,7 @@ async function exportRunHistory(
   validateOptions(z.strictObject({}), otherOptions);
   const { folder, id, record } = await selectRun(text, {});
   const target = resolve(out ?? `${id}-${format}`);
-  const result = await exportHistory(historySubject(folder, record), exporter, target);
+  const result = await exportHistory(createHistorySubject(folder, record), exporter, target);
   return createOutcome({ run: folder, format, ...result }, result);
 }
 

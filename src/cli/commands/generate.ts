@@ -1,9 +1,9 @@
 /** `lathe generate MODEL`: writes on from prompts, shown as they are written. */
 import { continuePrompts } from "../../backend/evaluation/generation";
-import type { WritingTimes } from "../../backend/evaluation/writtenText";
+import type { GenerationTimes } from "../../backend/evaluation/generatedText";
 import type { ChatMessage } from "../../backend/data/tokenizers/chatTemplate";
 import { generationKeys, resolveGeneration } from "../../backend/evaluation/generate";
-import { generationDefaults } from "../../backend/imports/generationConfig";
+import { resolveGenerationDefaults } from "../../backend/imports/generationConfig";
 import * as z from "zod";
 import { defineCommand } from "../command";
 import { deviceOption, openLab } from "../evaluationLab";
@@ -87,7 +87,7 @@ export default defineCommand<readonly [string], Options>({
     const isChat = chat === true || system !== undefined;
     const prompts = isChat ? prompt.map((content) => createConversation(content, system)) : prompt;
     const model = await loadModel(text, options);
-    const defaults = generationDefaults(model.generationConfig, requested);
+    const defaults = resolveGenerationDefaults(model.generationConfig, requested);
     if (defaults.notice !== undefined) terminal.log(defaults.notice);
     const validated = validateOptions(z.strictObject(generationKeys), { ...requested, ...defaults.options });
     const resolved = resolveGeneration(validated, 0);
@@ -100,7 +100,7 @@ export default defineCommand<readonly [string], Options>({
       prefix = "";
     };
     const quietLab = terminal.json ? lab : { ...lab, progress: () => undefined };
-    const times: WritingTimes[] = [];
+    const times: GenerationTimes[] = [];
     const samples = await continuePrompts({ ...model, tokenizer }, prompts, resolved, quietLab, {
       onText: (sampleIndex, piece) => {
         if (sampleIndex === 0) write(piece);
@@ -126,7 +126,7 @@ function createConversation(content: string, system: string | undefined): ChatMe
 }
 
 /** Tokens a second; null where there were none to time. */
-function computeSpeed(times: readonly WritingTimes[]) {
+function computeSpeed(times: readonly GenerationTimes[]) {
   const computeRate = (tokens: "prompt_tokens" | "new_tokens", seconds: "prompt_seconds" | "new_seconds") => {
     const [count, elapsed] = [tokens, seconds].map((key) => times.reduce((sum, each) => sum + each[key], 0));
     return count === 0 || elapsed === 0 ? null : count! / elapsed!;

@@ -1,7 +1,7 @@
 /** `lathe inspect MODEL`: what a model is made of, matrix by matrix, and what it weighs. */
 import { countModel } from "../../backend/models/accounting";
 import { dimensionsOf } from "../../backend/models/model";
-import { nonZeros } from "../../backend/representations/representation";
+import { countNonZeros } from "../../backend/representations/representation";
 import { dtypeOf, type HostTensor, type HostTensors } from "../../backend/checkpoints/safetensors";
 import type { FileTensor } from "../../backend/imports/tensorFiles";
 import { defineCommand } from "../command";
@@ -92,7 +92,7 @@ function computeStatistics(tensor: HostTensor): Omit<TensorSummary, "name"> {
   return {
     type: dtypeOf(tensor),
     shape,
-    non_zero: data instanceof Int32Array ? data.filter((each) => each !== 0).length : nonZeros(data),
+    non_zero: data instanceof Int32Array ? data.filter((each) => each !== 0).length : countNonZeros(data),
     mean,
     deviation: Math.sqrt(Math.max(0, squares / data.length - mean * mean)),
     lowest,

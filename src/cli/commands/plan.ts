@@ -1,17 +1,17 @@
 /** `lathe plan FILE`: what would run, how large it gets and how long it takes. Nothing is trained or written. */
 import { openProductRate } from "../../backend/bench/productRate";
 import type { DataSummary } from "../../backend/data/dataSet";
-import { dataLines } from "../../backend/data/summaryText";
-import { canonicalJson } from "../../backend/experiment/stepKey";
+import { formatDataLines } from "../../backend/data/summaryText";
+import { toCanonicalJson } from "../../backend/experiment/stepKey";
 import { openEngine } from "../../backend/engine/onnxRuntime";
 import {
   estimatePlan,
   type PlanEstimate,
-  type Treated,
+  type SizeChange,
   type TrainingEstimate,
 } from "../../backend/runs/planning/estimate";
-import { readWhereKept } from "../../backend/runs/planning/shortData";
-import { experimentFolder } from "../../backend/runs/steps/workshop";
+import { readIfCached } from "../../backend/runs/planning/shortData";
+import { resolveExperimentFolder } from "../../backend/runs/steps/workshop";
 import { describeSavings } from "../../backend/training/memorySavings";
 import { dataSchema, type DeviceName } from "../../schema/experiment";
 import { toWorkbenchError } from "../../protocol/errors";
@@ -77,7 +77,7 @@ async function readAllData(
   const cache = new Map<string, DataResult | undefined>();
   const results: (DataResult | undefined)[] = [];
   for (const plan of plans) {
-    const key = canonicalJson([plan.data, plan.folder]);
+    const key = toCanonicalJson([plan.data, plan.folder]);
     if (!cache.has(key)) cache.set(key, await readData(plan, workspace));
     results.push(cache.get(key));
   }
@@ -87,7 +87,10 @@ async function readAllData(
 async function readData(plan: RunPlan, workspace: string): Promise<DataResult | undefined> {
   if (plan.data === undefined) return undefined;
   try {
-    using data = await readWhereKept(dataSchema.parse(plan.data), experimentFolder({ plan, workspace }));
+    using data = await readIfCached(
+      dataSchema.parse(plan.data),
+      resolveExperimentFolder({ plan, workspace }),
+    );
     if (data !== undefined) return { summary: data.summary, notices: data.notices };
     return { unread: "Data: read when the run starts, which then reports rows and sequences." };
   } catch (thrown) {
@@ -104,7 +107,7 @@ async function measureProductRate(name: DeviceName) {
 }
 
 /** What a compression changes, and all of it together. */
-function formatTreated(treated: readonly Treated[]): string[] {
+function formatTreated(treated: readonly SizeChange[]): string[] {
   const total = { address: "together", parts: 0, before: 0, after: 0 };
   for (const { parts, before, after } of treated) {
     total.parts += parts;
@@ -170,7 +173,7 @@ function formatEstimate(
       ? []
       : "unread" in data
         ? [data.unread]
-        : [...dataLines(data.summary), ...data.notices];
+        : [...formatDataLines(data.summary), ...data.notices];
   const text = dataText.map((line) => `  ${toPlainLine(line)}`);
   return [formatCountsTable(`${name} (${family})`, before, terminal, false), ...text, ...lines].join("\n");
 }

@@ -1,6 +1,6 @@
 /** `lathe report FILE…`: the published numbers of an experiment's paper against those of its runs. Nothing is run. */
 import { loadPlans, type Plans } from "../../backend/runs/planning/loadPlans";
-import { paperOf } from "../../backend/runs/planning/siblings";
+import { findPaper } from "../../backend/runs/planning/siblings";
 import { WorkbenchError } from "../../protocol/errors";
 import { defineCommand } from "../command";
 import { writePaperReport } from "../paperReport";
@@ -15,7 +15,7 @@ export default defineCommand<readonly [readonly string[]], PlanOptions & RunsOpt
     const experiments: Plans[] = [];
     for (const file of files) {
       const plans = await loadPlans(file, options, catalog);
-      if (paperOf(plans.plans) === undefined)
+      if (findPaper(plans.plans) === undefined)
         throw new WorkbenchError(
           "invalid-input",
           `${file} has no paper cell to compare with. Add one with the published numbers.`,

@@ -1,12 +1,14 @@
 /** `lathe schema`: the JSON schema of an experiment's cells, for editors and other programs. */
-import { type JsonSchema, jsonSchemaOf } from "../../backend/language/typeText";
-import { experimentSchema } from "../../schema/experiment";
+import { type JsonSchema, toJsonSchema } from "../../backend/language/typeText";
+import { createExperimentSchema } from "../../schema/experiment";
 import { defineCommand } from "../command";
 
 export default defineCommand<readonly [], object>({
   summary: "print the JSON schema of an experiment's cells",
   async run({ catalog }) {
-    const { $schema, ...schema } = referToVariants(jsonSchemaOf(experimentSchema(catalog))) as JsonSchema & {
+    const { $schema, ...schema } = referToVariants(
+      toJsonSchema(createExperimentSchema(catalog)),
+    ) as JsonSchema & {
       readonly $schema: string;
     };
     const document = { $schema, title: "Cells of a Lathe experiment", ...schema };

@@ -1,6 +1,6 @@
 /** Correlations of rows and columns against the plain formula. */
 import { expect, it } from "vitest";
-import { correlationOf } from "../../../src/backend/analysis/correlation";
+import { computeCorrelation } from "../../../src/backend/analysis/correlation";
 import type { RoleValues } from "../../../src/backend/analysis/roleValues";
 import { createUniform } from "../../support/sampleValues";
 
@@ -41,7 +41,7 @@ const column = (at: number) => Array.from({ length: rows }, (_, row) => values[r
 
 it("is Pearson's, however the matrix is read, and symmetric", async () => {
   for (const down of [false, true]) {
-    const found = await correlationOf(role(rows, columns, values, down), "columns", 100, signal);
+    const found = await computeCorrelation(role(rows, columns, values, down), "columns", 100, signal);
     expect([found.rows, found.columns, found.shape]).toEqual([5, 5, [5, 5]]);
     for (let i = 0; i < columns; i++)
       for (let j = 0; j < columns; j++)
@@ -51,14 +51,14 @@ it("is Pearson's, however the matrix is read, and symmetric", async () => {
 
 it("shows tied rows as one, and what never changes as nothing", async () => {
   const tied = Float32Array.from({ length: 6 * 4 }, (_, i) => (i < 4 ? 0.1 : values[i % 4]!));
-  const found = await correlationOf(role(6, 4, tied), "rows", 100, signal);
+  const found = await computeCorrelation(role(6, 4, tied), "rows", 100, signal);
   expect(found.values.slice(0, 6)).toEqual(Array(6).fill(null));
   for (const i of [1, 2, 3, 4, 5]) expect(found.values[6 + i]).toBeCloseTo(1, 10);
 });
 
 it("takes columns that are spread evenly where there are many", async () => {
   const wide = Float32Array.from(Array.from({ length: 8 * 30 }, createUniform(2)));
-  const found = await correlationOf(role(8, 30, wide), "columns", 3, signal);
+  const found = await computeCorrelation(role(8, 30, wide), "columns", 3, signal);
   const at = (j: number) => Array.from({ length: 8 }, (_, row) => wide[row * 30 + j]!);
   expect(found.values[1]).toBeCloseTo(pearson(at(0), at(10)), 10);
   expect(found.shape).toEqual([30, 30]);

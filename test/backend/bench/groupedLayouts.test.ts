@@ -1,17 +1,17 @@
 /** Every layout of a grouped block computes what the representation does, forwards and backwards. */
 import { describe, expect, it } from "vitest";
-import { groupedBlock } from "../../../src/backend/bench/groupedBlock";
+import { measureGroupedBlock } from "../../../src/backend/bench/groupedBlock";
 import { layouts } from "../../../src/backend/bench/groupedLayouts";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { gradients } from "../../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
-import { topological } from "../../../src/backend/graph/graph";
+import { sortTopologically } from "../../../src/backend/graph/graph";
 import {
-  batched,
+  multiplyBatched,
   type BlockSizes,
-  groupedProduct,
+  multiplyGrouped,
   type Layout,
-  stacked,
+  multiplyStacked,
 } from "../../../src/backend/representations/groupedProduct";
 import { constant, parameter, sizeOf } from "../../../src/backend/graph/op";
 import { mul } from "../../../src/backend/graph/ops/elementwise";
@@ -80,27 +80,28 @@ describe("a layout of a grouped block", () => {
         parameter("b", [groups, n, o]),
       ];
       const graph = { outputs: { y: layout(x, a, b, size) } };
-      const matmuls = topological([graph.outputs.y]).filter(
+      const matmuls = sortTopologically([graph.outputs.y]).filter(
         (each) => each.kind === "apply" && each.op.name === "matmul",
       );
       const numbers = { x: draw(rows * groups * n), a: draw(groups * n * o), b: draw(groups * n * o) };
       return { graph, numbers, count: matmuls.length };
     };
     const large: BlockSizes = { rows: 1024, groups: 2, n: 128, o: 1 };
-    expect(products(sizes, groupedProduct).count).toBe(2);
-    expect(products({ ...large, rows: 256 }, groupedProduct).count).toBe(2);
-    const { graph, numbers, count } = products(large, groupedProduct);
+    expect(products(sizes, multiplyGrouped).count).toBe(2);
+    expect(products({ ...large, rows: 256 }, multiplyGrouped).count).toBe(2);
+    const { graph, numbers, count } = products(large, multiplyGrouped);
     expect(count).toBe(1);
     const found = evaluateGraph(graph, numbers)["y"]!;
-    const wanted = evaluateGraph(products(large, batched).graph, numbers)["y"]!;
+    const wanted = evaluateGraph(products(large, multiplyBatched).graph, numbers)["y"]!;
     wanted.forEach((each, i) => expect(found[i]).toBeCloseTo(each, 12));
-    expect(layouts).toMatchObject({ batched, stacked });
+    expect(layouts).toMatchObject({ batched: multiplyBatched, stacked: multiplyStacked });
   });
 
   it("is timed beside the dense layer, in each pass and size", async () => {
     await using engine = await openEngine("cpu", { threads: 1 });
     const rows = [];
-    for await (const row of groupedBlock(engine, { widths: [24], rows: [4, 8], rounds: 1 })) rows.push(row);
+    for await (const row of measureGroupedBlock(engine, { widths: [24], rows: [4, 8], rounds: 1 }))
+      rows.push(row);
     expect(rows.map(({ width, rows: count, pass }) => [width, count, pass])).toEqual([
       [24, 4, "forward"],
       [24, 4, "forward and backward"],

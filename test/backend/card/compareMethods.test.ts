@@ -1,12 +1,12 @@
 /** The comparison of methods: none is left out, each has three rates, and the questions are about runs that there are. */
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
-import { groupsOf } from "../../../src/backend/card/figures";
+import { groupRuns } from "../../../src/backend/card/figures";
 import { methods } from "../../../src/backend/methods/catalog";
 import { loadPlans } from "../../../src/backend/runs/planning/loadPlans";
-import { paperOf, plannedFigures } from "../../../src/backend/runs/planning/siblings";
+import { findPaper, estimateFigures } from "../../../src/backend/runs/planning/siblings";
 import { schemaCatalog } from "../../../src/backend/schemaCatalog";
-import { sweptAmount } from "../../../src/statistics/sweptRate";
+import { findSweptAmount } from "../../../src/statistics/sweptRate";
 
 const file = resolve("examples/compare-methods.lathe.md");
 
@@ -15,7 +15,7 @@ test("every method is there at three rates, with two controls", async () => {
   const amounts = new Map<string, Set<number>>();
   for (const { variant, sweep } of plans) {
     const own = amounts.get(variant) ?? new Set<number>();
-    amounts.set(variant, own.add(sweptAmount(sweep)?.value ?? NaN));
+    amounts.set(variant, own.add(findSweptAmount(sweep)?.value ?? NaN));
   }
   // Layers with a teacher, and rounding after pruning.
   const ways = [...Object.keys(methods), "taught", "pruned"];
@@ -25,9 +25,9 @@ test("every method is there at three rates, with two controls", async () => {
 
 test("questions name points that there are, and no point is smaller than every control", async () => {
   const { plans, workspace } = await loadPlans(file, {}, schemaCatalog);
-  const { questions, baseline } = paperOf(plans)!;
+  const { questions, baseline } = findPaper(plans)!;
   const ofOneSeed = plans.filter(({ seed }) => seed === 0);
-  const groups = groupsOf(await Promise.all(ofOneSeed.map((plan) => plannedFigures(plan, workspace))));
+  const groups = groupRuns(await Promise.all(ofOneSeed.map((plan) => estimateFigures(plan, workspace))));
   const names = groups.map(({ name }) => name);
   for (const { variant, against } of questions)
     expect(names).toEqual(expect.arrayContaining([variant, against]));

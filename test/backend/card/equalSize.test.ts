@@ -1,9 +1,9 @@
 /** Methods against dense models of as many stored bits, from runs whose sizes and measures are set by hand. */
 import { describe, expect, it } from "vitest";
-import { sizedComparisons, sizedSentences } from "../../../src/backend/card/equalSize";
-import { groupsOf, type RunFigures } from "../../../src/backend/card/figures";
-import { cardBlocks, paperCard } from "../../../src/backend/card/paperCard";
-import { standingOf } from "../../../src/backend/card/standing";
+import { compareAtEqualSize, describeSizedComparison } from "../../../src/backend/card/equalSize";
+import { groupRuns, type RunFigures } from "../../../src/backend/card/figures";
+import { createCardBlocks, createPaperCard } from "../../../src/backend/card/paperCard";
+import { decideOutcome } from "../../../src/backend/card/outcome";
 import { paperSchema } from "../../../src/schema/paper";
 
 const seeds = [0, 1, 2];
@@ -43,7 +43,7 @@ const shifted = (given: readonly RunFigures[]) =>
 describe("a comparison at equal size", () => {
   // The square root of ten times as many bits lies in the middle of a decade.
   const middle = 1_000 * Math.sqrt(10);
-  const groups = groupsOf([
+  const groups = groupRuns([
     ...dense,
     ...shifted(runs("good", "compress.good.rate 0.9", middle, 1.2)),
     ...shifted(runs("equal", "compress.equal.rate 0.5", 10_000, 1.02)),
@@ -51,7 +51,7 @@ describe("a comparison at equal size", () => {
     ...runs("tiny", "", 10, 3),
     ...runs("huge", "", 1e6, 0),
   ]);
-  const [found] = sizedComparisons(paper, groups);
+  const [found] = compareAtEqualSize(paper, groups);
 
   it("holds each point against the line between two controls over the logarithm of the bits", () => {
     expect(found!.points.map(({ variant, standing }) => [variant, standing])).toEqual([
@@ -74,14 +74,14 @@ describe("a comparison at equal size", () => {
 
   it("is a table and sentences of the card", () => {
     const all = groups.flatMap((group) => group.runs);
-    const blocks = cardBlocks(paper, paperCard(paper, all));
+    const blocks = createCardBlocks(paper, createPaperCard(paper, all));
     const table = blocks.find((block) => block.kind === "table" && /stored bits/.test(block.title ?? ""));
     expect(table?.kind === "table" && table.rows.map((row) => row[0])).toEqual([
       "good (compress.good.rate 0.9)",
       "equal (compress.equal.rate 0.5)",
       "bad (compress.bad.rate 0.5)",
     ]);
-    expect(sizedSentences(found!)).toEqual([
+    expect(describeSizedComparison(found!)).toEqual([
       expect.stringMatching(
         /^3 points of methods are compared .* by perplexity\/loss \(lower is better, 0\.05 counts as equal\)/,
       ),
@@ -93,10 +93,13 @@ describe("a comparison at equal size", () => {
   });
 
   it("says so where no point is better, and nothing without controls", () => {
-    const [worse] = sizedComparisons(paper, groupsOf([...dense, ...shifted(runs("bad", "", 10_000, 1.4))]));
-    expect(sizedSentences(worse!)[1]).toBe("No point is better than a dense model of as many bits.");
-    expect(sizedComparisons(paper, groupsOf(runs("bad", "", 10_000, 1.4)))).toEqual([]);
-    expect(sizedComparisons({ controls: [], baseline: "dense" }, groups)).toEqual([]);
+    const [worse] = compareAtEqualSize(
+      paper,
+      groupRuns([...dense, ...shifted(runs("bad", "", 10_000, 1.4))]),
+    );
+    expect(describeSizedComparison(worse!)[1]).toBe("No point is better than a dense model of as many bits.");
+    expect(compareAtEqualSize(paper, groupRuns(runs("bad", "", 10_000, 1.4)))).toEqual([]);
+    expect(compareAtEqualSize({ controls: [], baseline: "dense" }, groups)).toEqual([]);
   });
 });
 
@@ -110,6 +113,6 @@ describe("a standing", () => {
     [{ mean: 0.3, count: 1 }, up, "not decided"],
     [{ mean: 0.3, half: 0.1, count: 3 }, { ...up, higher_is_better: false }, "worse"],
   ] as const)("of %j is decided by the whole interval (%j)", (difference, direction, expected) => {
-    expect(standingOf(difference, direction)).toBe(expected);
+    expect(decideOutcome(difference, direction)).toBe(expected);
   });
 });

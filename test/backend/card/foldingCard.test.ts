@@ -1,9 +1,9 @@
 /** The paper card of folding and pruning: at the full scale its counts are those that follow from the sizes of GPT-2 small. */
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
-import { paperCard } from "../../../src/backend/card/paperCard";
+import { createPaperCard } from "../../../src/backend/card/paperCard";
 import { loadPlans } from "../../../src/backend/runs/planning/loadPlans";
-import { paperOf, plannedFigures } from "../../../src/backend/runs/planning/siblings";
+import { findPaper, estimateFigures } from "../../../src/backend/runs/planning/siblings";
 import { schemaCatalog } from "../../../src/backend/schemaCatalog";
 
 const file = resolve("examples/papers/folding/card.lathe.md");
@@ -13,8 +13,8 @@ test(
   { timeout: 120_000 },
   async () => {
     const { plans, workspace } = await loadPlans(file, { set: ["scale=full"] }, schemaCatalog);
-    const figures = await Promise.all(plans.map((plan) => plannedFigures(plan, workspace)));
-    const { rows } = paperCard(paperOf(plans)!, figures);
+    const figures = await Promise.all(plans.map((plan) => estimateFigures(plan, workspace)));
+    const { rows } = createPaperCard(findPaper(plans)!, figures);
     const counts = rows.filter(({ published }) => published.quantity.startsWith("parameters/"));
     expect(counts.length).toBe(11);
     for (const { published, verdict, reproduced } of counts) {
@@ -26,8 +26,8 @@ test(
 
 test("at the small scale no published count is held against one of other sizes", async () => {
   const { plans, workspace } = await loadPlans(file, { variant: "all" }, schemaCatalog);
-  const figures = await Promise.all(plans.slice(0, 1).map((plan) => plannedFigures(plan, workspace)));
-  const rows = paperCard(paperOf(plans)!, figures).rows.filter(
+  const figures = await Promise.all(plans.slice(0, 1).map((plan) => estimateFigures(plan, workspace)));
+  const rows = createPaperCard(findPaper(plans)!, figures).rows.filter(
     ({ published }) => published.variant === "all",
   );
   expect(rows.length).toBe(3);
@@ -43,7 +43,7 @@ test("every question is about runs that there are, and every control is asked ab
       return [variant, `${variant} (${point.map(([path, value]) => `${path} ${String(value)}`).join(", ")})`];
     }),
   );
-  const { questions } = paperOf(plans)!;
+  const { questions } = findPaper(plans)!;
   for (const { variant, against } of questions)
     expect([...names]).toEqual(expect.arrayContaining([variant, against]));
   const asked = questions.flatMap(({ variant, against }) =>

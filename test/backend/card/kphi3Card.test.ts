@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { estimatePlan } from "../../../src/backend/runs/planning/estimate";
 import { loadPlans } from "../../../src/backend/runs/planning/loadPlans";
-import { paperOf } from "../../../src/backend/runs/planning/siblings";
+import { findPaper } from "../../../src/backend/runs/planning/siblings";
 import { schemaCatalog } from "../../../src/backend/schemaCatalog";
 
 const file = resolve("examples/papers/kphi3/card.lathe.md");
@@ -38,7 +38,7 @@ test("it has the nineteen values of the published curve, and runs six variants w
   expect(plans.length).toBe(30);
   expect(new Set(plans.map(({ scale }) => scale))).toEqual(new Set(["small"]));
   expect(plans[0]!.name).toBe("card-small-phi3-2-seed0");
-  const [series] = paperOf(plans)!.series;
+  const [series] = findPaper(plans)!.series;
   expect(series!.values.length).toBe(19);
   expect([series!.values[0], series!.values[18]]).toEqual([1.7047, 1.6284]);
 });

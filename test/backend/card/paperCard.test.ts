@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { RunFigures } from "../../../src/backend/card/figures";
-import { cardBlocks, conclusion, paperCard } from "../../../src/backend/card/paperCard";
+import { createCardBlocks, summarizeCard, createPaperCard } from "../../../src/backend/card/paperCard";
 import { type Paper, paperSchema } from "../../../src/schema/paper";
 
 function paperOf(given: Readonly<Record<string, unknown>>): Paper {
@@ -42,7 +42,7 @@ const seeds = (variant: string, losses: readonly number[], given: Given = {}) =>
 describe("the verdict on a published number", () => {
   const published = [{ variant: "small", quantity: "eval/loss", value: 1.6, tolerance: 0.02 }];
   const verdictOf = (paper: Readonly<Record<string, unknown>>, runs: readonly RunFigures[]) => {
-    const [row] = paperCard(paperOf({ published, ...paper }), runs).rows;
+    const [row] = createPaperCard(paperOf({ published, ...paper }), runs).rows;
     return [row!.verdict.kind, row!.verdict.reason, row!.gap === undefined ? undefined : row!.gap.toFixed(3)];
   };
 
@@ -102,7 +102,7 @@ describe("the verdict on a published number", () => {
       ],
     });
     const kinds = (scale: string, size: number) =>
-      paperCard(paper, [
+      createPaperCard(paper, [
         run("dense", { scale, tokens: undefined, size: 100 }),
         run("small", { scale, tokens: undefined, size }),
       ]).rows.map(({ verdict }) => verdict.kind);
@@ -117,7 +117,7 @@ describe("the conclusion", () => {
     questions: [{ question: "Does small reach dense?", variant: "small", against: "dense", tolerance: 0.02 }],
   });
   const said = (small: readonly number[], dense: readonly number[]) =>
-    conclusion(paperCard(paper, [...seeds("small", small), ...seeds("dense", dense)])).at(-1)!;
+    summarizeCard(createPaperCard(paper, [...seeds("small", small), ...seeds("dense", dense)])).at(-1)!;
 
   test("yes where every seed is lower by far, with the interval of the paired differences", () => {
     // Differences -0.1, -0.12, -0.14: mean -0.12, s 0.02, half 4.3027 · 0.02 / √3 = 0.0497.
@@ -139,7 +139,7 @@ describe("the conclusion", () => {
   test("not decided where a variant has several points and the question names none of them", () => {
     const paper = paperOf({ questions: [{ question: "Well?", variant: "small", against: "dense" }] });
     const points = ["rate 0.5", "rate 0.9"].flatMap((point) => seeds("small", [1, 1.01, 0.99], { point }));
-    const [open] = paperCard(paper, [...seeds("dense", [1, 1.01, 0.99]), ...points]).answers;
+    const [open] = createPaperCard(paper, [...seeds("dense", [1, 1.01, 0.99]), ...points]).answers;
     expect(open!.answer).toBe("not decided");
     expect(open!.reason).toMatch(/small has several points of a sweep/);
   });
@@ -160,17 +160,17 @@ describe("the conclusion", () => {
     );
     expect(said([], [1.6])).toBe("Does small reach dense? Not decided, no finished run of small.");
     const apart = [run("small", { loss: 1, seed: 1 }), run("dense", { loss: 1, seed: 2 })];
-    expect(conclusion(paperCard(paper, apart))).toEqual([
+    expect(summarizeCard(createPaperCard(paper, apart))).toEqual([
       "Does small reach dense? Not decided, small and dense have no seed in common.",
     ]);
   });
 
   test("counts the verdicts", () => {
-    const card = paperCard(
+    const card = createPaperCard(
       paperOf({ published: [{ variant: "small", quantity: "eval/loss", value: 1, tolerance: 0.1 }] }),
       seeds("small", [1.05], { scale: "tiny" }),
     );
-    expect(conclusion(card)).toEqual([
+    expect(summarizeCard(card)).toEqual([
       "Of 1 published numbers, 1 are reproduced at scale tiny, 0 are not, and 0 cannot be compared.",
     ]);
   });
@@ -195,7 +195,7 @@ test("the card shows rows, models with their points of a sweep, and one sentence
     ...seeds("dense", [1.5, 1.5], { size: 200 }),
     ...seeds("small", [1.6, 1.62], { point: "train.learning_rate 0.1" }),
   ];
-  const blocks = cardBlocks(paper, paperCard(paper, runs));
+  const blocks = createCardBlocks(paper, createPaperCard(paper, runs));
   expect(blocks.map(({ kind }) => kind)).toEqual(["table", "table", "text", "text"]);
   const [rows, models] = blocks.flatMap((block) => (block.kind === "table" ? [block] : []));
   expect(rows!.rows).toEqual([

@@ -1,8 +1,8 @@
 /** Where a method breaks, from runs whose measures are set by hand. */
 import { describe, expect, it } from "vitest";
-import { groupsOf, type RunFigures } from "../../../src/backend/card/figures";
-import { rateLines, rateSentence } from "../../../src/backend/card/rates";
-import { savedTable } from "../../../src/backend/card/savedTable";
+import { groupRuns, type RunFigures } from "../../../src/backend/card/figures";
+import { createRateLines, describeRateLine } from "../../../src/backend/card/rates";
+import { createSavedTable } from "../../../src/backend/card/savedTable";
 import { paperSchema } from "../../../src/schema/paper";
 
 const run = (variant: string, rate: number | undefined, seed: number, accuracy: number): RunFigures => ({
@@ -27,14 +27,14 @@ const paper = paperSchema.parse({
 describe("a rate", () => {
   it("is better, as good, worse or open by the whole interval of the seeds' differences", () => {
     const open = [0.9, 0.99, 0.95, 0.86].map((accuracy, seed) => run("irc", 0.6, seed, accuracy));
-    const groups = groupsOf([
+    const groups = groupRuns([
       ...runs("dense", undefined, 0.95),
       ...runs("irc", 0.9, 0.9),
       ...runs("irc", 0.25, 0.97),
       ...runs("irc", 0.5, 0.946),
       ...open,
     ]);
-    const [line, ...others] = rateLines(paper, groups);
+    const [line, ...others] = createRateLines(paper, groups);
     expect(others).toEqual([]);
     expect(line!.points.map(({ rate, verdict }) => [rate, verdict])).toEqual([
       [0.25, "better"],
@@ -43,7 +43,7 @@ describe("a rate", () => {
       [0.9, "worse"],
     ]);
     expect(line!.points[3]!.difference.mean).toBeCloseTo(-0.05, 2);
-    expect(rateSentence(line!)).toBe(
+    expect(describeRateLine(line!)).toBe(
       "irc against dense, classification/accuracy (higher is better, 0.01 counts as equal): better at 0.25; as good at 0.5; worse at 0.9; not decided at 0.6. It breaks at 0.9.",
     );
   });
@@ -53,17 +53,17 @@ describe("a rate", () => {
       ...paper,
       rates: [{ quantity: "classification/accuracy", higher_is_better: false }],
     });
-    const groups = groupsOf([...runs("dense", undefined, 0.95), ...runs("irc", 0.5, 0.9)]);
-    const [line] = rateLines(lower, groups);
+    const groups = groupRuns([...runs("dense", undefined, 0.95), ...runs("irc", 0.5, 0.9)]);
+    const [line] = createRateLines(lower, groups);
     expect(line!.points[0]!.verdict).toBe("better");
-    expect(rateSentence(line!)).toMatch(/No rate up to 0\.5 is found to break it\.$/);
+    expect(describeRateLine(line!)).toMatch(/No rate up to 0\.5 is found to break it\.$/);
   });
 
   it("is nothing without a baseline, without rates, and without a seed in common", () => {
-    expect(rateLines(paper, groupsOf(runs("irc", 0.5, 0.9)))).toEqual([]);
-    expect(rateLines(paper, groupsOf(runs("dense", undefined, 0.9)))).toEqual([]);
+    expect(createRateLines(paper, groupRuns(runs("irc", 0.5, 0.9)))).toEqual([]);
+    expect(createRateLines(paper, groupRuns(runs("dense", undefined, 0.9)))).toEqual([]);
     const other = runs("irc", 0.5, 0.9).map((each) => ({ ...each, seed: each.seed + 10 }));
-    expect(rateLines(paper, groupsOf([...runs("dense", undefined, 0.95), ...other]))).toEqual([]);
+    expect(createRateLines(paper, groupRuns([...runs("dense", undefined, 0.95), ...other]))).toEqual([]);
   });
 });
 
@@ -81,12 +81,12 @@ it("puts what was really saved in one table, each reason once", () => {
       },
       remarks: ["Masked: its zeros are held like any other number."],
     }));
-  const blocks = savedTable(groupsOf([...measured("fpp", [100, 104]), ...measured("gmp", [99, 99])]));
+  const blocks = createSavedTable(groupRuns([...measured("fpp", [100, 104]), ...measured("gmp", [99, 99])]));
   const [table, ...texts] = blocks;
   expect(table?.kind === "table" && table.rows).toEqual([
     ["fpp", "50.00 %", "53.13 %", "103.00 %", "53.20 %", "100.00 %", "102.00 ± 25.4 %"],
     ["gmp", "50.00 %", "53.13 %", "103.00 %", "53.20 %", "100.00 %", "99.00 %"],
   ]);
   expect(texts).toHaveLength(1);
-  expect(savedTable(groupsOf(runs("dense", undefined, 1)))).toEqual([]);
+  expect(createSavedTable(groupRuns(runs("dense", undefined, 1)))).toEqual([]);
 });

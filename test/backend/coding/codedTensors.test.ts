@@ -2,7 +2,7 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { codeTensors, openCodedTensors } from "../../../src/backend/coding/codedTensors";
+import { encodeTensors, openCodedTensors } from "../../../src/backend/coding/codedTensors";
 import { exportModel } from "../../../src/backend/exports/exportModel";
 import { importModel } from "../../../src/backend/imports/importModel";
 import { openModel } from "../../../src/backend/imports/openModel";
@@ -49,7 +49,7 @@ describe("a file", () => {
       ["w", weights],
       ["mask", mask],
     ]);
-    const { tensors, metadata } = codeTensors(given, (name) =>
+    const { tensors, metadata } = encodeTensors(given, (name) =>
       name === "w" ? [[{ codec: "half", dtype: "bfloat16" }, { codec: "dfloat11" }]] : [],
     );
     writeSafetensors(path, tensors, { coded: change(metadata["coded"]!) }, "bfloat16");

@@ -1,6 +1,10 @@
 /** Prefix codes of bounded length against what is known of them: Kraft's sum, entropy, and the best lengths by trying all. */
 import { describe, expect, it } from "vitest";
-import { canonicalCodes, codeLengths, decodingTable } from "../../../src/backend/coding/huffman";
+import {
+  assignCanonicalCodes,
+  computeCodeLengths,
+  createDecodingTable,
+} from "../../../src/backend/coding/huffman";
 
 const kraft = (lengths: Uint8Array) =>
   lengths.reduce((sum, length) => sum + (length === 0 ? 0 : 2 ** -length), 0);
@@ -35,7 +39,7 @@ describe("lengths", () => {
     [[1, 1, 2, 3, 5, 8, 13], 4],
     [[7, 7, 7, 7, 7], 3],
   ])("of counts %j up to %i bits are the best of all that are possible", (counts, limit) => {
-    const lengths = codeLengths(counts, limit);
+    const lengths = computeCodeLengths(counts, limit);
     expect(cost(counts, lengths)).toBe(bestCost(counts, limit));
     expect(kraft(lengths)).toBe(1);
   });
@@ -43,31 +47,31 @@ describe("lengths", () => {
   it("stay within their limit for Fibonacci's counts, which would need as many bits as there are symbols", () => {
     const counts = [1, 1];
     while (counts.length < 40) counts.push(counts.at(-1)! + counts.at(-2)!);
-    expect(Math.max(...codeLengths(counts, 39))).toBe(39);
-    const lengths = codeLengths(counts, 12);
+    expect(Math.max(...computeCodeLengths(counts, 39))).toBe(39);
+    const lengths = computeCodeLengths(counts, 12);
     expect(Math.max(...lengths)).toBe(12);
     expect(kraft(lengths)).toBe(1);
   });
 
   it("are 0 for what does not occur, and 1 for a single symbol", () => {
-    expect([...codeLengths([0, 0, 3, 0], 12)]).toEqual([0, 0, 1, 0]);
-    expect([...codeLengths([0, 0], 12)]).toEqual([0, 0]);
+    expect([...computeCodeLengths([0, 0, 3, 0], 12)]).toEqual([0, 0, 1, 0]);
+    expect([...computeCodeLengths([0, 0], 12)]).toEqual([0, 0]);
   });
 
   it("refuse more symbols than there are words", () => {
-    expect(() => codeLengths([1, 1, 1, 1, 1], 2)).toThrow(/5 symbols/);
+    expect(() => computeCodeLengths([1, 1, 1, 1, 1], 2)).toThrow(/5 symbols/);
   });
 });
 
 describe("words", () => {
   it("are canonical: shorter ones first, and in the order of the symbols", () => {
     const lengths = Uint8Array.of(3, 1, 0, 2, 3);
-    expect([...canonicalCodes(lengths)]).toEqual([0b110, 0b0, 0, 0b10, 0b111]);
+    expect([...assignCanonicalCodes(lengths)]).toEqual([0b110, 0b0, 0, 0b10, 0b111]);
   });
 
   it("are found by whatever bits a stream goes on with", () => {
     const lengths = Uint8Array.of(3, 1, 0, 2, 3);
-    const table = decodingTable(lengths, 4);
+    const table = createDecodingTable(lengths, 4);
     const found = (bits: number) => [table[bits]! >> 8, table[bits]! & 0xff];
     expect(found(0b0111)).toEqual([1, 1]);
     expect(found(0b1011)).toEqual([2, 3]);
@@ -76,8 +80,8 @@ describe("words", () => {
   });
 
   it("of no prefix code are refused, and what begins no word is 0", () => {
-    expect(() => decodingTable(Uint8Array.of(1, 1, 1), 4)).toThrow(/do not form a prefix code/);
-    expect(() => decodingTable(Uint8Array.of(5), 4)).toThrow(/do not form a prefix code/);
-    expect(decodingTable(Uint8Array.of(1), 2)[0b10]).toBe(0);
+    expect(() => createDecodingTable(Uint8Array.of(1, 1, 1), 4)).toThrow(/do not form a prefix code/);
+    expect(() => createDecodingTable(Uint8Array.of(5), 4)).toThrow(/do not form a prefix code/);
+    expect(createDecodingTable(Uint8Array.of(1), 2)[0b10]).toBe(0);
   });
 });

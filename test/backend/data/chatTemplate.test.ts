@@ -2,14 +2,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
-import { type ChatMessage, chatTemplate } from "../../../src/backend/data/tokenizers/chatTemplate";
+import { createBytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
+import { type ChatMessage, createChat } from "../../../src/backend/data/tokenizers/chatTemplate";
 import { openTokenizer } from "../../../src/backend/data/tokenizers/openTokenizer";
 import { createTemporaryFolder } from "../../support/subject";
 
 const tokens = { bos_token: "<s>", eos_token: "</s>" };
 const apply = (source: string, messages: readonly ChatMessage[]) =>
-  chatTemplate("small.json", source, tokens).apply(messages);
+  createChat("small.json", source, tokens).apply(messages);
 const hello: ChatMessage = { role: "user", content: "Hello" };
 const conversation: ChatMessage[] = [
   { role: "system", content: "Be brief." },
@@ -70,13 +70,13 @@ describe("a chat template", () => {
 
 it("a chat template is ended when it takes too long", () => {
   const loops = "{% for a in r %}".repeat(4) + "{% endfor %}".repeat(4);
-  const endless = chatTemplate("small.json", `{% set r = range(9000) %}${loops}`, tokens, 300);
+  const endless = createChat("small.json", `{% set r = range(9000) %}${loops}`, tokens, 300);
   expect(() => endless.apply([hello])).toThrow(/small\.json refuses this conversation \(.*300ms\)/);
-  expect(chatTemplate("small.json", phi3, tokens, 60_000).apply([hello])).toContain("Hello");
+  expect(createChat("small.json", phi3, tokens, 60_000).apply([hello])).toContain("Hello");
 });
 
 describe("a tokenizer", () => {
-  const files = bytesTokenizer().files;
+  const files = createBytesTokenizer().files;
 
   async function open(besides: Readonly<Record<string, string>>) {
     using folder = createTemporaryFolder();

@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openData } from "../../../src/backend/data/dataSet";
 import { matchToModel } from "../../../src/backend/data/labels";
-import { headOf } from "../../../src/backend/models/classifier";
+import { getHead } from "../../../src/backend/models/classifier";
 import { dataSchema } from "../../../src/schema/experiment";
 import { createTemporaryFolder } from "../../support/temporary";
 
@@ -27,7 +27,7 @@ const open = () =>
   );
 
 const headWith = (id2label: Readonly<Record<string, string>>) =>
-  headOf({ num_labels: Object.keys(id2label).length, id2label });
+  getHead({ num_labels: Object.keys(id2label).length, id2label });
 
 describe("the class names of a Parquet file", () => {
   it.each([

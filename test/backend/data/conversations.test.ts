@@ -1,7 +1,7 @@
 /** Conversations against the ids and masks of transformers' `apply_chat_template` (scripts/reference/conversations.py). */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { dataLines } from "../../../src/backend/data/summaryText";
+import { formatDataLines } from "../../../src/backend/data/summaryText";
 import type { DataOptions } from "../../../src/schema/experiment";
 import { failureOf, openIn, temporaryFolder, writeFiles } from "./fixtures";
 
@@ -125,7 +125,7 @@ test("answers of one conversation count alone, and the log reports how many toke
   using data = await openIn(folder, { text: "a.jsonl", ...options });
   const labels = [...data.train.batch([0]).labels].filter((label) => label >= 0).length;
   expect(data.summary.train.labels).toBe(labels);
-  expect(dataLines(data.summary).join()).toContain(`Labels: ${labels} of ${data.train.tokens} tokens`);
+  expect(formatDataLines(data.summary).join()).toContain(`Labels: ${labels} of ${data.train.tokens} tokens`);
 });
 
 test.each(["parquet", "arrow"] as const)(

@@ -1,12 +1,12 @@
 /** Files on which the native library would end the process: each is refused first, and the process goes on. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { tokenizerFromJson } from "../../../src/backend/data/tokenizers/tokenizerJson";
+import { createTokenizerFromJson } from "../../../src/backend/data/tokenizers/tokenizerJson";
 import { failureOf } from "./fixtures";
 
 const merging = { type: "BPE", vocab: { a: 0, b: 1, ab: 2 }, merges: ["a b"] };
 const open = (parts: object) =>
-  tokenizerFromJson(
+  createTokenizerFromJson(
     "tokenizer.json",
     JSON.stringify({
       version: "1.0",

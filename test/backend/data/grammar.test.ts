@@ -8,7 +8,7 @@ function source(options: Partial<GrammarOptions> = {}): MarkovSource {
 }
 
 function textOf(grammar: MarkovSource, length?: number): string {
-  return [...grammar.text(length)].join("");
+  return [...grammar.generate(length)].join("");
 }
 
 describe("the Markov source", () => {
@@ -30,7 +30,7 @@ describe("the Markov source", () => {
   ])("what the source itself pays for its text comes to the entropy rate: %o", (options) => {
     const grammar = source(options);
     const length = 400_000;
-    const paid = grammar.crossEntropy(textOf(grammar, length));
+    const paid = grammar.computeCrossEntropy(textOf(grammar, length));
     // The standard deviation of a symbol's cost is about one nat, and neighbours are nearly independent.
     expect(Math.abs(paid - grammar.entropyRate)).toBeLessThan(6 / Math.sqrt(length));
     expect(grammar.entropyRate).toBeLessThanOrEqual(Math.log(options.branching ?? 4));

@@ -1,9 +1,9 @@
 import { expect, test, type TestContext } from "vitest";
 import { readFileSync } from "node:fs";
-import { plainDocuments } from "../../../src/backend/data/formats/plainText";
-import { type Fragment, type Piece, piecesOf } from "../../../src/backend/data/pieces";
+import { readPlainDocuments } from "../../../src/backend/data/formats/plainText";
+import { type Fragment, type Piece, splitPieces } from "../../../src/backend/data/pieces";
 import { countText } from "../../../src/backend/data/spaces";
-import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
+import { createBytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
 import { openTokenizer } from "../../../src/backend/data/tokenizers/openTokenizer";
 import { cutAnywhere, type CutRule } from "../../../src/backend/data/tokenizers/cutRule";
 import { sharedFile } from "./fixtures";
@@ -15,7 +15,7 @@ async function* inParts(text: string, size: number): AsyncGenerator<string> {
 async function documentsOf(text: string, size: number): Promise<string[]> {
   const documents: string[] = [];
   let open = "";
-  for await (const { text: part, end } of plainDocuments(inParts(text, size))) {
+  for await (const { text: part, end } of readPlainDocuments(inParts(text, size))) {
     open += part;
     if (!end) continue;
     documents.push(open);
@@ -31,7 +31,7 @@ async function cut(text: string, size: number, cuts: CutRule | undefined, target
     yield { text: "", end: true };
   }
   const pieces: Piece[] = [];
-  for await (const piece of piecesOf(fragments(), cuts, target)) pieces.push(piece);
+  for await (const piece of splitPieces(fragments(), cuts, target)) pieces.push(piece);
   return pieces;
 }
 
@@ -67,7 +67,7 @@ test("a text without spaces is cut between two characters, never inside one", as
   const text = "🎉".repeat(100_000);
   const pieces = await cut(text, 50_000, cutAnywhere, 256);
   expect(pieces.length).toBeGreaterThan(2);
-  const tokenizer = bytesTokenizer();
+  const tokenizer = createBytesTokenizer();
   const ids = await tokenizer.encodeAll(pieces.map((piece) => piece.text));
   expect(ids.map((each) => tokenizer.decode(each)).join("")).toBe(text);
 });

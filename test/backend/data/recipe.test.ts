@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { RowScreen } from "../../../src/backend/data/rowScreen";
 import { countCharacters } from "../../../src/backend/data/spaces";
 import type { Batch, Split } from "../../../src/backend/data/split";
-import { dataLines } from "../../../src/backend/data/summaryText";
+import { formatDataLines } from "../../../src/backend/data/summaryText";
 import type { Tokenizer } from "../../../src/backend/data/tokenizers/tokenizer";
 import type { DataOptions } from "../../../src/schema/experiment";
 import { recipes } from "../../../src/schema/recipe";
@@ -127,7 +127,7 @@ describe("rows that are dropped", () => {
       });
       expect(data.train.documents).toBe(8);
       expect(data.validation!.documents).toBe(2);
-      expect(dataLines(data.summary)[0]).toBe(
+      expect(formatDataLines(data.summary)[0]).toBe(
         'Rows: 39 with text; left without "I am not" 38, "I am an AI" 36, "I do not" 32, "I cannot" 28, ' +
           '"t goes against my" 23, "t is not my" 17, "I don\'t have" 10.',
       );

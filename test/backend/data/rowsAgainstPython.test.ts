@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import type { DataFile } from "../../../src/backend/data/files";
-import { decodedText } from "../../../src/backend/data/formats/decodedText";
-import { delimitedRows } from "../../../src/backend/data/formats/delimitedRows";
-import { jsonLines, jsonObjects } from "../../../src/backend/data/formats/jsonRows";
+import { readDecodedText } from "../../../src/backend/data/formats/decodedText";
+import { readDelimitedRows } from "../../../src/backend/data/formats/delimitedRows";
+import { readJsonLines, readJsonObjects } from "../../../src/backend/data/formats/jsonRows";
 import type { Row } from "../../../src/backend/data/formats/row";
 import { WorkbenchError } from "../../../src/protocol/errors";
 import { temporaryFolder, writeFiles } from "./fixtures";
@@ -48,18 +48,21 @@ async function read(each: Case, file: DataFile, size: number): Promise<unknown[]
   const refuse = (error: WorkbenchError): never => {
     throw error;
   };
-  const chunks = cutInto(decodedText(file, undefined, { signal: undefined, report: () => undefined }), size);
+  const chunks = cutInto(
+    readDecodedText(file, undefined, { signal: undefined, report: () => undefined }),
+    size,
+  );
   const { delimiter, quoting } = each;
   const rows: AsyncGenerator<Row> =
     each.format === "delimited"
-      ? delimitedRows(
+      ? readDelimitedRows(
           chunks,
           file.path,
           { delimiter: delimiter!, quoting: quoting!, header: false },
           refuse,
           () => undefined,
         )
-      : (each.format === "jsonl" ? jsonLines : jsonObjects)(chunks, file.path, refuse);
+      : (each.format === "jsonl" ? readJsonLines : readJsonObjects)(chunks, file.path, refuse);
   const found: unknown[] = [];
   try {
     for await (const { values } of rows)

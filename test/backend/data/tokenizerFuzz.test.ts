@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { type Fragment, piecesOf } from "../../../src/backend/data/pieces";
-import { tokenizerFromJson } from "../../../src/backend/data/tokenizers/tokenizerJson";
+import { type Fragment, splitPieces } from "../../../src/backend/data/pieces";
+import { createTokenizerFromJson } from "../../../src/backend/data/tokenizers/tokenizerJson";
 
 /** Hashes of what Python's `tokenizers` makes of texts that both sides generate: scripts/reference/fuzzTokenizers.py. */
 interface Fixture {
@@ -50,7 +50,7 @@ function tokenizerOf({ name, model: index, ...rules }: Fixture["cases"][number])
     model.type === "Unigram" ? vocab : Object.fromEntries(vocab.map((token, id) => [String(token), id]));
   const { normalizer, pre_tokenizer, decoder, added_tokens } = rules;
   const parts = { normalizer, pre_tokenizer, decoder, added_tokens, post_processor: null };
-  return tokenizerFromJson(
+  return createTokenizerFromJson(
     name,
     JSON.stringify({
       version: "1.0",
@@ -99,7 +99,7 @@ test("a text is cut only where the ids stay those of the whole, and encoded in p
     async function* fragments(): AsyncGenerator<Fragment> {
       yield { text, end: true };
     }
-    for await (const piece of piecesOf(fragments(), tokenizer.cuts, 8)) pieces.push(piece.text);
+    for await (const piece of splitPieces(fragments(), tokenizer.cuts, 8)) pieces.push(piece.text);
     cutsOf.set(each.name, pieces.length - 1);
     const joined = (await tokenizer.encodeAll(pieces)).flatMap((ids) => Array.from(ids));
     expect(joined, each.name).toEqual(Array.from(whole));

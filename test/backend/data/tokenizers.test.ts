@@ -1,9 +1,9 @@
 import { Tokenizer as Library } from "tokenizers";
 import { describe, expect, test } from "vitest";
-import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
-import { CharacterSet, charactersTokenizer } from "../../../src/backend/data/tokenizers/characters";
+import { createBytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
+import { CharacterSet, createCharactersTokenizer } from "../../../src/backend/data/tokenizers/characters";
 import { openTokenizer } from "../../../src/backend/data/tokenizers/openTokenizer";
-import { tokenizerFromJson } from "../../../src/backend/data/tokenizers/tokenizerJson";
+import { createTokenizerFromJson } from "../../../src/backend/data/tokenizers/tokenizerJson";
 import { failureOf, sharedFile, temporaryFolder, vocabularyCases, writeFiles } from "./fixtures";
 
 const samples = [
@@ -49,7 +49,7 @@ function smallJson(parts: {
 }
 
 describe("bytes", () => {
-  const tokenizer = bytesTokenizer();
+  const tokenizer = createBytesTokenizer();
 
   test("every text comes back from its ids", async () => {
     for (const text of samples) expect(tokenizer.decode(await tokenizer.encode(text))).toBe(text);
@@ -85,7 +85,7 @@ describe("characters", () => {
     const set = new CharacterSet();
     set.add("bca🎉");
     set.add("b\n");
-    const tokenizer = charactersTokenizer(set.sorted(), false);
+    const tokenizer = createCharactersTokenizer(set.sorted(), false);
     expect(set.sorted()).toEqual(["\n", "a", "b", "c", "🎉"]);
     expect([...(await tokenizer.encode("🎉ab"))]).toEqual([4, 1, 2]);
     expect(tokenizer.decode([4, 1, 2])).toBe("🎉ab");
@@ -93,7 +93,7 @@ describe("characters", () => {
   });
 
   test("an unknown character is named", async () => {
-    const tokenizer = charactersTokenizer(["a", "b"], false);
+    const tokenizer = createCharactersTokenizer(["a", "b"], false);
     const error = await failureOf((async () => await tokenizer.encode("abß"))());
     expect(error.code).toBe("invalid-input");
     expect(error.message).toContain('"ß" (U+00DF)');
@@ -101,7 +101,7 @@ describe("characters", () => {
 
   test("its tokenizer.json is read back as the same tokenizer", async () => {
     for (const withEnd of [true, false]) {
-      const tokenizer = charactersTokenizer(["\n", " ", "1", "a", "🎉"], withEnd);
+      const tokenizer = createCharactersTokenizer(["\n", " ", "1", "a", "🎉"], withEnd);
       const folder = temporaryFolder();
       await writeFiles(folder, tokenizer.files);
       const back = await openTokenizer("tokenizer.json", folder);
@@ -136,7 +136,7 @@ describe("tokenizer.json", () => {
       },
       added: [{ content: "</s>" }, { content: "<mask>", rstrip: true }],
     });
-    const tokenizer = await tokenizerFromJson("small", json);
+    const tokenizer = await createTokenizerFromJson("small", json);
     expect(tokenizer.cuts).toMatchObject({ space: "dropped", line: false });
     for (const text of ["the  cat in    the (hat)", "x\n  the the\n", " the", "the "])
       expect(tokenizer.decode(await tokenizer.encode(text))).toBe(text);
@@ -156,7 +156,7 @@ describe("tokenizer.json", () => {
       pair: [],
       special_tokens: { "<s>": { id: "<s>", ids: [3], tokens: ["<s>"] } },
     };
-    const tokenizer = await tokenizerFromJson("small", JSON.stringify(json));
+    const tokenizer = await createTokenizerFromJson("small", JSON.stringify(json));
     expect(tokenizer.bos).toBe(3);
     expect([...(await tokenizer.encode("ab"))]).toEqual([2]);
   });
@@ -169,9 +169,10 @@ describe("tokenizer.json", () => {
       added: [{ content: "<end>" }],
     });
     expect(
-      (await tokenizerFromJson("small", json, { config: '{"eos_token": {"content": "<end>"}}' })).endOfText,
+      (await createTokenizerFromJson("small", json, { config: '{"eos_token": {"content": "<end>"}}' }))
+        .endOfText,
     ).toBe(1);
-    expect((await tokenizerFromJson("small", json)).endOfText).toBeUndefined();
+    expect((await createTokenizerFromJson("small", json)).endOfText).toBeUndefined();
   });
 
   test.each([

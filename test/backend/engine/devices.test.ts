@@ -1,10 +1,10 @@
 /** Which device is taken, and that every refusal and every fallback is said out loud. */
 import { describe, expect, it } from "vitest";
 import type { DeviceName } from "../../../src/schema/experiment";
-import { automaticOrder, chooseDevice, listDevices } from "../../../src/backend/engine/devices";
+import { getAutomaticOrder, chooseDevice, listDevices } from "../../../src/backend/engine/devices";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { tryDevice } from "../../../src/backend/engine/probe";
-import { threadCount } from "../../../src/backend/engine/runtime";
+import { resolveThreadCount } from "../../../src/backend/engine/runtime";
 import { webgpuSkipReason } from "../../support/webgpu";
 
 describe("devices", () => {
@@ -62,9 +62,9 @@ describe("devices", () => {
   });
 
   it("tries Core ML never and DirectML on Windows only", () => {
-    expect(automaticOrder("darwin")).toEqual(["webgpu", "cpu"]);
-    expect(automaticOrder("win32")).toEqual(["cuda", "webgpu", "dml", "cpu"]);
-    expect(automaticOrder("linux")).toEqual(["cuda", "webgpu", "cpu"]);
+    expect(getAutomaticOrder("darwin")).toEqual(["webgpu", "cpu"]);
+    expect(getAutomaticOrder("win32")).toEqual(["cuda", "webgpu", "dml", "cpu"]);
+    expect(getAutomaticOrder("linux")).toEqual(["cuda", "webgpu", "cpu"]);
   });
 
   it("survive a driver that crashes, hangs or says nothing", async () => {
@@ -82,12 +82,12 @@ describe("devices", () => {
 
 describe("threads", () => {
   it("come from the option, then the environment, then the machine", () => {
-    expect(threadCount(3)).toBe(3);
+    expect(resolveThreadCount(3)).toBe(3);
     process.env.LATHE_THREADS = "2";
-    expect(threadCount(undefined)).toBe(2);
+    expect(resolveThreadCount(undefined)).toBe(2);
     process.env.LATHE_THREADS = "many";
-    expect(() => threadCount(undefined)).toThrow(/positive integer, not many/);
+    expect(() => resolveThreadCount(undefined)).toThrow(/positive integer, not many/);
     delete process.env.LATHE_THREADS;
-    expect(threadCount(undefined)).toBeGreaterThanOrEqual(0);
+    expect(resolveThreadCount(undefined)).toBeGreaterThanOrEqual(0);
   });
 });

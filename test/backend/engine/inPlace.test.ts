@@ -1,6 +1,6 @@
 /** When the new value of a state may overwrite the old one: the proof on graphs, case by case. */
 import { describe, expect, it } from "vitest";
-import { inPlaceStates } from "../../../src/backend/engine/inPlace";
+import { findInPlaceStates } from "../../../src/backend/engine/inPlace";
 import { input, scalar, type Value } from "../../../src/backend/graph/op";
 import { add, maximum, mul, neg, sub } from "../../../src/backend/graph/ops/elementwise";
 import { replaceRows } from "../../../src/backend/graph/ops/indexing";
@@ -17,7 +17,7 @@ const norm = (value: Value) => sum(mul(value, value), { axes: [0, 1], keepDims: 
 
 /** Whether w may be overwritten by `next`, in a graph with these outputs beside it. */
 function safe(next: Value, others: Readonly<Record<string, Value>> = {}): boolean {
-  return inPlaceStates({ outputs: { next, ...others } }, { next: "w" }).has("w");
+  return findInPlaceStates({ outputs: { next, ...others } }, { next: "w" }).has("w");
 }
 
 describe("a state is overwritten in place", () => {
@@ -50,7 +50,12 @@ describe("a state is overwritten in place", () => {
 
   it("for all weights and moments of a training step that clips by the global norm", () => {
     const { graph, state } = createTrainingStep({ clipped: true });
-    expect([...inPlaceStates(graph, state)].sort()).toEqual(["down", "momentum.down", "momentum.up", "up"]);
+    expect([...findInPlaceStates(graph, state)].sort()).toEqual([
+      "down",
+      "momentum.down",
+      "momentum.up",
+      "up",
+    ]);
   });
 });
 
@@ -61,7 +66,7 @@ describe("a state keeps a second set of buffers", () => {
 
   it("when the backward pass of an earlier layer still reads it, without clipping", () => {
     const { graph, state } = createTrainingStep({ clipped: false });
-    expect([...inPlaceStates(graph, state)].sort()).toEqual(["momentum.down", "momentum.up", "up"]);
+    expect([...findInPlaceStates(graph, state)].sort()).toEqual(["momentum.down", "momentum.up", "up"]);
   });
 
   it("when it is itself an output under another name, directly or as a view", () => {
@@ -108,8 +113,8 @@ describe("a state keeps a second set of buffers", () => {
 
   it("when two states change places", () => {
     const v = input("v", [4, 4]);
-    expect(inPlaceStates({ outputs: { a: v, b: w } }, { a: "w", b: "v" }).size).toBe(0);
-    const proven = inPlaceStates({ outputs: { a: maximum(v, g), b: sub(w, g) } }, { a: "w", b: "v" });
+    expect(findInPlaceStates({ outputs: { a: v, b: w } }, { a: "w", b: "v" }).size).toBe(0);
+    const proven = findInPlaceStates({ outputs: { a: maximum(v, g), b: sub(w, g) } }, { a: "w", b: "v" });
     expect(proven.size).toBe(0);
   });
 });

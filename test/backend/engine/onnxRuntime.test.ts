@@ -37,7 +37,7 @@ for (const device of ["cpu", "webgpu"] as const)
       }
       expect(await floats(left)).toEqual([1, 2, 3, 4]);
       // What is fed again and again is uploaded once.
-      expect(left instanceof RuntimeTensor && left.held.location).toBe(
+      expect(left instanceof RuntimeTensor && left.ortTensor.location).toBe(
         device === "cpu" ? "cpu" : "gpu-buffer",
       );
     });

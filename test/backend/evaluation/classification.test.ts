@@ -4,12 +4,12 @@ import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import classification from "../../../src/backend/evaluation/classification";
-import { bootstrap, scoresOf } from "../../../src/backend/evaluation/classScores";
+import { bootstrap, computeScores } from "../../../src/backend/evaluation/classScores";
 import generate from "../../../src/backend/evaluation/generate";
 import perplexity from "../../../src/backend/evaluation/perplexity";
 import { models } from "../../../src/backend/models/catalog";
-import { classifierShape } from "../../../src/backend/models/classifier";
-import { initialise } from "../../../src/backend/models/initialise";
+import { createClassifierShape } from "../../../src/backend/models/classifier";
+import { initialize } from "../../../src/backend/models/initialize";
 import { createTrainOptions } from "../../support/tinyModels";
 import { trainTiny } from "../../support/tinyRun";
 import { createUniform } from "../../support/sampleValues";
@@ -25,7 +25,7 @@ import {
 describe("the measures", () => {
   it("of two classes are those worked out by hand", () => {
     // 50 ham, of which 45 are found, 10 spam, of which 8 are.
-    const scores = scoresOf(
+    const scores = computeScores(
       [
         [45, 5],
         [2, 8],
@@ -42,7 +42,7 @@ describe("the measures", () => {
   });
 
   it("of three classes without a positive one are means over the classes", () => {
-    const scores = scoresOf(
+    const scores = computeScores(
       [
         [3, 1, 0],
         [0, 2, 2],
@@ -59,7 +59,7 @@ describe("the measures", () => {
   });
 
   it("of a class that is never said is 0, and told", () => {
-    const scores = scoresOf(
+    const scores = computeScores(
       [
         [5, 0],
         [3, 0],
@@ -79,7 +79,7 @@ describe("the measures", () => {
         Array.from({ length: classes }, () => Math.floor(random() * 8)),
       );
       confusion[0]![0]! += 1;
-      const scores = scoresOf(confusion, undefined, [0]);
+      const scores = computeScores(confusion, undefined, [0]);
       expect(scores.recall_weighted).toBeCloseTo(scores.accuracy, 12);
       expect(scores.f1_weighted).toBeLessThanOrEqual(
         (scores.precision_weighted + scores.recall_weighted) / 2 + 1e-12,
@@ -124,13 +124,13 @@ describe("a model", () => {
     async (family) => {
       const before = createTinyClassifier(family, data);
       const quiet = { vocab_size: data.tokenizer.vocabSize };
-      const shape = classifierShape(createTinyShape(family, quiet), data.labels!);
+      const shape = createClassifierShape(createTinyShape(family, quiet), data.labels!);
       const options = createTrainOptions({
         max_steps: 120,
         learning_rate: 0.01,
         per_device_train_batch_size: 16,
       });
-      const { result } = await trainTiny({ engine, shape, data, options, tensors: initialise(shape, 2) });
+      const { result } = await trainTiny({ engine, shape, data, options, tensors: initialize(shape, 2) });
       const subject = { ...before, shape, tensors: result.tensors };
       const { values, details } = await classification.evaluate(
         subject,

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ChatMessage, chatTemplate } from "../../../src/backend/data/tokenizers/chatTemplate";
+import { type ChatMessage, createChat } from "../../../src/backend/data/tokenizers/chatTemplate";
 import type { Tokenizer } from "../../../src/backend/data/tokenizers/tokenizer";
-import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
-import { charactersTokenizer } from "../../../src/backend/data/tokenizers/characters";
+import { createBytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
+import { createCharactersTokenizer } from "../../../src/backend/data/tokenizers/characters";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import generate, { resolveGeneration } from "../../../src/backend/evaluation/generate";
 import { continuePrompts, type GenerationOptions } from "../../../src/backend/evaluation/generation";
 import type { Subject } from "../../../src/backend/evaluation/metric";
-import type { Prompt, WritingTimes } from "../../../src/backend/evaluation/writtenText";
-import { mostLikely } from "../../../src/backend/evaluation/sampling";
+import type { Prompt, GenerationTimes } from "../../../src/backend/evaluation/generatedText";
+import { findMostLikely } from "../../../src/backend/evaluation/sampling";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input } from "../../../src/backend/graph/op";
 import { dimensionsOf, forward, parametersOf } from "../../../src/backend/models/model";
@@ -24,7 +24,7 @@ function subjectOf(tokenizer: Tokenizer, family = "gpt2"): Subject {
   const shape = createTinyShape(family, { vocab_size: tokenizer.vocabSize });
   return { shape, tensors: drawModelTensors(shape, 3), tokenizer };
 }
-const letters = subjectOf(charactersTokenizer(Array.from("abcdefgh"), true));
+const letters = subjectOf(createCharactersTokenizer(Array.from("abcdefgh"), true));
 
 const greedy: GenerationOptions = {
   max_new_tokens: 6,
@@ -58,7 +58,7 @@ async function reference(
       tokens: input("tokens", [1, tokens.length], "int32"),
     });
     const all = evaluateGraph({ outputs: { logits } }, { ...weights, tokens })["logits"]!;
-    const next = mostLikely(Float32Array.from(all.subarray(-vocabulary)));
+    const next = findMostLikely(Float32Array.from(all.subarray(-vocabulary)));
     if (next === tokenizer!.endOfText) break;
     ids.push(next);
   }
@@ -113,7 +113,7 @@ describe("continuePrompts", () => {
   });
 
   it("streams pieces that join to the text, and no half characters", async () => {
-    const subject = subjectOf(bytesTokenizer());
+    const subject = subjectOf(createBytesTokenizer());
     const pieces: string[][] = [[], []];
     const samples = await continuePrompts(
       subject,
@@ -130,8 +130,8 @@ describe("continuePrompts", () => {
     // "a", and the two bytes of "é" as tokens of their own.
     const bytes = [0x61, 0xc3, 0xa9];
     const tokenizer: Tokenizer = {
-      ...charactersTokenizer(["a", "b", "c"], false),
-      decode: (ids) => bytesTokenizer().decode(Array.from(ids, (id) => bytes[id]!)),
+      ...createCharactersTokenizer(["a", "b", "c"], false),
+      decode: (ids) => createBytesTokenizer().decode(Array.from(ids, (id) => bytes[id]!)),
     };
     const shown: string[] = [];
     const [sample] = await continuePrompts(
@@ -191,7 +191,7 @@ describe("continuePrompts", () => {
   });
 
   it("answers conversations in the form of the chat template", async () => {
-    const chat = chatTemplate("letters", "{% for m in messages %}a{{ m.content }}b{% endfor %}c", {});
+    const chat = createChat("letters", "{% for m in messages %}a{{ m.content }}b{% endfor %}c", {});
     const subject = { ...letters, tokenizer: { ...letters.tokenizer!, chat, bos: 1 } };
     const messages: ChatMessage[] = [{ role: "user", content: "de" }];
     const [answer, plainly] = await write([[...messages], "adebc"], { add_special_tokens: false }, subject);
@@ -209,7 +209,7 @@ describe("continuePrompts", () => {
   });
 
   it("tells how long reading and writing took", async () => {
-    const times: WritingTimes[] = [];
+    const times: GenerationTimes[] = [];
     await continuePrompts(letters, ["abc", "d"], greedy, createQuietLab(engine), {
       onTimed: (each) => times.push(each),
     });
@@ -247,7 +247,7 @@ describe("continuePrompts", () => {
   });
 
   it("refuses a prompt with a token that the model has no row for", async () => {
-    const other = { ...letters, tokenizer: bytesTokenizer() };
+    const other = { ...letters, tokenizer: createBytesTokenizer() };
     await expect(write(["a"], {}, other)).rejects.toThrow(
       /token a \(id 97\) occurs in token 1 of prompt 1, but the model has only 9 rows/,
     );

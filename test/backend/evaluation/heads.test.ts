@@ -11,11 +11,11 @@ import { matchToModel } from "../../../src/backend/data/labels";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import classification from "../../../src/backend/evaluation/classification";
-import { averageRanks, pearson } from "../../../src/backend/evaluation/correlation";
+import { computeAverageRanks, pearson } from "../../../src/backend/evaluation/correlation";
 import regression from "../../../src/backend/evaluation/regression";
 import { importModel } from "../../../src/backend/imports/importModel";
-import { headOf } from "../../../src/backend/models/classifier";
-import { gradientsOn } from "../../../src/backend/compression/calibration/gradients";
+import { getHead } from "../../../src/backend/models/classifier";
+import { computeGradients } from "../../../src/backend/compression/calibration/gradients";
 import { calibrationSchema } from "../../../src/backend/compression/calibration/observe";
 import { dataSchema } from "../../../src/schema/experiment";
 import { createQuietLab, createTemporaryFolder } from "../../support/subject";
@@ -227,9 +227,9 @@ describe.each(cases)("a %s regression", (family) => {
   it("has transformers' loss and gradients in training", async () => {
     const model = await load(family, "regression");
     using data = await open(scores);
-    const { train } = matchToModel(data, headOf(model.shape.config));
+    const { train } = matchToModel(data, getHead(model.shape.config));
     const names = Object.keys(reference.gradients);
-    const { loss, moments } = await gradientsOn(
+    const { loss, moments } = await computeGradients(
       model,
       new Set(names),
       calibrationSchema.parse({ samples: texts.length, batch_size: texts.length }),
@@ -307,6 +307,6 @@ describe("labels that are numbers", () => {
 
 it("correlations share ranks as SciPy does", () => {
   expect(pearson(ties.a, ties.b)).toBeCloseTo(ties.pearson, 8);
-  expect(pearson(averageRanks(ties.a), averageRanks(ties.b))).toBeCloseTo(ties.spearman, 8);
+  expect(pearson(computeAverageRanks(ties.a), computeAverageRanks(ties.b))).toBeCloseTo(ties.spearman, 8);
   expect(pearson([0.1, 0.1, 0.1], [1, 2, 3])).toBeNull();
 });

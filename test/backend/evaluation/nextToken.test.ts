@@ -5,13 +5,13 @@ import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import type { Subject } from "../../../src/backend/evaluation/metric";
 import {
-  cachedForward,
+  buildCachedForward,
   type NextToken,
-  withoutCache,
-  WithCache,
+  openWithoutCache,
+  CachedNextToken,
 } from "../../../src/backend/evaluation/nextToken";
-import { mostLikely } from "../../../src/backend/evaluation/sampling";
-import { inputsOf } from "../../../src/backend/graph/graph";
+import { findMostLikely } from "../../../src/backend/evaluation/sampling";
+import { listInputs } from "../../../src/backend/graph/graph";
 import { sizeOf } from "../../../src/backend/graph/op";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { dimensionsOf } from "../../../src/backend/models/model";
@@ -65,7 +65,7 @@ async function greedy(next: NextToken, steps: number): Promise<Trace> {
       if (!isOpen) return;
       const own = all.slice(i * width, (i + 1) * width);
       logits.push(own);
-      ids.push(mostLikely(own));
+      ids.push(findMostLikely(own));
     });
     texts[1]!.isOpen = step < 4;
   }
@@ -74,8 +74,8 @@ async function greedy(next: NextToken, steps: number): Promise<Trace> {
 
 async function compare(engine: Engine, given: Model, slots: number, steps: number): Promise<void> {
   const sizes = { batch: prompts.length, slots };
-  await using plain = await withoutCache(engine, given, sizes);
-  await using cached = new WithCache(engine, given, sizes);
+  await using plain = await openWithoutCache(engine, given, sizes);
+  await using cached = new CachedNextToken(engine, given, sizes);
   const [wanted, got] = [await greedy(plain, steps), await greedy(cached, steps)];
   expect(got.ids).toEqual(wanted.ids);
   expect(got.logits).toHaveLength(wanted.logits.length);
@@ -91,7 +91,7 @@ describe("the cache on the processor", () => {
 
   it.each(Object.keys(models))("of %s is overwritten where it lies, every table of it", async (name) => {
     const { shape } = await models[name]!();
-    const { graph, state } = cachedForward(shape, { batch: 2, slots: 8, time: 1 });
+    const { graph, state } = buildCachedForward(shape, { batch: 2, slots: 8, time: 1 });
     await using program = await engine.compile(graph, { state });
     expect([...program.inPlace].sort()).toEqual(Object.values(state).sort());
     expect(program.inPlace).toHaveLength(2 * dimensionsOf(shape).layers);
@@ -99,12 +99,12 @@ describe("the cache on the processor", () => {
 
   it("gives the same in place as with two sets of buffers", async () => {
     const { shape, tensors } = model("llama");
-    const { graph, state } = cachedForward(shape, { batch: 1, slots: 8, time: 2 });
+    const { graph, state } = buildCachedForward(shape, { batch: 1, slots: 8, time: 2 });
     const logits = await Promise.all(
       [true, false].map(async (inPlace) => {
         await using program = await engine.compile(graph, { state, inPlace });
         let tables = Object.fromEntries(
-          inputsOf(graph)
+          listInputs(graph)
             .filter(({ name }) => name.startsWith("past."))
             .map(({ name, type }) => [name, engine.upload(type, new Float32Array(sizeOf(type.shape)))]),
         );
@@ -136,8 +136,8 @@ describe("the cache on the processor", () => {
       isOpen: true,
     }));
     const sizes = { batch: texts.length, slots: 620 };
-    await using plain = await withoutCache(engine, given, sizes);
-    await using cached = new WithCache(engine, given, sizes);
+    await using plain = await openWithoutCache(engine, given, sizes);
+    await using cached = new CachedNextToken(engine, given, sizes);
     const { signal } = new AbortController();
     for (let step = 0; step < 3; step++) {
       const wanted = await plain.logits(texts, signal);
@@ -149,7 +149,7 @@ describe("the cache on the processor", () => {
   });
 
   it("stops between two runs when it is told to, and works on after", async () => {
-    await using cached = new WithCache(engine, model("gpt2"), { batch: 1, slots: 16 });
+    await using cached = new CachedNextToken(engine, model("gpt2"), { batch: 1, slots: 16 });
     const texts = [{ ids: [1, 2, 3], isOpen: true }];
     const stopped = AbortSignal.abort();
     await expect(cached.logits(texts, stopped)).rejects.toMatchObject({ code: "cancelled" });
@@ -181,7 +181,7 @@ describe.each(["cpu", "webgpu"] as const)("on %s", { timeout: 180_000 }, (device
   });
 
   it("leaves no operation of a step to another device", async () => {
-    const { graph, state } = cachedForward(model("phi3").shape, { batch: 2, slots: 8, time: 1 });
+    const { graph, state } = buildCachedForward(model("phi3").shape, { batch: 2, slots: 8, time: 1 });
     await using program = await engine.compile(graph, { state });
     expect(program.notices).toEqual([]);
   });

@@ -7,16 +7,16 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeSafetensors } from "../../../src/backend/checkpoints/safetensors";
 import { calibrationSchema } from "../../../src/backend/compression/calibration/observe";
-import { gradientsOn } from "../../../src/backend/compression/calibration/gradients";
+import { computeGradients } from "../../../src/backend/compression/calibration/gradients";
 import { type DataSet, openData } from "../../../src/backend/data/dataSet";
 import { matchToModel } from "../../../src/backend/data/labels";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import classification from "../../../src/backend/evaluation/classification";
-import { headOutputs } from "../../../src/backend/evaluation/headOutputs";
+import { computeHeadOutputs } from "../../../src/backend/evaluation/headOutputs";
 import { importModel } from "../../../src/backend/imports/importModel";
-import { headOf } from "../../../src/backend/models/classifier";
-import { objectiveOf } from "../../../src/backend/training/objective";
+import { getHead } from "../../../src/backend/models/classifier";
+import { createPrepare } from "../../../src/backend/training/objective";
 import { dataSchema } from "../../../src/schema/experiment";
 import { createReferenceTensor, drawUniform } from "../../support/referenceModel";
 import { createQuietLab, createTemporaryFolder } from "../../support/subject";
@@ -163,9 +163,14 @@ describe.each(cases)("a BERT classifier on texts: %s", (given) => {
       );
       expect(values["classification/accuracy"]).toBeCloseTo(reference.accuracy, 12);
       expect(values["classification/loss"]! / reference.loss).toBeCloseTo(1, 5);
-      const { train } = matchToModel(data, headOf(subject.shape.config));
+      const { train } = matchToModel(data, getHead(subject.shape.config));
       let row = 0;
-      for await (const { logits } of headOutputs(subject, train, { batch_size }, createQuietLab(engine))) {
+      for await (const { logits } of computeHeadOutputs(
+        subject,
+        train,
+        { batch_size },
+        createQuietLab(engine),
+      )) {
         const wanted = reference.logits[row++]!;
         logits.forEach((each, i) => expect(Math.abs(each - wanted[i]!)).toBeLessThan(1e-4));
       }
@@ -176,16 +181,16 @@ describe.each(cases)("a BERT classifier on texts: %s", (given) => {
   it("has transformers' loss and gradients in training", async () => {
     const subject = await load();
     using data = await open("template", given);
-    const { train } = matchToModel(data, headOf(subject.shape.config));
+    const { train } = matchToModel(data, getHead(subject.shape.config));
     const names = Object.keys(reference.gradients);
-    const { loss, moments } = await gradientsOn(
+    const { loss, moments } = await computeGradients(
       subject,
       new Set(names),
       calibrationSchema.parse({ samples: rows.length, batch_size: rows.length }),
       {
         engine,
         train,
-        prepare: objectiveOf(subject.shape, data.tokenizer),
+        prepare: createPrepare(subject.shape, data.tokenizer),
         seed: 0,
         signal: new AbortController().signal,
         progress: () => undefined,
@@ -233,7 +238,7 @@ describe("text for a masked language model", () => {
   it("never hides special tokens, and hides every other one where all are to be", async () => {
     const { line, batch, tokenizer } = await framed({ sequence_len: 8, packing: false });
     const { num_labels: _, id2label: __, label2id: ___, ...language } = (await load()).shape.config;
-    const prepare = objectiveOf({ family: "bert", config: language, representations: {} }, tokenizer, 1)!;
+    const prepare = createPrepare({ family: "bert", config: language, representations: {} }, tokenizer, 1)!;
     const { labels } = prepare(batch, () => () => 0.5);
     expect([...labels]).toEqual([-100, ...line.slice(1, -1), -100, -100, -100, -100]);
   });

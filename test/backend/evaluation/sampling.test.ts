@@ -1,13 +1,18 @@
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { describe, expect, it } from "vitest";
-import { candidates, draw, mostLikely, penaliseRepetition } from "../../../src/backend/evaluation/sampling";
+import {
+  selectCandidates,
+  draw,
+  findMostLikely,
+  penalizeRepetition,
+} from "../../../src/backend/evaluation/sampling";
 
 /** Logits whose softmax is known. */
 const logitsOf = (...probabilities: number[]) => Float32Array.from(probabilities, (each) => Math.log(each));
 const everything = { temperature: 1, top_k: 0, top_p: 1 };
 const shares = (logits: Float32Array, options: Partial<typeof everything>) => {
-  const { ids, probabilities } = candidates(logits, { ...everything, ...options });
+  const { ids, probabilities } = selectCandidates(logits, { ...everything, ...options });
   return Object.fromEntries(ids.map((id, i) => [id, Number(probabilities[i]!.toFixed(5))]));
 };
 
@@ -16,13 +21,13 @@ describe("candidates", () => {
 
   it("are all tokens with the softmax of the logits, most likely first", () => {
     expect(shares(logits, {})).toEqual({ 1: 0.4, 3: 0.3, 2: 0.2, 0: 0.1 });
-    expect(candidates(logits, everything).ids).toEqual([1, 3, 2, 0]);
+    expect(selectCandidates(logits, everything).ids).toEqual([1, 3, 2, 0]);
   });
 
   it("have probabilities to the power of 1/temperature, made to sum to one", () => {
     const powers = [0.1, 0.4, 0.2, 0.3].map((each) => each ** 2);
     const all = powers.reduce((a, b) => a + b);
-    const { ids, probabilities } = candidates(logits, { ...everything, temperature: 0.5 });
+    const { ids, probabilities } = selectCandidates(logits, { ...everything, temperature: 0.5 });
     ids.forEach((id, i) => expect(probabilities[i]).toBeCloseTo(powers[id]! / all, 6));
   });
 
@@ -53,7 +58,7 @@ describe("candidates", () => {
     [0.95, [1, 3, 2, 0]],
     [1, [1, 3, 2, 0]],
   ])("with top_p %f are the smallest set that has as much", (top_p, ids) => {
-    const kept = candidates(logits, { ...everything, top_p });
+    const kept = selectCandidates(logits, { ...everything, top_p });
     expect(kept.ids).toEqual(ids);
     expect(kept.probabilities.reduce((a, b) => a + b)).toBeCloseTo(1, 12);
   });
@@ -69,8 +74,8 @@ describe("candidates", () => {
   });
 
   it("are refused where a logit is not a number", () => {
-    expect(() => candidates(Float32Array.of(1, NaN), everything)).toThrow(/not numbers/);
-    expect(() => mostLikely(Float32Array.of(1, NaN))).toThrow(/not numbers/);
+    expect(() => selectCandidates(Float32Array.of(1, NaN), everything)).toThrow(/not numbers/);
+    expect(() => findMostLikely(Float32Array.of(1, NaN))).toThrow(/not numbers/);
   });
 });
 
@@ -85,7 +90,7 @@ describe("draw", () => {
   it("draws each token as often as its probability says", () => {
     const generator = xoroshiro128plus(3);
     const expected = [0.05, 0.15, 0.3, 0.5];
-    const kept = candidates(logitsOf(...expected), everything);
+    const kept = selectCandidates(logitsOf(...expected), everything);
     const draws = 40_000;
     const seen = [0, 0, 0, 0];
     for (let i = 0; i < draws; i++) seen[draw(kept, uniformFloat64(generator))]!++;
@@ -100,21 +105,21 @@ describe("draw", () => {
 
 describe("mostLikely", () => {
   it("is the lowest id of equals", () => {
-    expect(mostLikely(Float32Array.of(1, 3, 2, 3))).toBe(1);
-    expect(mostLikely(Float32Array.of(-5, -5))).toBe(0);
+    expect(findMostLikely(Float32Array.of(1, 3, 2, 3))).toBe(1);
+    expect(findMostLikely(Float32Array.of(-5, -5))).toBe(0);
   });
 });
 
 describe("penaliseRepetition", () => {
   it("divides positive logits and multiplies negative ones, once however often a token occurred", () => {
     const logits = Float32Array.of(2, -2, 3, -3);
-    penaliseRepetition(logits, [0, 1, 0, 1], 2);
+    penalizeRepetition(logits, [0, 1, 0, 1], 2);
     expect([...logits]).toEqual([1, -4, 3, -3]);
   });
 
   it("changes nothing at 1", () => {
     const logits = Float32Array.of(2.5, -2);
-    penaliseRepetition(logits, [0, 1], 1);
+    penalizeRepetition(logits, [0, 1], 1);
     expect([...logits]).toEqual([2.5, -2]);
   });
 });

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { countModel } from "../../../src/backend/models/accounting";
 import latency from "../../../src/backend/evaluation/latency";
-import { denseShape } from "../../../src/backend/evaluation/passes";
-import { quantileOf, resampleIntervals } from "../../../src/statistics/resampling";
+import { createDenseShape } from "../../../src/backend/evaluation/passes";
+import { computeQuantile, resampleIntervals } from "../../../src/statistics/resampling";
 import savings from "../../../src/backend/evaluation/savings";
 import dwc from "../../../src/backend/methods/dwc";
 import irc from "../../../src/backend/methods/irc";
@@ -14,10 +14,10 @@ import { createQuietLab, createTinySubject } from "../../support/subject";
 
 describe("statistics", () => {
   it("give the quantiles that stand between values", () => {
-    expect([0, 0.25, 0.5, 0.95, 1].map((share) => quantileOf([4, 1, 3, 2, 5], share))).toEqual([
+    expect([0, 0.25, 0.5, 0.95, 1].map((share) => computeQuantile([4, 1, 3, 2, 5], share))).toEqual([
       1, 2, 3, 4.8, 5,
     ]);
-    expect(quantileOf([1, 2], 0.5)).toBe(1.5);
+    expect(computeQuantile([1, 2], 0.5)).toBe(1.5);
   });
 
   it("give intervals that hold what they are of, and none without draws", () => {
@@ -50,7 +50,7 @@ describe("of a shrunk model", () => {
       createQuietLab(grammar.engine),
     );
     const row = (what: string) => details.rows.find((each) => each.what === what)!;
-    const counts = [countModel(denseShape(folded.shape)).total, countModel(folded.shape).total];
+    const counts = [countModel(createDenseShape(folded.shape)).total, countModel(folded.shape).total];
     expect([row("stored scalars").dense, row("stored scalars").now]).toEqual(
       counts.map(({ stored }) => stored),
     );

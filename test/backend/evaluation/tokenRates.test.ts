@@ -1,27 +1,27 @@
 /** Rates of repetition and of words that are none, on texts whose rates are plain to see. */
 import { describe, expect, it } from "vitest";
 import {
-  meaninglessWords,
-  repeatedNgrams,
-  repeatedTokens,
-  wordsOf,
+  measureMeaninglessWords,
+  measureRepeatedNgrams,
+  measureRepeatedTokens,
+  splitWords,
 } from "../../../src/backend/evaluation/tokenRates";
 
 describe("repeated n-grams", () => {
   it("are none where all differ, and almost all where one token goes on", () => {
-    expect(repeatedNgrams([1, 2, 3, 4, 5, 6], 4)).toBe(0);
-    expect(repeatedNgrams([7, 7, 7, 7, 7, 7], 4)).toBeCloseTo(1 - 1 / 3, 12);
-    expect(repeatedNgrams([1, 2, 1, 2, 1], 2)).toBeCloseTo(1 - 2 / 4, 12);
-    expect(repeatedNgrams([1, 2], 4)).toBe(0);
+    expect(measureRepeatedNgrams([1, 2, 3, 4, 5, 6], 4)).toBe(0);
+    expect(measureRepeatedNgrams([7, 7, 7, 7, 7, 7], 4)).toBeCloseTo(1 - 1 / 3, 12);
+    expect(measureRepeatedNgrams([1, 2, 1, 2, 1], 2)).toBeCloseTo(1 - 2 / 4, 12);
+    expect(measureRepeatedNgrams([1, 2], 4)).toBe(0);
   });
 });
 
 describe("repeated tokens", () => {
   it("are those among the tokens just before", () => {
-    expect(repeatedTokens([1, 2, 1, 3], 128)).toBe(0.25);
-    expect(repeatedTokens([1, 2, 3, 1], 2)).toBe(0);
-    expect(repeatedTokens([1, 2, 3, 1], 3)).toBe(0.25);
-    expect(repeatedTokens([], 3)).toBe(0);
+    expect(measureRepeatedTokens([1, 2, 1, 3], 128)).toBe(0.25);
+    expect(measureRepeatedTokens([1, 2, 3, 1], 2)).toBe(0);
+    expect(measureRepeatedTokens([1, 2, 3, 1], 3)).toBe(0.25);
+    expect(measureRepeatedTokens([], 3)).toBe(0);
   });
 });
 
@@ -29,13 +29,13 @@ describe("meaningless words", () => {
   const isKnown = (word: string) => new Set(["the", "cat", "don't", "café"]).has(word);
 
   it("are those that nobody knows, whatever their case", () => {
-    expect(wordsOf("The cat, don't; CAFÉ — 3rd.")).toEqual(["the", "cat", "don't", "café", "3rd"]);
-    expect(meaninglessWords("The cat xqzt", isKnown)).toBeCloseTo(1 / 3, 12);
-    expect(meaninglessWords("…!", isKnown)).toBe(0);
+    expect(splitWords("The cat, don't; CAFÉ — 3rd.")).toEqual(["the", "cat", "don't", "café", "3rd"]);
+    expect(measureMeaninglessWords("The cat xqzt", isKnown)).toBeCloseTo(1 / 3, 12);
+    expect(measureMeaninglessWords("…!", isKnown)).toBe(0);
   });
 
   it("are also stretches that cannot be printed; tabs and line ends can", () => {
-    expect(meaninglessWords("the\uFFFD\uFFFD cat\n\t", isKnown)).toBeCloseTo(1 / 3, 12);
-    expect(meaninglessWords("the \u0007 cat \u0000\u0001", isKnown)).toBeCloseTo(2 / 4, 12);
+    expect(measureMeaninglessWords("the\uFFFD\uFFFD cat\n\t", isKnown)).toBeCloseTo(1 / 3, 12);
+    expect(measureMeaninglessWords("the \u0007 cat \u0000\u0001", isKnown)).toBeCloseTo(2 / 4, 12);
   });
 });

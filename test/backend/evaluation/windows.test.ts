@@ -1,18 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { piecesOf, windowsOf } from "../../../src/backend/evaluation/windows";
+import { splitWindow, createWindows } from "../../../src/backend/evaluation/windows";
 
 describe("windowsOf", () => {
   it("gives non-overlapping windows where the stride is the context, without their first tokens", () => {
-    expect([...windowsOf(10, 4, 4)]).toEqual([
+    expect([...createWindows(10, 4, 4)]).toEqual([
       { start: 0, from: 1, to: 4 },
       { start: 4, from: 5, to: 8 },
       { start: 8, from: 9, to: 10 },
     ]);
-    expect([...windowsOf(9, 4, 4)].at(-1)).toEqual({ start: 4, from: 5, to: 8 });
+    expect([...createWindows(9, 4, 4)].at(-1)).toEqual({ start: 4, from: 5, to: 8 });
   });
 
   it("scores in each further window the last tokens only", () => {
-    expect([...windowsOf(9, 4, 2)]).toEqual([
+    expect([...createWindows(9, 4, 2)]).toEqual([
       { start: 0, from: 1, to: 4 },
       { start: 2, from: 4, to: 6 },
       { start: 4, from: 6, to: 8 },
@@ -21,7 +21,7 @@ describe("windowsOf", () => {
   });
 
   it("gives a text shorter than the context one window", () => {
-    expect([...windowsOf(3, 8, 2)]).toEqual([{ start: 0, from: 1, to: 3 }]);
+    expect([...createWindows(3, 8, 2)]).toEqual([{ start: 0, from: 1, to: 3 }]);
   });
 
   it.each([
@@ -33,9 +33,9 @@ describe("windowsOf", () => {
     [57, 5, 5],
   ])("scores every token of %i once, with context %i and stride %i", (tokens, context, stride) => {
     const seen = new Array<number>(tokens).fill(0);
-    const windows = [...windowsOf(tokens, context, stride)];
+    const windows = [...createWindows(tokens, context, stride)];
     for (const window of windows)
-      for (const { start, from, to } of piecesOf(window, Math.min(stride, 3)))
+      for (const { start, from, to } of splitWindow(window, Math.min(stride, 3)))
         for (let token = from; token < to; token++) {
           seen[token]!++;
           expect(token).toBeGreaterThan(start);

@@ -6,10 +6,10 @@ import { splitCells } from "../../../src/protocol/cells";
 import { loadExperiment } from "../../../src/backend/experiment/load";
 import { parseExperiment } from "../../../src/backend/experiment/parse";
 import { planRuns } from "../../../src/backend/experiment/plan";
-import { resolvedYaml } from "../../../src/backend/experiment/resolvedYaml";
+import { writeResolvedYaml } from "../../../src/backend/experiment/resolvedYaml";
 import generate, { resolveGeneration } from "../../../src/backend/evaluation/generate";
 import { countModel } from "../../../src/backend/models/accounting";
-import { shapeFromConfig } from "../../../src/backend/models/model";
+import { createShape } from "../../../src/backend/models/model";
 import { schemaCatalog } from "../../../src/backend/schemaCatalog";
 
 const folder = fileURLToPath(new URL("../../../examples", import.meta.url));
@@ -33,7 +33,7 @@ describe.each(examples)("examples/%s", (name) => {
         .join(""),
     ).toBe(text);
     for (const plan of await plansOf(name)) {
-      const yaml = resolvedYaml(plan, { folder: "." });
+      const yaml = writeResolvedYaml(plan, { folder: "." });
       const again = planRuns(parseExperiment(yaml, "x/config.resolved.yaml", schemaCatalog), {
         codeVersion: "1",
       });
@@ -46,7 +46,7 @@ test("the first example compares a dense model with a grouped one", async () => 
   const plans = await plansOf("first.lathe.md");
   expect(plans.map(({ name }) => name)).toEqual(["first-dense", "first-grouped"]);
   const counts = plans.map(
-    ({ model }) => countModel(shapeFromConfig({ ...model, vocab_size: 256 })).nonEmbedding,
+    ({ model }) => countModel(createShape({ ...model, vocab_size: 256 })).nonEmbedding,
   );
   expect(counts.map(({ trainable }) => trainable)).toEqual([426_624, 189_056]);
 });
@@ -57,7 +57,7 @@ test("the published models have the published sizes, and the cards say the same"
     const [{ model, paper, variant } = {}] = await plansOf(name);
     // The prompts are asked of models that are already there, and the card of several models has its own test.
     if (model === undefined || variant !== "") continue;
-    const { nonEmbedding, total } = countModel(shapeFromConfig(model));
+    const { nonEmbedding, total } = countModel(createShape(model));
     sizes.push([path.basename(name, ".lathe.md"), nonEmbedding.trainable, total.trainable]);
     const measured: Record<string, number> = {
       "parameters/non_embedding": nonEmbedding.trainable,

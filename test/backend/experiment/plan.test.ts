@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { parseExperiment } from "../../../src/backend/experiment/parse";
 import { planRuns, type PlanOptions } from "../../../src/backend/experiment/plan";
-import { resolvedYaml } from "../../../src/backend/experiment/resolvedYaml";
-import { runName } from "../../../src/backend/experiment/runName";
+import { writeResolvedYaml } from "../../../src/backend/experiment/resolvedYaml";
+import { createRunName } from "../../../src/backend/experiment/runName";
 import { parseSettings } from "../../../src/backend/experiment/settings";
-import { canonicalJson, stepKey, addStepKeys } from "../../../src/backend/experiment/stepKey";
+import { toCanonicalJson, computeStepKey, addStepKeys } from "../../../src/backend/experiment/stepKey";
 import type { RunPlan } from "../../../src/protocol/run";
 import { catalog } from "./sampleCatalog";
 
@@ -295,7 +295,7 @@ describe("a resolved configuration", () => {
     const plans = plan(cells);
     expect(plans).toHaveLength(4 + 8);
     for (const each of plans) {
-      const text = resolvedYaml(each, { folder: "../../../examples" });
+      const text = writeResolvedYaml(each, { folder: "../../../examples" });
       const again = planRuns(parseExperiment(text, ".lathe/runs/x/config.resolved.yaml", catalog), {
         codeVersion: "1",
       });
@@ -307,7 +307,7 @@ describe("a resolved configuration", () => {
 
   test("keeps a base model, and a folder that is absolute", () => {
     const [only] = plan([data, "base_model: org/model", "evaluate: {perplexity: {}}"]);
-    const text = resolvedYaml(only!, { folder: "C:\\work\\examples" });
+    const text = writeResolvedYaml(only!, { folder: "C:\\work\\examples" });
     const [again] = planRuns(parseExperiment(text, "r/config.resolved.yaml", catalog), { codeVersion: "1" });
     expect(again).toEqual({ ...only, experiment: "r/config.resolved.yaml", folder: "C:/work/examples" });
   });
@@ -336,13 +336,13 @@ describe("keys of steps", () => {
     const [run] = plan(cells);
     const inputs = { codeVersion: "1", dataHash: "abc" };
     const keyed = addStepKeys(run!, inputs);
-    expect(keyed.steps[1]!.key).toBe(stepKey(run!, 1, inputs));
+    expect(keyed.steps[1]!.key).toBe(computeStepKey(run!, 1, inputs));
     expect(keyed.steps[1]!.key).not.toBe(base[1]);
   });
 
   test("do not depend on the order in which keys were written", () => {
-    expect(canonicalJson({ b: [1, { d: 2, c: undefined }], a: null })).toBe('{"a":null,"b":[1,{"d":2}]}');
-    expect(canonicalJson({ a: 1, b: 2 })).toBe(canonicalJson({ b: 2, a: 1 }));
+    expect(toCanonicalJson({ b: [1, { d: 2, c: undefined }], a: null })).toBe('{"a":null,"b":[1,{"d":2}]}');
+    expect(toCanonicalJson({ a: 1, b: 2 })).toBe(toCanonicalJson({ b: 2, a: 1 }));
   });
 });
 
@@ -353,10 +353,10 @@ test("names of runs are fit for folders", () => {
     { path: "model.tied", value: true },
     { path: "compress.magnitude.targets", value: ["q", "k"] },
   ];
-  expect(runName("first", "grouped", sweep)).toMatchInlineSnapshot(
+  expect(createRunName("first", "grouped", sweep)).toMatchInlineSnapshot(
     `"first-grouped-lr0.0003-text_a_b_.ts-tiedtrue-targetsq_k"`,
   );
-  expect(runName("Ärger: 1/2?", undefined, [])).toMatchInlineSnapshot(`"Arger_1_2"`);
-  expect(runName("...", undefined, [])).toBe("run");
-  expect(runName("x".repeat(200), undefined, [])).toHaveLength(80);
+  expect(createRunName("Ärger: 1/2?", undefined, [])).toMatchInlineSnapshot(`"Arger_1_2"`);
+  expect(createRunName("...", undefined, [])).toBe("run");
+  expect(createRunName("x".repeat(200), undefined, [])).toHaveLength(80);
 });

@@ -2,10 +2,10 @@
 import { expect, test } from "vitest";
 import { parseExperiment } from "../../../src/backend/experiment/parse";
 import { planRuns, type PlanOptions } from "../../../src/backend/experiment/plan";
-import { resolvedYaml } from "../../../src/backend/experiment/resolvedYaml";
+import { writeResolvedYaml } from "../../../src/backend/experiment/resolvedYaml";
 import { parseSettings } from "../../../src/backend/experiment/settings";
 import { dataSchema, trainSchema } from "../../../src/schema/experiment";
-import { recipeDifferences, recipeNames, recipes } from "../../../src/schema/recipe";
+import { listRecipeDifferences, recipeNames, recipes } from "../../../src/schema/recipe";
 import type { RunPlan } from "../../../src/protocol/run";
 import { catalog } from "./sampleCatalog";
 
@@ -34,7 +34,7 @@ test.each(recipeNames)(
 );
 
 test("the two recipes differ in these switches alone", () => {
-  expect(recipeDifferences().map(({ path, paper, fixed }) => [path, paper, fixed])).toEqual([
+  expect(listRecipeDifferences().map(({ path, paper, fixed }) => [path, paper, fixed])).toEqual([
     ["data.clean_rows", "published", "mended"],
     ["data.train_on_inputs", true, false],
     ["data.packing_strategy", "characters", "wrapped"],
@@ -112,7 +112,7 @@ test("what a cell says in another way takes the place of what the recipe says", 
 
 test("a resolved configuration gives the same run without naming the recipe", () => {
   const first = one(["recipe: paper", data, model, "train: {max_steps: 3}"]);
-  const text = resolvedYaml(first, { folder: "." });
+  const text = writeResolvedYaml(first, { folder: "." });
   expect(text).not.toContain("recipe");
   expect(text).toContain("I don't have");
   const again = planRuns(parseExperiment(text, "x.yaml", catalog), { codeVersion: "1" })[0]!;

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
+import { createBytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
 import { exporters } from "../../../src/backend/exports/catalog";
 import { exportModel } from "../../../src/backend/exports/exportModel";
 import type { RepresentationChoice } from "../../../src/backend/models/family";
@@ -46,7 +46,7 @@ describe("sizes", () => {
     using folder = createTemporaryFolder();
     const own = withRepresentations(shape, choice === undefined ? {} : { "layers.0.mlp.up_proj": choice });
     const exported = await exportModel(
-      { shape: own, tensors: drawModelTensors(own, 4), tokenizer: bytesTokenizer() },
+      { shape: own, tensors: drawModelTensors(own, 4), tokenizer: createBytesTokenizer() },
       format,
       join(folder.path, "out"),
     );

@@ -4,7 +4,7 @@ import { parse } from "csv-parse/sync";
 import { describe, expect, it } from "vitest";
 import { historyExporters } from "../../../src/backend/exports/histories/catalog";
 import { exportHistory } from "../../../src/backend/exports/histories/exportHistory";
-import { historySubject } from "../../../src/backend/runs/folder/exportedHistory";
+import { createHistorySubject } from "../../../src/backend/runs/folder/exportedHistory";
 import { readMetrics } from "../../../src/backend/runs/metrics/metricsReader";
 import { MetricsWriter } from "../../../src/backend/runs/metrics/metricsWriter";
 import { RunFolder } from "../../../src/backend/runs/folder/runFolder";
@@ -33,7 +33,7 @@ function runWith(lines: number): RunFolder {
 async function exported(run: RunFolder, format: string): Promise<Buffer> {
   const folder = join(temporaryFolder(), format);
   const { files } = await exportHistory(
-    historySubject(run.path, run.record),
+    createHistorySubject(run.path, run.record),
     historyExporters[format]!,
     folder,
   );
@@ -159,7 +159,7 @@ it.each(Object.keys(historyExporters))("%s reads a long history in chunks", asyn
   );
   writeFileSync(run.inside("metrics.jsonl"), text.join(""));
   const pieces: number[] = [];
-  for await (const some of historySubject(run.path, run.record).lines()) pieces.push(some.length);
+  for await (const some of createHistorySubject(run.path, run.record).lines()) pieces.push(some.length);
   expect(pieces.length).toBeGreaterThan(1);
   expect((await exported(run, format)).length).toBeGreaterThan(2_000_000);
 });

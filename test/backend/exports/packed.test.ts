@@ -2,14 +2,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { encodeChain, decodeChain, type OpenStep, stagesOf } from "../../../src/backend/coding/codecs";
-import { codeTensors } from "../../../src/backend/coding/codedTensors";
+import { encodeChain, decodeChain, type OpenStep, computeStages } from "../../../src/backend/coding/codecs";
+import { encodeTensors } from "../../../src/backend/coding/codedTensors";
 import { countModel } from "../../../src/backend/models/accounting";
 import { exportModel } from "../../../src/backend/exports/exportModel";
 import { importModel } from "../../../src/backend/imports/importModel";
 import { openModel } from "../../../src/backend/imports/openModel";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
-import { matrixSlots, parametersOf } from "../../../src/backend/models/model";
+import { listMatrixSlots, parametersOf } from "../../../src/backend/models/model";
 import cluster from "../../../src/backend/methods/cluster";
 import fpp from "../../../src/backend/methods/fpp";
 import irc from "../../../src/backend/methods/irc";
@@ -71,7 +71,9 @@ describe.each(cases)("$title", ({ title, steps }) => {
     await exportModel({ shape, tensors }, { format: "packed", entropy_coding: false }, target);
     const counted = countModel(shape, { tensors: (name) => tensors.get(name)!.data as TensorData }).total;
     // Which rows are tied follows from a seed of 32 bits, which stands in the manifest.
-    const seeds = matrixSlots(shape).flatMap(({ stored }) => stored.filter(({ type }) => type === "tied"));
+    const seeds = listMatrixSlots(shape).flatMap(({ stored }) =>
+      stored.filter(({ type }) => type === "tied"),
+    );
     const specs = new Map(parametersOf(shape).map((spec) => [spec.name, spec]));
     using opened = openModel(target);
     let written = 0;
@@ -134,7 +136,7 @@ describe("a chain of steps", () => {
     const source = () => mask;
     const coded = encodeChain(numbers, steps, source);
     const type = numbers instanceof Float32Array ? "float32" : numbers instanceof Int8Array ? "int8" : "bool";
-    const stages = stagesOf({ type, size: numbers.length }, coded.steps, source)!;
+    const stages = computeStages({ type, size: numbers.length }, coded.steps, source)!;
     expect(decodeChain(coded.bytes, stages, coded.steps, source)).toEqual(numbers);
     expect(coded.bytes.length).toBeLessThan(numbers.byteLength);
   });
@@ -151,7 +153,7 @@ describe("a chain of steps", () => {
       [{ codec: "huffman" }],
     ];
     const rare = Int8Array.from({ length: 4000 }, (_, i) => Number(i % 50 === 0));
-    const { tensors } = codeTensors(new Map([["x", { shape: [4000], data: rare }]]), () => offered);
+    const { tensors } = encodeTensors(new Map([["x", { shape: [4000], data: rare }]]), () => offered);
     expect(tensors.get("x.coded")!.data.length).toBeLessThan(4000 / 4);
   });
 });

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
+import { createBytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
 import { openTokenizer } from "../../../src/backend/data/tokenizers/openTokenizer";
 import type { Tokenizer } from "../../../src/backend/data/tokenizers/tokenizer";
 import { exportModel } from "../../../src/backend/exports/exportModel";
@@ -9,8 +9,8 @@ import { parseSize } from "../../../src/backend/exports/shards";
 import { importModel } from "../../../src/backend/imports/importModel";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { models } from "../../../src/backend/models/catalog";
-import { classifierShape } from "../../../src/backend/models/classifier";
-import { matrixSlots, type ModelShape, withRepresentations } from "../../../src/backend/models/model";
+import { createClassifierShape } from "../../../src/backend/models/classifier";
+import { listMatrixSlots, type ModelShape, withRepresentations } from "../../../src/backend/models/model";
 import { weightName } from "../../../src/backend/representations/dense";
 import { type HostTensors, readSafetensors } from "../../../src/backend/checkpoints/safetensors";
 import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../support/subject";
@@ -39,13 +39,13 @@ describe.each(Object.keys(models))("%s", (family) => {
   });
 
   it("loads with a classification head, under its Hugging Face name", async () => {
-    const classifier = classifierShape(shape, { kind: "classes", names: ["ham", "spam", "other"] });
+    const classifier = createClassifierShape(shape, { kind: "classes", names: ["ham", "spam", "other"] });
     const drawn = drawModelTensors(classifier, 7);
     const { model, config, file } = await roundTrip(classifier, drawn);
     expect(plain(model.tensors)).toEqual(plain(drawn));
     expect(String(config["architectures"])).toMatch(/ForSequenceClassification$/);
     expect(config).toMatchObject({ id2label: { 0: "ham", 1: "spam", 2: "other" }, num_labels: 3 });
-    const { matrix } = matrixSlots(classifier).find((slot) => slot.matrix.role === "score")!;
+    const { matrix } = listMatrixSlots(classifier).find((slot) => slot.matrix.role === "score")!;
     expect(file.tensors.get(weightName(matrix))!.shape[0]).toBe(3);
     expect([...file.tensors.keys()]).not.toContain("lm_head.weight");
     expect(model.shape.config["num_labels"]).toBe(3);
@@ -167,7 +167,7 @@ it.each(["gpt2", "llama", "phi3"])("writes masks of %s as zeros, whole and in pa
         else expect(each).toBe(original[i]);
       });
     }
-    const dropped = matrixSlots(pruned.shape)
+    const dropped = listMatrixSlots(pruned.shape)
       .flatMap(({ stored }) => stored)
       .filter(({ type }) => type === "masked")
       .reduce((total, { matrix }) => total + (matrix.inputs * matrix.outputs) / 2, 0);
@@ -219,7 +219,7 @@ it("refuses a representation that the files of the family cannot hold", async ()
 
 it("writes a tokenizer that loads with the same ids", async () => {
   using folder = createTemporaryFolder();
-  const tokenizer = bytesTokenizer();
+  const tokenizer = createBytesTokenizer();
   const shape = createTinyShape("gpt2", { vocab_size: tokenizer.vocabSize });
   const target = join(folder.path, "out");
   await exportModel(

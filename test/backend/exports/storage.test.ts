@@ -6,7 +6,7 @@ import { exportModel } from "../../../src/backend/exports/exportModel";
 import { importModel } from "../../../src/backend/imports/importModel";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input } from "../../../src/backend/graph/op";
-import { forward, parametersOf, shapeFromConfig } from "../../../src/backend/models/model";
+import { forward, parametersOf, createShape } from "../../../src/backend/models/model";
 import { narrow, type StoredDtype } from "../../../src/backend/checkpoints/halfPrecision";
 import { readReference, createReferenceTensor } from "../../support/referenceModel";
 import { computeRelativeError } from "../../support/sampleValues";
@@ -30,7 +30,7 @@ const cases = (Object.keys(models) as Name[]).flatMap((name) =>
 
 describe.each(cases)("$name in $dtype", ({ name, dtype }) => {
   const { config, tensors: sizes, cases: runs } = readReference(name);
-  const shape = shapeFromConfig(config);
+  const shape = createShape(config);
   const tensors = new Map(
     Object.entries(sizes).map(([tensor, size]) => [
       tensor,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { inputsOf, listing, topological } from "../../../src/backend/graph/graph";
+import { listInputs, formatListing, sortTopologically } from "../../../src/backend/graph/graph";
 import { constant, input, parameter, scalar, type Value } from "../../../src/backend/graph/op";
 import { add, mul, neg } from "../../../src/backend/graph/ops/elementwise";
 import { concat } from "../../../src/backend/graph/ops/movement";
@@ -9,7 +9,7 @@ describe("topological", () => {
     const x = input("x", [2]);
     const y = neg(x);
     const outputs = [add(mul(y, x), y), mul(y, y)];
-    const order = topological(outputs);
+    const order = sortTopologically(outputs);
     expect(new Set(order).size).toBe(order.length);
     expect(order).toHaveLength(5);
     for (const value of order)
@@ -20,7 +20,7 @@ describe("topological", () => {
   it("gives the same order every time", () => {
     const build = () => {
       const [x, y] = [input("x", [2]), input("y", [2])];
-      return listing({ outputs: { a: add(neg(x), mul(x, y)), b: neg(y) } });
+      return formatListing({ outputs: { a: add(neg(x), mul(x, y)), b: neg(y) } });
     };
     expect(build()).toBe(build());
   });
@@ -28,7 +28,7 @@ describe("topological", () => {
   it("walks graphs that are deeper than the stack", () => {
     let x: Value = input("x", []);
     for (let i = 0; i < 200_000; i++) x = neg(x);
-    expect(topological([x])).toHaveLength(200_001);
+    expect(sortTopologically([x])).toHaveLength(200_001);
   });
 });
 
@@ -37,12 +37,12 @@ describe("inputsOf", () => {
     const unused = input("unused", [2]);
     const graph = { outputs: { y: mul(input("x", [2]), parameter("w", [2])) } };
     expect(unused.kind).toBe("input");
-    expect(inputsOf(graph).map(({ kind, name }) => `${kind} ${name}`)).toEqual(["input x", "parameter w"]);
+    expect(listInputs(graph).map(({ kind, name }) => `${kind} ${name}`)).toEqual(["input x", "parameter w"]);
   });
 
   it("refuses two different values of one name", () => {
     const graph = { outputs: { y: add(input("x", [2]), input("x", [2])) } };
-    expect(() => inputsOf(graph)).toThrow("The graph has two different values named x.");
+    expect(() => listInputs(graph)).toThrow("The graph has two different values named x.");
   });
 });
 
@@ -53,7 +53,7 @@ describe("listing", () => {
     const table = constant(Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3]);
     const y = add(mul(x, w), table);
     const graph = { outputs: { y, twice: concat(y, mul(y, scalar(2)), { axis: 1 }) } };
-    expect(listing(graph)).toMatchInlineSnapshot(`
+    expect(formatListing(graph)).toMatchInlineSnapshot(`
       "input x float32[2,1]
       parameter w float32[2,3]
       %0 = mul(x, w) float32[2,3]

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { gradients } from "../../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
-import { inputsOf, topological } from "../../../src/backend/graph/graph";
+import { listInputs, sortTopologically } from "../../../src/backend/graph/graph";
 import { type Apply, parameter, scalar, type Value } from "../../../src/backend/graph/op";
 import { add, exp, mul, tanh } from "../../../src/backend/graph/ops/elementwise";
 import { matmul } from "../../../src/backend/graph/ops/matmul";
@@ -28,7 +28,7 @@ function layered(layers: number) {
 const named = (values: readonly Value[]) => Object.fromEntries(values.map((value, i) => [`g${i}`, value]));
 
 const count = (outputs: readonly Value[], op: string) =>
-  topological(outputs).filter((each) => each.kind === "apply" && each.op.name === op).length;
+  sortTopologically(outputs).filter((each) => each.kind === "apply" && each.op.name === op).length;
 
 describe("recomputation", () => {
   it("gives the same gradients", () => {
@@ -45,16 +45,17 @@ describe("recomputation", () => {
     expect(count(plain, "exp")).toBe(3);
     expect(count(again, "exp")).toBe(6);
     expect(count(again, "waitFor")).toBe(3);
-    const reads = (values: readonly Value[]) => inputsOf({ outputs: named(values) }).map(({ name }) => name);
+    const reads = (values: readonly Value[]) =>
+      listInputs({ outputs: named(values) }).map(({ name }) => name);
     expect(reads(again)).toContain(recomputeGateName);
     expect(reads(plain)).not.toContain(recomputeGateName);
   });
 
   it("keeps no inner value of a segment for the backward pass", () => {
     const { loss, weights, segments } = layered(3);
-    const forward = new Set(topological([loss]));
+    const forward = new Set(sortTopologically([loss]));
     const boundaries = new Set(segments.flatMap(({ inputs, output }) => [...inputs, output]));
-    const backward = topological(gradients(loss, weights, { recompute: segments }));
+    const backward = sortTopologically(gradients(loss, weights, { recompute: segments }));
     for (const value of backward) {
       if (value.kind !== "apply" || forward.has(value)) continue;
       for (const each of value.inputs)

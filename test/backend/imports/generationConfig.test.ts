@@ -1,38 +1,41 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
+import { createBytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
 import { exportModel } from "../../../src/backend/exports/exportModel";
-import { generationDefaults, readGenerationConfig } from "../../../src/backend/imports/generationConfig";
+import {
+  resolveGenerationDefaults,
+  readGenerationConfig,
+} from "../../../src/backend/imports/generationConfig";
 import { importModel } from "../../../src/backend/imports/importModel";
 import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../support/subject";
 
 const file = { do_sample: true, temperature: 0.6, top_p: 0.9, eos_token_id: [5, 7], max_new_tokens: 9 };
 
 it("supplies the options that the command line omits", () => {
-  expect(generationDefaults(file, { topP: 0.5 })).toEqual({
+  expect(resolveGenerationDefaults(file, { topP: 0.5 })).toEqual({
     options: { doSample: true, temperature: 0.6, maxNewTokens: 9, stopTokenIds: [5, 7] },
     notice:
       "From generation_config.json: do_sample true, temperature 0.6, max_new_tokens 9, stop at token 5 or 7.",
   });
-  expect(generationDefaults(undefined, {})).toEqual({ options: {}, notice: undefined });
+  expect(resolveGenerationDefaults(undefined, {})).toEqual({ options: {}, notice: undefined });
 });
 
 it("samples only if the file or the command line enables it", () => {
-  const { options } = generationDefaults(file, { doSample: false, stopTokenIds: [1] });
+  const { options } = resolveGenerationDefaults(file, { doSample: false, stopTokenIds: [1] });
   expect(options).toEqual({ maxNewTokens: 9, stopTokenIds: [1, 5, 7] });
-  expect(generationDefaults({ temperature: 0.6, top_k: 3 }, {}).options).toEqual({});
-  expect(generationDefaults({ temperature: 0.6, top_k: 3 }, { topK: 2 }).options).toEqual({
+  expect(resolveGenerationDefaults({ temperature: 0.6, top_k: 3 }, {}).options).toEqual({});
+  expect(resolveGenerationDefaults({ temperature: 0.6, top_k: 3 }, { topK: 2 }).options).toEqual({
     temperature: 0.6,
   });
-  expect(generationDefaults({ repetition_penalty: 1.2, eos_token_id: 3 }, {}).options).toEqual({
+  expect(resolveGenerationDefaults({ repetition_penalty: 1.2, eos_token_id: 3 }, {}).options).toEqual({
     repetitionPenalty: 1.2,
     stopTokenIds: [3],
   });
 });
 
 it("lists the settings that are not applied, unless they have no effect", () => {
-  expect(generationDefaults({ num_beams: 4, min_length: 0, no_repeat_ngram_size: 3 }, {}).notice).toBe(
+  expect(resolveGenerationDefaults({ num_beams: 4, min_length: 0, no_repeat_ngram_size: 3 }, {}).notice).toBe(
     "Not applied: num_beams, no_repeat_ngram_size.",
   );
 });
@@ -62,7 +65,7 @@ it("is imported and exported with the model and the tokenizer files", async () =
   const subject = {
     shape: wide,
     tensors,
-    tokenizer: bytesTokenizer(),
+    tokenizer: createBytesTokenizer(),
     tokenizerFolder,
     generationConfig: file,
   };

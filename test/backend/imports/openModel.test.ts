@@ -2,14 +2,14 @@
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { openModel } from "../../../src/backend/imports/openModel";
-import { classifierShape } from "../../../src/backend/models/classifier";
+import { createClassifierShape } from "../../../src/backend/models/classifier";
 import { models } from "../../../src/backend/models/catalog";
 import { writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../support/subject";
 
 it.each(Object.keys(models))("opens the checkpoint of a %s classifier", (family) => {
   using folder = createTemporaryFolder();
-  const shape = classifierShape(createTinyShape(family), {
+  const shape = createClassifierShape(createTinyShape(family), {
     kind: "classes",
     names: ["ham", "spam", "other"],
   });

@@ -4,8 +4,8 @@ import type * as z from "zod";
 import { describe, expect, it } from "vitest";
 import { readModelFolder } from "../../../src/backend/imports/huggingFaceFolder";
 import { models } from "../../../src/backend/models/catalog";
-import { isInert, ropeTheta } from "../../../src/backend/models/config";
-import { shapeFromConfig } from "../../../src/backend/models/model";
+import { isInert, resolveRopeTheta } from "../../../src/backend/models/config";
+import { createShape } from "../../../src/backend/models/model";
 import { createTemporaryFolder } from "../../support/subject";
 
 type Config = Readonly<Record<string, unknown>>;
@@ -40,7 +40,7 @@ describe.each(Object.entries(families))("a %s configuration", (family, { default
 
   it("loads as transformers writes it, and is the family's default", () => {
     const { shape, notices } = read(defaults);
-    const plain = shapeFromConfig({ model_type: family, vocab_size: defaults["vocab_size"] });
+    const plain = createShape({ model_type: family, vocab_size: defaults["vocab_size"] });
     for (const [key, value] of Object.entries(plain.config))
       if (!key.startsWith("rope_")) expect([key, shape.config[key]]).toEqual([key, value]);
     expect(notices.length).toBeLessThanOrEqual(1);
@@ -133,11 +133,11 @@ it("suggests the key that was probably meant, and ignores what the schema of an 
   expect(read({ ...gpt2, n_iner: 4, n_special: 0 }).notices.join()).toMatch(
     /n_iner \(did you mean n_inner\?\), n_special\.$/,
   );
-  expect(() => shapeFromConfig({ ...gpt2, n_iner: 4 })).toThrow(/Unknown key n_iner.*Did you mean n_inner/);
+  expect(() => createShape({ ...gpt2, n_iner: 4 })).toThrow(/Unknown key n_iner.*Did you mean n_inner/);
 });
 
 it("reads the rotary base from the same keys as transformers", () => {
-  const base = (config: Config) => ropeTheta(read({ ...llama, ...config }).shape.config as never);
+  const base = (config: Config) => resolveRopeTheta(read({ ...llama, ...config }).shape.config as never);
   expect(base({})).toBe(10_000);
   expect(base({ rope_theta: 5 })).toBe(5);
   expect(base({ rope_theta: 5, rope_parameters: { rope_theta: 7 } })).toBe(7);

@@ -9,7 +9,7 @@ const evaluate = "evaluate: {counts: {}}";
 
 /** Runs of a text, one a plan, as they stand in their records, named by how many seconds after the epoch they were made. */
 function ran(seconds: number, ...bodies: readonly string[]): EarlierRun[] {
-  const { plans, faults } = language.understand({ file, text: cells(...bodies) });
+  const { plans, faults } = language.analyze({ file, text: cells(...bodies) });
   expect(faults).toEqual([]);
   return plans.map((plan, i) => ({
     run: `${seconds}${i === 0 ? "" : `.${i}`}`,
@@ -111,8 +111,8 @@ describe("results find back to their cells", () => {
       "2: cell 1, steps 0, stale",
       "2: cell 2, steps 1, stale",
     ]);
-    expect(
-      attach(language.understand({ file, text: "" }), language.outline({ file, text: "" }), runs),
-    ).toEqual([]);
+    expect(attach(language.analyze({ file, text: "" }), language.outline({ file, text: "" }), runs)).toEqual(
+      [],
+    );
   });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { lensesOf } from "../../../src/backend/language/lenses";
+import { createLenses } from "../../../src/backend/language/lenses";
 import { estimatePlan } from "../../../src/backend/runs/planning/estimate";
 import { WorkbenchError } from "../../../src/protocol/errors";
 import { cells, file, language } from "./editor";
@@ -9,7 +9,7 @@ const head =
 const train = "train: {max_steps: 5}";
 
 const lenses = (...bodies: readonly string[]) =>
-  lensesOf(language.understand({ file, text: cells(...bodies) }), (plan) => estimatePlan(plan, "/nowhere"));
+  createLenses(language.analyze({ file, text: cells(...bodies) }), (plan) => estimatePlan(plan, "/nowhere"));
 const titles = async (...bodies: readonly string[]) =>
   (await lenses(...bodies)).map(({ line, cell, title }) => `${line}/${cell} ${title}`);
 const matching = (pattern: RegExp) => expect.stringMatching(pattern) as string;
@@ -77,8 +77,8 @@ test("epochs are as many steps as the text gives, which is said", async () => {
 });
 
 test("only what can't be is a reason: other failures are told as such", async () => {
-  const understood = language.understand({ file, text: cells(head) });
-  const failing = (thrown: Error) => lensesOf(understood, () => Promise.reject(thrown));
+  const understood = language.analyze({ file, text: cells(head) });
+  const failing = (thrown: Error) => createLenses(understood, () => Promise.reject(thrown));
   await expect(failing(new TypeError("a slip"))).rejects.toThrow("a slip");
   await expect(failing(new WorkbenchError("cancelled", "nobody waits"))).rejects.toThrow("nobody waits");
   expect(await failing(new WorkbenchError("unsupported", "too $(bug) large"))).toMatchObject([

@@ -6,9 +6,9 @@ import { layerNorm } from "../../../src/backend/graph/ops/normalization";
 import { sum } from "../../../src/backend/graph/ops/reduction";
 import dwc from "../../../src/backend/methods/dwc";
 import irc from "../../../src/backend/methods/irc";
-import { matrixSlots, type ModelShape, shapeFromConfig } from "../../../src/backend/models/model";
+import { listMatrixSlots, type ModelShape, createShape } from "../../../src/backend/models/model";
 import { triangleSize } from "../../../src/backend/representations/diagonal";
-import tied, { tie, tiedSets, type TiedOptions } from "../../../src/backend/representations/tied";
+import tied, { tie, splitTied, type TiedOptions } from "../../../src/backend/representations/tied";
 import type { MatrixSpec } from "../../../src/backend/representations/representation";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { useGrammar } from "../../support/grammar";
@@ -17,7 +17,7 @@ import { createUniform } from "../../support/sampleValues";
 import { drawModelTensors, createTinyShape } from "../../support/subject";
 import { createMatrixSpec } from "../../support/matrix";
 
-const gpt2 = (): ModelShape => shapeFromConfig({ model_type: "gpt2", vocab_size: 50257 });
+const gpt2 = (): ModelShape => createShape({ model_type: "gpt2", vocab_size: 50257 });
 
 const projection = (inputs: number, outputs: number): MatrixSpec =>
   createMatrixSpec(inputs, outputs, { role: "layers.0.self_attn.q_proj", name: "q_proj", purpose: "query" });
@@ -127,7 +127,7 @@ it("takes one of the tied rows, or their mean, which no other row is nearer to",
   const matrix = projection(10, 4);
   const dense = drawn(40, 6);
   const options: TiedOptions = { fold: "rows", tied: 6, seed: 2 };
-  const { tied: rows } = tiedSets(matrix, options);
+  const { tied: rows } = splitTied(matrix, options);
   const distance = (shares: number[]) => {
     const { data } = tie(dense, matrix, options, shares);
     const made = tied.materialize(() => data, matrix, options);
@@ -158,7 +158,7 @@ describe("with real text", () => {
     const width = 16;
     const matrixOf = ({ shape, tensors }: Checkpoint) => {
       const source = (name: string) => tensors.get(name)!.data as Float32Array;
-      for (const { matrix, stored } of matrixSlots(shape))
+      for (const { matrix, stored } of listMatrixSlots(shape))
         for (const { matrix: own, representation, options } of stored) {
           if (own.role === part) return representation.materialize(source, own, options);
           if (matrix.role === role && own.role === role) {

@@ -8,8 +8,8 @@ import fpp from "../../../src/backend/methods/fpp";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { selectDrops } from "../../../src/backend/compression/pruning/signedDrops";
 import type { MethodTraining } from "../../../src/backend/compression/training";
-import { initialise } from "../../../src/backend/models/initialise";
-import { shapeFromConfig } from "../../../src/backend/models/model";
+import { initialize } from "../../../src/backend/models/initialize";
+import { createShape } from "../../../src/backend/models/model";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { createLabWithText, plainLab } from "../../support/lab";
 import { createUniform } from "../../support/sampleValues";
@@ -21,7 +21,7 @@ import {
 } from "../../support/subject";
 
 describe("the counts of the paper, from the shape of GPT-2 small alone", () => {
-  const gpt2 = shapeFromConfig({ model_type: "gpt2", vocab_size: 50257 });
+  const gpt2 = createShape({ model_type: "gpt2", vocab_size: 50257 });
 
   it("56,669,184 weights and biases of feed-forward layers become 17,000,748", () => {
     const options = fpp.options.parse({ sparsity: 0.7, targets: "layers.*.mlp.*", rounding: "kept" });
@@ -156,7 +156,7 @@ describe("a small model", () => {
     const lab = createLabWithText(engine, data, { log: (line) => told.push(line) });
     const { shape } = subject();
     // Only what has learned something can lose it.
-    const before = await lab.train({ shape, tensors: initialise(shape, 3) }, {
+    const before = await lab.train({ shape, tensors: initialize(shape, 3) }, {
       max_steps: 150,
       learning_rate: 0.01,
     } as MethodTraining);

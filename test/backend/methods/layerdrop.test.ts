@@ -1,13 +1,13 @@
 /** Layers taken out whole: which stay, that those are what they were, and that their representations move with them. */
 import { expect, it } from "vitest";
-import { valuesOf } from "../../../src/backend/analysis/roleValues";
+import { getRoleValues } from "../../../src/backend/analysis/roleValues";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import type { OpenedModel } from "../../../src/backend/imports/openModel";
 import irc from "../../../src/backend/methods/irc";
 import layerdrop from "../../../src/backend/methods/layerdrop";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { countModel } from "../../../src/backend/models/accounting";
-import { dimensionsOf, shapeFromConfig } from "../../../src/backend/models/model";
+import { dimensionsOf, createShape } from "../../../src/backend/models/model";
 import { plainLab } from "../../support/lab";
 import { drawModelTensors, createTinyShape } from "../../support/subject";
 
@@ -28,7 +28,7 @@ it("keeps the layers of DistilGPT2, and has exactly its parameters", async () =>
       );
   });
   expect(after.tensors.size).toBeLessThan(tensors.size);
-  const small = shapeFromConfig({ model_type: "gpt2", vocab_size: 50257 });
+  const small = createShape({ model_type: "gpt2", vocab_size: 50257 });
   const planned = layerdrop.plan(small, options);
   expect(planned.after.total.stored).toBe(81_912_576);
 });
@@ -63,7 +63,7 @@ it("keeps what tied rows stand for when their layer gets another number", async 
   const { shape, tensors, options } = keptOf(3, { keep: [2] });
   const tied = await irc.apply({ shape, tensors }, irc.options.parse({ rate: 0.5 }), plainLab);
   const after = await layerdrop.apply(tied, options, plainLab);
-  const query = (model: typeof tied, role: string) => valuesOf(opened(model), role);
+  const query = (model: typeof tied, role: string) => getRoleValues(opened(model), role);
   const lines = (values: ReturnType<typeof query>) => [...values.lines()].map((line) => [...line.values]);
   const was = lines(query(tied, "layers.2.self_attn.q_proj"));
   expect(lines(query(after, "layers.0.self_attn.q_proj"))).toEqual(was);

@@ -1,17 +1,17 @@
 /** Factored forms against the singular values that say how near they can come. */
 import { describe, expect, it } from "vitest";
 import cluster from "../../../src/backend/methods/cluster";
-import kron, { nearestChain } from "../../../src/backend/methods/kron";
-import { multiply, singularValues, transposed } from "../../../src/backend/compression/algebra/linearAlgebra";
+import kron, { approximateChain } from "../../../src/backend/methods/kron";
+import { multiply, computeSvd, transpose } from "../../../src/backend/compression/algebra/linearAlgebra";
 import rtn from "../../../src/backend/methods/rtn";
 import svd from "../../../src/backend/methods/svd";
-import { matrixSlots } from "../../../src/backend/models/model";
+import { listMatrixSlots } from "../../../src/backend/models/model";
 import mpo, {
-  coresOf,
+  createCores,
   type MpoOptions,
-  placesBySite,
-  scalarsOf,
-  widestBonds,
+  computeSiteOrder,
+  countCoreScalars,
+  computeWidestBonds,
 } from "../../../src/backend/representations/mpo";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { applied, correlated, denseOf, errorOf, labWithInputs, role, sizesOf, tiny } from "./shrinkSamples";
@@ -26,7 +26,7 @@ const tail = (values: Float64Array, from: number) =>
   values.slice(from).reduce((sum, each) => sum + each ** 2, 0);
 
 function optionsOf({ shape }: Checkpoint): Readonly<Record<string, unknown>> {
-  const slot = matrixSlots(shape).find(({ matrix }) => matrix.role === role)!;
+  const slot = listMatrixSlots(shape).find(({ matrix }) => matrix.role === role)!;
   return slot.stored[0]!.options as Readonly<Record<string, unknown>>;
 }
 
@@ -35,11 +35,11 @@ describe("low rank", () => {
     const plain = await applied(svd, { rate: 0.6 }, before);
     const rank = optionsOf(plain)["rank"] as number;
     expect(rank).toBe(Math.floor((0.4 * inputs * outputs) / (inputs + outputs)));
-    const { values } = singularValues(dense, inputs, outputs);
+    const { values } = computeSvd(dense, inputs, outputs);
     expect(errorOf(dense, denseOf(plain), outputs)).toBeCloseTo(tail(values, rank), 5);
 
     const white = denseOf(await applied(svd, { rate: 0.6, whiten: true }, before, lab));
-    const seen = singularValues(multiply(x, dense, [60, inputs, outputs]), 60, outputs);
+    const seen = computeSvd(multiply(x, dense, [60, inputs, outputs]), 60, outputs);
     const error = errorOf(dense, white, outputs, x);
     expect(error / tail(seen.values, rank)).toBeCloseTo(1, 3);
     expect(error).toBeLessThan(errorOf(dense, denseOf(plain), outputs, x));
@@ -67,7 +67,7 @@ describe("low rank", () => {
     const mean = Float64Array.from({ length: outputs }, (_, j) =>
       products.reduce((sum, each, i) => sum + (i % outputs === j ? each / 60 : 0), 0),
     );
-    const centered = singularValues(
+    const centered = computeSvd(
       products.map((each, i) => each - mean[i % outputs]!),
       60,
       outputs,
@@ -91,7 +91,7 @@ describe("low rank", () => {
     const { before: was, after } = svd.plan(before.shape, options({ targets: role }));
     const plain = svd.plan(before.shape, options({ targets: role, center: false })).after;
     expect(after.total.stored - plain.total.stored).toBe(
-      matrixSlots(before.shape)
+      listMatrixSlots(before.shape)
         .filter(({ matrix }) => matrix.role.includes(".mlp."))
         .reduce((sum, { matrix }) => sum + matrix.outputs, 0),
     );
@@ -148,7 +148,7 @@ describe("low rank", () => {
     const lost = async (ranks: string) => {
       const after = await applied(svd, { targets, rate: 0.7, ranks }, model);
       let [energy, scalars] = [0, 0];
-      for (const { matrix, stored } of matrixSlots(after.shape)) {
+      for (const { matrix, stored } of listMatrixSlots(after.shape)) {
         if (!/mlp/.test(matrix.role)) continue;
         const { representation, options } = stored[0]!;
         const now = representation.materialize(
@@ -156,7 +156,7 @@ describe("low rank", () => {
           matrix,
           options,
         );
-        const was = matrixSlots(model.shape)
+        const was = listMatrixSlots(model.shape)
           .find((slot) => slot.matrix.role === matrix.role)!
           .stored[0]!.representation.materialize(
             (each) => model.tensors.get(each)!.data as Float32Array,
@@ -187,7 +187,7 @@ describe("Kronecker products", () => {
       const [i2, j2] = [Math.floor(inside / 4), inside % 4];
       return dense[(i1 * 2 + i2) * outputs + j1 * 4 + j2]!;
     });
-    const { values } = singularValues(rearranged, a[0] * a[1], 8);
+    const { values } = computeSvd(rearranged, a[0] * a[1], 8);
     expect(errorOf(dense, denseOf(after), outputs)).toBeCloseTo(tail(values, bonds[0]!), 5);
 
     const model = tiny();
@@ -198,7 +198,7 @@ describe("Kronecker products", () => {
       const [i, j] = [Math.floor(place / outputs), place % outputs];
       return own[Math.floor(i / 2) * a[1] + Math.floor(j / 4)]! * other[(i % 2) * 4 + (j % 4)]!;
     });
-    (model.tensors.get(name)!.data as Float32Array).set(transposed(product, inputs, outputs));
+    (model.tensors.get(name)!.data as Float32Array).set(transpose(product, inputs, outputs));
     const single = await applied(kron, { rate: 1, b }, model);
     expect(optionsOf(single)["bonds"]).toEqual([1]);
     const target = denseOf(model);
@@ -214,11 +214,11 @@ describe("Kronecker products", () => {
       const after = await applied(kron, { rate, sites: 3 }, before);
       const own = optionsOf(after) as unknown as MpoOptions;
       expect(own.sites).toHaveLength(3);
-      expect(scalarsOf(own)).toBeLessThanOrEqual((1 - rate) * inputs * outputs);
-      const bySite = Float64Array.from(placesBySite(own.sites), (place) => dense[place]!);
+      expect(countCoreScalars(own)).toBeLessThanOrEqual((1 - rate) * inputs * outputs);
+      const bySite = Float64Array.from(computeSiteOrder(own.sites), (place) => dense[place]!);
       const tails = own.bonds.map((bond, k) => {
         const left = own.sites.slice(0, k + 1).reduce((all, [i, o]) => all * i * o, 1);
-        return tail(singularValues(bySite, left, bySite.length / left).values, bond);
+        return tail(computeSvd(bySite, left, bySite.length / left).values, bond);
       });
       const error = errorOf(dense, denseOf(after), outputs);
       expect(error).toBeGreaterThan(Math.max(...tails) - 1e-6 * total);
@@ -235,24 +235,27 @@ describe("Kronecker products", () => {
     const factors = sites.map(([i, o], k) => correlated(i, o, k + 1));
     const [second, third] = [sites[1]![0] * sites[1]![1], sites[2]![0] * sites[2]![1]];
     const product = new Float64Array(dense.length);
-    placesBySite(sites).forEach((place, i) => {
+    computeSiteOrder(sites).forEach((place, i) => {
       const [one, two, three] = [Math.floor(i / second / third), Math.floor(i / third) % second, i % third];
       product[place] = factors[0]![one]! * factors[1]![two]! * factors[2]![three]!;
     });
-    (model.tensors.get(name)!.data as Float32Array).set(transposed(product, inputs, outputs));
+    (model.tensors.get(name)!.data as Float32Array).set(transpose(product, inputs, outputs));
     const single = await applied(kron, { rate: 1, sites: 3 }, model);
     expect(optionsOf(single)["bonds"]).toEqual([1, 1]);
     const [target, found] = [denseOf(model), denseOf(single)];
     const size = target.reduce((sum, each) => sum + each ** 2, 0);
     expect(errorOf(target, found, outputs)).toBeLessThan(1e-10 * size);
 
-    const bonds = widestBonds(sites);
-    const bySite = Float64Array.from(placesBySite(sites), (place) => dense[place]!);
-    const chain = nearestChain(bySite, { sites, bonds });
+    const bonds = computeWidestBonds(sites);
+    const bySite = Float64Array.from(computeSiteOrder(sites), (place) => dense[place]!);
+    const chain = approximateChain(bySite, { sites, bonds });
     const cores = new Map(
-      coresOf({ name: "w" }, { sites, bonds }).map((core, k) => [core.name, Float32Array.from(chain[k]!)]),
+      createCores({ name: "w" }, { sites, bonds }).map((core, k) => [
+        core.name,
+        Float32Array.from(chain[k]!),
+      ]),
     );
-    const { matrix } = matrixSlots(before.shape).find((slot) => slot.matrix.role === role)!;
+    const { matrix } = listMatrixSlots(before.shape).find((slot) => slot.matrix.role === role)!;
     const own = mpo.materialize((core) => cores.get(core.replace(matrix.name, "w"))!, matrix, {
       sites,
       bonds,
@@ -275,7 +278,7 @@ describe("Kronecker products", () => {
 describe("low-rank compensation", () => {
   it("leaves the tail of the singular values of what rounding lost, and nothing at full width", async () => {
     const rounded = denseOf(await applied(rtn, { bits: 2 }, before));
-    const lost = singularValues(
+    const lost = computeSvd(
       Float64Array.from(dense, (each, i) => each - rounded[i]!),
       inputs,
       outputs,

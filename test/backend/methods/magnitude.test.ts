@@ -3,11 +3,11 @@ import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { countModel } from "../../../src/backend/models/accounting";
 import magnitude from "../../../src/backend/methods/magnitude";
-import { matrixSlots, type ModelShape } from "../../../src/backend/models/model";
+import { listMatrixSlots, type ModelShape } from "../../../src/backend/models/model";
 import { weightName } from "../../../src/backend/representations/dense";
 import { maskName } from "../../../src/backend/representations/masked";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
-import { traineeOf } from "../../../src/backend/training/trainee";
+import { createTrainee } from "../../../src/backend/training/trainee";
 import { train } from "../../../src/backend/training/trainer";
 import { trainSchema } from "../../../src/schema/experiment";
 import {
@@ -32,7 +32,7 @@ function dense({
 }: Checkpoint): Map<string, { inputs: number; outputs: number; data: Float32Array }> {
   const source = (name: string) => tensors.get(name)!.data as Float32Array | Uint8Array;
   return new Map(
-    matrixSlots(shape).flatMap(({ stored }) =>
+    listMatrixSlots(shape).flatMap(({ stored }) =>
       stored.map(({ matrix, representation, options }) => [
         matrix.role,
         {
@@ -236,7 +236,7 @@ describe("training on", () => {
       const { tensors } = await train(
         {
           engine,
-          trainee: traineeOf(pruned.shape),
+          trainee: createTrainee(pruned.shape),
           tensors: pruned.tensors,
           train: data.train,
           validation: undefined,
@@ -253,7 +253,7 @@ describe("training on", () => {
           log: () => undefined,
         },
       );
-      for (const { stored } of matrixSlots(pruned.shape))
+      for (const { stored } of listMatrixSlots(pruned.shape))
         for (const { matrix, type } of stored) {
           if (type !== "masked") continue;
           const mask = pruned.tensors.get(maskName(matrix))!.data;

@@ -7,9 +7,9 @@ import type { AnyMethod } from "../../../src/backend/compression/method";
 import mixed from "../../../src/backend/methods/mixed";
 import rtn from "../../../src/backend/methods/rtn";
 import sparsegpt from "../../../src/backend/methods/sparsegpt";
-import { matrixSlots } from "../../../src/backend/models/model";
+import { listMatrixSlots } from "../../../src/backend/models/model";
 import { maskName } from "../../../src/backend/representations/masked";
-import { nonZeros, type TensorData } from "../../../src/backend/representations/representation";
+import { countNonZeros, type TensorData } from "../../../src/backend/representations/representation";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { useGrammar } from "../../support/grammar";
 import { createLabWithText } from "../../support/lab";
@@ -37,7 +37,7 @@ describe.each(codings)("%s", (_, method, given) => {
     const after = await applied(method, given as never, pruned, lab);
     const own = denseOf(after);
     own.forEach((each, i) => sparse[i] === 0 && expect(each).toBe(0));
-    expect(nonZeros(own)).toBeGreaterThan(0.8 * nonZeros(sparse));
+    expect(countNonZeros(own)).toBeGreaterThan(0.8 * countNonZeros(sparse));
     expect(method.plan(pruned.shape, method.options.parse({ targets: role, ...given })).shape).toEqual(
       after.shape,
     );
@@ -61,7 +61,7 @@ describe.each(codings)("%s", (_, method, given) => {
 
   it("stores a mask, the codes that it keeps, and the grids", async () => {
     const after = await applied(method, given as never, pruned, lab);
-    const slot = matrixSlots(after.shape).find(({ matrix }) => matrix.role === role)!;
+    const slot = listMatrixSlots(after.shape).find(({ matrix }) => matrix.role === role)!;
     const {
       bits,
       group_size: size,
@@ -69,7 +69,7 @@ describe.each(codings)("%s", (_, method, given) => {
     } = given as { readonly bits: number; readonly group_size?: number; readonly symmetric?: boolean };
     const groups = size === undefined ? 1 : inputs / size;
     const all = inputs * outputs;
-    const kept = nonZeros(after.tensors.get(maskName(slot.matrix))!.data as TensorData);
+    const kept = countNonZeros(after.tensors.get(maskName(slot.matrix))!.data as TensorData);
     expect(kept).toBe(all / 2);
     const counts = slot.stored[0]!.representation.count(slot.matrix, slot.stored[0]!.options);
     const zeros = symmetric ? 0 : groups * outputs;
@@ -95,7 +95,7 @@ it("a budget of bits is shared out among pruned matrices as among dense ones", a
   for (const sensitivity of ["gradient", "output", "loss"]) {
     const options = mixed.options.parse({ bits: 4, sensitivity, calibration });
     const after = await mixed.apply(sparseModel, options, grammarLab());
-    for (const { matrix, stored } of matrixSlots(after.shape)) {
+    for (const { matrix, stored } of listMatrixSlots(after.shape)) {
       if (matrix.kind !== "projection") continue;
       expect(stored[0]!.type).toBe("quantised");
       const mask = after.tensors.get(maskName(matrix))!.data;

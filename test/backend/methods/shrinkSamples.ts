@@ -1,6 +1,6 @@
 /** A single matrix among a tiny model's, real-valued inputs for it, and what a method makes of both. */
 import type { AnyMethod, Lab } from "../../../src/backend/compression/method";
-import { matrixSlots } from "../../../src/backend/models/model";
+import { listMatrixSlots } from "../../../src/backend/models/model";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import type { TensorData } from "../../../src/backend/representations/representation";
 import { plainLab } from "../../support/lab";
@@ -39,13 +39,13 @@ export function tiny(family = "llama"): Checkpoint {
 
 /** Sizes of the matrix of the role. */
 export function sizesOf({ shape }: Checkpoint): readonly [inputs: number, outputs: number] {
-  const { matrix } = matrixSlots(shape).find((slot) => slot.matrix.role === role)!;
+  const { matrix } = listMatrixSlots(shape).find((slot) => slot.matrix.role === role)!;
   return [matrix.inputs, matrix.outputs];
 }
 
 /** [inputs, outputs] */
 export function denseOf({ shape, tensors }: Checkpoint): Float32Array {
-  const slot = matrixSlots(shape).find(({ matrix }) => matrix.role === role)!;
+  const slot = listMatrixSlots(shape).find(({ matrix }) => matrix.role === role)!;
   const { matrix, representation, options } = slot.stored[0]!;
   return representation.materialize((name) => tensors.get(name)!.data as TensorData, matrix, options);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { countModel } from "../../../src/backend/models/accounting";
 import { sizeOf } from "../../../src/backend/graph/op";
-import { parametersOf, shapeFromConfig, withRepresentations } from "../../../src/backend/models/model";
+import { parametersOf, createShape, withRepresentations } from "../../../src/backend/models/model";
 import { drawTensors, createLookup } from "../../support/tensors";
 
 interface Published {
@@ -14,7 +14,7 @@ interface Published {
 }
 
 function kphi3({ layers, width, inner, heads, minimum, vocabulary }: Published) {
-  return shapeFromConfig({
+  return createShape({
     model_type: "kphi3",
     num_hidden_layers: layers,
     hidden_size: width,
@@ -62,13 +62,13 @@ describe("the published models of kphi-3", () => {
 });
 
 describe("GPT-2 small", () => {
-  const shape = shapeFromConfig({ model_type: "gpt2", vocab_size: 50257 });
+  const shape = createShape({ model_type: "gpt2", vocab_size: 50257 });
 
   it("has its known size, the tied head counted once", () => {
     const { total, nonEmbedding } = countModel(shape);
     expect(total.stored).toBe(124_439_808);
     expect(nonEmbedding.stored).toBe(124_439_808 - 38_597_376 - 786_432);
-    const untied = shapeFromConfig({ ...shape.config, tie_word_embeddings: false });
+    const untied = createShape({ ...shape.config, tie_word_embeddings: false });
     expect(countModel(untied).total.stored).toBe(124_439_808 + 38_597_376);
   });
 
@@ -88,7 +88,7 @@ describe("GPT-2 small", () => {
 });
 
 describe("counts", () => {
-  const shape = shapeFromConfig({
+  const shape = createShape({
     model_type: "gpt2",
     vocab_size: 11,
     n_positions: 5,

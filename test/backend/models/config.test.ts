@@ -1,14 +1,14 @@
 import { representations } from "../../../src/backend/representations/catalog";
 import { describe, expect, it } from "vitest";
 import { WorkbenchError } from "../../../src/protocol/errors";
-import { dimensionsOf, shapeFromConfig, withRepresentations } from "../../../src/backend/models/model";
+import { dimensionsOf, createShape, withRepresentations } from "../../../src/backend/models/model";
 
 const llama = { model_type: "llama", vocab_size: 64, hidden_size: 32, num_attention_heads: 4 };
 
 /** The message that a configuration is refused with. */
 function refusal(config: Record<string, unknown>): string {
   try {
-    shapeFromConfig(config);
+    createShape(config);
   } catch (thrown) {
     expect(thrown).toBeInstanceOf(WorkbenchError);
     return (thrown as WorkbenchError).message;
@@ -18,7 +18,7 @@ function refusal(config: Record<string, unknown>): string {
 
 describe("a configuration", () => {
   it("may be a real config.json, with keys that leave the function alone", () => {
-    const { config } = shapeFromConfig({
+    const { config } = createShape({
       ...llama,
       architectures: ["LlamaForCausalLM"],
       torch_dtype: "float16",
@@ -35,7 +35,7 @@ describe("a configuration", () => {
   });
 
   it("has Hugging Face's defaults", () => {
-    const small = shapeFromConfig({ model_type: "gpt2", vocab_size: 50257 });
+    const small = createShape({ model_type: "gpt2", vocab_size: 50257 });
     expect(dimensionsOf(small)).toEqual({
       vocabulary: 50257,
       context: 1024,
@@ -45,7 +45,7 @@ describe("a configuration", () => {
       kvHeads: 12,
       headDim: 64,
     });
-    expect(shapeFromConfig({ model_type: "phi3", vocab_size: 9 }).config).toMatchObject({
+    expect(createShape({ model_type: "phi3", vocab_size: 9 }).config).toMatchObject({
       hidden_size: 3072,
       intermediate_size: 8192,
       rms_norm_eps: 1e-5,
@@ -84,15 +84,15 @@ describe("a configuration", () => {
 
   it("of phi3 with groups is that of kphi3", () => {
     const sizes = { vocab_size: 32, hidden_size: 64, intermediate_size: 192, num_attention_heads: 4 };
-    const phi3 = shapeFromConfig({ model_type: "phi3", ...sizes, min_channels_per_group: 16 });
-    const kphi3 = shapeFromConfig({ model_type: "kphi3", ...sizes, min_channels_per_group: 16 });
+    const phi3 = createShape({ model_type: "phi3", ...sizes, min_channels_per_group: 16 });
+    const kphi3 = createShape({ model_type: "kphi3", ...sizes, min_channels_per_group: 16 });
     expect(phi3.representations).toEqual(kphi3.representations);
-    expect(Object.keys(shapeFromConfig({ model_type: "phi3", ...sizes }).representations)).toEqual([]);
+    expect(Object.keys(createShape({ model_type: "phi3", ...sizes }).representations)).toEqual([]);
   });
 });
 
 describe("a choice of representations", () => {
-  const shape = shapeFromConfig({ model_type: "gpt2", vocab_size: 8, n_embd: 8, n_layer: 1, n_head: 2 });
+  const shape = createShape({ model_type: "gpt2", vocab_size: 8, n_embd: 8, n_layer: 1, n_head: 2 });
   const choose = (role: string, type: string, options: Record<string, unknown> = {}) =>
     withRepresentations(shape, { [role]: { type, options } });
 

@@ -3,13 +3,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { ForwardProgram } from "../../../src/backend/evaluation/forwardProgram";
-import { passMemory } from "../../../src/backend/evaluation/passes";
+import { estimatePassMemory } from "../../../src/backend/evaluation/passes";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input } from "../../../src/backend/graph/op";
 import magnitude from "../../../src/backend/methods/magnitude";
 import rtn from "../../../src/backend/methods/rtn";
-import { inferenceParameters, inferenceTensors } from "../../../src/backend/models/inference";
-import { forward, parametersOf, valueOf } from "../../../src/backend/models/model";
+import { listInferenceParameters, toInferenceTensors } from "../../../src/backend/models/inference";
+import { forward, parametersOf, createValue } from "../../../src/backend/models/model";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { plainLab } from "../../support/lab";
 import { loadRuntime } from "../../../src/backend/engine/runtime";
@@ -39,7 +39,7 @@ async function quantised(
 
 /** Through floats, in double precision. */
 function plainLogits({ shape, tensors }: Checkpoint): Float64Array {
-  const values = new Map(parametersOf(shape).map((spec) => [spec.name, valueOf(spec)]));
+  const values = new Map(parametersOf(shape).map((spec) => [spec.name, createValue(spec)]));
   const logits = forward(shape, (name) => values.get(name)!, { tokens: input("tokens", [2, 6], "int32") });
   const feeds = Object.fromEntries([...tensors].map(([name, { data }]) => [name, Array.from(data)]));
   return Float64Array.from(
@@ -47,7 +47,8 @@ function plainLogits({ shape, tensors }: Checkpoint): Float64Array {
   );
 }
 
-const packed = ({ shape }: Checkpoint) => inferenceParameters(shape).filter(({ dtype }) => dtype === "uint8");
+const packed = ({ shape }: Checkpoint) =>
+  listInferenceParameters(shape).filter(({ dtype }) => dtype === "uint8");
 
 describe.each(["gpt2", "llama"] as const)("a quantised %s", (family) => {
   it.each([
@@ -68,15 +69,15 @@ describe.each(["gpt2", "llama"] as const)("a quantised %s", (family) => {
       { batch: 2, time: 6, rows: 12 },
       (logits) => logits,
     );
-    const got = await program.ask({ tokens, rows }, new AbortController().signal);
+    const got = await program.run({ tokens, rows }, new AbortController().signal);
     expect(computeRelativeError(got, plainLogits(model))).toBeLessThan(2e-5);
   });
 
   it("takes half a byte a code at four bits, and every tensor that its pass reads is there", async () => {
     const [four, eight] = [await quantised(family, { bits: 4 }), await quantised(family, { bits: 8 })];
     for (const model of [four, eight]) {
-      const tensors = inferenceTensors(model.shape, model.tensors);
-      const specs = inferenceParameters(model.shape);
+      const tensors = toInferenceTensors(model.shape, model.tensors);
+      const specs = listInferenceParameters(model.shape);
       expect([...tensors.keys()].sort()).toEqual(specs.map(({ name }) => name).sort());
     }
     const bytes = (model: Checkpoint) =>
@@ -85,7 +86,7 @@ describe.each(["gpt2", "llama"] as const)("a quantised %s", (family) => {
         .reduce((sum, { shape }) => sum + shape.reduce((all, each) => all * each), 0);
     expect(2 * bytes(four)).toBe(bytes(eight));
     const dense = { shape: { ...four.shape, representations: {} } };
-    expect(passMemory(four.shape, 1, 4)).toBeLessThan(passMemory(dense.shape, 1, 4));
+    expect(estimatePassMemory(four.shape, 1, 4)).toBeLessThan(estimatePassMemory(dense.shape, 1, 4));
   });
 });
 
@@ -128,7 +129,7 @@ it("groups that no block divides are multiplied as floats, as before", async () 
   );
   expect(
     computeRelativeError(
-      await program.ask({ tokens, rows }, new AbortController().signal),
+      await program.run({ tokens, rows }, new AbortController().signal),
       plainLogits(model),
     ),
   ).toBeLessThan(2e-5);

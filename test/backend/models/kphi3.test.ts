@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input } from "../../../src/backend/graph/op";
-import { initialise } from "../../../src/backend/models/initialise";
+import { initialize } from "../../../src/backend/models/initialize";
 import {
   forward,
-  matrixSlots,
+  listMatrixSlots,
   type ModelShape,
   parametersOf,
-  shapeFromConfig,
+  createShape,
 } from "../../../src/backend/models/model";
 import { denseShape, fromInOut, weightName } from "../../../src/backend/representations/dense";
 import { computeRelativeError } from "../../support/sampleValues";
@@ -31,11 +31,11 @@ function logits(shape: ModelShape, tensors: ReadonlyMap<string, ArrayLike<number
 
 describe("kphi3", () => {
   it("computes what phi3 computes with the dense matrices that its groups stand for", () => {
-    const grouped = shapeFromConfig({ model_type: "kphi3", ...sizes, min_channels_per_group: 6 });
-    const dense = shapeFromConfig({ model_type: "phi3", ...sizes });
+    const grouped = createShape({ model_type: "kphi3", ...sizes, min_channels_per_group: 6 });
+    const dense = createShape({ model_type: "phi3", ...sizes });
     const tensors = drawTensors(parametersOf(grouped), 4);
     const same = new Map(tensors);
-    for (const { stored } of matrixSlots(grouped))
+    for (const { stored } of listMatrixSlots(grouped))
       for (const { matrix, representation, options, type } of stored)
         if (type === "grouped")
           same.set(
@@ -46,19 +46,19 @@ describe("kphi3", () => {
   });
 
   it("with a negative minimum is phi3, bit for bit", () => {
-    const kphi3 = shapeFromConfig({ model_type: "kphi3", ...sizes, min_channels_per_group: -1 });
-    const phi3 = shapeFromConfig({ model_type: "phi3", ...sizes });
+    const kphi3 = createShape({ model_type: "kphi3", ...sizes, min_channels_per_group: -1 });
+    const phi3 = createShape({ model_type: "phi3", ...sizes });
     expect(parametersOf(kphi3)).toEqual(parametersOf(phi3));
-    const tensors = initialise(phi3, 1);
-    expect(initialise(kphi3, 1)).toEqual(tensors);
+    const tensors = initialize(phi3, 1);
+    expect(initialize(kphi3, 1)).toEqual(tensors);
     const data = new Map([...tensors].map(([name, each]) => [name, each.data]));
     expect(logits(kphi3, data)).toEqual(logits(phi3, data));
   });
 
   it("with a minimum above every width is phi3 under other names", () => {
-    const kphi3 = shapeFromConfig({ model_type: "kphi3", ...sizes, min_channels_per_group: 36 });
-    const phi3 = shapeFromConfig({ model_type: "phi3", ...sizes });
-    const tensors = new Map([...initialise(kphi3, 1)].map(([name, { data }]) => [name, data]));
+    const kphi3 = createShape({ model_type: "kphi3", ...sizes, min_channels_per_group: 36 });
+    const phi3 = createShape({ model_type: "phi3", ...sizes });
+    const tensors = new Map([...initialize(kphi3, 1)].map(([name, { data }]) => [name, data]));
     const renamed = new Map(
       [...tensors].map(([name, data]) => [name.replace(".first_pointwise_conv.group_layers.0", ""), data]),
     );
@@ -71,10 +71,10 @@ describe("kphi3", () => {
   });
 
   it("names its tensors as the published checkpoints do", () => {
-    const shape = shapeFromConfig({ model_type: "kphi3", ...sizes, min_channels_per_group: 6 });
+    const shape = createShape({ model_type: "kphi3", ...sizes, min_channels_per_group: 6 });
     const names = parametersOf(shape).map(({ name }) => name);
     expect(names).toContain("model.layers.1.mlp.gate_up_proj.second_pointwise_conv.weight");
-    const [first] = matrixSlots(shape).filter(({ matrix }) => matrix.role === "embed_tokens");
+    const [first] = listMatrixSlots(shape).filter(({ matrix }) => matrix.role === "embed_tokens");
     expect(denseShape(first!.matrix)).toEqual([20, 24]);
   });
 });

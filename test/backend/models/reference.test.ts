@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { gradients } from "../../../src/backend/graph/autodiff";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import type { Tensors } from "../../../src/backend/engine/engine";
-import { inputsOf } from "../../../src/backend/graph/graph";
+import { listInputs } from "../../../src/backend/graph/graph";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { parametersOf } from "../../../src/backend/models/model";
 import {
@@ -73,7 +73,7 @@ describe.each([...referenceNames, ...classReferenceNames])("%s", (name) => {
     const { graph, feeds } = withGradients(reference, wanted);
     await using engine = await openEngine("cpu", { threads: 1 });
     await using program = await engine.compile(graph);
-    const given = inputsOf(graph).map(({ name, type }) => {
+    const given = listInputs(graph).map(({ name, type }) => {
       const numbers = feeds[name]!;
       const data = type.dtype === "int32" ? Int32Array.from(numbers) : Float32Array.from(numbers);
       return [name, engine.upload(type, data)];

@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
-import grouped, { groupCount, interleaving, overlap } from "../../../src/backend/representations/grouped";
+import grouped, {
+  findGroupCount,
+  computeInterleaving,
+  countOverlap,
+} from "../../../src/backend/representations/grouped";
 import { drawTensors, createLookup } from "../../support/tensors";
 import { createMatrixSpec } from "../../support/matrix";
 
@@ -24,17 +28,17 @@ describe("the group rule", () => {
     for (let inputs = 1; inputs <= 64; inputs++)
       for (let outputs = 1; outputs <= 64; outputs++)
         for (const minimum of [1, 2, 3, 4, 7, 8, 16, 31, 32, 64, 65])
-          if (groupCount(inputs, outputs, minimum) !== bruteForce(inputs, outputs, minimum))
+          if (findGroupCount(inputs, outputs, minimum) !== bruteForce(inputs, outputs, minimum))
             expect.unreachable(`${inputs} to ${outputs} with at least ${minimum}`);
   });
 
   it("gives the published layers their published groups", () => {
-    expect(groupCount(3072, 9216, 256)).toBe(12);
-    expect(groupCount(3072, 3072, 256)).toBe(12);
-    expect(groupCount(3072, 2 * 9216, 256)).toBe(12);
-    expect(groupCount(9216, 3072, 256)).toBe(32);
+    expect(findGroupCount(3072, 9216, 256)).toBe(12);
+    expect(findGroupCount(3072, 3072, 256)).toBe(12);
+    expect(findGroupCount(3072, 2 * 9216, 256)).toBe(12);
+    expect(findGroupCount(9216, 3072, 256)).toBe(32);
     // With the width of the dense model the feed-forward layer divides badly.
-    expect(groupCount(3072, 2 * 8192, 256)).toBe(8);
+    expect(findGroupCount(3072, 2 * 8192, 256)).toBe(8);
   });
 });
 
@@ -46,15 +50,15 @@ describe("the interleaving", () => {
       [96, 8],
       [7, 1],
     ] as const) {
-      const there = interleaving(channels, groups);
-      const back = interleaving(channels, channels / groups);
+      const there = computeInterleaving(channels, groups);
+      const back = computeInterleaving(channels, channels / groups);
       expect([...there].sort((a, b) => a - b)).toEqual(Array.from({ length: channels }, (_, i) => i));
       expect(Array.from(back, (i) => there[i])).toEqual(Array.from({ length: channels }, (_, i) => i));
     }
   });
 
   it("puts the channels that are a modulo the groups into group a", () => {
-    expect(Array.from(interleaving(12, 3))).toEqual([0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]);
+    expect(Array.from(computeInterleaving(12, 3))).toEqual([0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]);
   });
 });
 
@@ -71,20 +75,23 @@ describe("the block", () => {
     (inputs, outputs, minimum) => {
       const spec = matrix(inputs, outputs);
       const options = { min_channels_per_group: minimum, init: "paper" } as const;
-      const groups = groupCount(inputs, outputs, minimum);
+      const groups = findGroupCount(inputs, outputs, minimum);
       const counts = grouped.count(spec, options);
       expect(counts.stored).toBe((2 * inputs * outputs) / groups);
       const tensors = drawTensors(grouped.parameters(spec, options), 5);
       const dense = grouped.materialize(createLookup(tensors), spec, options);
       expect(dense.filter((each) => each !== 0).length).toBe(
-        counts.stored - overlap(inputs, outputs, groups),
+        counts.stored - countOverlap(inputs, outputs, groups),
       );
     },
   );
 
   it("overlaps where the published layers do", () => {
     const perLayer =
-      overlap(3072, 9216, 12) + overlap(3072, 3072, 12) + overlap(3072, 18432, 12) + overlap(9216, 3072, 32);
+      countOverlap(3072, 9216, 12) +
+      countOverlap(3072, 3072, 12) +
+      countOverlap(3072, 18432, 12) +
+      countOverlap(9216, 3072, 32);
     expect(perLayer).toBe(688_128);
   });
 

@@ -12,7 +12,7 @@ import { WorkbenchError } from "../../../src/protocol/errors";
 import type { RunSummary } from "../../../src/protocol/service/runs";
 import { listRuns } from "../../../src/backend/runs/folder/findRuns";
 import { killRun } from "../../../src/backend/runs/process/stopRun";
-import { runsFolderOf } from "../../../src/backend/runs/folder/runLocation";
+import { getWorkspaceRunsFolder } from "../../../src/backend/runs/folder/runLocation";
 import { bundle, bundleLoop, newWorkspace } from "../runs/workbench";
 
 type Opened = Partial<Requests["workspace.open"]["params"]>;
@@ -34,7 +34,7 @@ export function useForkedService(): void {
   afterAll(async () => {
     delete process.env.LATHE_RUN_PROCESS;
     for (const workspace of workspaces)
-      for (const { folder, record } of await listRuns(runsFolderOf(workspace)))
+      for (const { folder, record } of await listRuns(getWorkspaceRunsFolder(workspace)))
         if (record !== undefined && isActive(record) && record.process?.pid !== process.pid)
           await killRun(folder);
   });

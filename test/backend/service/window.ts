@@ -1,9 +1,9 @@
 /** The real service of a window over real run folders, asked as its connection asks it. */
 import type { Events, Requests } from "../../../src/protocol/backend";
-import { handlersOf } from "../../../src/backend/handlers";
+import { createHandlers } from "../../../src/backend/handlers";
 import { WindowService } from "../../../src/backend/service/windowService";
 import { RunFolder } from "../../../src/backend/runs/folder/runFolder";
-import { runsFolderOf } from "../../../src/backend/runs/folder/runLocation";
+import { getWorkspaceRunsFolder } from "../../../src/backend/runs/folder/runLocation";
 import type { RunState } from "../../../src/protocol/run";
 import { loopPlan, newWorkspace } from "../runs/workbench";
 
@@ -22,7 +22,7 @@ export class Window {
     this.heard.push({ name, payload });
     this.onEvent?.(name, payload);
   });
-  private readonly handlers = this.service.whenOpen(handlersOf(this.service));
+  private readonly handlers = this.service.whenOpen(createHandlers(this.service));
 
   constructor(private readonly onEvent?: <K extends keyof Events>(name: K, payload: Events[K]) => void) {}
 
@@ -49,7 +49,7 @@ export class Window {
 
   /** The folder of a run that nobody carries out, found by the window. */
   async run(state: RunState = "done", name = "run"): Promise<string> {
-    const folder = RunFolder.create(runsFolderOf(this.workspace), loopPlan({}, name), { state });
+    const folder = RunFolder.create(getWorkspaceRunsFolder(this.workspace), loopPlan({}, name), { state });
     await this.service.runs.rescan();
     return folder.path;
   }

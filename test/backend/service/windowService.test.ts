@@ -2,7 +2,7 @@ import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { RunFolder } from "../../../src/backend/runs/folder/runFolder";
-import { runsFolderOf } from "../../../src/backend/runs/folder/runLocation";
+import { getWorkspaceRunsFolder } from "../../../src/backend/runs/folder/runLocation";
 import { makeRuns } from "../../webview/runFolders";
 import { loopPlan, newWorkspace } from "../runs/workbench";
 import { Window } from "./window";
@@ -28,9 +28,9 @@ test("a request for one run waits for this one alone, however many others are st
 
 test("while experiments are looked for, the runs of the folders are there, and those of an experiment are waited for", async () => {
   const window = new Window();
-  const own = RunFolder.create(runsFolderOf(window.workspace), loopPlan(), { state: "done" }).path;
+  const own = RunFolder.create(getWorkspaceRunsFolder(window.workspace), loopPlan(), { state: "done" }).path;
   const other = newWorkspace();
-  const found = RunFolder.create(runsFolderOf(other), loopPlan(), { state: "done" }).path;
+  const found = RunFolder.create(getWorkspaceRunsFolder(other), loopPlan(), { state: "done" }).path;
   const opened = { folders: [window.workspace], experiments: [], trusted: true };
   await window.service.open({ ...opened, searching: true });
   expect((await window.ask("runs.list", {})).runs.map(({ folder }) => folder)).toEqual([own]);

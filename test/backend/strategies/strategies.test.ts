@@ -7,8 +7,8 @@ import { countModel } from "../../../src/backend/models/accounting";
 import { methods } from "../../../src/backend/methods/catalog";
 import type { Trial } from "../../../src/backend/compression/method";
 import type { MethodTraining } from "../../../src/backend/compression/training";
-import { initialise } from "../../../src/backend/models/initialise";
-import { shapeFromConfig } from "../../../src/backend/models/model";
+import { initialize } from "../../../src/backend/models/initialize";
+import { createShape } from "../../../src/backend/models/model";
 import { strategies } from "../../../src/backend/strategies/catalog";
 import recursive from "../../../src/backend/strategies/recursive";
 import sequential from "../../../src/backend/strategies/sequential";
@@ -42,7 +42,7 @@ const drawn = (): Checkpoint => {
 const learned = (): Promise<Checkpoint> => {
   const shape = createTinyShape("gpt2", quiet);
   const training = { max_steps: 150, learning_rate: 0.01 } as MethodTraining;
-  return createLabWithText(engine, data).train({ shape, tensors: initialise(shape, 3) }, training);
+  return createLabWithText(engine, data).train({ shape, tensors: initialize(shape, 3) }, training);
 };
 
 describe.each(Object.entries(strategies))("%s", (_, strategy) => {
@@ -154,7 +154,7 @@ describe("sequential", () => {
   });
 
   it("of GPT-2 small comes to the counts of the paper: 36,547,193 of 124,439,808 are left", () => {
-    const gpt2 = shapeFromConfig({ model_type: "gpt2", vocab_size: 50257 });
+    const gpt2 = createShape({ model_type: "gpt2", vocab_size: 50257 });
     const options = sequential.options.parse({
       stages: [
         { fpp: { sparsity: 0.7, targets: "embed_tokens" } },

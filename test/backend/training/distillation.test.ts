@@ -1,22 +1,26 @@
 /** Learning from a teacher: what each loss is, where it is nothing, its gradients, and that a model does learn so. */
 import { describe, expect, it } from "vitest";
-import { lossWeights, type LossWeights, teacherSchema } from "../../../src/schema/teacher";
+import { resolveLossWeights, type LossWeights, teacherSchema } from "../../../src/schema/teacher";
 import { gradients } from "../../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
-import { type Graph, inputsOf } from "../../../src/backend/graph/graph";
+import { type Graph, listInputs } from "../../../src/backend/graph/graph";
 import { input, parameter, sizeOf } from "../../../src/backend/graph/op";
 import { sum } from "../../../src/backend/graph/ops/reduction";
 import { recomputeGateName } from "../../../src/backend/graph/recompute";
 import { dimensionsOf, type ModelShape } from "../../../src/backend/models/model";
 import { Sampler } from "../../../src/backend/data/sampler";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
-import { keptTargetLoss, softTargets, teacherLayers } from "../../../src/backend/training/distillation";
+import {
+  computeTopKLoss,
+  computeSoftTargetLoss,
+  mapTeacherLayers,
+} from "../../../src/backend/training/distillation";
 import { disposeAll } from "../../../src/backend/training/evaluateLoss";
-import { KeptTargets, largest } from "../../../src/backend/training/keptTargets";
-import { type MemorySavings, nothingSaved } from "../../../src/backend/training/memorySavings";
-import { type Teacher, traineeOf } from "../../../src/backend/training/trainee";
+import { TopKTargetCache, findLargest } from "../../../src/backend/training/topKTargetCache";
+import { type MemorySavings, noSavings } from "../../../src/backend/training/memorySavings";
+import { type Teacher, createTrainee } from "../../../src/backend/training/trainee";
 import { buildAccumulateStep, gradientName, inverseCountName } from "../../../src/backend/training/trainStep";
-import { teacherOf } from "../../../src/backend/runs/steps/teachers";
+import { createTeacher } from "../../../src/backend/runs/steps/teachers";
 import { computeCentralDifferences, computeRelativeError, createUniform } from "../../support/sampleValues";
 import { tinyNames, createTinyShape, createTrainOptions, drawWeights } from "../../support/tinyModels";
 import { computeLargestRatio } from "../../support/tinyRun";
@@ -29,10 +33,10 @@ const every: LossWeights = {
 const options = createTrainOptions();
 const batch = { rows: 2, length: 6, segments: true, positions: true };
 
-function taughtBy(shape: ModelShape, teacher: ModelShape, counts = every): ReturnType<typeof traineeOf> {
+function taughtBy(shape: ModelShape, teacher: ModelShape, counts = every): ReturnType<typeof createTrainee> {
   const [own, others] = [dimensionsOf(shape).layers, dimensionsOf(teacher).layers];
-  const made: Teacher = { ...counts, trainee: traineeOf(teacher), layers: teacherLayers(own, others) };
-  return traineeOf(shape, made);
+  const made: Teacher = { ...counts, trainee: createTrainee(teacher), layers: mapTeacherLayers(own, others) };
+  return createTrainee(shape, made);
 }
 
 /** Seeded numbers for all inputs; a name without `teacher:` gives the same numbers as with it. */
@@ -54,7 +58,7 @@ function feedsOf(
     ...changes,
   };
   return Object.fromEntries(
-    inputsOf(graph).map(({ name, type }) => {
+    listInputs(graph).map(({ name, type }) => {
       const own = name.replace(/^teacher:/, "");
       const random = createUniform(own.length * 31 + own.charCodeAt(own.length - 1));
       const other = createUniform(99);
@@ -65,7 +69,7 @@ function feedsOf(
   );
 }
 
-function outputsOf(trainee: ReturnType<typeof traineeOf>, apart = 0, savings: MemorySavings = nothingSaved) {
+function outputsOf(trainee: ReturnType<typeof createTrainee>, apart = 0, savings: MemorySavings = noSavings) {
   const graph = buildAccumulateStep(trainee, batch, options, savings);
   return evaluateGraph(graph, feedsOf(graph, {}, apart));
 }
@@ -83,7 +87,7 @@ describe("soft targets", () => {
   };
 
   it("have the divergence as their value and T · (softmax_S − softmax_T) as their gradient", () => {
-    const loss = softTargets(student, teacher, temperature);
+    const loss = computeSoftTargetLoss(student, teacher, temperature);
     const [gradient] = gradients(sum(loss, { axes: [0], keepDims: false }), [student]);
     const results = evaluateGraph({ outputs: { loss, gradient: gradient! } }, feeds);
     for (let row = 0; row < rows; row++) {
@@ -104,7 +108,7 @@ describe.each(tinyNames)("%s", (name) => {
 
   it("is nothing apart from itself, and has the loss of its labels", () => {
     const taught = outputsOf(taughtBy(shape, shape));
-    const plain = outputsOf(traineeOf(shape));
+    const plain = outputsOf(createTrainee(shape));
     expect(taught["loss"]![0]).toBeCloseTo(plain["loss"]![0]!, 12);
     for (const term of ["ce", "cos", "hidden", "embedding", "attention"])
       expect(taught[`teacher_${term}`]![0], term).toBeCloseTo(0, 12);
@@ -113,13 +117,13 @@ describe.each(tinyNames)("%s", (name) => {
 
   it("learns as without a teacher where nothing but labels counts", () => {
     const labelled = outputsOf(taughtBy(shape, shape, { temperature: 1, weights: { clm: 1 } }), 1);
-    const plain = outputsOf(traineeOf(shape));
+    const plain = outputsOf(createTrainee(shape));
     for (const [output, numbers] of Object.entries(plain)) expect(labelled[output], output).toEqual(numbers);
   });
 
   it("has gradients of all terms together that central differences confirm, in pieces as in one", () => {
     const trainee = taughtBy(shape, createTinyShape(name));
-    const graph = buildAccumulateStep(trainee, batch, options, nothingSaved);
+    const graph = buildAccumulateStep(trainee, batch, options, noSavings);
     const feeds = feedsOf(graph, {}, 0.5);
     const found = evaluateGraph(graph, feeds);
     const objective = graph.outputs["objective"]!;
@@ -128,7 +132,7 @@ describe.each(tinyNames)("%s", (name) => {
       expect(computeRelativeError(found[`${gradientName(own)}:next`]!, wanted), own).toBeLessThan(1e-6);
     }
     for (const savings of [
-      { ...nothingSaved, lossChunk: 5 },
+      { ...noSavings, lossChunk: 5 },
       { attentionBlock: 2, lossChunk: 4, recompute: true },
     ]) {
       const pieces = buildAccumulateStep(trainee, batch, options, savings);
@@ -140,7 +144,7 @@ describe.each(tinyNames)("%s", (name) => {
 
   it("counts tokens only where a label does", () => {
     const trainee = taughtBy(shape, shape);
-    const graph = buildAccumulateStep(trainee, batch, options, nothingSaved);
+    const graph = buildAccumulateStep(trainee, batch, options, noSavings);
     const none = { labels: Array.from({ length: batch.rows * batch.length }, () => -100) };
     const results = evaluateGraph(graph, feedsOf(graph, none, 1));
     for (const output of [
@@ -163,7 +167,7 @@ describe("kept targets", () => {
 
   it("cost what the whole distribution costs where all tokens are kept", () => {
     const places = Array.from({ length: rows }, (_, row) =>
-      largest(feeds.t.slice(row * classes, (row + 1) * classes), classes),
+      findLargest(feeds.t.slice(row * classes, (row + 1) * classes), classes),
     );
     const shares = places.map((order, row) => {
       const weights = order.map((token) => Math.exp(feeds.t[row * classes + token]! / temperature));
@@ -171,13 +175,13 @@ describe("kept targets", () => {
       return weights.map((each) => each / total);
     });
     const [student, teacher] = [input("s", [rows, classes]), input("t", [rows, classes])];
-    const kept = keptTargetLoss(
+    const kept = computeTopKLoss(
       student,
       input("tokens", [rows, classes], "int32"),
       input("shares", [rows, classes]),
       temperature,
     );
-    const whole = softTargets(student, teacher, temperature);
+    const whole = computeSoftTargetLoss(student, teacher, temperature);
     const results = evaluateGraph(
       { outputs: { kept, whole } },
       { ...feeds, tokens: places.flat(), shares: shares.flat() },
@@ -186,24 +190,24 @@ describe("kept targets", () => {
   });
 
   it("are the largest, the first of equal ones", () => {
-    expect(largest([1, 5, 3, 5, 2], 3)).toEqual([1, 3, 2]);
-    expect(largest([2, 1], 2)).toEqual([0, 1]);
-    expect(largest([0, 0, 0], 1)).toEqual([0]);
+    expect(findLargest([1, 5, 3, 5, 2], 3)).toEqual([1, 3, 2]);
+    expect(findLargest([2, 1], 2)).toEqual([0, 1]);
+    expect(findLargest([0, 0, 0], 1)).toEqual([0]);
   });
 });
 
 describe("layers", () => {
   it("are held against those of the teacher evenly, up to its last", () => {
-    expect(teacherLayers(6, 12)).toEqual([1, 3, 5, 7, 9, 11]);
-    expect(teacherLayers(3, 3)).toEqual([0, 1, 2]);
-    expect(teacherLayers(2, 3)).toEqual([1, 2]);
-    expect(teacherLayers(2, 3, [0, 2])).toEqual([0, 2]);
+    expect(mapTeacherLayers(6, 12)).toEqual([1, 3, 5, 7, 9, 11]);
+    expect(mapTeacherLayers(3, 3)).toEqual([0, 1, 2]);
+    expect(mapTeacherLayers(2, 3)).toEqual([1, 2]);
+    expect(mapTeacherLayers(2, 3, [0, 2])).toEqual([0, 2]);
   });
 });
 
 describe("recipes", () => {
   it("weigh as published, and give way to single weights", () => {
-    const of = (given: object) => lossWeights(teacherSchema.parse(given));
+    const of = (given: object) => resolveLossWeights(teacherSchema.parse(given));
     expect(of({ recipe: "distilgpt2" })).toEqual({ temperature: 2, weights: { ce: 5, clm: 2, cos: 1 } });
     expect(of({ recipe: "lightpaff" })).toEqual({ temperature: 1, weights: { ce: 0.5, clm: 0.5 } });
     expect(of({ recipe: "ilkd" }).weights).toEqual({ embedding: 0.5, attention: 0.5, hidden: 0.5, clm: 0.1 });
@@ -252,11 +256,11 @@ describe("a teacher", () => {
     ],
     ["of which nothing counts", small, { alpha_ce: 0, alpha_clm: 0 }, /every loss weight is 0/],
   ])("%s is refused", (_, teacher, changes, message) => {
-    expect(() => teacherOf(small, teacher, given(changes))).toThrow(message);
+    expect(() => createTeacher(small, teacher, given(changes))).toThrow(message);
   });
 
   it("of another width teaches by its distribution", () => {
-    expect(teacherOf(small, createTinyShape("llama", { hidden_size: 32 }), given({})).weights).toEqual({
+    expect(createTeacher(small, createTinyShape("llama", { hidden_size: 32 }), given({})).weights).toEqual({
       ce: 0.5,
       clm: 0.5,
     });
@@ -287,7 +291,7 @@ describe("a training", () => {
     const teacher = { ...taughtBy(shape, shape, { temperature: 1, weights: { ce: 1 } }).teacher!, topK: 3 };
     await using engine = await openEngine("cpu", { threads: 1 });
     const layout = { rows: 4, length: data.train.layout.sequenceLength, segments: false, positions: false };
-    await using kept = await KeptTargets.open(engine, teacher, drawWeights(shape), layout);
+    await using kept = await TopKTargetCache.open(engine, teacher, drawWeights(shape), layout);
     const sampler = new Sampler(data.train, 4, 1);
     const perEpoch = Math.ceil(data.train.sequences / 4);
     for (let i = 0; i < 3 * perEpoch; i++) {

@@ -6,7 +6,7 @@ import type { Engine, Tensors } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { evaluateLoss } from "../../../src/backend/training/evaluateLoss";
 import { feedBatch, uploadAll, uploadScalar } from "../../../src/backend/training/feeds";
-import { traineeOf } from "../../../src/backend/training/trainee";
+import { createTrainee } from "../../../src/backend/training/trainee";
 import { buildEvaluation, inverseCountName } from "../../../src/backend/training/trainStep";
 import { recipes } from "../../../src/schema/recipe";
 import { createTinyShape, drawWeights } from "../../support/tinyModels";
@@ -41,7 +41,7 @@ const open = (recipe: "paper" | "fixed", more: Readonly<Record<string, unknown>>
 
 async function evaluation({ segments, positions, rows: count }: Batch) {
   const batch = { rows: count, length, segments: segments !== undefined, positions: positions !== undefined };
-  return engine.compile(buildEvaluation(traineeOf(shape), batch));
+  return engine.compile(buildEvaluation(createTrainee(shape), batch));
 }
 
 /** Loss of each token that counts, 0 elsewhere; and of them all, as training reports it. */

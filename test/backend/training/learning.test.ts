@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
-import { shapeFromConfig } from "../../../src/backend/models/model";
+import { createShape } from "../../../src/backend/models/model";
 import { createTinyShape, createTrainOptions } from "../../support/tinyModels";
 import { openTinyData, trainTiny } from "../../support/tinyRun";
 
@@ -55,7 +55,7 @@ it("a kphi3 of 47,424 grouped parameters learns a text of 100 tokens by heart", 
     val_fraction: 0,
   });
   expect(data.train.sequences).toBe(1);
-  const shape = shapeFromConfig({
+  const shape = createShape({
     model_type: "kphi3",
     num_hidden_layers: 2,
     hidden_size: 64,

@@ -1,19 +1,19 @@
 /** Attention in blocks, logits in chunks, layers recomputed: the same loss and gradients, in less memory. */
 import { describe, expect, it } from "vitest";
-import { memoryOf } from "../../../src/backend/graph/cost";
+import { estimateMemory } from "../../../src/backend/graph/cost";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
-import { type Graph, inputsOf, topological } from "../../../src/backend/graph/graph";
+import { type Graph, listInputs, sortTopologically } from "../../../src/backend/graph/graph";
 import { sizeOf, type Value } from "../../../src/backend/graph/op";
 import { recomputeGateName } from "../../../src/backend/graph/recompute";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import {
   describeSavings,
   type MemorySavings,
-  nothingSaved,
-  savingsBySize,
+  noSavings,
+  computeSavingsBySize,
 } from "../../../src/backend/training/memorySavings";
-import { memorySavings } from "../../../src/backend/training/stepMemory";
-import { traineeOf } from "../../../src/backend/training/trainee";
+import { chooseMemorySavings } from "../../../src/backend/training/stepMemory";
+import { createTrainee } from "../../../src/backend/training/trainee";
 import {
   buildAccumulateStep,
   buildEvaluation,
@@ -25,7 +25,7 @@ import { tinyNames, createTinyShape, createTrainOptions } from "../../support/ti
 import { computeLargestRatio, openNoiseData, trainTiny } from "../../support/tinyRun";
 
 const options = createTrainOptions();
-const whole = nothingSaved;
+const whole = noSavings;
 const pieces: Readonly<Record<string, MemorySavings>> = {
   "attention in blocks that do not divide the time": { ...whole, attentionBlock: 3 },
   "logits in chunks that do not divide the tokens": { ...whole, lossChunk: 5 },
@@ -46,7 +46,7 @@ function feedsOf(graph: Graph, [rows, length]: readonly [number, number]): Recor
     keep_gradients: [0],
   };
   return Object.fromEntries(
-    inputsOf(graph).map(({ name, type }) => {
+    listInputs(graph).map(({ name, type }) => {
       const random = createUniform(name.length * 31 + name.charCodeAt(name.length - 1));
       const draw = type.dtype === "int32" ? () => Math.floor(random() * 32) : () => random() - 0.5;
       return [name, given[name] ?? Array.from({ length: sizeOf(type.shape) }, draw)];
@@ -68,7 +68,7 @@ describe.each(tinyNames)("the gradients of %s", (name) => {
   };
   for (const [what, { config, segments }] of Object.entries(cases))
     it(`are those of the plain graph, with ${what}`, () => {
-      const trainee = traineeOf(createTinyShape(name, config));
+      const trainee = createTrainee(createTinyShape(name, config));
       const batch = { rows: 2, length: 8, segments, positions: segments };
       const outputsOf = (savings: MemorySavings) => {
         const graph = buildAccumulateStep(trainee, batch, options, savings);
@@ -82,7 +82,7 @@ describe.each(tinyNames)("the gradients of %s", (name) => {
     });
 
   it("belong to a loss that an evaluation gives as well", () => {
-    const trainee = traineeOf(createTinyShape(name));
+    const trainee = createTrainee(createTinyShape(name));
     const batch = { rows: 2, length: 8, segments: true, positions: true };
     const [plain, cut] = [whole, pieces["all of them"]!].map((savings) => {
       const graph = buildEvaluation(trainee, batch, savings);
@@ -96,13 +96,13 @@ describe.each(tinyNames)("the gradients of %s", (name) => {
 describe("a step whose values are cut into pieces", () => {
   const length = 64;
   const shape = createTinyShape("kphi3", { max_position_embeddings: length, vocab_size: 256 });
-  const trainee = traineeOf(shape);
+  const trainee = createTrainee(shape);
   const batch = { rows: 1, length, segments: false, positions: false };
   const all = { attentionBlock: 16, lossChunk: 16, recompute: true };
 
   it("holds no scores and no logits of the whole sequence", () => {
     const sizes = (savings: MemorySavings) =>
-      topological(Object.values(buildTrainStep(trainee, batch, options, savings).outputs))
+      sortTopologically(Object.values(buildTrainStep(trainee, batch, options, savings).outputs))
         .filter(({ kind }) => kind === "apply")
         .map(({ type }) => sizeOf(type.shape));
     const [scores, logits] = [4 * length * length, length * 256];
@@ -114,13 +114,13 @@ describe("a step whose values are cut into pieces", () => {
     const outputs = Object.values(buildTrainStep(trainee, batch, options, all).outputs);
     const isLogits = (each: Value) =>
       each.kind === "apply" && each.op.name === "matmul" && each.type.shape[1] === 256;
-    const logits = topological(outputs).filter(isLogits);
-    const losses = topological(outputs).filter(
+    const logits = sortTopologically(outputs).filter(isLogits);
+    const losses = sortTopologically(outputs).filter(
       (each) => each.kind === "apply" && each.op.name === "crossEntropy",
     );
     // The first chunk waits for nothing, the second for the loss of the first, and so on.
     const waits = logits.map((each) => {
-      const above = new Set(topological([each]));
+      const above = new Set(sortTopologically([each]));
       return losses.filter((loss) => above.has(loss)).length;
     });
     expect(waits.sort()).toEqual([0, 1, 2, 3]);
@@ -128,7 +128,7 @@ describe("a step whose values are cut into pieces", () => {
 
   it("computes the logits of a chunk once", () => {
     const rows = (savings: MemorySavings) =>
-      topological(Object.values(buildTrainStep(trainee, batch, options, savings).outputs))
+      sortTopologically(Object.values(buildTrainStep(trainee, batch, options, savings).outputs))
         .filter((each) => each.kind === "apply" && each.op.name === "matmul" && each.type.shape[1] === 256)
         .reduce((total, { type }) => total + type.shape[0]!, 0);
     expect(rows(whole)).toBe(length);
@@ -138,7 +138,7 @@ describe("a step whose values are cut into pieces", () => {
   it("is estimated to take less memory", () => {
     const estimate = (savings: MemorySavings) => {
       const graph = buildTrainStep(trainee, batch, options, savings);
-      return memoryOf(graph, graph.state).working;
+      return estimateMemory(graph, graph.state).working;
     };
     expect(estimate(all)).toBeLessThan(0.5 * estimate(whole));
   });
@@ -178,12 +178,12 @@ describe("a step whose values are cut into pieces", () => {
 
 describe("auto", () => {
   it("cuts nothing of a small model, and everything of a large one by its sizes", () => {
-    const dimensions = traineeOf(createTinyShape("kphi3")).dimensions;
-    const small = savingsBySize({ dimensions }, { rows: 8, length: 256 }, options);
+    const dimensions = createTrainee(createTinyShape("kphi3")).dimensions;
+    const small = computeSavingsBySize({ dimensions }, { rows: 8, length: 256 }, options);
     expect(small).toEqual(whole);
     expect(describeSavings(small)).toBeUndefined();
     const large = { dimensions: { ...dimensions, heads: 32, vocabulary: 32064 } };
-    expect(savingsBySize(large, { rows: 1, length: 4096 }, options)).toEqual({
+    expect(computeSavingsBySize(large, { rows: 1, length: 4096 }, options)).toEqual({
       attentionBlock: 512,
       lossChunk: 1024,
       recompute: false,
@@ -191,13 +191,13 @@ describe("auto", () => {
   });
 
   it("recomputes layers where the plan would not fit", () => {
-    const trainee = traineeOf(createTinyShape("llama"));
+    const trainee = createTrainee(createTinyShape("llama"));
     const batch = { rows: 2, length: 16, segments: false, positions: false };
     const graph = buildTrainStep(trainee, batch, options, whole);
-    const { state, working } = memoryOf(graph, graph.state);
-    expect(memorySavings(trainee, batch, options, state + working).recompute).toBe(false);
-    expect(memorySavings(trainee, batch, options, state + working - 1).recompute).toBe(true);
+    const { state, working } = estimateMemory(graph, graph.state);
+    expect(chooseMemorySavings(trainee, batch, options, state + working).recompute).toBe(false);
+    expect(chooseMemorySavings(trainee, batch, options, state + working - 1).recompute).toBe(true);
     const never = createTrainOptions({ gradient_checkpointing: false });
-    expect(memorySavings(trainee, batch, never, 0).recompute).toBe(false);
+    expect(chooseMemorySavings(trainee, batch, never, 0).recompute).toBe(false);
   });
 });

@@ -1,20 +1,20 @@
 /** What an encoder learns: tokens hidden as transformers' data collator hides them, the same ones whenever a run is resumed. */
 import { expect, it } from "vitest";
 import { type Batch, IGNORED } from "../../../src/backend/data/split";
-import { objectiveOf, prepareBatches } from "../../../src/backend/training/objective";
-import { randomStream } from "../../../src/backend/representations/randomStream";
+import { createPrepare, prepareBatches } from "../../../src/backend/training/objective";
+import { createRandomStream } from "../../../src/backend/representations/randomStream";
 import { createTinyShape } from "../../support/subject";
 
 const [rows, length, vocabulary] = [64, 128, 1000];
 const maskToken = 999;
 const encoder = createTinyShape("bert", { vocab_size: vocabulary, mask_token_id: maskToken });
-const random = randomStream("tokens", 3);
+const random = createRandomStream("tokens", 3);
 const tokens = Int32Array.from({ length: rows * length }, () => Math.floor(random() * (vocabulary - 1)));
 const batch: Batch = { rows, length, tokens, labels: tokens.slice() };
-const streams = (name: string) => (row: number) => randomStream(`${name} ${row}`, 5);
+const streams = (name: string) => (row: number) => createRandomStream(`${name} ${row}`, 5);
 
 it("hides 15 % of the tokens: 80 % of these behind the mask, 10 % behind another token, 10 % not", () => {
-  const prepared = objectiveOf(encoder, undefined)!(batch, streams("step 1"));
+  const prepared = createPrepare(encoder, undefined)!(batch, streams("step 1"));
   const chosen = [...prepared.labels.keys()].filter((at) => prepared.labels[at] !== IGNORED);
   expect(chosen.length / tokens.length).toBeCloseTo(0.15, 1);
   for (const at of chosen) expect(prepared.labels[at]).toBe(tokens[at]);
@@ -27,14 +27,14 @@ it("hides 15 % of the tokens: 80 % of these behind the mask, 10 % behind another
 });
 
 it("draws the same for the same step, and others for another", () => {
-  const prepare = objectiveOf(encoder, undefined)!;
+  const prepare = createPrepare(encoder, undefined)!;
   const [once, again, other] = ["step 1", "step 1", "step 2"].map((name) => prepare(batch, streams(name)));
   expect(again).toEqual(once);
   expect(other).not.toEqual(once);
 });
 
 it("leaves padding alone, and rows that only fill up a batch", () => {
-  const prepare = objectiveOf(encoder, undefined, 1)!;
+  const prepare = createPrepare(encoder, undefined, 1)!;
   const segments = Int32Array.from({ length: rows * length }, (_, at) => Number(at % length < 3));
   const padded = prepare({ ...batch, segments }, streams("a"));
   expect([...padded.labels].filter((label) => label !== IGNORED)).toHaveLength(3 * rows);
@@ -49,7 +49,7 @@ it("hides the same tokens of an evaluation whatever the size of a batch", () => 
     tokens: tokens.subarray((from * tokens.length) / 2, ((from + 1) * tokens.length) / 2),
     labels: batch.labels.subarray(0, tokens.length / 2),
   });
-  const prepare = objectiveOf(encoder, undefined);
+  const prepare = createPrepare(encoder, undefined);
   const [whole] = prepareBatches([batch], prepare);
   const halves = [...prepareBatches([half(0), half(1)], prepare)];
   expect(halves.flatMap((each) => [...each.labels])).toEqual([...whole!.labels]);
@@ -59,7 +59,7 @@ it("has the class of a text at its first token, where an encoder reads it", () =
   const classifier = createTinyShape("bert", { num_labels: 3 });
   const labels = Int32Array.of(IGNORED, IGNORED, 2, IGNORED, IGNORED, 1, IGNORED, IGNORED);
   const texts = { rows: 2, length: 4, tokens: new Int32Array(8), labels };
-  const moved = objectiveOf(classifier, undefined)!(texts, streams("a"));
+  const moved = createPrepare(classifier, undefined)!(texts, streams("a"));
   expect([...moved.labels]).toEqual([
     2,
     ...Array<number>(3).fill(IGNORED),
@@ -70,9 +70,9 @@ it("has the class of a text at its first token, where an encoder reads it", () =
 
 it("leaves the batches of a causal model as they are, and refuses what is only for encoders", () => {
   const causal = createTinyShape("gpt2");
-  expect(objectiveOf(causal, undefined)).toBeUndefined();
-  expect(() => objectiveOf(causal, undefined, 0.15)).toThrow(/mlm_probability applies only to/);
-  expect(() => objectiveOf(createTinyShape("bert", { mask_token_id: undefined }), undefined)).toThrow(
+  expect(createPrepare(causal, undefined)).toBeUndefined();
+  expect(() => createPrepare(causal, undefined, 0.15)).toThrow(/mlm_probability applies only to/);
+  expect(() => createPrepare(createTinyShape("bert", { mask_token_id: undefined }), undefined)).toThrow(
     /has no mask token/,
   );
 });

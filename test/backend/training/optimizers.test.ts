@@ -14,7 +14,7 @@ import { crossEntropy } from "../../../src/backend/graph/ops/loss";
 import { reshape } from "../../../src/backend/graph/ops/movement";
 import { sum } from "../../../src/backend/graph/ops/reduction";
 import { models } from "../../../src/backend/models/catalog";
-import { forward, parametersOf, shapeFromConfig } from "../../../src/backend/models/model";
+import { forward, parametersOf, createShape } from "../../../src/backend/models/model";
 import { computeRelativeError } from "../../support/sampleValues";
 import { createTinyShape, createTrainOptions, drawWeights } from "../../support/tinyModels";
 import { openNoiseData, trainTiny } from "../../support/tinyRun";
@@ -147,7 +147,7 @@ describe("ten steps agree with the reference in double precision", () => {
 
 describe("weight decay", () => {
   it.each(Object.keys(models))("is for the matrices of %s, not for biases and norms", (name) => {
-    const all = parametersOf(shapeFromConfig(models[name]!.tiny));
+    const all = parametersOf(createShape(models[name]!.tiny));
     const [decayed, spared] = [all.filter(({ decay }) => decay), all.filter(({ decay }) => !decay)];
     for (const each of decayed) expect(each.shape.length, each.name).toBeGreaterThan(1);
     for (const each of spared) expect(each.shape.length, each.name).toBe(1);

@@ -7,9 +7,9 @@ import { mul } from "../../../src/backend/graph/ops/elementwise";
 import { sum } from "../../../src/backend/graph/ops/reduction";
 import quantgpt from "../../../src/backend/methods/quantgpt";
 import rtn from "../../../src/backend/methods/rtn";
-import { tokenContrast } from "../../../src/backend/training/distillation";
-import { largestCode, roundedWeight } from "../../../src/backend/training/roundedWeights";
-import { matrixSlots } from "../../../src/backend/models/model";
+import { computeTokenContrast } from "../../../src/backend/training/distillation";
+import { getLargestCode, roundWeight } from "../../../src/backend/training/roundedWeights";
+import { listMatrixSlots } from "../../../src/backend/models/model";
 import type { TensorData } from "../../../src/backend/representations/representation";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { plainLab } from "../../support/lab";
@@ -23,12 +23,12 @@ const magnitude = w.reduce((total, each) => total + Math.abs(each), 0) / w.lengt
 
 describe.each([2, 3, 4, 8])("a weight of %d bits", (bits) => {
   const gamma = 1.25;
-  const n = largestCode(bits);
+  const n = getLargestCode(bits);
   const clip = gamma * magnitude;
   const inside = (each: number) => Math.abs(each) < clip;
   const code = (each: number) => Math.round(Math.min(1, Math.abs(each) / clip) * n) * Math.sign(each);
   const wrt = [parameter("w", [4, 6]), parameter("gamma", [1])] as const;
-  const y = roundedWeight(...wrt, bits);
+  const y = roundWeight(...wrt, bits);
   const loss = sum(mul(y, input("dy", [4, 6])), { axes: [0, 1], keepDims: false });
   const [dw, dgamma] = gradients(loss, wrt);
   const results = evaluateGraph({ outputs: { y, dw: dw!, dgamma: dgamma! } }, { w, gamma: [gamma], dy });
@@ -61,7 +61,7 @@ it("the contrast is the surprise at the teacher's own state among those of the s
     return Array.from({ length: rows * time * width }, () => 2 * draw() - 1);
   }) as [number[], number[]];
   const shape = [rows * time, width];
-  const loss = tokenContrast(input("s", shape), input("t", shape), rows);
+  const loss = computeTokenContrast(input("s", shape), input("t", shape), rows);
   const got = evaluateGraph({ outputs: { loss } }, { s: student, t: teacher })["loss"]!;
   const state = (of: number[], token: number) => of.slice(token * width, (token + 1) * width);
   const cosine = (a: number[], b: number[]) => {
@@ -84,7 +84,7 @@ describe("QuantGPT", () => {
   const before: Checkpoint = { shape, tensors: drawModelTensors(shape, 3) };
   const error = (after: Checkpoint) => {
     let total = 0;
-    for (const { matrix, stored } of matrixSlots(after.shape))
+    for (const { matrix, stored } of listMatrixSlots(after.shape))
       for (const { type, representation, options } of stored) {
         if (type !== "quantised") continue;
         const own = representation.materialize(

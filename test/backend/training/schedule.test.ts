@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { learningRate, warmupSteps } from "../../../src/backend/training/schedule";
+import { computeLearningRate, countWarmupSteps } from "../../../src/backend/training/schedule";
 import { createTrainOptions } from "../../support/tinyModels";
 
 const rates = (options: Readonly<Record<string, unknown>>, steps: number) => {
   const parsed = createTrainOptions({ learning_rate: 1, ...options });
-  return Array.from({ length: steps }, (_, i) => learningRate(parsed, i + 1, steps));
+  return Array.from({ length: steps }, (_, i) => computeLearningRate(parsed, i + 1, steps));
 };
 const expectRates = (got: readonly number[], wanted: (done: number) => number) =>
   got.forEach((rate, done) => expect(rate, `after ${done} steps`).toBeCloseTo(wanted(done), 12));
@@ -38,7 +38,11 @@ describe("the learning rate of step n is Hugging Face's after n - 1 steps", () =
       expect(Math.min(...got)).toBeGreaterThan(0.1);
       expect(got.at(-1)).toBeLessThan(0.12);
       expect(
-        learningRate(createTrainOptions({ learning_rate: 1, lr_scheduler_type, min_lr_ratio: 0.1 }), 51, 50),
+        computeLearningRate(
+          createTrainOptions({ learning_rate: 1, lr_scheduler_type, min_lr_ratio: 0.1 }),
+          51,
+          50,
+        ),
       ).toBeCloseTo(0.1);
     }
   });
@@ -46,10 +50,10 @@ describe("the learning rate of step n is Hugging Face's after n - 1 steps", () =
 
 describe("warm-up", () => {
   it("takes its steps from the ratio, rounded up, where no number is given", () => {
-    expect(warmupSteps(createTrainOptions({ warmup_ratio: 0.03 }), 100)).toBe(3);
-    expect(warmupSteps(createTrainOptions({ warmup_ratio: 0.001 }), 100)).toBe(1);
-    expect(warmupSteps(createTrainOptions({ warmup_ratio: 0.5, warmup_steps: 2 }), 100)).toBe(2);
-    expect(warmupSteps(createTrainOptions(), 100)).toBe(0);
+    expect(countWarmupSteps(createTrainOptions({ warmup_ratio: 0.03 }), 100)).toBe(3);
+    expect(countWarmupSteps(createTrainOptions({ warmup_ratio: 0.001 }), 100)).toBe(1);
+    expect(countWarmupSteps(createTrainOptions({ warmup_ratio: 0.5, warmup_steps: 2 }), 100)).toBe(2);
+    expect(countWarmupSteps(createTrainOptions(), 100)).toBe(0);
   });
 
   it("begins at zero and rises to the peak", () => {

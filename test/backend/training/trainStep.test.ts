@@ -1,9 +1,9 @@
 /** The graphs of a step, evaluated in plain TypeScript. */
 import { describe, expect, it } from "vitest";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
-import { inputsOf } from "../../../src/backend/graph/graph";
+import { listInputs } from "../../../src/backend/graph/graph";
 import { sizeOf } from "../../../src/backend/graph/op";
-import { traineeOf } from "../../../src/backend/training/trainee";
+import { createTrainee } from "../../../src/backend/training/trainee";
 import {
   buildAccumulateStep,
   buildApplyStep,
@@ -18,7 +18,7 @@ const batch = { rows: 2, length: 4, segments: false, positions: false };
 
 /** Seeded numbers for all that a graph reads. */
 function feedsOf(graph: StatefulGraph): Record<string, number[]> {
-  const feeds = inputsOf(graph).map(({ name, type }) => {
+  const feeds = listInputs(graph).map(({ name, type }) => {
     const random = createUniform(name.length * 31 + name.charCodeAt(name.length - 1));
     const draw = type.dtype === "int32" ? () => Math.floor(random() * 32) : () => random() - 0.5;
     return [name, Array.from({ length: sizeOf(type.shape) }, draw)] as const;
@@ -27,7 +27,7 @@ function feedsOf(graph: StatefulGraph): Record<string, number[]> {
 }
 
 describe.each(tinyNames)("the step of %s", (name) => {
-  const trainee = traineeOf(createTinyShape(name, { layers: 1 }));
+  const trainee = createTrainee(createTinyShape(name, { layers: 1 }));
   const options = createTrainOptions({ optim: "sgd", max_grad_norm: 0, momentum: 0 });
   const fused = buildTrainStep(trainee, batch, options);
   const feeds = feedsOf(fused);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { stepsOf } from "../../../src/backend/training/request";
+import { countSteps } from "../../../src/backend/training/request";
 import { computeRelativeError, createUniform } from "../../support/sampleValues";
 import { createTinyShape, createTrainOptions, drawWeights } from "../../support/tinyModels";
 import {
@@ -17,7 +17,8 @@ const { run, shape } = training;
 
 describe("steps", () => {
   it("are max_steps, else what the epochs take, rounded up", () => {
-    const steps = (options: Readonly<Record<string, unknown>>) => stepsOf(createTrainOptions(options), 100);
+    const steps = (options: Readonly<Record<string, unknown>>) =>
+      countSteps(createTrainOptions(options), 100);
     expect(steps({ max_steps: 7, num_train_epochs: 50 })).toBe(7);
     expect(steps({ num_train_epochs: 3 })).toBe(38);
     expect(steps({ num_train_epochs: 1, micro_batch_size: 10, gradient_accumulation_steps: 2 })).toBe(5);

@@ -5,9 +5,9 @@ import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { matchToModel } from "../../../src/backend/data/labels";
 import { models } from "../../../src/backend/models/catalog";
-import { headOf } from "../../../src/backend/models/classifier";
-import { parametersOf, shapeFromConfig } from "../../../src/backend/models/model";
-import { objectiveOf } from "../../../src/backend/training/objective";
+import { getHead } from "../../../src/backend/models/classifier";
+import { parametersOf, createShape } from "../../../src/backend/models/model";
+import { createPrepare } from "../../../src/backend/training/objective";
 import { createReferenceTensor } from "../../support/referenceModel";
 import { createTrainOptions } from "../../support/tinyModels";
 import { computeLargestRatio, openTinyData, trainTiny } from "../../support/tinyRun";
@@ -39,8 +39,8 @@ it.for(Object.keys(models))("%s has PyTorch's ten losses and gradient norms", as
   if (reference === undefined)
     throw new Error(`Add ${family} to scripts/reference/trajectories.py and run it.`);
   const { config, losses, norms } = reference;
-  const shape = shapeFromConfig(config);
-  const classifies = headOf(shape.config) !== undefined;
+  const shape = createShape(config);
+  const classifies = getHead(shape.config) !== undefined;
   using data = await openTinyData({
     ...(classifies ? { rows, text_column: "text", label_column: "label" } : { rows: [{ text }] }),
     tokenizer: "bytes",
@@ -51,8 +51,8 @@ it.for(Object.keys(models))("%s has PyTorch's ten losses and gradient norms", as
     engine,
     shape,
     data,
-    train: matchToModel(data, headOf(shape.config)).train,
-    prepare: objectiveOf(shape, data.tokenizer),
+    train: matchToModel(data, getHead(shape.config)).train,
+    prepare: createPrepare(shape, data.tokenizer),
     tensors: new Map(
       parametersOf(shape).map(({ name, shape: size }) => [
         name,

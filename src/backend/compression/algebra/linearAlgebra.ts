@@ -21,14 +21,14 @@ export function multiply(
 }
 
 /** Returns Aᵀ [n, m] for A [m, n]. */
-export function transposed(a: ArrayLike<number>, m: number, n: number): Float64Array {
+export function transpose(a: ArrayLike<number>, m: number, n: number): Float64Array {
   const out = new Float64Array(m * n);
   for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) out[j * m + i] = a[i * n + j]!;
   return out;
 }
 
 /** Returns A·Aᵀ [m, m] for A [m, n]. */
-export function gramOfRows(a: ArrayLike<number>, m: number, n: number): Float64Array {
+export function computeRowGram(a: ArrayLike<number>, m: number, n: number): Float64Array {
   const out = new Float64Array(m * m);
   for (let i = 0; i < m; i++)
     for (let j = 0; j <= i; j++) {
@@ -56,7 +56,7 @@ export function cholesky(a: ArrayLike<number>, n: number): Float64Array | undefi
 }
 
 /** Inverts a lower triangular matrix; the result is lower triangular too. */
-export function inverseOfLower(l: ArrayLike<number>, n: number): Float64Array {
+export function invertLower(l: ArrayLike<number>, n: number): Float64Array {
   const out = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
     const pivot = 1 / l[i * n + i]!;
@@ -78,7 +78,7 @@ export interface Eigen {
 }
 
 /** Decomposes a symmetric positive semidefinite matrix. */
-export function symmetricEigen(a: ArrayLike<number>, n: number): Eigen {
+export function decomposeSymmetric(a: ArrayLike<number>, n: number): Eigen {
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(
     Matrix.from1DArray(n, n, Array.from(a)),
     { assumeSymmetric: true },
@@ -93,7 +93,7 @@ export function symmetricEigen(a: ArrayLike<number>, n: number): Eigen {
   return { values: Float64Array.from(order, (from) => Math.max(0, realEigenvalues[from]!)), vectors };
 }
 
-export interface SingularValues {
+export interface Svd {
   /** [min(m, n)], in descending order. */
   readonly values: Float64Array;
   /** Returns the best approximation A·B [m, n] of this rank: A [m, rank] = U·√Σ and B [rank, n] = √Σ·Vᵀ. */
@@ -101,18 +101,18 @@ export interface SingularValues {
 }
 
 /** Decomposes A [m, n] through the eigenvectors of the smaller of A·Aᵀ and Aᵀ·A. Accurate to 1e-8 of the largest singular value. */
-export function singularValues(a: ArrayLike<number>, m: number, n: number): SingularValues {
+export function computeSvd(a: ArrayLike<number>, m: number, n: number): Svd {
   if (m > n) {
-    const turned = singularValues(transposed(a, m, n), n, m);
+    const transposedSvd = computeSvd(transpose(a, m, n), n, m);
     return {
-      values: turned.values,
+      values: transposedSvd.values,
       factors: (rank) => {
-        const { a: left, b: right } = turned.factors(rank);
-        return { a: transposed(right, rank, m), b: transposed(left, n, rank) };
+        const { a: left, b: right } = transposedSvd.factors(rank);
+        return { a: transpose(right, rank, m), b: transpose(left, n, rank) };
       },
     };
   }
-  const { values, vectors } = symmetricEigen(gramOfRows(a, m, n), m);
+  const { values, vectors } = decomposeSymmetric(computeRowGram(a, m, n), m);
   const sizes = values.map(Math.sqrt);
   return {
     values: sizes,

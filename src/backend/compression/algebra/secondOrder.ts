@@ -5,7 +5,7 @@
  */
 import { matmul } from "../../graph/ops/matmul";
 import { sum } from "../../graph/ops/reduction";
-import { cholesky, inverseOfLower } from "./linearAlgebra";
+import { cholesky, invertLower } from "./linearAlgebra";
 import type { Tap } from "../calibration/observe";
 
 export interface Curvature {
@@ -19,30 +19,30 @@ export interface Curvature {
 }
 
 /** With more damping than this share of the mean diagonal, H carries no information. */
-const mostDamping = 1;
+const maxDamping = 1;
 
 /** `gram` is XᵀX [inputs, inputs]; the damping grows tenfold until H is positive definite. */
-export function curvatureOf(gram: Float64Array, inputs: number, damping: number): Curvature {
+export function computeCurvature(gram: Float64Array, inputs: number, damping: number): Curvature {
   const n = inputs;
   const dead: number[] = [];
-  const own = gram.slice();
+  const damped = gram.slice();
   for (let i = 0; i < n; i++)
-    if (!(own[i * n + i]! > 0)) {
+    if (!(damped[i * n + i]! > 0)) {
       dead.push(i);
-      own[i * n + i] = 1;
+      damped[i * n + i] = 1;
     }
   let mean = 0;
-  for (let i = 0; i < n; i++) mean += own[i * n + i]! / n;
+  for (let i = 0; i < n; i++) mean += damped[i * n + i]! / n;
   for (let share = damping; ; share = Math.max(share * 10, 1e-6)) {
     // H = R·Rᵀ with R upper triangular, by factoring H from its end; then U = R⁻¹.
-    const turned = new Float64Array(n * n);
+    const reversed = new Float64Array(n * n);
     for (let i = 0; i < n; i++)
       for (let j = 0; j < n; j++)
-        turned[i * n + j] = own[(n - 1 - i) * n + (n - 1 - j)]! + (i === j ? share * mean : 0);
-    const lower = cholesky(turned, n);
-    if (lower === undefined && share < mostDamping) continue;
+        reversed[i * n + j] = damped[(n - 1 - i) * n + (n - 1 - j)]! + (i === j ? share * mean : 0);
+    const lower = cholesky(reversed, n);
+    if (lower === undefined && share < maxDamping) continue;
     if (lower === undefined) throw new Error("H stays singular at any damping: its entries are not finite.");
-    const inverse = inverseOfLower(lower, n);
+    const inverse = invertLower(lower, n);
     const upper = new Float64Array(n * n);
     for (let i = 0; i < n; i++)
       for (let j = i; j < n; j++) upper[i * n + j] = inverse[(n - 1 - i) * n + (n - 1 - j)]!;
@@ -57,10 +57,10 @@ export const curvatureTap: Tap = (x, counted) => ({
 });
 
 /** Returns notices for the log of the run; `tokens` is the number of tokens that H was summed over, if known. */
-export function curvatureNotices(
+export function describeCurvature(
   { inputs, dead, damping }: Curvature,
   role: string,
-  asked: number,
+  requestedDamping: number,
   tokens?: number,
 ): string[] {
   return [
@@ -74,10 +74,10 @@ export function curvatureNotices(
       : [
           `${role}: ${dead.length} of its inputs are zero throughout the calibration text; their weights are set to zero.`,
         ]),
-    ...(damping <= asked
+    ...(damping <= requestedDamping
       ? []
       : [
-          `${role}: H is singular with a damping of ${asked}, so ${damping} was used. Increase calibration.samples.`,
+          `${role}: H is singular with a damping of ${requestedDamping}, so ${damping} was used. Increase calibration.samples.`,
         ]),
   ];
 }

@@ -1,11 +1,11 @@
 /** Computes gradients of the loss on text without training, for Taylor-series importance. */
 import type { Checkpoint } from "../../checkpoints/checkpoint";
-import { countedLabels, disposeAll, only } from "../../training/evaluateLoss";
+import { countLossLabels, disposeAll, pickTensors } from "../../training/evaluateLoss";
 import { feedBatch, uploadAll, uploadScalar } from "../../training/feeds";
 import { type Prepare, prepareBatches } from "../../training/objective";
-import { traineeOf } from "../../training/trainee";
+import { createTrainee } from "../../training/trainee";
 import { buildGradients, gradientName, inverseCountName } from "../../training/trainStep";
-import { type Calibration, calibrationBatches, type ObserveCall } from "./observe";
+import { type Calibration, createCalibrationBatches, type ObserveCall } from "./observe";
 
 /** The mean gradient of a trained tensor over batches, and the mean of its squares. */
 export interface GradientMoments {
@@ -23,14 +23,14 @@ export interface Gradients {
  * Computes only the gradients of the named tensors, which must be trainable. Every batch has the same weight, whatever its
  * number of labels. Dropout is off, as at inference.
  */
-export async function gradientsOn(
+export async function computeGradients(
   { shape, tensors }: Pick<Checkpoint, "shape" | "tensors">,
   names: ReadonlySet<string>,
   calibration: Calibration,
   call: ObserveCall & { readonly prepare?: Prepare | undefined },
 ): Promise<Gradients> {
   const { engine } = call;
-  const batches = calibrationBatches(calibration, call);
+  const batches = createCalibrationBatches(calibration, call);
   const { first, count } = batches;
   const batch = {
     rows: first.rows,
@@ -39,18 +39,18 @@ export async function gradientsOn(
     positions: first.positions !== undefined,
     types: first.types !== undefined,
   };
-  const trainee = traineeOf(shape);
+  const trainee = createTrainee(shape);
   const program = await engine.compile(buildGradients(trainee, batch, names));
   const weights = uploadAll(engine, tensors);
   const moments = new Map<string, GradientMoments>();
   let loss = 0;
   try {
-    for (const own of prepareBatches(batches.all(), call.prepare)) {
-      const inverseCount = uploadScalar(engine, 1 / Math.max(1, countedLabels(own)));
-      const feeds = { ...feedBatch(engine, own), [inverseCountName]: inverseCount };
-      const results = await program.run(only(program.inputs, { ...weights, ...feeds }));
+    for (const preparedBatch of prepareBatches(batches.all(), call.prepare)) {
+      const inverseCount = uploadScalar(engine, 1 / Math.max(1, countLossLabels(preparedBatch)));
+      const feeds = { ...feedBatch(engine, preparedBatch), [inverseCountName]: inverseCount };
+      const results = await program.run(pickTensors(program.inputs, { ...weights, ...feeds }));
       for (const name of names)
-        addTo(moments, name, (await results[gradientName(name)]!.read()) as Float32Array, count);
+        accumulateMoments(moments, name, (await results[gradientName(name)]!.read()) as Float32Array, count);
       loss += Number((await results["loss"]!.read())[0]) / count;
       disposeAll(feeds);
       disposeAll(results);
@@ -62,13 +62,13 @@ export async function gradientsOn(
   return { loss, moments };
 }
 
-function addTo(
-  found: Map<string, GradientMoments>,
+function accumulateMoments(
+  moments: Map<string, GradientMoments>,
   name: string,
   gradient: Float32Array,
   batches: number,
 ): void {
-  const { mean, meanSquare } = found.get(name) ?? {
+  const { mean, meanSquare } = moments.get(name) ?? {
     mean: new Float32Array(gradient.length),
     meanSquare: new Float32Array(gradient.length),
   };
@@ -78,5 +78,5 @@ function addTo(
     mean[i]! += each / batches;
     meanSquare[i]! += (each * each) / batches;
   }
-  found.set(name, { mean, meanSquare });
+  moments.set(name, { mean, meanSquare });
 }

@@ -10,9 +10,9 @@ import type { Engine } from "../../engine/engine";
 import { constant, input, scalar, type Value } from "../../graph/op";
 import { greater, mul, where } from "../../graph/ops/elementwise";
 import { reshape } from "../../graph/ops/movement";
-import { forward, parametersOf, valueOf } from "../../models/model";
+import { forward, parametersOf, createValue } from "../../models/model";
 import type { Checkpoint } from "../../checkpoints/checkpoint";
-import { disposeAll, only } from "../../training/evaluateLoss";
+import { disposeAll, pickTensors } from "../../training/evaluateLoss";
 import { feedBatch, uploadAll } from "../../training/feeds";
 
 /**
@@ -21,7 +21,7 @@ import { feedBatch, uploadAll } from "../../training/feeds";
  */
 export type Tap = (x: Value, counted: Value) => Readonly<Record<string, Value>>;
 /** By role, then by the tap's name. */
-export type Observed = ReadonlyMap<string, Readonly<Record<string, Float64Array>>>;
+export type Observations = ReadonlyMap<string, Readonly<Record<string, Float64Array>>>;
 
 export const calibrationSchema = z
   .strictObject({
@@ -48,7 +48,7 @@ export interface CalibrationBatches {
   all(): Generator<Batch>;
 }
 
-export function calibrationBatches(
+export function createCalibrationBatches(
   { samples, batch_size: size }: Calibration,
   { train, seed, signal, progress }: ObserveCall,
 ): CalibrationBatches {
@@ -73,13 +73,13 @@ export async function observe(
   taps: ReadonlyMap<string, Tap>,
   calibration: Calibration,
   call: ObserveCall,
-): Promise<Observed> {
+): Promise<Observations> {
   const { engine } = call;
-  const batches = calibrationBatches(calibration, call);
+  const batches = createCalibrationBatches(calibration, call);
   const { first } = batches;
   const outputs: Record<string, Value> = {};
   const places = new Map<string, { role: string; name: string }>();
-  const values = new Map(parametersOf(shape).map((spec) => [spec.name, valueOf(spec)]));
+  const values = new Map(parametersOf(shape).map((spec) => [spec.name, createValue(spec)]));
   const type = [first.rows, first.length];
   const segments = first.segments && input("segments", type, "int32");
   const counts = [first.rows * first.length, 1] as const;
@@ -107,8 +107,8 @@ export async function observe(
       },
     },
   );
-  const seen = new Set([...places.values()].map(({ role }) => role));
-  const missing = [...taps.keys()].filter((role) => !seen.has(role));
+  const observedRoles = new Set([...places.values()].map(({ role }) => role));
+  const missing = [...taps.keys()].filter((role) => !observedRoles.has(role));
   if (missing.length > 0) throw new Error(`No matrix ${missing.join(", ")} is applied on its own.`);
   const program = await engine.compile({ outputs });
   const weights = uploadAll(engine, tensors);
@@ -116,7 +116,7 @@ export async function observe(
   try {
     for (const batch of batches.all()) {
       const feeds = feedBatch(engine, batch);
-      const results = await program.run(only(program.inputs, { ...weights, ...feeds }));
+      const results = await program.run(pickTensors(program.inputs, { ...weights, ...feeds }));
       for (const output of places.keys()) {
         const data = (await results[output]!.read()) as Float32Array;
         const sum = sums.get(output) ?? new Float64Array(data.length);

@@ -5,10 +5,10 @@ import type { RepresentationChoices } from "../../models/family";
 import { type ModelShape, withRepresentations } from "../../models/model";
 import { denseShape, weightName } from "../../representations/dense";
 import { maskName, type MaskedOptions } from "../../representations/masked";
-import { nonZeros } from "../../representations/representation";
+import { countNonZeros } from "../../representations/representation";
 import type { Checkpoint } from "../../checkpoints/checkpoint";
 import type { HostTensor } from "../../checkpoints/safetensors";
-import type { Treated } from "../layerwise";
+import type { CompressedTarget } from "../layerwise";
 import { type Plan, planBetween } from "../method";
 import {
   countDropped,
@@ -16,16 +16,16 @@ import {
   findPatternFault,
   maskSmallest,
   parsePattern,
-  type Within,
+  type ComparisonGroup,
 } from "./smallest";
-import { floatsOf, takenApart } from "../takenApart";
-import { selectTargets, type Target, targetOptions } from "../targets";
+import { readFloats, unpackTargets } from "../unpackTargets";
+import { selectTargets, type Target, createTargetOptions } from "../targets";
 
 const structure = /^(unstructured|[1-9]\d{0,3}:[1-9]\d{0,3})$/;
 type Scope = "layer" | "row" | "global";
 
 /** `scopes` are those in which the method can compare weights; the first is the default. */
-export function pruningOptions(scopes: readonly [Scope, ...Scope[]]) {
+export function createPruningOptions(scopes: readonly [Scope, ...Scope[]]) {
   return {
     sparsity: z
       .number()
@@ -33,7 +33,7 @@ export function pruningOptions(scopes: readonly [Scope, ...Scope[]]) {
       .max(1)
       .optional()
       .describe("Share of weights to set to zero; 0.5 when left out, or the share of `mask_structure`."),
-    ...targetOptions("all projections"),
+    ...createTargetOptions("all projections"),
     scope: z
       .enum(scopes)
       .optional()
@@ -84,7 +84,7 @@ export function checkPattern(
 
 export interface Pruning {
   readonly targets: readonly Target[];
-  readonly within: Within;
+  readonly within: ComparisonGroup;
   readonly sparsity: number;
 }
 
@@ -92,10 +92,10 @@ export interface Pruning {
 export function decidePruning(
   title: string,
   shape: ModelShape,
-  { sparsity, scope, mask_structure, targets: named, ignore }: PruningOptions,
-  usual: Scope,
+  { sparsity, scope, mask_structure, targets: targetPatterns, ignore }: PruningOptions,
+  isDefault: Scope,
 ): Pruning {
-  const targets = selectTargets(shape, { targets: named, ignore });
+  const targets = selectTargets(shape, { targets: targetPatterns, ignore });
   const pattern = parsePattern(mask_structure);
   const faults = targets.flatMap(({ matrix, type }) => {
     if (type !== "dense" && type !== "masked")
@@ -109,30 +109,31 @@ export function decidePruning(
         `${faults.length > 1 ? ` (and so for ${faults.length - 1} more)` : ""}. Leave such roles out with ignore.`,
       { faults },
     );
-  const within: Within = pattern ?? scope ?? usual;
+  const within: ComparisonGroup = pattern ?? scope ?? isDefault;
   return { targets, within, sparsity: pattern ? 1 - pattern.kept / pattern.of : (sparsity ?? 0.5) };
 }
 
 export function planPruning(before: ModelShape, { targets, within, sparsity }: Pruning): Plan {
   const sizes = targets.map(({ matrix }) => matrix.inputs * matrix.outputs);
-  const kept = targets.map((target, i) =>
+  const keptCounts = targets.map((target, i) =>
     Math.min(countKept(target), sizes[i]! - countDropped(target.matrix, within, sparsity)),
   );
   // Over the whole model only the sum is known; the first matrices with room take the remainder of each share.
   if (within === "global") {
     const all = sizes.reduce((total, each) => total + each, 0);
-    const now = targets.reduce((total, each) => total + countKept(each), 0);
+    const currentCount = targets.reduce((total, each) => total + countKept(each), 0);
     let excess =
-      kept.reduce((total, each) => total + each, 0) - Math.min(now, all - countShare(all, sparsity));
-    kept.forEach((each, i) => {
+      keptCounts.reduce((total, each) => total + each, 0) -
+      Math.min(currentCount, all - countShare(all, sparsity));
+    keptCounts.forEach((each, i) => {
       const change = excess > 0 ? -Math.min(excess, each) : Math.min(-excess, countKept(targets[i]!) - each);
-      kept[i] = each + change;
+      keptCounts[i] = each + change;
       excess += change;
     });
   }
   const isPrunedAlready = targets.some(({ type }) => type === "masked");
   const exact = within === "global" ? "total" : within === "layer" || !isPrunedAlready ? "roles" : "most";
-  return planBetween(before, createMaskedShape(before, targets, kept), exact);
+  return planBetween(before, createMaskedShape(before, targets, keptCounts), exact);
 }
 
 /** Returns the existing mask of a target, if any: dropped weights stay dropped. */
@@ -144,12 +145,12 @@ export function readMask(
 }
 
 /** Returns the weights with those outside the mask set to zero, and the mask; both in the order of the stored tensor. */
-export function maskWeights(target: Target, weights: Float32Array, mask: Uint8Array): Treated {
+export function maskWeights(target: Target, weights: Float32Array, mask: Uint8Array): CompressedTarget {
   const shape = denseShape(target.matrix);
   const data = weights.map((each, i) => (mask[i] === 1 ? each : 0));
   return {
     type: "masked",
-    options: { kept: nonZeros(mask) },
+    options: { kept: countNonZeros(mask) },
     tensors: [
       [weightName(target.matrix), { shape, data }],
       [maskName(target.matrix), { shape, data: mask }],
@@ -166,7 +167,7 @@ export function pruneByScore(
   { targets, within, sparsity }: Pruning,
   score: Score,
 ): Checkpoint {
-  const tensors = takenApart(before, targets);
+  const tensors = unpackTargets(before, targets);
   const scored = targets.map((target) => ({
     matrix: target.matrix,
     scores: score(target, tensors),
@@ -176,22 +177,22 @@ export function pruneByScore(
 }
 
 export const scoreByMagnitude: Score = ({ matrix }, tensors) =>
-  floatsOf(tensors, weightName(matrix)).map(Math.abs);
+  readFloats(tensors, weightName(matrix)).map(Math.abs);
 
 /** A model whose targets have these masks, given tensors that are taken apart already. */
 function applyMasks(
   { shape }: Pick<Checkpoint, "shape">,
-  apart: ReadonlyMap<string, HostTensor>,
+  unpacked: ReadonlyMap<string, HostTensor>,
   targets: readonly Target[],
   masks: readonly Uint8Array[],
 ): Checkpoint {
-  const tensors = new Map(apart);
-  const kept = targets.map((target, i) => {
-    const treated = maskWeights(target, floatsOf(tensors, weightName(target.matrix)), masks[i]!);
-    for (const [name, tensor] of treated.tensors) tensors.set(name, tensor);
-    return nonZeros(masks[i]!);
+  const tensors = new Map(unpacked);
+  const keptCounts = targets.map((target, i) => {
+    const compressed = maskWeights(target, readFloats(tensors, weightName(target.matrix)), masks[i]!);
+    for (const [name, tensor] of compressed.tensors) tensors.set(name, tensor);
+    return countNonZeros(masks[i]!);
   });
-  return { shape: createMaskedShape(shape, targets, kept), tensors };
+  return { shape: createMaskedShape(shape, targets, keptCounts), tensors };
 }
 
 function countKept({ matrix, type, options }: Target): number {
@@ -202,10 +203,10 @@ function countKept({ matrix, type, options }: Target): number {
 function createMaskedShape(
   before: ModelShape,
   targets: readonly Target[],
-  kept: readonly number[],
+  keptCounts: readonly number[],
 ): ModelShape {
   const choices: RepresentationChoices = Object.fromEntries(
-    targets.map(({ matrix }, i) => [matrix.role, { type: "masked", options: { kept: kept[i] } }]),
+    targets.map(({ matrix }, i) => [matrix.role, { type: "masked", options: { kept: keptCounts[i] } }]),
   );
   return withRepresentations(before, choices);
 }

@@ -1,5 +1,5 @@
 /** Chooses the weights to drop when a share of the positive and a share of the negative ones is removed: the smallest or the largest of each sign. */
-import { lowestPlaces } from "./smallest";
+import { findLowest } from "./smallest";
 
 export interface DropRule {
   /** Shares of the positive and of the negative weights. */
@@ -28,13 +28,13 @@ export function countSigns(values: Float32Array, left: Uint8Array): { positive: 
  * first. At least one is dropped if any remains, so that repeated small shares terminate.
  */
 export function selectDrops(values: Float32Array, left: Uint8Array, rule: DropRule): number[] {
-  const now = countSigns(values, left);
-  const { positive: p, negative: n } = rule.original ?? now;
-  let up = Math.min(now.positive, Math.floor(p * rule.positive * (1 + 1e-12)));
-  let down = Math.min(now.negative, Math.floor(n * rule.negative * (1 + 1e-12)));
+  const counts = countSigns(values, left);
+  const { positive: p, negative: n } = rule.original ?? counts;
+  let up = Math.min(counts.positive, Math.floor(p * rule.positive * (1 + 1e-12)));
+  let down = Math.min(counts.negative, Math.floor(n * rule.negative * (1 + 1e-12)));
   if (up + down === 0) {
-    if (now.positive >= now.negative && rule.positive > 0) up = Math.min(1, now.positive);
-    else down = Math.min(1, now.negative);
+    if (counts.positive >= counts.negative && rule.positive > 0) up = Math.min(1, counts.positive);
+    else down = Math.min(1, counts.negative);
   }
   if (up + down > rule.most) {
     const share = Math.round((up / (up + down)) * rule.most);
@@ -62,5 +62,5 @@ function selectSigned(
     if (left[i] === 1 && values[i]! >= 0 === (sign === 1)) places[size++] = i;
   const candidates = places.subarray(0, size);
   const scores = Float32Array.from(candidates, (i) => direction * Math.abs(values[i]!));
-  return lowestPlaces(candidates, scores, count);
+  return findLowest(candidates, scores, count);
 }

@@ -10,9 +10,9 @@ export interface GroupPattern {
   readonly kept: number;
   readonly of: number;
 }
-export type Within = "layer" | "row" | "global" | GroupPattern;
+export type ComparisonGroup = "layer" | "row" | "global" | GroupPattern;
 
-export interface Scored {
+export interface ScoredMatrix {
   readonly matrix: MatrixSpec;
   /** In the order of the stored tensor. */
   readonly scores: Float32Array;
@@ -28,7 +28,11 @@ export function parsePattern(structure: string): GroupPattern | undefined {
 }
 
 /** Counts the dropped scalars of a matrix; for `global`, its share if all matrices lose the same share. */
-export function countDropped({ inputs, outputs }: MatrixSpec, within: Within, sparsity: number): number {
+export function countDropped(
+  { inputs, outputs }: MatrixSpec,
+  within: ComparisonGroup,
+  sparsity: number,
+): number {
   if (typeof within === "object") return (inputs * outputs * (within.of - within.kept)) / within.of;
   return within === "row" ? countShare(inputs, sparsity) * outputs : countShare(inputs * outputs, sparsity);
 }
@@ -52,7 +56,11 @@ export function findPatternFault(
  * Creates a 0/1 mask for each matrix, in the order of its tensor. Weights that were dropped before stay dropped and count toward
  * the share; only the others are compared, whatever their scores are.
  */
-export function maskSmallest(scored: readonly Scored[], within: Within, sparsity: number): Uint8Array[] {
+export function maskSmallest(
+  scored: readonly ScoredMatrix[],
+  within: ComparisonGroup,
+  sparsity: number,
+): Uint8Array[] {
   for (const { matrix, scores, mask } of scored) refuseNaN(matrix.role, scores, mask);
   const masks = scored.map(({ scores, mask }) => mask?.slice() ?? new Uint8Array(scores.length).fill(1));
   if (within === "global") {
@@ -111,22 +119,22 @@ function dropLowest(
   dropped: number,
 ): void {
   const places = new Uint32Array(count);
-  let kept = 0;
+  let keptCount = 0;
   for (let i = 0, place = start; i < count; i++, place += stride)
-    if (mask[place] === 1) places[kept++] = place;
-  const candidates = places.subarray(0, kept);
-  const wanted = dropped - (count - kept);
-  if (wanted <= 0) return;
-  for (const place of lowestPlaces(
+    if (mask[place] === 1) places[keptCount++] = place;
+  const candidates = places.subarray(0, keptCount);
+  const dropCount = dropped - (count - keptCount);
+  if (dropCount <= 0) return;
+  for (const place of findLowest(
     candidates,
     Float32Array.from(candidates, (at) => scores[at]!),
-    wanted,
+    dropCount,
   ))
     mask[place] = 0;
 }
 
 /** Returns the `count` indices with the lowest scores, or all if there are fewer; of equal scores the earlier. */
-export function lowestPlaces(
+export function findLowest(
   places: Uint32Array,
   scores: Float32Array | Float64Array,
   count: number,

@@ -5,23 +5,23 @@
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
 import { biasRole } from "../../models/biases";
-import { type CoupledGroup, coupledGroups } from "../../models/coupling";
+import { type CoupledGroup, listCoupledGroups } from "../../models/coupling";
 import type { RepresentationChoices } from "../../models/family";
 import { dimensionsOf, type ModelShape, parametersOf, withRepresentations } from "../../models/model";
 import { fromInOut, toInOut, weightName } from "../../representations/dense";
-import { slicedShape } from "../../representations/sliced";
+import { getSlicedShape } from "../../representations/sliced";
 import type { MatrixSpec } from "../../representations/representation";
 import type { Checkpoint } from "../../checkpoints/checkpoint";
 import type { HostTensor } from "../../checkpoints/safetensors";
-import { shifted } from "../addedBiases";
-import { denseTargets } from "../denseTargets";
-import { type Plan, planBetween, shareOption } from "../method";
-import { floatsOf, takenApart } from "../takenApart";
+import { shiftBias } from "../addBiases";
+import { selectDenseTargets } from "../denseTargets";
+import { type Plan, planBetween, createShareOption } from "../method";
+import { readFloats, unpackTargets } from "../unpackTargets";
 import type { Target } from "../targets";
 
 /** `scope` is the default. */
-export const structuredOptions = (scope: "global" | "layer") => ({
-  rate: shareOption(
+export const createStructuredOptions = (scope: "global" | "layer") => ({
+  rate: createShareOption(
     0.2,
     "Share of the scalars of the pruned matrices to remove; each layer keeps at least one head and one channel.",
   ),
@@ -47,7 +47,7 @@ export interface StructuredOptions {
 }
 
 /** Matrices that share heads or channels. A unit is one channel, or one key-value head with the queries that read it. */
-export interface Coupled {
+export interface UnitGroup {
   readonly kind: "heads" | "channels";
   readonly layer: number;
   readonly units: number;
@@ -59,7 +59,11 @@ export interface Coupled {
 }
 
 /** Lists what can be removed; throws for matrices that are not dense and layers that do not exist. */
-export function coupledIn(title: string, shape: ModelShape, { parts, layers }: StructuredOptions): Coupled[] {
+export function findUnitGroups(
+  title: string,
+  shape: ModelShape,
+  { parts, layers }: StructuredOptions,
+): UnitGroup[] {
   const { layers: count } = dimensionsOf(shape);
   const [first, last] = layers ?? [0, count - 1];
   if (first > last || last >= count)
@@ -67,14 +71,14 @@ export function coupledIn(title: string, shape: ModelShape, { parts, layers }: S
       "unsupported",
       `${title} cannot be applied: layers [${first}, ${last}] is not a range within the model's layers 0 to ${count - 1}.`,
     );
-  const isMeant = ({ kind, layer }: CoupledGroup) =>
+  const isSelected = ({ kind, layer }: CoupledGroup) =>
     layer !== undefined && layer >= first && layer <= last && parts.some((part) => part === kind);
-  return coupledGroups(shape).flatMap((group): Coupled[] => {
-    if (!isMeant(group)) return [];
-    const { kind, layer, units } = group as CoupledGroup & Pick<Coupled, "kind" | "layer">;
+  return listCoupledGroups(shape).flatMap((group): UnitGroup[] => {
+    if (!isSelected(group)) return [];
+    const { kind, layer, units } = group as CoupledGroup & Pick<UnitGroup, "kind" | "layer">;
     const dense = (matrices: readonly MatrixSpec[]): Target[] => {
       const roles = new Set(matrices.map(({ role }) => role));
-      return denseTargets(title, shape, {}, ({ role }) => roles.has(role));
+      return selectDenseTargets(title, shape, {}, ({ role }) => roles.has(role));
     };
     const [consumer, another] = group.consumers;
     if (consumer === undefined || another !== undefined || group.vectors.length > 0)
@@ -95,19 +99,19 @@ export function coupledIn(title: string, shape: ModelShape, { parts, layers }: S
 }
 
 /** The remaining units of each group, in ascending order. */
-export type Kept = readonly (readonly number[])[];
+export type KeptUnits = readonly (readonly number[])[];
 
 /**
  * Removes the units with the lowest scores until at least the share is removed. Scores are compared across groups without
  * scaling; of equal scores the first unit is removed.
  */
-export function choose(
-  groups: readonly Coupled[],
+export function selectUnits(
+  groups: readonly UnitGroup[],
   scores: readonly ArrayLike<number>[],
   options: StructuredOptions,
-): Kept {
+): KeptUnits {
   const { rate, scope } = options;
-  const gone = groups.map(() => new Set<number>());
+  const removed = groups.map(() => new Set<number>());
   const pools = scope === "global" ? [groups.map((_, i) => i)] : groups.map((_, i) => [i]);
   for (const pool of pools) {
     const all = pool.reduce((sum, i) => sum + groups[i]!.units * groups[i]!.cost, 0);
@@ -121,42 +125,50 @@ export function choose(
     );
     for (const { group, unit } of units.sort((a, b) => a.score - b.score)) {
       if (left <= 0) break;
-      if (gone[group]!.size === groups[group]!.units - 1) continue;
-      gone[group]!.add(unit);
+      if (removed[group]!.size === groups[group]!.units - 1) continue;
+      removed[group]!.add(unit);
       left -= groups[group]!.cost;
     }
   }
   return groups.map(({ units }, i) =>
-    Array.from({ length: units }, (_, unit) => unit).filter((unit) => !gone[i]!.has(unit)),
+    Array.from({ length: units }, (_, unit) => unit).filter((unit) => !removed[i]!.has(unit)),
   );
 }
 
 /** Predicts the outcome before any scores: over the whole model at least the share is removed; by layer the number of units is exact. */
 export function planStructured(
   before: ModelShape,
-  groups: readonly Coupled[],
+  groups: readonly UnitGroup[],
   options: StructuredOptions,
 ): Plan {
   const { rate, scope } = options;
-  const kept = groups.map(({ units }) => {
+  const keptCounts = groups.map(({ units }) => {
     const most = scope === "global" ? Math.floor(rate * units) : Math.ceil(rate * units * (1 - 1e-12));
     return Math.max(1, units - most);
   });
-  return planBetween(before, slicedModel(before, groups, kept), scope === "global" ? "most" : "roles");
+  return planBetween(
+    before,
+    createSlicedShape(before, groups, keptCounts),
+    scope === "global" ? "most" : "roles",
+  );
 }
 
-function slicedModel(before: ModelShape, groups: readonly Coupled[], kept: readonly number[]): ModelShape {
+function createSlicedShape(
+  before: ModelShape,
+  groups: readonly UnitGroup[],
+  keptCounts: readonly number[],
+): ModelShape {
   const choices: Record<string, RepresentationChoices[string]> = {};
   groups.forEach(({ units, producers, consumer }, i) => {
-    if (kept[i] === units) return;
-    const share = (whole: number) => (whole / units) * kept[i]!;
+    if (keptCounts[i] === units) return;
+    const share = (whole: number) => (whole / units) * keptCounts[i]!;
     for (const { matrix } of producers)
       choices[matrix.role] = { type: "sliced", options: { outputs: share(matrix.outputs) } };
     choices[consumer.matrix.role] = {
       type: "sliced",
       options: { inputs: share(consumer.matrix.inputs) },
     };
-    for (const [packed, parts] of byPacked(producers))
+    for (const [packed, parts] of groupByPacked(producers))
       if (packed.bias) {
         // The bias of a removed unit has no effect.
         const lost = parts.reduce((sum, { matrix }) => sum + matrix.outputs - share(matrix.outputs), 0);
@@ -166,57 +178,57 @@ function slicedModel(before: ModelShape, groups: readonly Coupled[], kept: reado
   return withRepresentations(before, choices);
 }
 
-function byPacked(producers: readonly Target[]): Map<MatrixSpec, Target[]> {
-  const found = new Map<MatrixSpec, Target[]>();
+function groupByPacked(producers: readonly Target[]): Map<MatrixSpec, Target[]> {
+  const partsByPacked = new Map<MatrixSpec, Target[]>();
   for (const target of producers) {
     const whole = target.packedIn ?? target.matrix;
-    const same = [...found.keys()].find(({ role }) => role === whole.role) ?? whole;
-    found.set(same, [...(found.get(same) ?? []), target]);
+    const same = [...partsByPacked.keys()].find(({ role }) => role === whole.role) ?? whole;
+    partsByPacked.set(same, [...(partsByPacked.get(same) ?? []), target]);
   }
-  return found;
+  return partsByPacked;
 }
 
 /** Returns the model with the remaining units at the front; `shifts` are added to the biases of consumers, by role. */
-export function withUnits(
+export function keepUnits(
   before: Checkpoint,
-  groups: readonly Coupled[],
-  kept: Kept,
+  groups: readonly UnitGroup[],
+  keptUnits: KeptUnits,
   shifts: ReadonlyMap<string, Float64Array> = new Map(),
 ): Checkpoint {
-  const after = slicedModel(
+  const after = createSlicedShape(
     before.shape,
     groups,
-    kept.map(({ length }) => length),
+    keptUnits.map(({ length }) => length),
   );
-  const cut = groups.filter(({ units }, i) => kept[i]!.length < units);
-  const tensors: Map<string, HostTensor> = takenApart(
+  const cut = groups.filter(({ units }, i) => keptUnits[i]!.length < units);
+  const tensors: Map<string, HostTensor> = unpackTargets(
     before,
     cut.flatMap(({ producers, consumer }) => [...producers, consumer]),
   );
   groups.forEach(({ units, producers, consumer }, i) => {
-    const stay = kept[i]!;
-    if (stay.length === units) return;
+    const keptIndices = keptUnits[i]!;
+    if (keptIndices.length === units) return;
     for (const { matrix } of producers)
       tensors.set(
         weightName(matrix),
-        cutMatrix(tensors, matrix, { outputs: placesOf(stay, matrix.outputs / units) }),
+        cutMatrix(tensors, matrix, { outputs: expandUnits(keptIndices, matrix.outputs / units) }),
       );
     const { matrix } = consumer;
     tensors.set(
       weightName(matrix),
-      cutMatrix(tensors, matrix, { inputs: placesOf(stay, matrix.inputs / units) }),
+      cutMatrix(tensors, matrix, { inputs: expandUnits(keptIndices, matrix.inputs / units) }),
     );
-    for (const [packed, parts] of byPacked(producers))
-      if (packed.bias) cutBias(tensors, packed, parts, stay, units);
+    for (const [packed, parts] of groupByPacked(producers))
+      if (packed.bias) cutBias(tensors, packed, parts, keptIndices, units);
   });
-  for (const [role, shift] of shifts) tensors.set(...shifted(before.shape, tensors, role, shift));
+  for (const [role, shift] of shifts) tensors.set(...shiftBias(before.shape, tensors, role, shift));
   // Drop tensors that the new shape lacks, such as a packed weight whose parts are sliced.
   const names = new Set(parametersOf(after).map(({ name }) => name));
   return { shape: after, tensors: new Map([...tensors].filter(([name]) => names.has(name))) };
 }
 
 /** Returns the rows or columns of the units. */
-function placesOf(units: readonly number[], width: number): number[] {
+function expandUnits(units: readonly number[], width: number): number[] {
   return units.flatMap((unit) => Array.from({ length: width }, (_, i) => unit * width + i));
 }
 
@@ -225,16 +237,16 @@ function cutMatrix(
   matrix: MatrixSpec,
   { inputs, outputs }: { readonly inputs?: readonly number[]; readonly outputs?: readonly number[] },
 ): HostTensor {
-  const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
+  const dense = toInOut(readFloats(tensors, weightName(matrix)), matrix);
   const rows = inputs ?? Array.from({ length: matrix.inputs }, (_, i) => i);
   const columns = outputs ?? Array.from({ length: matrix.outputs }, (_, i) => i);
-  const own = new Float32Array(rows.length * columns.length);
+  const values = new Float32Array(rows.length * columns.length);
   rows.forEach((row, i) =>
-    columns.forEach((column, j) => (own[i * columns.length + j] = dense[row * matrix.outputs + column]!)),
+    columns.forEach((column, j) => (values[i * columns.length + j] = dense[row * matrix.outputs + column]!)),
   );
   const small = { ...matrix, inputs: rows.length, outputs: columns.length };
   const sizes = { inputs: rows.length, outputs: columns.length };
-  return { shape: slicedShape(matrix, sizes), data: fromInOut(own, small) };
+  return { shape: getSlicedShape(matrix, sizes), data: fromInOut(values, small) };
 }
 
 /** Moves the values of the remaining units to the front of each part, with a mask that keeps them. */
@@ -242,16 +254,16 @@ function cutBias(
   tensors: Map<string, HostTensor>,
   packed: MatrixSpec,
   parts: readonly Target[],
-  stay: readonly number[],
+  keptIndices: readonly number[],
   units: number,
 ): void {
   const name = `${packed.name}.bias`;
-  const bias = floatsOf(tensors, name);
+  const bias = readFloats(tensors, name);
   const data = bias.slice();
   const mask = new Uint8Array(bias.length).fill(1);
   for (const { matrix } of parts) {
     const from = packed.parts?.find(({ role }) => role === matrix.role)?.from ?? 0;
-    const places = placesOf(stay, matrix.outputs / units);
+    const places = expandUnits(keptIndices, matrix.outputs / units);
     for (let i = 0; i < matrix.outputs; i++) {
       data[from + i] = i < places.length ? bias[from + places[i]!]! : 0;
       mask[from + i] = Number(i < places.length);

@@ -7,7 +7,7 @@ export interface Choice {
   readonly cost: number;
 }
 
-interface Partial {
+interface PartialAllocation {
   readonly bits: number;
   readonly cost: number;
   readonly taken: readonly number[];
@@ -18,14 +18,14 @@ interface Partial {
  * the fewest bits. Undefined if even the smallest choices exceed the budget. Solves a multiple-choice knapsack matrix by matrix,
  * keeping the Pareto front of partial choices, which stays small because a model has few matrix sizes.
  */
-export function allocate(
+export function allocateBits(
   matrices: readonly (readonly Choice[])[],
   budget: number,
 ): readonly number[] | undefined {
   const fewestAfter = new Array<number>(matrices.length + 1).fill(0);
   for (let i = matrices.length - 1; i >= 0; i--)
     fewestAfter[i] = fewestAfter[i + 1]! + Math.min(...matrices[i]!.map(({ bits }) => bits));
-  let front: Partial[] = [{ bits: 0, cost: 0, taken: [] }];
+  let front: PartialAllocation[] = [{ bits: 0, cost: 0, taken: [] }];
   for (const [i, choices] of matrices.entries()) {
     const next = front.flatMap(({ bits, cost, taken }) =>
       choices.map((choice, which) => ({

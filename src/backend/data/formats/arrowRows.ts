@@ -3,57 +3,63 @@ import { readFile } from "node:fs/promises";
 import { CompressionType, Endianness, setCompressionCodec, tableFromIPC } from "@uwdata/flechette";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { type DataFile, throwIfCancelled } from "../files";
-import { byteChunks, type ReadContext } from "./decodedText";
-import { unlz4Frame } from "./lz4";
+import { readByteChunks, type ReadContext } from "./decodedText";
+import { decompressLz4Frame } from "./lz4";
 import type { Row } from "./row";
-import { unzstdWhole } from "./zstd";
+import { decompressZstdBuffer } from "./zstd";
 
 /** What one buffer can hold; a file is read whole. */
-const LARGEST_FILE = 2 ** 31 - 1;
+const MAX_FILE_BYTES = 2 ** 31 - 1;
 
 function refuseEncoding(): never {
   throw new Error("Arrow data is only read");
 }
-function bounded(decode: (bytes: Uint8Array, length: number) => Uint8Array) {
+function withLengthLimit(decode: (bytes: Uint8Array, length: number) => Uint8Array) {
   return (bytes: Uint8Array, length: number): Uint8Array => {
-    if (!(length >= 0 && length <= LARGEST_FILE)) throw new Error(`a buffer declares ${length} bytes`);
+    if (!(length >= 0 && length <= MAX_FILE_BYTES)) throw new Error(`a buffer declares ${length} bytes`);
     return decode(bytes, length);
   };
 }
-setCompressionCodec(CompressionType.LZ4_FRAME, { decode: bounded(unlz4Frame), encode: refuseEncoding });
-setCompressionCodec(CompressionType.ZSTD, { decode: bounded(unzstdWhole), encode: refuseEncoding });
+setCompressionCodec(CompressionType.LZ4_FRAME, {
+  decode: withLengthLimit(decompressLz4Frame),
+  encode: refuseEncoding,
+});
+setCompressionCodec(CompressionType.ZSTD, {
+  decode: withLengthLimit(decompressZstdBuffer),
+  encode: refuseEncoding,
+});
 
-/** `wanted` picks the columns to read from those that the file has, or throws. */
-export async function* arrowRows(
+/** `selectColumns` picks the columns to read from those that the file has, or throws. */
+export async function* readArrowRows(
   file: DataFile,
-  wanted: (available: readonly string[]) => readonly string[],
+  selectColumns: (available: readonly string[]) => readonly string[],
   context: ReadContext,
 ): AsyncGenerator<Row> {
-  const table = parse(await wholeFile(file, context), file.path);
+  const table = parse(await readWholeFile(file, context), file.path);
   const names = table.schema.fields.map(({ name }) => name);
-  const columns = wanted(names).map((name) => ({ name, column: table.getChild(name) }));
+  const columns = selectColumns(names).map((name) => ({ name, column: table.getChild(name) }));
   for (let row = 0; row < table.numRows; row++) {
     if (row % 1024 === 0) throwIfCancelled(context.signal);
     const values: Record<string, unknown> = {};
-    for (const { name, column } of columns) values[name] = valueAt(column, row, file.path);
+    for (const { name, column } of columns) values[name] = readValue(column, row, file.path);
     yield { values, where: `${file.path}, row ${row + 1}` };
   }
 }
 
-function valueAt(column: { at(row: number): unknown }, row: number, file: string): unknown {
+function readValue(column: { at(row: number): unknown }, row: number, file: string): unknown {
   try {
-    return plain(column.at(row));
+    return toPlainValue(column.at(row));
   } catch (cause) {
     return refuse(file, cause);
   }
 }
 
 /** Lists of any kind become arrays. */
-function plain(value: unknown): unknown {
+function toPlainValue(value: unknown): unknown {
   if (value === null || typeof value !== "object") return value;
   const isList = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
-  if (isList) return Array.from(value as ArrayLike<unknown>, plain);
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]));
+  if (isList) return Array.from(value as ArrayLike<unknown>, toPlainValue);
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, toPlainValue(inner)]));
 }
 
 function parse(bytes: Uint8Array, file: string): ReturnType<typeof tableFromIPC> {
@@ -66,13 +72,13 @@ function parse(bytes: Uint8Array, file: string): ReturnType<typeof tableFromIPC>
   }
 }
 
-async function wholeFile(file: DataFile, context: ReadContext): Promise<Uint8Array> {
+async function readWholeFile(file: DataFile, context: ReadContext): Promise<Uint8Array> {
   const tooLarge = new WorkbenchError(
     "unsupported",
     `${file.path} has more than 2 GiB, and an Arrow file is read whole. Split it, or convert it to Parquet.`,
     { file: file.path },
   );
-  if (file.bytes > LARGEST_FILE) throw tooLarge;
+  if (file.bytes > MAX_FILE_BYTES) throw tooLarge;
   if (file.compression === undefined) {
     const bytes = await readFile(file.path).catch((thrown: unknown) => {
       throw toWorkbenchError(thrown);
@@ -82,9 +88,9 @@ async function wholeFile(file: DataFile, context: ReadContext): Promise<Uint8Arr
   }
   const parts: Buffer[] = [];
   let size = 0;
-  for await (const chunk of byteChunks(file, context)) {
+  for await (const chunk of readByteChunks(file, context)) {
     parts.push(chunk);
-    if ((size += chunk.length) > LARGEST_FILE) throw tooLarge;
+    if ((size += chunk.length) > MAX_FILE_BYTES) throw tooLarge;
   }
   return Buffer.concat(parts);
 }

@@ -5,7 +5,7 @@ import { TextDecoder } from "node:util";
 import { createGunzip } from "node:zlib";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { type DataFile, throwIfCancelled } from "../files";
-import { unzstd } from "./zstd";
+import { decompressZstd } from "./zstd";
 
 export interface ReadContext {
   readonly signal: AbortSignal | undefined;
@@ -14,14 +14,14 @@ export interface ReadContext {
 }
 
 /** `encoding` is a label of the WHATWG Encoding Standard; without it a byte-order mark decides, otherwise UTF-8. */
-export async function* decodedText(
+export async function* readDecodedText(
   file: DataFile,
   encoding: string | undefined,
   context: ReadContext,
 ): AsyncGenerator<string> {
   let decoder: CheckedDecoder | undefined;
-  for await (const chunk of byteChunks(file, context)) {
-    decoder ??= new CheckedDecoder(file, decoderFor(chunk, encoding), chunk);
+  for await (const chunk of readByteChunks(file, context)) {
+    decoder ??= new CheckedDecoder(file, resolveEncoding(chunk, encoding), chunk);
     const text = await decoder.decode(chunk, false);
     if (text !== "") yield text;
   }
@@ -40,7 +40,7 @@ class CheckedDecoder {
     this.#file = file;
     this.#label = label;
     this.#start = start;
-    this.#decoder = newDecoder(label);
+    this.#decoder = createDecoder(label);
     this.#checksNul = !label.startsWith("utf-16");
   }
 
@@ -52,8 +52,8 @@ class CheckedDecoder {
       this.#read += chunk.length;
       return text;
     } catch {
-      const at = await firstFault(this.#file, this.#label);
-      const name = nameOf(this.#label);
+      const at = await findFirstFault(this.#file, this.#label);
+      const name = formatEncodingName(this.#label);
       const what = final ? `it ends inside a ${name} character` : `it has a byte that is not valid ${name}`;
       throw await this.#refusal(at ?? this.#read, what);
     }
@@ -61,17 +61,17 @@ class CheckedDecoder {
 
   async #refusal(at: number, what: string): Promise<WorkbenchError> {
     const { path } = this.#file;
-    const { line, column } = await placeOf(this.#file, at);
+    const { line, column } = await locateByte(this.#file, at);
     return new WorkbenchError(
       "invalid-input",
-      `${path} is not text: ${what} at position ${at} (line ${line}).${guess(this.#start)} Exclude the file with a narrower ` +
+      `${path} is not text: ${what} at position ${at} (line ${line}).${guessEncoding(this.#start)} Exclude the file with a narrower ` +
         "pattern, set data.encoding to the file's encoding, or convert it to UTF-8.",
       { file: path, position: { file: path, line, column } },
     );
   }
 }
 
-function newDecoder(label: string): TextDecoder {
+function createDecoder(label: string): TextDecoder {
   try {
     return new TextDecoder(label, { fatal: true });
   } catch {
@@ -82,38 +82,38 @@ function newDecoder(label: string): TextDecoder {
   }
 }
 
-function decoderFor(start: Buffer, encoding: string | undefined): string {
+function resolveEncoding(start: Buffer, encoding: string | undefined): string {
   if (start[0] === 0xef && start[1] === 0xbb && start[2] === 0xbf) return "utf-8";
   if (start[0] === 0xff && start[1] === 0xfe) return "utf-16le";
   if (start[0] === 0xfe && start[1] === 0xff) return "utf-16be";
   return encoding ?? "utf-8";
 }
 
-function nameOf(label: string): string {
+function formatEncodingName(label: string): string {
   return label === "utf-8" ? "UTF-8" : label;
 }
 
 const unreported = { signal: undefined, report: () => undefined };
 
 /** Position of the first byte of the first character that cannot be decoded. Reads the file again, byte by byte. */
-async function firstFault(file: DataFile, label: string): Promise<number | undefined> {
-  const whole = newDecoder(label);
+async function findFirstFault(file: DataFile, label: string): Promise<number | undefined> {
+  const whole = createDecoder(label);
   let chunkStart = 0;
   let pending: Buffer = Buffer.alloc(0);
-  for await (const chunk of byteChunks(file, unreported)) {
+  for await (const chunk of readByteChunks(file, unreported)) {
     try {
       whole.decode(chunk, { stream: true });
     } catch {
-      return chunkStart - pending.length + faultIn(Buffer.concat([pending, chunk]), label);
+      return chunkStart - pending.length + findFault(Buffer.concat([pending, chunk]), label);
     }
     chunkStart += chunk.length;
-    pending = unfinished(chunk, label);
+    pending = getIncompleteTail(chunk, label);
   }
   return chunkStart - pending.length;
 }
 
 /** The last bytes of a chunk of UTF-8 that begin a character which the chunk does not finish. */
-function unfinished(chunk: Buffer, label: string): Buffer {
+function getIncompleteTail(chunk: Buffer, label: string): Buffer {
   if (label !== "utf-8") return chunk.subarray(chunk.length);
   for (let back = 1; back <= Math.min(3, chunk.length); back++) {
     const byte = chunk[chunk.length - back]!;
@@ -124,8 +124,8 @@ function unfinished(chunk: Buffer, label: string): Buffer {
   return chunk.subarray(chunk.length);
 }
 
-function faultIn(bytes: Buffer, label: string): number {
-  const decoder = newDecoder(label);
+function findFault(bytes: Buffer, label: string): number {
+  const decoder = createDecoder(label);
   let start = 0;
   for (let at = 0; at < bytes.length; at++)
     try {
@@ -137,9 +137,9 @@ function faultIn(bytes: Buffer, label: string): number {
 }
 
 /** Line and column, counted in bytes, of a byte of the decompressed file. */
-async function placeOf(file: DataFile, position: number): Promise<{ line: number; column: number }> {
+async function locateByte(file: DataFile, position: number): Promise<{ line: number; column: number }> {
   let [line, lineStart, at] = [1, 0, 0];
-  for await (const chunk of byteChunks(file, unreported)) {
+  for await (const chunk of readByteChunks(file, unreported)) {
     const end = Math.min(chunk.length, position - at);
     for (let next = chunk.indexOf(10); next >= 0 && next < end; next = chunk.indexOf(10, next + 1)) {
       line++;
@@ -151,7 +151,7 @@ async function placeOf(file: DataFile, position: number): Promise<{ line: number
   return { line, column: position - lineStart + 1 };
 }
 
-export async function* byteChunks(file: DataFile, context: ReadContext): AsyncGenerator<Buffer> {
+export async function* readByteChunks(file: DataFile, context: ReadContext): AsyncGenerator<Buffer> {
   const raw = createReadStream(file.path, { highWaterMark: 1 << 18 });
   async function* reported(): AsyncGenerator<Buffer> {
     for await (const chunk of raw as AsyncIterable<Buffer>) {
@@ -159,7 +159,7 @@ export async function* byteChunks(file: DataFile, context: ReadContext): AsyncGe
       yield chunk;
     }
   }
-  const stream = file.compression === undefined ? reported() : decompressed(file.compression, reported());
+  const stream = file.compression === undefined ? reported() : decompress(file.compression, reported());
   try {
     for await (const chunk of stream) {
       throwIfCancelled(context.signal);
@@ -167,7 +167,7 @@ export async function* byteChunks(file: DataFile, context: ReadContext): AsyncGe
     }
   } catch (thrown) {
     const isDamage =
-      thrown instanceof Damaged || String((thrown as { code?: unknown }).code).startsWith("Z_");
+      thrown instanceof DamagedError || String((thrown as { code?: unknown }).code).startsWith("Z_");
     if (isDamage)
       throw new WorkbenchError(
         "invalid-input",
@@ -181,9 +181,9 @@ export async function* byteChunks(file: DataFile, context: ReadContext): AsyncGe
   }
 }
 
-class Damaged extends Error {}
+class DamagedError extends Error {}
 
-async function* decompressed(
+async function* decompress(
   compression: NonNullable<DataFile["compression"]>,
   chunks: AsyncGenerator<Buffer>,
 ): AsyncGenerator<Buffer> {
@@ -195,15 +195,15 @@ async function* decompressed(
     return;
   }
   try {
-    yield* unzstd(chunks);
+    yield* decompressZstd(chunks);
   } catch (thrown) {
     // Reading errors have the code of the system; the library's are numbers.
     if (typeof (thrown as { code?: unknown }).code === "string") throw thrown;
-    throw new Damaged((thrown as Error).message, { cause: thrown });
+    throw new DamagedError((thrown as Error).message, { cause: thrown });
   }
 }
 
-function guess(start: Buffer): string {
+function guessEncoding(start: Buffer): string {
   if (start[0] === 0x1f && start[1] === 0x8b)
     return " It looks gzipped; a name that ends in .gz has it decompressed.";
   if (start.length >= 4 && start.readUInt32LE(0) === 0xfd2fb528)

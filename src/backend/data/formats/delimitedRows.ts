@@ -15,9 +15,9 @@ export interface Dialect {
 }
 
 /** Characters of one record, and of a field whose quotation mark is never closed. */
-const LONGEST_RECORD = 1 << 26;
+const MAX_RECORD_LENGTH = 1 << 26;
 
-export async function* delimitedRows(
+export async function* readDelimitedRows(
   chunks: AsyncIterable<string>,
   file: string,
   dialect: Dialect,
@@ -25,8 +25,8 @@ export async function* delimitedRows(
   onColumns: (columns: readonly string[]) => void,
 ): AsyncGenerator<Row> {
   let names: readonly string[] | undefined;
-  for await (const { fields, line, fault } of recordsOf(chunks, dialect)) {
-    const refuse = (what: string): WorkbenchError => badRecord(file, line, what, dialect);
+  for await (const { fields, line, fault } of readRecords(chunks, dialect)) {
+    const refuse = (what: string): WorkbenchError => malformedRecordError(file, line, what, dialect);
     if (fault !== undefined) {
       if (names === undefined) throw refuse(fault);
       onBadRow(refuse(fault));
@@ -39,7 +39,9 @@ export async function* delimitedRows(
       if (dialect.header) continue;
     }
     if (fields.length !== names.length) {
-      onBadRow(refuse(`it has ${fieldsIn(fields.length)} where the first record has ${names.length}`));
+      onBadRow(
+        refuse(`it has ${formatFieldCount(fields.length)} where the first record has ${names.length}`),
+      );
       continue;
     }
     // Without a prototype any name is a key, also `__proto__`.
@@ -49,11 +51,16 @@ export async function* delimitedRows(
   }
 }
 
-function fieldsIn(count: number): string {
+function formatFieldCount(count: number): string {
   return count === 1 ? "1 field" : `${count} fields`;
 }
 
-function badRecord(file: string, line: number, what: string, { delimiter }: Dialect): WorkbenchError {
+function malformedRecordError(
+  file: string,
+  line: number,
+  what: string,
+  { delimiter }: Dialect,
+): WorkbenchError {
   return new WorkbenchError(
     "invalid-input",
     `${file} is not ${delimiter === "\t" ? "TSV" : "CSV"} as expected in line ${line}: ${what}. Fix the row, or set data.quoting or data.delimiter to how the file is ` +
@@ -76,7 +83,7 @@ function assertUnquoted(fields: readonly string[], delimiter: string, file: stri
   );
 }
 
-interface Scanned {
+interface ScanResult {
   readonly fields: readonly string[];
   /** What is wrong with the record, where it is malformed. */
   readonly fault?: string;
@@ -84,13 +91,16 @@ interface Scanned {
   readonly end: number;
 }
 
-interface DelimitedRecord extends Omit<Scanned, "end"> {
+interface DelimitedRecord extends Omit<ScanResult, "end"> {
   /** 1-based line on which it starts. */
   readonly line: number;
 }
 
 /** Records that are not blank lines. */
-async function* recordsOf(chunks: AsyncIterable<string>, dialect: Dialect): AsyncGenerator<DelimitedRecord> {
+async function* readRecords(
+  chunks: AsyncIterable<string>,
+  dialect: Dialect,
+): AsyncGenerator<DelimitedRecord> {
   let buffer = "";
   let line = 1;
   // An incomplete record is scanned again only once the text has doubled, so that long ones take linear time.
@@ -108,7 +118,7 @@ async function* recordsOf(chunks: AsyncIterable<string>, dialect: Dialect): Asyn
       if (record === undefined) break;
       if (record.fault !== undefined || record.fields.length > 1 || !isBlank(buffer, at))
         yield { ...record, line };
-      line += lineEnds(buffer, at, record.end);
+      line += countLineEnds(buffer, at, record.end);
       at = record.end;
     }
     buffer = buffer.slice(at);
@@ -124,7 +134,7 @@ function isLineEnd(unit: number): boolean {
   return unit === 10 || unit === 13;
 }
 
-function lineEnds(text: string, from: number, to: number): number {
+function countLineEnds(text: string, from: number, to: number): number {
   let count = 0;
   for (let at = from; at < to; at++) {
     const unit = text.charCodeAt(at);
@@ -134,7 +144,7 @@ function lineEnds(text: string, from: number, to: number): number {
 }
 
 /** The record that starts at `start`; undefined where more text has to arrive first. */
-function scanRecord(text: string, start: number, dialect: Dialect, isLast: boolean): Scanned | undefined {
+function scanRecord(text: string, start: number, dialect: Dialect, isLast: boolean): ScanResult | undefined {
   const { delimiter, quoting } = dialect;
   const delimiterUnit = delimiter.charCodeAt(0);
   const fields: string[] = [];
@@ -143,13 +153,13 @@ function scanRecord(text: string, start: number, dialect: Dialect, isLast: boole
     if (quoting === "standard" && text.charCodeAt(at) === 34) {
       const field = scanQuoted(text, at);
       if (field === undefined) {
-        if (!isLast && text.length - at <= LONGEST_RECORD) return undefined;
-        return faulty(text, at, "a quotation mark opens a field and is never closed", isLast);
+        if (!isLast && text.length - at <= MAX_RECORD_LENGTH) return undefined;
+        return createFaultyRecord(text, at, "a quotation mark opens a field and is never closed", isLast);
       }
       at = field.end;
       if (at === text.length && !isLast) return undefined;
       if (at < text.length && text.charCodeAt(at) !== delimiterUnit && !isLineEnd(text.charCodeAt(at)))
-        return faulty(text, at, "text follows the closing quotation mark of a field", isLast);
+        return createFaultyRecord(text, at, "text follows the closing quotation mark of a field", isLast);
       fields.push(field.text);
     } else {
       const from = at;
@@ -160,14 +170,14 @@ function scanRecord(text: string, start: number, dialect: Dialect, isLast: boole
         if (unit === 34) hasQuote = true;
       }
       if (at === text.length && !isLast) {
-        if (at - start <= LONGEST_RECORD) return undefined;
+        if (at - start <= MAX_RECORD_LENGTH) return undefined;
         throw new WorkbenchError(
           "invalid-input",
           "A row is longer than 64 million characters. Check the file's format.",
         );
       }
       if (hasQuote && quoting === "standard")
-        return faulty(text, at, "a quotation mark is inside a field that is not quoted", isLast);
+        return createFaultyRecord(text, at, "a quotation mark is inside a field that is not quoted", isLast);
       fields.push(text.slice(from, at));
     }
     if (at < text.length && text.charCodeAt(at) === delimiterUnit) {
@@ -175,21 +185,26 @@ function scanRecord(text: string, start: number, dialect: Dialect, isLast: boole
       if (at === text.length && !isLast) return undefined;
       continue;
     }
-    const end = afterLineEnd(text, at, isLast);
+    const end = findNextLine(text, at, isLast);
     return end === undefined ? undefined : { fields, end };
   }
 }
 
 /** A malformed record ends with the line on which the fault is. */
-function faulty(text: string, at: number, fault: string, isLast: boolean): Scanned | undefined {
+function createFaultyRecord(
+  text: string,
+  at: number,
+  fault: string,
+  isLast: boolean,
+): ScanResult | undefined {
   let lineEnd = at;
   while (lineEnd < text.length && !isLineEnd(text.charCodeAt(lineEnd))) lineEnd++;
-  const end = afterLineEnd(text, lineEnd, isLast);
+  const end = findNextLine(text, lineEnd, isLast);
   return end === undefined ? undefined : { fields: [], fault, end };
 }
 
 /** Start of the next line; undefined where the line end may continue in what has not arrived. */
-function afterLineEnd(text: string, at: number, isLast: boolean): number | undefined {
+function findNextLine(text: string, at: number, isLast: boolean): number | undefined {
   if (at >= text.length) return isLast ? at : undefined;
   if (text.charCodeAt(at) === 10) return at + 1;
   if (at + 1 === text.length) return isLast ? at + 1 : undefined;

@@ -3,13 +3,13 @@ import { randomUUID } from "node:crypto";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { OnBadRow, Row } from "./row";
 
-const LONGEST_ROW = 1 << 26;
+const MAX_ROW_LENGTH = 1 << 26;
 /** Only the spaces of JSON: a line of other ones is malformed. */
 const blank = /^[ \t\r\n]*$/;
 /** A line end cannot be part of a JSON string, so any kind of it ends a row. */
 const lineEnd = /\r\n|\n|\r/;
 
-export async function* jsonLines(
+export async function* readJsonLines(
   chunks: AsyncIterable<string>,
   file: string,
   onBadRow: OnBadRow,
@@ -22,7 +22,7 @@ export async function* jsonLines(
     const end = text.endsWith("\r") ? text.length - 1 : text.length;
     const lines = text.slice(0, end).split(lineEnd);
     rest = (lines.pop() ?? "") + text.slice(end);
-    if (rest.length > LONGEST_ROW) throw tooLong(file, line + 1);
+    if (rest.length > MAX_ROW_LENGTH) throw rowTooLongError(file, line + 1);
     for (const each of lines) {
       line++;
       yield* parsed(each, line);
@@ -37,7 +37,7 @@ export async function* jsonLines(
 }
 
 /** Finds the borders of the objects by counting brackets outside strings; JSON.parse checks each of them. */
-export async function* jsonObjects(
+export async function* readJsonObjects(
   chunks: AsyncIterable<string>,
   file: string,
   onBadRow: OnBadRow,
@@ -70,7 +70,7 @@ export async function* jsonObjects(
         else if (unit === 123 && !closed && expected !== "comma or end") {
           [depth, start, startLine, hasRows] = [1, i, line, true];
           if (inArray) expected = "comma or end";
-        } else throw notRows(file, line, chunk.slice(i, i + 20));
+        } else throw notRowsError(file, line, chunk.slice(i, i + 20));
       } else if (unit === 34) inString = true;
       else if (unit === 123 || unit === 91) depth++;
       else if (unit === 125 || unit === 93) {
@@ -83,7 +83,7 @@ export async function* jsonObjects(
       }
     }
     if (depth > 0) pending += chunk.slice(start);
-    if (pending.length > LONGEST_ROW) throw tooLong(file, startLine);
+    if (pending.length > MAX_ROW_LENGTH) throw rowTooLongError(file, startLine);
   }
   if (depth > 0 || inArray)
     throw new WorkbenchError(
@@ -111,7 +111,7 @@ function parseRow(text: string, file: string, line: number, onBadRow: OnBadRow):
     return undefined;
   }
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
-    onBadRow(notRows(file, line, text.trim().slice(0, 20)));
+    onBadRow(notRowsError(file, line, text.trim().slice(0, 20)));
     return undefined;
   }
   return { values: value as Record<string, unknown>, where: `${file}:${line}` };
@@ -120,15 +120,15 @@ function parseRow(text: string, file: string, line: number, onBadRow: OnBadRow):
 /** Strings, and the three numbers that Python's `json` writes although JSON does not have them. */
 const stringOrNonFinite = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g;
 const nonFinite = new Map([NaN, Infinity, -Infinity].map((number) => [`${randomUUID()} ${number}`, number]));
-const standIns = new Map([...nonFinite].map(([standIn, number]) => [String(number), standIn]));
+const placeholders = new Map([...nonFinite].map(([standIn, number]) => [String(number), standIn]));
 
 /** `JSON.parse`, also of NaN and infinite numbers. */
 function parseLeniently(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (thrown) {
-    const strict = text.replace(stringOrNonFinite, (found) =>
-      found.startsWith('"') ? found : JSON.stringify(standIns.get(found)),
+    const strict = text.replace(stringOrNonFinite, (match) =>
+      match.startsWith('"') ? match : JSON.stringify(placeholders.get(match)),
     );
     if (strict === text) throw thrown;
     try {
@@ -141,16 +141,16 @@ function parseLeniently(text: string): unknown {
   }
 }
 
-function notRows(file: string, line: number, seen: string): WorkbenchError {
+function notRowsError(file: string, line: number, content: string): WorkbenchError {
   return new WorkbenchError(
     "invalid-input",
-    `${file}:${line} holds ${JSON.stringify(seen)} where a JSON object is expected. ` +
+    `${file}:${line} holds ${JSON.stringify(content)} where a JSON object is expected. ` +
       'Write rows as objects, for example {"text": "…"}.',
     { position: { file, line, column: 1 } },
   );
 }
 
-function tooLong(file: string, line: number): WorkbenchError {
+function rowTooLongError(file: string, line: number): WorkbenchError {
   return new WorkbenchError(
     "invalid-input",
     `The row at ${file}:${line} is longer than 64 million characters. Split it, or check the file's format.`,

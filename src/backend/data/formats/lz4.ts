@@ -3,7 +3,7 @@
 const MAGIC = 0x184d2204;
 
 /** Content of one or more frames, which has to be exactly `length` bytes. Blocks may refer to earlier ones. */
-export function unlz4Frame(bytes: Uint8Array, length: number): Uint8Array {
+export function decompressLz4Frame(bytes: Uint8Array, length: number): Uint8Array {
   const input = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const output = new Uint8Array(length);
   let filled = 0;
@@ -25,7 +25,7 @@ export function unlz4Frame(bytes: Uint8Array, length: number): Uint8Array {
         if (filled + size > length) throw new Error(`LZ4 data holds more than the declared ${length} bytes`);
         output.set(block, filled);
         filled += size;
-      } else filled = unpackBlock(block, output, filled);
+      } else filled = decompressBlock(block, output, filled);
       at += size + blockChecksum;
     }
     at += (flags & 4) === 0 ? 0 : 4;
@@ -35,7 +35,7 @@ export function unlz4Frame(bytes: Uint8Array, length: number): Uint8Array {
 }
 
 /** Appends the content of a block at `start`, and returns where it ends. */
-function unpackBlock(input: Uint8Array, output: Uint8Array, start: number): number {
+function decompressBlock(input: Uint8Array, output: Uint8Array, start: number): number {
   let filled = start;
   let at = 0;
   const next = (): number => {

@@ -8,7 +8,7 @@ const featuresSchema = z.object({
 const classLabelSchema = z.object({ _type: z.literal("ClassLabel"), names: z.array(z.string()).min(1) });
 
 /** Undefined where the file does not describe the column as a `ClassLabel`. */
-export async function parquetClassNames(
+export async function readParquetClassNames(
   path: string,
   column: string,
 ): Promise<readonly string[] | undefined> {

@@ -15,40 +15,40 @@ import {
 import { compressors } from "hyparquet-compressors";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { type DataFile, throwIfCancelled } from "../files";
-import { byteChunks, type ReadContext } from "./decodedText";
+import { readByteChunks, type ReadContext } from "./decodedText";
 import type { Row } from "./row";
 
-/** `wanted` picks the columns to read from those that the file has, or throws. */
-export async function* parquetRows(
+/** `selectColumns` picks the columns to read from those that the file has, or throws. */
+export async function* readParquetRows(
   file: DataFile,
-  wanted: (available: readonly string[]) => readonly string[],
+  selectColumns: (available: readonly string[]) => readonly string[],
   temporaryFolder: string,
   context: ReadContext,
 ): AsyncGenerator<Row> {
   if (file.compression === undefined) {
-    yield* rowGroups(file.path, file, wanted, context);
+    yield* readRowGroups(file.path, file, selectColumns, context);
     return;
   }
   // Parquet is read from its end, so a compressed file is decompressed to a temporary one first.
   await mkdir(temporaryFolder, { recursive: true });
   const plain = path.join(temporaryFolder, `${process.pid}-${randomBytes(4).toString("hex")}.parquet.tmp`);
   try {
-    await pipeline(Readable.from(byteChunks(file, context)), createWriteStream(plain, { flags: "wx" }));
-    yield* rowGroups(plain, file, wanted, { ...context, report: () => undefined });
+    await pipeline(Readable.from(readByteChunks(file, context)), createWriteStream(plain, { flags: "wx" }));
+    yield* readRowGroups(plain, file, selectColumns, { ...context, report: () => undefined });
   } finally {
     await rm(plain, { force: true });
   }
 }
 
-async function* rowGroups(
+async function* readRowGroups(
   source: string,
   { path: name, bytes }: DataFile,
-  wanted: (available: readonly string[]) => readonly string[],
+  selectColumns: (available: readonly string[]) => readonly string[],
   context: ReadContext,
 ): AsyncGenerator<Row> {
   const buffer = await asyncBufferFromFile(source);
   const metadata: FileMetaData = await parquetMetadataAsync(buffer).catch(refuse(name));
-  const columns = [...wanted(parquetSchema(metadata).children.map((child) => child.element.name))];
+  const columns = [...selectColumns(parquetSchema(metadata).children.map((child) => child.element.name))];
   let rowStart = 0;
   for (const group of metadata.row_groups) {
     throwIfCancelled(context.signal);

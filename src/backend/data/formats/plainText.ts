@@ -6,7 +6,7 @@ export const documentMarker = "<|endoftext|>";
 /** Held back while more text may come: a marker with the line ends around it. */
 const HELD_BACK = documentMarker.length + 4;
 
-export async function* plainDocuments(chunks: AsyncIterable<string>): AsyncGenerator<Fragment> {
+export async function* readPlainDocuments(chunks: AsyncIterable<string>): AsyncGenerator<Fragment> {
   const splitter = new MarkerSplitter();
   for await (const chunk of chunks) yield* splitter.take(chunk, false);
   yield* splitter.take("", true);

@@ -2,11 +2,11 @@
 import { Decompress } from "fzstd";
 
 /** The largest window that the `zstd` program itself accepts without being asked to (`--long=27`). */
-const LARGEST_WINDOW = 2 ** 27;
+const MAX_WINDOW_BYTES = 2 ** 27;
 /** Few enough input bytes that even blocks of one repeated byte (128 KiB out of 4 bytes) stay below 64 MiB a push. */
 const PUSHED_BYTES = 2048;
 
-export async function* unzstd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+export async function* decompressZstd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   const stream = new ZstdStream();
   for await (const chunk of chunks)
     for (let at = 0; at < chunk.length; at += PUSHED_BYTES)
@@ -15,7 +15,7 @@ export async function* unzstd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator
 }
 
 /** All of `bytes`, whose content has to be exactly `length` bytes. */
-export function unzstdWhole(bytes: Uint8Array, length: number): Uint8Array {
+export function decompressZstdBuffer(bytes: Uint8Array, length: number): Uint8Array {
   const output = new Uint8Array(length);
   const stream = new ZstdStream();
   let filled = 0;
@@ -101,8 +101,8 @@ class FrameGuard {
     if (isSingleSegment)
       for (let i = contentBytes - 1; i >= 0; i--) window = window * 256 + bytes[at + contentStart + i]!;
     else window = 2 ** (10 + (bytes[at + 5]! >> 3)) * (1 + (bytes[at + 5]! & 7) / 8);
-    if (window > LARGEST_WINDOW)
-      throw new Error(`its window of ${window} bytes is larger than the allowed ${LARGEST_WINDOW}`);
+    if (window > MAX_WINDOW_BYTES)
+      throw new Error(`its window of ${window} bytes is larger than the allowed ${MAX_WINDOW_BYTES}`);
     this.#isInFrame = true;
     this.#checksumBytes = (descriptor & 4) === 0 ? 0 : 4;
     return size;

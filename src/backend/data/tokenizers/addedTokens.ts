@@ -36,13 +36,13 @@ const settingsSchema = z.looseObject({
 export type TokenizerSettings = z.output<typeof settingsSchema>;
 
 /** Texts of the files beside a vocabulary, where they are there. */
-export interface FilesBeside {
+export interface CompanionFiles {
   readonly settings: string | undefined;
   readonly added: string | undefined;
 }
 
 /** Merges both files. `tokenizer_config.json`, which has more details, takes precedence for an id in both. */
-export function readAddedTokens(files: FilesBeside): { settings: TokenizerSettings; added: AddedToken[] } {
+export function readAddedTokens(files: CompanionFiles): { settings: TokenizerSettings; added: AddedToken[] } {
   const settings = settingsSchema.parse(files.settings === undefined ? {} : JSON.parse(files.settings));
   const ids = idsSchema.parse(files.added === undefined ? {} : JSON.parse(files.added));
   const byId = new Map<number, AddedToken>();
@@ -55,13 +55,16 @@ export function readAddedTokens(files: FilesBeside): { settings: TokenizerSettin
 }
 
 /** An entry of `added_tokens` in a `tokenizer.json`. */
-export function addedTokenJson({ id, content, special, ...flags }: AddedToken): object {
+export function toAddedTokenJson({ id, content, special, ...flags }: AddedToken): object {
   const { single_word = false, lstrip = false, rstrip = false, normalized = false } = flags;
   return { id, content, special, single_word, lstrip, rstrip, normalized };
 }
 
 /** The rule of a `tokenizer.json` that puts a token before every text; none where there is no such token. */
-export function documentTemplate(bos: number | undefined, textOf: (id: number) => string): object | null {
+export function createDocumentTemplate(
+  bos: number | undefined,
+  textOf: (id: number) => string,
+): object | null {
   if (bos === undefined) return null;
   const content = textOf(bos);
   return {

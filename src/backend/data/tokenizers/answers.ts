@@ -1,9 +1,9 @@
 /** Writes conversations with a chat template and finds the answers of the assistant in the text. */
 import { WorkbenchError } from "../../../protocol/errors";
-import type { Chat, Writing } from "./chatTemplate";
+import type { Chat, TemplateInput } from "./chatTemplate";
 import type { Tokenizer } from "./tokenizer";
 
-export interface WrittenConversation {
+export interface RenderedConversation {
   readonly text: string;
   /** Start and end of each answer, in UTF-16 units. */
   readonly answers: readonly (readonly [number, number])[];
@@ -13,7 +13,7 @@ export interface Message {
   readonly role: string;
 }
 
-export function chatOf({ id, chat }: Pick<Tokenizer, "id" | "chat">): Chat {
+export function getChat({ id, chat }: Pick<Tokenizer, "id" | "chat">): Chat {
   if (chat !== undefined) return chat;
   throw new WorkbenchError(
     "invalid-input",
@@ -27,8 +27,8 @@ export function writeConversation(
   chat: Chat,
   messages: readonly Message[],
   findsAnswers: boolean,
-): WrittenConversation {
-  const whole: Writing = { messages, opensAnswer: false };
+): RenderedConversation {
+  const whole: TemplateInput = { messages, opensAnswer: false };
   if (!findsAnswers) return { text: chat.write([whole])[0]!, answers: [] };
   return chat.marksAnswers ? writeMarked(chat, whole) : writePrefixes(chat, whole, messages);
 }
@@ -36,7 +36,7 @@ export function writeConversation(
 /** Code points that are never text, two of which the conversation does not contain. */
 const noncharacters = Array.from({ length: 32 }, (_, i) => String.fromCharCode(0xfdd0 + i));
 
-function writeMarked(chat: Chat, whole: Writing): WrittenConversation {
+function writeMarked(chat: Chat, whole: TemplateInput): RenderedConversation {
   const content = JSON.stringify(whole.messages);
   const [start, end] = noncharacters.filter((each) => !content.includes(each) && !chat.includes(each));
   if (start === undefined || end === undefined)
@@ -50,15 +50,15 @@ function writeMarked(chat: Chat, whole: Writing): WrittenConversation {
   let [plain, open] = ["", -1];
   for (const part of marked!.split(new RegExp(`(${start}|${end})`))) {
     const isMisplaced = (part === start && open >= 0) || (part === end && open < 0);
-    if (isMisplaced) throw notFound(cut);
+    if (isMisplaced) throw notFoundError(cut);
     if (part === start) open = plain.length;
     else if (part === end) {
       answers.push([open, plain.length]);
       open = -1;
     } else plain += part;
   }
-  if (open >= 0) throw notFound(cut);
-  if (plain !== text) throw notFound("it changes the text of a {% generation %} block after the block");
+  if (open >= 0) throw notFoundError(cut);
+  if (plain !== text) throw notFoundError("it changes the text of a {% generation %} block after the block");
   return { text, answers };
 }
 
@@ -66,7 +66,7 @@ function writeMarked(chat: Chat, whole: Writing): WrittenConversation {
  * An answer begins where the conversation before it ends, once the template has opened the answer, and ends where the
  * conversation up to it ends.
  */
-function writePrefixes(chat: Chat, whole: Writing, messages: readonly Message[]): WrittenConversation {
+function writePrefixes(chat: Chat, whole: TemplateInput, messages: readonly Message[]): RenderedConversation {
   const places = messages.flatMap(({ role }, i) => (role === "assistant" ? [i] : []));
   const [text, ...prefixes] = chat.write([
     whole,
@@ -78,7 +78,7 @@ function writePrefixes(chat: Chat, whole: Writing, messages: readonly Message[])
   const answers = places.map((place, i): [number, number] => {
     const [before, after] = [prefixes[2 * i]!, prefixes[2 * i + 1]!];
     if (!text!.startsWith(before) || !text!.startsWith(after) || before.length > after.length)
-      throw notFound(
+      throw notFoundError(
         `the text of the first ${place + (text!.startsWith(before) ? 1 : 0)} messages does not begin the text of all ${messages.length}`,
       );
     return [before.length, after.length];
@@ -86,7 +86,7 @@ function writePrefixes(chat: Chat, whole: Writing, messages: readonly Message[])
   return { text: text!, answers };
 }
 
-function notFound(reason: string): WorkbenchError {
+function notFoundError(reason: string): WorkbenchError {
   return new WorkbenchError(
     "invalid-input",
     `The chat template does not show where the answers are: ${reason}. ` +

@@ -1,5 +1,5 @@
 /** Byte-level BPE as GPT-2 publishes it (`vocab.json` and `merges.txt`), as a Hugging Face `tokenizer.json`. */
-import { type AddedToken, addedTokenJson, documentTemplate } from "./addedTokens";
+import { type AddedToken, toAddedTokenJson, createDocumentTemplate } from "./addedTokens";
 
 export interface ByteLevelVocabulary {
   /** Ids by token, written in the printable stand-ins of the bytes. */
@@ -11,15 +11,18 @@ export interface ByteLevelVocabulary {
   readonly bos?: number | undefined;
 }
 
-export function byteLevelTokenizerJson({ vocab, merges, added, bos }: ByteLevelVocabulary): object {
+export function createByteLevelTokenizerJson({ vocab, merges, added, bos }: ByteLevelVocabulary): object {
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
   const contents = new Map(added.map(({ id, content }) => [id, content]));
   return {
     version: "1.0",
-    added_tokens: added.map(addedTokenJson),
+    added_tokens: added.map(toAddedTokenJson),
     normalizer: null,
     pre_tokenizer: byteLevel,
-    post_processor: documentTemplate(bos, (id) => contents.get(id)!) ?? { ...byteLevel, trim_offsets: false },
+    post_processor: createDocumentTemplate(bos, (id) => contents.get(id)!) ?? {
+      ...byteLevel,
+      trim_offsets: false,
+    },
     decoder: byteLevel,
     model: { type: "BPE", unk_token: null, vocab, merges: merges.map((pair) => pair.split(" ")) },
   };

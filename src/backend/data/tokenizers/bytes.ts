@@ -4,7 +4,7 @@ import { encodeByCharacter, type Tokenizer } from "./tokenizer";
 
 const END_OF_TEXT = 256;
 
-export function bytesTokenizer(): Tokenizer {
+export function createBytesTokenizer(): Tokenizer {
   return {
     id: "bytes",
     vocabSize: 257,
@@ -13,10 +13,10 @@ export function bytesTokenizer(): Tokenizer {
     hash: "bytes",
     cuts: cutAnywhere,
     notices: [],
-    files: { "tokenizer.json": JSON.stringify(tokenizerJson(), undefined, 1) },
+    files: { "tokenizer.json": JSON.stringify(createTokenizerJson(), undefined, 1) },
     ...encodeByCharacter((text) => new Int32Array(Buffer.from(text, "utf8"))),
     nameOf: (id) =>
-      id < END_OF_TEXT ? byteLevelAlphabet()[id] : id === END_OF_TEXT ? "<|endoftext|>" : undefined,
+      id < END_OF_TEXT ? createByteLevelAlphabet()[id] : id === END_OF_TEXT ? "<|endoftext|>" : undefined,
     decode(ids) {
       const bytes: number[] = [];
       for (let i = 0; i < ids.length; i++) if (ids[i]! < END_OF_TEXT) bytes.push(ids[i]!);
@@ -29,7 +29,7 @@ export function bytesTokenizer(): Tokenizer {
  * The printable stand-ins for the 256 bytes that byte-level vocabularies of Hugging Face tokenizers use:
  * printable bytes map to themselves, the others to code points from U+0100.
  */
-export function byteLevelAlphabet(): readonly string[] {
+export function createByteLevelAlphabet(): readonly string[] {
   let unprintable = 0;
   return Array.from({ length: 256 }, (_, byte) => {
     const printable = (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
@@ -38,7 +38,7 @@ export function byteLevelAlphabet(): readonly string[] {
 }
 
 /** The same tokenizer in Hugging Face's format: byte-level BPE without a single merge. */
-function tokenizerJson(): unknown {
+function createTokenizerJson(): unknown {
   return {
     version: "1.0",
     added_tokens: [
@@ -58,7 +58,7 @@ function tokenizerJson(): unknown {
     decoder: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
     model: {
       type: "BPE",
-      vocab: Object.fromEntries(byteLevelAlphabet().map((character, byte) => [character, byte])),
+      vocab: Object.fromEntries(createByteLevelAlphabet().map((character, byte) => [character, byte])),
       merges: [],
     },
   };

@@ -7,7 +7,7 @@ import { WorkbenchError } from "../../../protocol/errors";
 import { cutAnywhere } from "./cutRule";
 import { encodeByCharacter, type Tokenizer } from "./tokenizer";
 
-export function charactersTokenizer(characters: readonly string[], withEndOfText: boolean): Tokenizer {
+export function createCharactersTokenizer(characters: readonly string[], withEndOfText: boolean): Tokenizer {
   // By code point, because a Map of strings is three times slower.
   const ids = new Int32Array(0x110000).fill(-1);
   for (const [id, character] of characters.entries()) ids[character.codePointAt(0)!] = id;
@@ -22,7 +22,7 @@ export function charactersTokenizer(characters: readonly string[], withEndOfText
       .digest("hex"),
     cuts: cutAnywhere,
     notices: [],
-    files: { "tokenizer.json": JSON.stringify(tokenizerJson(characters, endOfText), undefined, 1) },
+    files: { "tokenizer.json": JSON.stringify(createTokenizerJson(characters, endOfText), undefined, 1) },
     ...encodeByCharacter((text) => {
       const encoded = new Int32Array(text.length);
       let length = 0;
@@ -30,7 +30,7 @@ export function charactersTokenizer(characters: readonly string[], withEndOfText
         const point = text.codePointAt(i)!;
         if (point > 0xffff) i++;
         const id = ids[point]!;
-        if (id < 0) throw unknownCharacter(String.fromCodePoint(point), text);
+        if (id < 0) throw unknownCharacterError(String.fromCodePoint(point), text);
         encoded[length++] = id;
       }
       return encoded.slice(0, length);
@@ -44,7 +44,7 @@ export function charactersTokenizer(characters: readonly string[], withEndOfText
   };
 }
 
-function unknownCharacter(character: string, text: string): WorkbenchError {
+function unknownCharacterError(character: string, text: string): WorkbenchError {
   const code = character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0");
   const excerpt = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
   return new WorkbenchError(
@@ -77,7 +77,7 @@ export class CharacterSet {
 }
 
 /** The same tokenizer in Hugging Face's format: BPE over single characters without a merge. */
-function tokenizerJson(characters: readonly string[], endOfText: number | undefined): unknown {
+function createTokenizerJson(characters: readonly string[], endOfText: number | undefined): unknown {
   const added = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
   return {
     version: "1.0",

@@ -15,7 +15,7 @@ export interface ChatMessage {
 }
 
 /** One text to write from a conversation. */
-export interface Writing {
+export interface TemplateInput {
   /** With the role and content of each, and whatever else the template reads. */
   readonly messages: readonly object[];
   /** Whether the text continues up to where the next answer begins. */
@@ -28,7 +28,7 @@ export interface Chat {
   /** The conversation as the model's text, up to where its next answer begins. Special tokens are part of the text. */
   apply(messages: readonly ChatMessage[]): string;
   /** All texts, in order. */
-  write(writings: readonly Writing[]): string[];
+  write(writings: readonly TemplateInput[]): string[];
   /** Whether the template marks answers with `{% generation %}`. */
   readonly marksAnswers: boolean;
   /** Whether the text of the template contains another text. */
@@ -38,36 +38,36 @@ export interface Chat {
 /** Tokens by the names that templates know them by, such as `bos_token`. */
 export type NamedTokens = Readonly<Record<string, string>>;
 
-const longestTemplate = 2 ** 18;
+const maxTemplateLength = 2 ** 18;
 /** A thousand times what any template needs. */
-const longestMilliseconds = 10_000;
-const longestRange = 10_000;
+const timeoutMilliseconds = 10_000;
+const maxRangeLength = 10_000;
 
 const generationTag = /\{%([-+]?)\s*(end)?generation\s*(-?)%\}/g;
 const markNames = ["lathe_answer_start", "lathe_answer_end"] as const;
 
 /** The template is parsed when it is first needed, so that a broken one does not keep anybody from training on text. */
-export function chatTemplate(
+export function createChat(
   tokenizer: string,
   source: string,
   tokens: NamedTokens,
-  milliseconds = longestMilliseconds,
+  milliseconds = timeoutMilliseconds,
 ): Chat {
   let template: Template | undefined;
   let sandbox: Context | undefined;
-  let writings: readonly Writing[] = [];
+  let writings: readonly TemplateInput[] = [];
   const writeAll = (): string[] => {
-    template ??= new Template(withMarks(source));
+    template ??= new Template(replaceGenerationTags(source));
     const { parsed } = template;
     return writings.map(
       (each) => new Interpreter(createEnvironment(each, tokens)).run(parsed).value as string,
     );
   };
-  const write = (given: readonly Writing[]): string[] => {
+  const write = (inputs: readonly TemplateInput[]): string[] => {
     try {
-      if (source.length > longestTemplate)
-        throw new Error(`it has ${source.length} letters, and at most ${longestTemplate} are read`);
-      writings = given;
+      if (source.length > maxTemplateLength)
+        throw new Error(`it has ${source.length} letters, and at most ${maxTemplateLength} are read`);
+      writings = inputs;
       sandbox ??= createContext({ writeAll });
       // Only what a script started can be stopped from outside.
       return call.runInContext(sandbox, { timeout: milliseconds }) as string[];
@@ -93,7 +93,7 @@ export function chatTemplate(
 const call = new Script("writeAll()");
 
 /** The library drops `generation` tags. A variable inside a block takes their place, with the same control of white space. */
-function withMarks(source: string): string {
+function replaceGenerationTags(source: string): string {
   return source.replace(
     generationTag,
     (_, before: string, end: string | undefined, after: string) =>
@@ -103,7 +103,7 @@ function withMarks(source: string): string {
 
 /** As in `apply_chat_template` of transformers, without the date, which would give another text every day. */
 function createEnvironment(
-  { messages, opensAnswer, marks = ["", ""] }: Writing,
+  { messages, opensAnswer, marks = ["", ""] }: TemplateInput,
   tokens: NamedTokens,
 ): Environment {
   const environment = new Environment();
@@ -133,6 +133,6 @@ function createEnvironment(
 function range(first: number, second?: number, step = 1): number[] {
   const [start, end] = typeof second === "number" ? [first, second] : [0, first];
   const count = Math.max(0, Math.ceil((end - start) / step));
-  if (!(count <= longestRange)) throw new Error(`range of ${count} numbers`);
+  if (!(count <= maxRangeLength)) throw new Error(`range of ${count} numbers`);
   return Array.from({ length: count }, (_, i) => start + i * step);
 }

@@ -52,7 +52,7 @@ export async function encodeWithOffsets(
   const encodings = await core.encodeBatch([...texts], withoutFrame);
   return encodings.map((encoding, i) => {
     const offsets = encoding.getOffsets();
-    const unitOf = unitsOfCharacters(texts[i]!);
+    const unitOf = mapCharactersToUnits(texts[i]!);
     return {
       ids: Int32Array.from(encoding.getIds()),
       starts: Int32Array.from(offsets, ([start]) => unitOf(start!)),
@@ -62,7 +62,7 @@ export async function encodeWithOffsets(
 }
 
 /** Offsets of tokens count Unicode characters, and a string is made of UTF-16 units. */
-function unitsOfCharacters(text: string): (character: number) => number {
+function mapCharactersToUnits(text: string): (character: number) => number {
   const units = new Int32Array(text.length + 1);
   let characters = 0;
   let unit = 0;

@@ -43,13 +43,17 @@ export function isCut(rule: CutRule, text: string, at: number): boolean {
 function isSite({ space, line }: CutRule, text: string, at: number, after: number): boolean {
   const here = text.charCodeAt(at);
   if (here === 32 && space !== undefined)
-    return at >= 1 && isOf(isVisible, text.charCodeAt(at - 1)) && isOf(after, text.charCodeAt(at + 1));
+    return (
+      at >= 1 &&
+      matchesKind(isVisible, text.charCodeAt(at - 1)) &&
+      matchesKind(after, text.charCodeAt(at + 1))
+    );
   if (!line || at < 2 || text.charCodeAt(at - 1) !== 10) return false;
-  return isOf(isLetter, here) && isOf(isVisible, text.charCodeAt(at - 2));
+  return matchesKind(isLetter, here) && matchesKind(isVisible, text.charCodeAt(at - 2));
 }
 
 /** The code of a position outside the text is not a number, and of no kind. */
-function isOf(kind: number, unit: number): boolean {
+function matchesKind(kind: number, unit: number): boolean {
   return ((siteKinds[unit] ?? 0) & kind) !== 0;
 }
 
@@ -76,6 +80,6 @@ function isNearAddedToken(added: readonly string[], text: string, at: number): b
 }
 
 /** Whether `isCut` may have to see more of the text to decide. */
-export function reachOf({ addedTokens }: CutRule): number {
+export function getReach({ addedTokens }: CutRule): number {
   return addedTokens.reduce((longest, { length }) => Math.max(longest, length), 0) + 2;
 }

@@ -26,10 +26,10 @@ export function findCutRule(rules: Rules): CutRule | undefined {
   // Tokens that are matched in the normalized text may come out of other characters than their own.
   const matchesNormalized = rules.addedTokens.some(({ normalized }) => normalized === true);
   if (normalizers.length > 0 && matchesNormalized) return undefined;
-  const text = normalizedSpace(normalizers, rules.normalize);
+  const text = findNormalizedSpace(normalizers, rules.normalize);
   if (text === undefined) return undefined;
   const isSeparated = (site: Site): boolean => {
-    const outcome = outcomeOf(steps, site, text.space);
+    const outcome = findOutcome(steps, site, text.space);
     return outcome === "apart" || (outcome === "together" && modelSeparates(rules, site, steps, text.space));
   };
   const space = isSeparated("space") ? (text.isPrefixed ? "dropped" : "kept") : undefined;
@@ -72,7 +72,7 @@ interface NormalizedSpace {
   readonly keepsLines: boolean;
 }
 
-function normalizedSpace(
+function findNormalizedSpace(
   normalizers: readonly Step[],
   normalize: Rules["normalize"],
 ): NormalizedSpace | undefined {
@@ -102,9 +102,9 @@ function isSpaceReplacement({ type, pattern, content }: Step): boolean {
  */
 type Outcome = "apart" | "together" | "unknown";
 
-function outcomeOf(steps: readonly Step[], site: Site, space: string): Outcome {
+function findOutcome(steps: readonly Step[], site: Site, space: string): Outcome {
   for (const [i, step] of steps.entries()) {
-    const outcome = outcomeOfStep(step, site, space);
+    const outcome = findStepOutcome(step, site, space);
     if (outcome === "together") continue;
     // This scheme treats the first word of a text unlike the others, which words that were cut before it would change.
     const others = outcome === "apart" ? steps.slice(i + 1) : [];
@@ -121,7 +121,7 @@ function outcomeOf(steps: readonly Step[], site: Site, space: string): Outcome {
  */
 function separatesVisible([first]: readonly Step[], space: string): boolean {
   if (first === undefined) return true;
-  if (outcomeOfStep(first, "space", space) !== "apart") return false;
+  if (findStepOutcome(first, "space", space) !== "apart") return false;
   const { Regex: regex } = (first["pattern"] ?? {}) as { Regex?: string };
   // Without this alternative a space before a digit may match nothing and stay in one word with what precedes it.
   return regex === undefined || regex === spacedWords || readAlternatives(regex).includes("\\s+");
@@ -130,7 +130,7 @@ function separatesVisible([first]: readonly Step[], space: string): boolean {
 /** Words of a space in the form "▁", as `pieceVocabulary` cuts them. */
 export const spacedWords = "▁+[^▁]*";
 
-function outcomeOfStep(step: Step, site: Site, space: string): Outcome {
+function findStepOutcome(step: Step, site: Site, space: string): Outcome {
   switch (step.type) {
     case "Metaspace":
       if (step["replacement"] !== "▁" || site === "line") return "unknown";
@@ -145,12 +145,12 @@ function outcomeOfStep(step: Step, site: Site, space: string): Outcome {
         return site === "space" ? "apart" : "unknown";
       if (space !== " " || regex === undefined || (behavior !== "Isolated" && behavior !== "Removed"))
         return "unknown";
-      return outcomeOfRegex(regex, site);
+      return findRegexOutcome(regex, site);
     }
     case "ByteLevel":
       // A prefix before the second part would not be in the whole; it is not put before a space.
       if (space !== " " || (step["add_prefix_space"] !== false && site === "line")) return "unknown";
-      return step["use_regex"] === false ? "together" : outcomeOfRegex(gpt2, site);
+      return step["use_regex"] === false ? "together" : findRegexOutcome(gpt2, site);
     case "Whitespace":
     case "WhitespaceSplit":
     case "BertPreTokenizer":
@@ -210,12 +210,12 @@ const ofOthers = [
   "[一-龥ࠀ-一가-퟿]+",
 ];
 const takesLetters = new Set([...ofLetters, ...ofLettersAfterAnySpace]);
-const known = new Set([...takesLetters, ...ofOthers]);
+const knownAlternatives = new Set([...takesLetters, ...ofOthers]);
 
-function outcomeOfRegex(regex: string, site: Site): Outcome {
+function findRegexOutcome(regex: string, site: Site): Outcome {
   const alternatives = readAlternatives(regex);
   const has = (each: string) => alternatives.includes(each);
-  if (!alternatives.every((each) => known.has(each))) return "unknown";
+  if (!alternatives.every((each) => knownAlternatives.has(each))) return "unknown";
   if (site === "line") {
     if (alternatives.length === 1 && has("[\\r\\n]")) return "apart";
     if (ofLettersAfterAnySpace.some(has)) return "unknown";

@@ -8,7 +8,7 @@ import type { ByteLevelVocabulary } from "./byteLevelBpe";
 import { type Piece, pieceKinds, type PieceVocabulary } from "./pieceVocabulary";
 
 /** Metadata is looked for in this many bytes at the beginning of a file; the largest vocabularies need a third of it. */
-export const mostMetadataBytes = 64 * 2 ** 20;
+export const maxMetadataBytes = 64 * 2 ** 20;
 
 type Scalar = number | boolean | string | bigint;
 type Entries = ReadonlyMap<string, Scalar | readonly Scalar[]>;
@@ -21,41 +21,44 @@ export interface GgufVocabulary {
   readonly chatTemplate: string | undefined;
 }
 
-/** `start` holds the beginning of the file, up to `mostMetadataBytes`. */
+/** `start` holds the beginning of the file, up to `maxMetadataBytes`. */
 export function readGgufVocabulary(id: string, start: Uint8Array): GgufVocabulary {
-  const entries = metadata(id, start);
+  const entries = readMetadata(id, start);
   const refuse = (why: string): WorkbenchError =>
     new WorkbenchError(
       "unsupported",
       `The vocabulary of ${id} is not read: ${why}. Give the tokenizer.json of the same model.`,
     );
   const list = <T extends Scalar>(key: string, type: "string" | "number"): readonly T[] => {
-    const found: unknown = entries.get(`tokenizer.ggml.${key}`) ?? [];
-    if (!Array.isArray(found) || found.some((each) => typeof each !== type))
+    const items: unknown = entries.get(`tokenizer.ggml.${key}`) ?? [];
+    if (!Array.isArray(items) || items.some((each) => typeof each !== type))
       throw refuse(`tokenizer.ggml.${key} is not a list of ${type}s`);
-    return found as readonly T[];
+    return items as readonly T[];
   };
-  const one = <T extends Scalar>(key: string, type: "string" | "number" | "boolean"): T | undefined => {
-    const found = entries.get(`tokenizer.${key}`);
-    return typeof found === type ? (found as T) : undefined;
+  const readScalar = <T extends Scalar>(
+    key: string,
+    type: "string" | "number" | "boolean",
+  ): T | undefined => {
+    const value = entries.get(`tokenizer.${key}`);
+    return typeof value === type ? (value as T) : undefined;
   };
   const tokens = list<string>("tokens", "string");
-  const model = one<string>("ggml.model", "string");
+  const model = readScalar<string>("ggml.model", "string");
   if (tokens.length === 0 || model === undefined) throw refuse("the file holds none");
   const kinds = list<number>("token_type", "number");
   const idOf = (key: string) => {
-    const found = one<number>(`ggml.${key}`, "number");
-    return found !== undefined && found < tokens.length ? found : undefined;
+    const tokenId = readScalar<number>(`ggml.${key}`, "number");
+    return tokenId !== undefined && tokenId < tokens.length ? tokenId : undefined;
   };
   const [bos, eos, unknown] = [idOf("bos_token_id"), idOf("eos_token_id"), idOf("unknown_token_id")];
   const text = (token: number | undefined) => (token === undefined ? undefined : tokens[token]);
-  const named = {
+  const namedTokens = {
     bos: text(bos),
     eos: text(eos),
     unknown: text(unknown),
-    chatTemplate: one<string>("chat_template", "string"),
+    chatTemplate: readScalar<string>("chat_template", "string"),
   };
-  const opens = one<boolean>("ggml.add_bos_token", "boolean");
+  const opens = readScalar<boolean>("ggml.add_bos_token", "boolean");
   if (model === "llama") {
     const scores = list<number>("scores", "number");
     if (scores.length !== tokens.length || kinds.length !== tokens.length)
@@ -66,7 +69,7 @@ export function readGgufVocabulary(id: string, start: Uint8Array): GgufVocabular
       return { text: each, score: scores[i]!, kind };
     });
     return {
-      ...named,
+      ...namedTokens,
       vocabulary: {
         pieces,
         algorithm: "bpe",
@@ -74,18 +77,18 @@ export function readGgufVocabulary(id: string, start: Uint8Array): GgufVocabular
         bos: bos ?? 1,
         eos: eos ?? 2,
         opens: opens ?? true,
-        dummyPrefix: one<boolean>("ggml.add_space_prefix", "boolean") ?? true,
-        removeExtraSpaces: one<boolean>("ggml.remove_extra_whitespaces", "boolean") ?? false,
+        dummyPrefix: readScalar<boolean>("ggml.add_space_prefix", "boolean") ?? true,
+        removeExtraSpaces: readScalar<boolean>("ggml.remove_extra_whitespaces", "boolean") ?? false,
         byteFallback: true,
         charsmap: new Uint8Array(),
       },
     };
   }
-  const cutting = one<string>("ggml.pre", "string") ?? "gpt-2";
+  const cutting = readScalar<string>("ggml.pre", "string") ?? "gpt-2";
   if (model !== "gpt2" || cutting !== "gpt-2")
     throw refuse(`it is of the kind ${model}/${cutting}, and read are llama and gpt2/gpt-2`);
   return {
-    ...named,
+    ...namedTokens,
     vocabulary: {
       algorithm: "byteLevel",
       vocab: Object.fromEntries(tokens.map((token, i) => [token, i])),
@@ -114,9 +117,9 @@ const widths: Readonly<Record<number, number>> = {
 };
 
 /** The entries about the tokenizer; all others are passed over. */
-function metadata(id: string, start: Uint8Array): Entries {
+function readMetadata(id: string, start: Uint8Array): Entries {
   const bytes = Buffer.from(start.buffer, start.byteOffset, start.byteLength);
-  const broken = (why: string): WorkbenchError =>
+  const corruptError = (why: string): WorkbenchError =>
     new WorkbenchError(
       "invalid-input",
       `${id} is not a readable GGUF file: ${why}. Use another copy of the file, or the tokenizer.json of the same model.`,
@@ -124,14 +127,14 @@ function metadata(id: string, start: Uint8Array): Entries {
   let at = 0;
   const take = (length: number): number => {
     if (length > bytes.length - at)
-      throw broken("its metadata ends too early, or is larger than any vocabulary");
+      throw corruptError("its metadata ends too early, or is larger than any vocabulary");
     at += length;
     return at - length;
   };
   const count = (): number => {
     const value = bytes.readBigUInt64LE(take(8));
     // Whatever is counted has at least a byte.
-    if (value > BigInt(bytes.length)) throw broken(`it claims ${value} entries or letters`);
+    if (value > BigInt(bytes.length)) throw corruptError(`it claims ${value} entries or letters`);
     return Number(value);
   };
   const string = (): string => {
@@ -142,7 +145,7 @@ function metadata(id: string, start: Uint8Array): Entries {
   const scalar = (type: number): Scalar => {
     if (type === 8) return string();
     const width = widths[type];
-    if (width === undefined) throw broken(`it has a value of type ${type}`);
+    if (width === undefined) throw corruptError(`it has a value of type ${type}`);
     const from = take(width);
     switch (type) {
       case 0:
@@ -170,9 +173,9 @@ function metadata(id: string, start: Uint8Array): Entries {
     }
   };
   if (bytes.length < 24 || bytes.toString("latin1", 0, 4) !== "GGUF")
-    throw broken("it does not begin with GGUF");
+    throw corruptError("it does not begin with GGUF");
   const version = bytes.readUInt32LE(4);
-  if (version !== 2 && version !== 3) throw broken(`it is of version ${version}, and read are 2 and 3`);
+  if (version !== 2 && version !== 3) throw corruptError(`it is of version ${version}, and read are 2 and 3`);
   at = 16;
   const entries = new Map<string, Scalar | readonly Scalar[]>();
   for (let left = count(); left > 0; left--) {
@@ -185,13 +188,13 @@ function metadata(id: string, start: Uint8Array): Entries {
     }
     const element = bytes.readUInt32LE(take(4));
     const length = count();
-    const kept = key.startsWith("tokenizer.");
+    const isTokenizerKey = key.startsWith("tokenizer.");
     const values: Scalar[] = [];
     for (let i = 0; i < length; i++) {
       const value = scalar(element);
-      if (kept) values.push(value);
+      if (isTokenizerKey) values.push(value);
     }
-    if (kept) entries.set(key, values);
+    if (isTokenizerKey) entries.set(key, values);
   }
   return entries;
 }

@@ -11,9 +11,9 @@ import { encodeByCharacter, type Tokenizer } from "./tokenizer";
 const BOS = 1;
 const FIRST_BYTE = 3;
 const FIRST_PIECE = FIRST_BYTE + 256;
-const LONGEST_PIECE = 4096;
+const MAX_PIECE_BYTES = 4096;
 
-export function llama2cTokenizer(id: string, file: Uint8Array): Tokenizer {
+export function createLlama2cTokenizer(id: string, file: Uint8Array): Tokenizer {
   const { pieces, scores } = parse(id, file);
   // Control and byte tokens are excluded: the text "<s>" or "<0x41>" must not turn into one.
   const idOf = new Map<string, number>();
@@ -57,7 +57,7 @@ export function llama2cTokenizer(id: string, file: Uint8Array): Tokenizer {
 
 function parse(id: string, file: Uint8Array): { pieces: string[]; scores: number[] } {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
-  const broken = (why: string): WorkbenchError =>
+  const corruptError = (why: string): WorkbenchError =>
     new WorkbenchError(
       "invalid-input",
       `${id} is not a llama2.c tokenizer file: ${why}. Such a file is made by llama2.c's tokenizer.py; ` +
@@ -66,19 +66,19 @@ function parse(id: string, file: Uint8Array): { pieces: string[]; scores: number
   const pieces: string[] = [];
   const scores: number[] = [];
   // The header is the length of the longest piece. There is no count: pieces continue to the end of the file.
-  if (bytes.length < 4 || bytes.readInt32LE(0) < 1 || bytes.readInt32LE(0) > LONGEST_PIECE)
-    throw broken("it does not begin with the length of its longest piece");
+  if (bytes.length < 4 || bytes.readInt32LE(0) < 1 || bytes.readInt32LE(0) > MAX_PIECE_BYTES)
+    throw corruptError("it does not begin with the length of its longest piece");
   for (let at = 4; at < bytes.length;) {
-    if (at + 8 > bytes.length) throw broken(`it ends inside piece ${pieces.length}`);
+    if (at + 8 > bytes.length) throw corruptError(`it ends inside piece ${pieces.length}`);
     const length = bytes.readInt32LE(at + 4);
-    if (length < 0 || length > LONGEST_PIECE || at + 8 + length > bytes.length)
-      throw broken(`piece ${pieces.length} claims ${length} bytes`);
+    if (length < 0 || length > MAX_PIECE_BYTES || at + 8 + length > bytes.length)
+      throw corruptError(`piece ${pieces.length} claims ${length} bytes`);
     scores.push(bytes.readFloatLE(at));
     pieces.push(bytes.toString("utf8", at + 8, at + 8 + length));
     at += 8 + length;
   }
   if (pieces[FIRST_BYTE] !== "<0x00>" || pieces[FIRST_PIECE - 1] !== "<0xFF>")
-    throw broken("ids 3 to 258 are not the 256 byte tokens");
+    throw corruptError("ids 3 to 258 are not the 256 byte tokens");
   return { pieces, scores };
 }
 
@@ -131,7 +131,7 @@ class PairHeap {
     let at = pairs.push(pair) - 1;
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (!before(pair, pairs[parent]!)) break;
+      if (!precedes(pair, pairs[parent]!)) break;
       pairs[at] = pairs[parent]!;
       at = parent;
     }
@@ -146,8 +146,8 @@ class PairHeap {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= pairs.length) break;
-      if (child + 1 < pairs.length && before(pairs[child + 1]!, pairs[child]!)) child++;
-      if (!before(pairs[child]!, last)) break;
+      if (child + 1 < pairs.length && precedes(pairs[child + 1]!, pairs[child]!)) child++;
+      if (!precedes(pairs[child]!, last)) break;
       pairs[at] = pairs[child]!;
       at = child;
     }
@@ -156,6 +156,6 @@ class PairHeap {
   }
 }
 
-function before(a: Pair, b: Pair): boolean {
+function precedes(a: Pair, b: Pair): boolean {
   return a.score > b.score || (a.score === b.score && a.left < b.left);
 }

@@ -3,7 +3,7 @@
  * encodes. BPE there has ranked pairs where SentencePiece has scored pieces: every way to join two pieces to a third becomes a
  * pair, ranked by the score of the third.
  */
-import { addedTokenJson, documentTemplate } from "./addedTokens";
+import { toAddedTokenJson, createDocumentTemplate } from "./addedTokens";
 import type { AddedToken } from "./addedTokens";
 import { spacedWords } from "./findCutRule";
 
@@ -37,16 +37,16 @@ export interface PieceVocabulary {
  * user-defined pieces that are not among them are cut out of the text after spaces have become ▁, as SentencePiece does. `legacy` adds a space before
  * every piece of text between added tokens, not only before the first.
  */
-export function pieceTokenizerJson(
-  given: PieceVocabulary,
+export function createPieceTokenizerJson(
+  vocabulary: PieceVocabulary,
   added: readonly AddedToken[],
   legacy: boolean,
 ): object {
-  const { pieces, algorithm, unknown, dummyPrefix, byteFallback } = given;
-  const own = pieces.flatMap(({ text, kind }, id): AddedToken[] =>
+  const { pieces, algorithm, unknown, dummyPrefix, byteFallback } = vocabulary;
+  const vocabularyTokens = pieces.flatMap(({ text, kind }, id): AddedToken[] =>
     kind === "control" || kind === "unknown" ? [{ id, content: text, special: true }] : [],
   );
-  const byId = new Map([...own, ...added].map((token) => [token.id, token]));
+  const byId = new Map([...vocabularyTokens, ...added].map((token) => [token.id, token]));
   const wholePieces =
     algorithm === "bpe"
       ? pieces.flatMap(({ text, kind }, id) => (kind === "user" && !byId.has(id) ? [text] : []))
@@ -54,10 +54,13 @@ export function pieceTokenizerJson(
   const common = { byte_fallback: byteFallback };
   return {
     version: "1.0",
-    added_tokens: [...byId.values()].sort((a, b) => a.id - b.id).map(addedTokenJson),
-    normalizer: normalizer(given, legacy),
-    pre_tokenizer: preTokenizer(given, wholePieces, legacy),
-    post_processor: documentTemplate(given.opens ? given.bos : undefined, (id) => pieces[id]!.text),
+    added_tokens: [...byId.values()].sort((a, b) => a.id - b.id).map(toAddedTokenJson),
+    normalizer: createNormalizer(vocabulary, legacy),
+    pre_tokenizer: createPreTokenizer(vocabulary, wholePieces, legacy),
+    post_processor: createDocumentTemplate(
+      vocabulary.opens ? vocabulary.bos : undefined,
+      (id) => pieces[id]!.text,
+    ),
     decoder: {
       type: "Sequence",
       decoders: [
@@ -77,7 +80,7 @@ export function pieceTokenizerJson(
             ignore_merges: wholePieces.length > 0,
             ...common,
             vocab: Object.fromEntries(pieces.map(({ text }, id) => [text, id])),
-            merges: mergesOf(pieces),
+            merges: computeMerges(pieces),
           }
         : {
             type: "Unigram",
@@ -92,7 +95,7 @@ export function pieceTokenizerJson(
  * Words are encoded apart where no piece reaches over the beginning of one, which changes no id and lets the library
  * remember them. Without `legacy`, only what begins a text gets the space.
  */
-function preTokenizer(
+function createPreTokenizer(
   { pieces, dummyPrefix }: PieceVocabulary,
   wholePieces: readonly string[],
   legacy: boolean,
@@ -116,7 +119,10 @@ function preTokenizer(
 
 const escapeRegex = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-function normalizer({ dummyPrefix, removeExtraSpaces, charsmap }: PieceVocabulary, legacy: boolean): object {
+function createNormalizer(
+  { dummyPrefix, removeExtraSpaces, charsmap }: PieceVocabulary,
+  legacy: boolean,
+): object {
   const replace = (pattern: object, content: string) => ({ type: "Replace", pattern, content });
   const spaces = removeExtraSpaces
     ? [replace({ Regex: "\\A +|[▁ ]+\\z" }, ""), replace({ Regex: " {2,}" }, " ")]
@@ -144,7 +150,7 @@ function normalizer({ dummyPrefix, removeExtraSpaces, charsmap }: PieceVocabular
 const userScore = (text: string) => 0.1 * (Buffer.byteLength(text) - 1);
 
 /** Pairs of pieces whose union is a piece, best score of the union first. */
-function mergesOf(pieces: readonly Piece[]): [string, string][] {
+function computeMerges(pieces: readonly Piece[]): [string, string][] {
   const ids = new Map(pieces.flatMap(({ text, kind }, id) => (kind === "normal" ? [[text, id]] : [])));
   const ranked = [...ids].sort(([, a], [, b]) => pieces[b]!.score - pieces[a]!.score);
   return ranked.flatMap(([text]) => {

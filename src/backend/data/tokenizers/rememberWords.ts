@@ -12,38 +12,38 @@ interface Word {
 }
 
 /** Bounds the memory, to about 100 MB for words of English. */
-const mostRemembered = 1 << 22;
+const maxRememberedCharacters = 1 << 22;
 const none = new Int32Array();
 
 /**
- * Gives the ids that `encodeAll` gives, but calls it only with words that are not remembered. Beyond `mostCharacters` of
+ * Gives the ids that `encodeAll` gives, but calls it only with words that are not remembered. Beyond `maxCharacters` of
  * remembered words it forgets all of them.
  */
 export function rememberWords(
   cuts: CutRule,
   encodeAll: EncodeAll,
-  mostCharacters = mostRemembered,
+  maxCharacters = maxRememberedCharacters,
 ): EncodeAll {
-  const known = new Map<string, Word>();
+  const cache = new Map<string, Word>();
   let characters = 0;
   return async (texts) => {
     const fresh = new Map<string, Word>();
     const find = (text: string): Word => {
-      let word = known.get(text) ?? fresh.get(text);
+      let word = cache.get(text) ?? fresh.get(text);
       if (word === undefined) fresh.set(text, (word = { ids: none }));
       return word;
     };
     const sentences = texts.map((text) => divide(cuts, text).map(find));
     if (fresh.size > 0) {
       const encoded = await encodeAll([...fresh.keys()]);
-      if (characters > mostCharacters) {
-        known.clear();
+      if (characters > maxCharacters) {
+        cache.clear();
         characters = 0;
       }
       let i = 0;
       for (const [text, word] of fresh) {
         word.ids = encoded[i++]!;
-        known.set(copyOf(text), word);
+        cache.set(copyOf(text), word);
         characters += text.length;
       }
     }

@@ -61,21 +61,27 @@ interface Message {
 const modelTypes: Readonly<Record<number, PieceVocabulary["algorithm"]>> = { 1: "unigram", 2: "bpe" };
 
 export function readSentencePiece(id: string, file: Uint8Array): PieceVocabulary {
-  const { pieces: found, trainer, normalizer } = decode(id, file);
-  const pieces = found.map(({ text = "", score = 0, kind = 1 }): Piece => {
+  const { pieces: protoPieces, trainer, normalizer } = decode(id, file);
+  const pieces = protoPieces.map(({ text = "", score = 0, kind = 1 }): Piece => {
     const name = pieceKinds[kind];
-    if (name === undefined) throw broken(id, `piece ${JSON.stringify(text)} is of kind ${kind}`);
+    if (name === undefined) throw corruptModelError(id, `piece ${JSON.stringify(text)} is of kind ${kind}`);
     return { text, score, kind: name };
   });
   const algorithm = modelTypes[trainer.modelType ?? 1];
   if (algorithm === undefined)
-    throw refused(id, "cuts text into words or characters, and only its unigram and BPE models are read");
+    throw unsupportedModelError(
+      id,
+      "cuts text into words or characters, and only its unigram and BPE models are read",
+    );
   if (trainer.whitespaceAsSuffix === true || normalizer.escapeSpaces === false)
-    throw refused(id, "does not put its spaces before words as ▁, which is the only way that is read");
+    throw unsupportedModelError(
+      id,
+      "does not put its spaces before words as ▁, which is the only way that is read",
+    );
   const { name = "", charsmap = new Uint8Array() } = normalizer;
   const rewritten = charsmap.length > 0 ? pieces.find((piece) => isRewritten(piece, name)) : undefined;
   if (rewritten !== undefined)
-    throw refused(
+    throw unsupportedModelError(
       id,
       `exempts its user-defined piece ${JSON.stringify(rewritten.text)} from its normalization (${name || "unnamed"}), which is not supported`,
     );
@@ -112,16 +118,16 @@ function decode(id: string, file: Uint8Array): Required<Message> {
   try {
     message = modelProto.toObject(modelProto.decode(file));
   } catch (cause) {
-    throw broken(id, cause instanceof Error ? cause.message : String(cause), cause);
+    throw corruptModelError(id, cause instanceof Error ? cause.message : String(cause), cause);
   }
   const { pieces = [], trainer, normalizer } = message;
-  if (pieces.length === 0) throw broken(id, "it holds no pieces");
+  if (pieces.length === 0) throw corruptModelError(id, "it holds no pieces");
   // The settings are at the end of the file, so a file without them was truncated between two pieces.
-  if (trainer === undefined || normalizer === undefined) throw broken(id, "it lacks its settings");
+  if (trainer === undefined || normalizer === undefined) throw corruptModelError(id, "it lacks its settings");
   return { pieces, trainer, normalizer };
 }
 
-function broken(id: string, why: string, cause?: unknown): WorkbenchError {
+function corruptModelError(id: string, why: string, cause?: unknown): WorkbenchError {
   return new WorkbenchError(
     "invalid-input",
     `${id} is not a SentencePiece model (${why}). Use another copy of the file, or the tokenizer.json of the same model.`,
@@ -130,7 +136,7 @@ function broken(id: string, why: string, cause?: unknown): WorkbenchError {
   );
 }
 
-function refused(id: string, why: string): WorkbenchError {
+function unsupportedModelError(id: string, why: string): WorkbenchError {
   return new WorkbenchError(
     "unsupported",
     `The SentencePiece model ${id} ${why}. Give the tokenizer.json of the same model.`,

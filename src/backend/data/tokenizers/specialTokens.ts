@@ -53,10 +53,10 @@ export function readSettings({ config, specialTokens, models, template }: Tokeni
     names,
     models: (models ?? []).map(({ file, text }) => {
       const { bos_token_id: bos, eos_token_id: eos } = modelSchema.parse(JSON.parse(text));
-      return { file, ...first("bos", bos), ...first("eos", eos) };
+      return { file, ...pickFirst("bos", bos), ...pickFirst("eos", eos) };
     }),
     opens: settings.add_bos_token ?? undefined,
-    template: template ?? templateOf(settings.chat_template),
+    template: template ?? selectTemplate(settings.chat_template),
   };
 }
 
@@ -64,13 +64,13 @@ function parse(text: string | undefined): unknown {
   return text === undefined ? {} : JSON.parse(text);
 }
 
-function first<K extends string>(key: K, ids: z.infer<typeof idSchema>): Partial<Record<K, number>> {
+function pickFirst<K extends string>(key: K, ids: z.infer<typeof idSchema>): Partial<Record<K, number>> {
   const [id] = [ids ?? []].flat();
   return (id === undefined ? {} : { [key]: id }) as Partial<Record<K, number>>;
 }
 
 /** Of several templates the one for plain conversations. */
-function templateOf(templates: z.infer<typeof settingsSchema>["chat_template"]): string | undefined {
+function selectTemplate(templates: z.infer<typeof settingsSchema>["chat_template"]): string | undefined {
   if (!Array.isArray(templates)) return templates ?? undefined;
   return templates.find(({ name }) => name === "default")?.template;
 }
@@ -92,7 +92,7 @@ export interface DocumentTokens {
 }
 
 /** Names of the token between documents, the most common first. */
-const usualEnds = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>"];
+const commonEnds = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>"];
 
 export function findDocumentTokens(
   id: string,
@@ -101,19 +101,19 @@ export function findDocumentTokens(
 ): DocumentTokens {
   const notices: string[] = [];
   const { bos_token: bos, eos_token: eos } = settings.names;
-  const named = (key: string, token: string | undefined): number | undefined => {
+  const findId = (key: string, token: string | undefined): number | undefined => {
     if (token === undefined) return undefined;
-    const found = vocabulary.idOf(token);
-    if (found === undefined)
+    const tokenId = vocabulary.idOf(token);
+    if (tokenId === undefined)
       notices.push(`The ${key} ${token} of ${id} is not in its vocabulary and is not used.`);
-    return found;
+    return tokenId;
   };
   const byModel = settings.models
     .map((model) => model.eos)
     .find((each) => each !== undefined && vocabulary.nameOf(each) !== undefined);
-  let endOfText = named("eos_token", eos) ?? byModel ?? vocabulary.closing;
+  let endOfText = findId("eos_token", eos) ?? byModel ?? vocabulary.closing;
   if (endOfText === undefined) {
-    const guess = usualEnds.find((token) => vocabulary.idOf(token) !== undefined);
+    const guess = commonEnds.find((token) => vocabulary.idOf(token) !== undefined);
     endOfText = guess === undefined ? undefined : vocabulary.idOf(guess);
     if (guess !== undefined)
       notices.push(
@@ -122,6 +122,6 @@ export function findDocumentTokens(
       );
   }
   const opening =
-    settings.opens === undefined ? vocabulary.opening : settings.opens ? named("bos_token", bos) : undefined;
+    settings.opens === undefined ? vocabulary.opening : settings.opens ? findId("bos_token", bos) : undefined;
   return { bos: opening, endOfText, notices };
 }

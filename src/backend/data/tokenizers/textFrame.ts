@@ -21,7 +21,7 @@ export interface Frames {
   readonly pair: PairFrame | undefined;
 }
 
-interface Framed {
+interface FramedEncoding {
   readonly ids: readonly number[];
   readonly types: readonly number[];
   /** Which text a token belongs to; null for a special token. */
@@ -35,16 +35,16 @@ export async function findFrames(core: CoreTokenizer): Promise<Frames | undefine
   if (first < 0 || single.texts.length === last - first + 1) return undefined;
   return {
     single: { before: single.ids.slice(0, first), after: single.ids.slice(last + 1) },
-    pair: pairFrame(await encodeFramed(core, "a")),
+    pair: createPairFrame(await encodeFramed(core, "a")),
   };
 }
 
-async function encodeFramed(core: CoreTokenizer, second: string | null): Promise<Framed> {
+async function encodeFramed(core: CoreTokenizer, second: string | null): Promise<FramedEncoding> {
   const encoding = await core.encode("a", second, { addSpecialTokens: true });
   return { ids: encoding.getIds(), types: encoding.getTypeIds(), texts: encoding.getSequenceIds() };
 }
 
-function pairFrame({ ids, types, texts }: Framed): PairFrame | undefined {
+function createPairFrame({ ids, types, texts }: FramedEncoding): PairFrame | undefined {
   const [first, firstEnd] = [texts.indexOf(0), texts.lastIndexOf(0) + 1];
   const [second, secondEnd] = [texts.indexOf(1), texts.lastIndexOf(1) + 1];
   const secondType = types[second];
@@ -62,12 +62,16 @@ function pairFrame({ ids, types, texts }: Framed): PairFrame | undefined {
   };
 }
 
-/** Tokens that two texts keep of `most` together: the longer one is cut first, as `longest_first` of tokenizers does. */
-export function longestFirst(first: number, second: number, most: number): readonly [number, number] {
-  if (first + second <= most) return [first, second];
+/** Tokens that two texts keep of `limit` together: the longer one is cut first, as `longest_first` of tokenizers does. */
+export function truncateLongestFirst(
+  first: number,
+  second: number,
+  limit: number,
+): readonly [number, number] {
+  if (first + second <= limit) return [first, second];
   const shorter = Math.min(first, second);
-  const half = Math.floor(most / 2);
-  const longer = most - shorter;
-  const [small, large] = longer >= shorter ? [shorter, longer] : [half, most - half];
+  const half = Math.floor(limit / 2);
+  const longer = limit - shorter;
+  const [small, large] = longer >= shorter ? [shorter, longer] : [half, limit - half];
   return first > second ? [large, small] : [small, large];
 }

@@ -50,7 +50,7 @@ export interface SpecialToken {
   readonly content: string;
 }
 
-export function specialTokens({ files }: Pick<Tokenizer, "files">): readonly SpecialToken[] {
+export function listSpecialTokens({ files }: Pick<Tokenizer, "files">): readonly SpecialToken[] {
   const file = files["tokenizer.json"];
   if (file === undefined) return [];
   const { added_tokens: added = [] } = JSON.parse(
@@ -60,12 +60,12 @@ export function specialTokens({ files }: Pick<Tokenizer, "files">): readonly Spe
 }
 
 /** The token that hides others from an encoder. */
-export function maskTokenOf(tokenizer: Pick<Tokenizer, "files">): number | undefined {
-  return specialTokens(tokenizer).find(({ content }) => content === "[MASK]" || content === "<mask>")?.id;
+export function findMaskToken(tokenizer: Pick<Tokenizer, "files">): number | undefined {
+  return listSpecialTokens(tokenizer).find(({ content }) => content === "[MASK]" || content === "<mask>")?.id;
 }
 
 /** Ids before and after the text of every document to learn a language from. */
-export function documentFrame({ bos, endOfText }: Pick<Tokenizer, "bos" | "endOfText">): {
+export function getDocumentFrame({ bos, endOfText }: Pick<Tokenizer, "bos" | "endOfText">): {
   before: readonly number[];
   after: readonly number[];
 } {

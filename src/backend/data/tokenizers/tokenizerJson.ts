@@ -2,10 +2,10 @@
 import { createHash } from "node:crypto";
 import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
-import { bytesTokenizer, byteLevelAlphabet } from "./bytes";
-import { charactersTokenizer } from "./characters";
+import { createBytesTokenizer, createByteLevelAlphabet } from "./bytes";
+import { createCharactersTokenizer } from "./characters";
 import { checkTokenizerFile } from "./checkTokenizerFile";
-import { chatTemplate } from "./chatTemplate";
+import { createChat } from "./chatTemplate";
 import {
   type CoreTokenizer,
   decodeWith,
@@ -49,10 +49,10 @@ const fileSchema = z.looseObject({
 });
 type TokenizerFile = z.infer<typeof fileSchema>;
 
-export async function tokenizerFromJson(
+export async function createTokenizerFromJson(
   id: string,
   text: string,
-  given: TokenizerSettings = {},
+  tokenizerSettings: TokenizerSettings = {},
 ): Promise<Tokenizer> {
   let file: TokenizerFile;
   let settings: ReadSettings;
@@ -60,7 +60,7 @@ export async function tokenizerFromJson(
   let simple: Tokenizer | undefined;
   try {
     file = fileSchema.parse(JSON.parse(text));
-    settings = readSettings(given);
+    settings = readSettings(tokenizerSettings);
     // What Lathe encodes itself knows no special tokens inside a text, which is how a template writes them.
     simple = settings.template === undefined ? recognize(file) : undefined;
     if (simple === undefined) checkTokenizerFile(file);
@@ -70,7 +70,7 @@ export async function tokenizerFromJson(
     if (cause instanceof WorkbenchError) throw cause;
     throw new WorkbenchError(
       "invalid-input",
-      `${id}: the tokenizer cannot be read (${reasonOf(cause)}). ` +
+      `${id}: the tokenizer cannot be read (${describeCause(cause)}). ` +
         "Use an intact Hugging Face tokenizer.json, or the tokenizer `bytes`.",
       {},
       { cause },
@@ -83,41 +83,44 @@ export async function tokenizerFromJson(
     );
   const parts = simple ?? (await openParts(id, file, core!));
   const opening = core === undefined ? undefined : await findOpening(core);
-  const found = core === undefined ? undefined : await findFrames(core);
+  const frames = core === undefined ? undefined : await findFrames(core);
   const { bos, endOfText, notices } = findDocumentTokens(id, settings, {
-    idOf: (token) => core?.tokenToId(token) ?? idIn(file, token),
+    idOf: (token) => core?.tokenToId(token) ?? findId(file, token),
     nameOf: parts.nameOf,
     opening,
-    closing: found?.single.after.at(-1),
+    closing: frames?.single.after.at(-1),
   });
   // A setting beside the file can switch the opening token on or off.
-  const before = bos === opening ? found?.single.before : bos === undefined ? [] : [bos];
+  const before = bos === opening ? frames?.single.before : bos === undefined ? [] : [bos];
   const chat =
-    settings.template === undefined ? undefined : chatTemplate(id, settings.template, settings.names);
+    settings.template === undefined ? undefined : createChat(id, settings.template, settings.names);
   return {
     ...parts,
     id: simple?.id ?? id,
     bos,
     endOfText,
-    frames: found && { ...found, single: { before: before!, after: found.single.after } },
+    frames: frames && { ...frames, single: { before: before!, after: frames.single.after } },
     notices: simple === undefined ? notices : [],
     ...(chat === undefined ? {} : { chat }),
     hash:
       simple !== undefined && endOfText === simple.endOfText && bos === simple.bos
         ? simple.hash
         : createHash("sha256")
-            .update(JSON.stringify([text, bos ?? null, endOfText ?? null, ...templateKey(settings)]))
+            .update(JSON.stringify([text, bos ?? null, endOfText ?? null, ...createTemplateKey(settings)]))
             .digest("hex"),
-    files: { "tokenizer.json": text, ...filesBeside(given, settings, endOfText, parts.nameOf) },
+    files: {
+      "tokenizer.json": text,
+      ...createCompanionFiles(tokenizerSettings, settings, endOfText, parts.nameOf),
+    },
   };
 }
 
 /** What decides how conversations are written. */
-function templateKey({ template, names }: ReadSettings): unknown[] {
+function createTemplateKey({ template, names }: ReadSettings): unknown[] {
   return template === undefined ? [""] : [template, names];
 }
 
-function reasonOf(cause: unknown): string {
+function describeCause(cause: unknown): string {
   if (cause instanceof z.ZodError) {
     const [issue] = cause.issues;
     return `${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`;
@@ -125,13 +128,13 @@ function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message.slice(0, 300) : String(cause);
 }
 
-function idIn({ model: { vocab }, added_tokens }: TokenizerFile, token: string): number | undefined {
+function findId({ model: { vocab }, added_tokens }: TokenizerFile, token: string): number | undefined {
   const added = added_tokens.find(({ content }) => content === token)?.id;
   return added ?? (!Array.isArray(vocab) && Object.hasOwn(vocab, token) ? vocab[token] : undefined);
 }
 
 /** Where only a model's configuration names the end of a document, a copy without it needs the name as well. */
-function filesBeside(
+function createCompanionFiles(
   { config, specialTokens, template }: TokenizerSettings,
   { names, models }: ReadSettings,
   endOfText: number | undefined,
@@ -139,11 +142,11 @@ function filesBeside(
 ): Record<string, string> {
   const end = endOfText === undefined ? undefined : nameOf(endOfText);
   const isNamed = names.eos_token === end || models.every(({ eos }) => eos !== endOfText);
-  const named = isNamed
+  const configWithEnd = isNamed
     ? config
     : JSON.stringify({ ...(JSON.parse(config ?? "{}") as object), eos_token: end }, undefined, 2);
   return {
-    ...(named === undefined ? {} : { "tokenizer_config.json": named }),
+    ...(configWithEnd === undefined ? {} : { "tokenizer_config.json": configWithEnd }),
     ...(specialTokens === undefined ? {} : { "special_tokens_map.json": specialTokens }),
     ...(template === undefined ? {} : { "chat_template.jinja": template }),
   };
@@ -157,7 +160,7 @@ type Parts = Pick<
 async function openParts(id: string, file: TokenizerFile, core: CoreTokenizer): Promise<Parts> {
   const vocabulary = core.getVocab(true);
   const normalizer = core.getNormalizer();
-  const refuseUnknown = unknownCharacterCheck(id, file, core);
+  const refuseUnknown = createUnknownCharacterCheck(id, file, core);
   const guarded = async <T>(texts: readonly string[], encode: () => Promise<T>): Promise<T> => {
     await refuseUnknown?.(texts);
     try {
@@ -209,7 +212,7 @@ async function findOpening(core: CoreTokenizer): Promise<number | undefined> {
 }
 
 /** A BPE without a token for the unknown drops characters that it lacks; a text that loses some is refused instead. */
-function unknownCharacterCheck(
+function createUnknownCharacterCheck(
   id: string,
   { model, added_tokens: added }: TokenizerFile,
   core: CoreTokenizer,
@@ -236,7 +239,7 @@ function unknownCharacterCheck(
     const list = [...characters];
     const encoded = await encodeBatch(core, list);
     for (const [i, character] of list.entries()) {
-      const isDropped = encoded[i]!.length === 0 && wordsOf(core, character).some((word) => word !== "");
+      const isDropped = encoded[i]!.length === 0 && splitWords(core, character).some((word) => word !== "");
       if (isDropped && texts.some((text) => withoutTokens(text).includes(character)))
         throw new WorkbenchError(
           "invalid-input",
@@ -250,7 +253,7 @@ function unknownCharacterCheck(
 }
 
 /** What normalizer and pre-tokenizer leave of a text. */
-function wordsOf(core: CoreTokenizer, text: string): string[] {
+function splitWords(core: CoreTokenizer, text: string): string[] {
   const normalized = core.getNormalizer()?.normalizeString(text) ?? text;
   return (
     core
@@ -276,9 +279,9 @@ function recognize({ model, normalizer, pre_tokenizer, added_tokens }: Tokenizer
   const [added, ...more] = added_tokens;
   const ends = added?.content === "<|endoftext|>" && added.id === tokens.length && more.length === 0;
   const byteLevel = JSON.stringify(pre_tokenizer).includes('"use_regex":false');
-  if (ends && byteLevel && tokens.join() === byteLevelAlphabet().join()) return bytesTokenizer();
+  if (ends && byteLevel && tokens.join() === createByteLevelAlphabet().join()) return createBytesTokenizer();
   const single = tokens.every((token) => Array.from(token).length === 1);
   if (single && pre_tokenizer === null && (ends || added === undefined))
-    return charactersTokenizer(tokens, ends);
+    return createCharactersTokenizer(tokens, ends);
   return undefined;
 }

@@ -5,7 +5,7 @@ import type { HistoryExporter, HistorySubject } from "./historyExporter";
 
 const coordinates = ["step", "tokens", "seconds"];
 
-const row = (cells: readonly CsvValue[]): string => `${formatCsvRow(cells)}\n`;
+const formatRow = (cells: readonly CsvValue[]): string => `${formatCsvRow(cells)}\n`;
 
 /** Finds the metrics and the current number of lines of a history. An active run may add to both while it is exported. */
 async function scanHistory({
@@ -20,7 +20,7 @@ async function scanHistory({
   return { metrics: [...names].filter((name) => !coordinates.includes(name)).sort(), count };
 }
 
-const valueOf = (line: MetricLine, name: string): number | undefined =>
+const getValue = (line: MetricLine, name: string): number | undefined =>
   (line as unknown as Readonly<Record<string, number>>)[name];
 
 export default {
@@ -29,12 +29,12 @@ export default {
   content: async function* (subject) {
     const { metrics, count } = await scanHistory(subject);
     const columns = [...coordinates, ...metrics];
-    yield row(columns);
+    yield formatRow(columns);
     let left = count;
     for await (const some of subject.lines()) {
-      const known = some.slice(0, left);
-      yield known.map((line) => row(columns.map((name) => valueOf(line, name)))).join("");
-      left -= known.length;
+      const batch = some.slice(0, left);
+      yield batch.map((line) => formatRow(columns.map((name) => getValue(line, name)))).join("");
+      left -= batch.length;
       if (left === 0) return;
     }
   },

@@ -5,7 +5,7 @@
 import protobuf from "protobufjs/light";
 import type { MetricLine } from "../../../protocol/run";
 import type { HistoryExporter } from "./historyExporter";
-import { tfRecord } from "./tfRecord";
+import { encodeTfRecord } from "./tfRecord";
 
 const { Field, Root, Type } = protobuf;
 
@@ -19,12 +19,13 @@ const event = new Type("Event")
   .add(new Field("summary", 5, "Summary"));
 new Root().add(value).add(summary).add(event);
 
-const record = (fields: Readonly<Record<string, unknown>>): Buffer => tfRecord(event.encode(fields).finish());
+const encodeRecord = (fields: Readonly<Record<string, unknown>>): Buffer =>
+  encodeTfRecord(event.encode(fields).finish());
 
-function lineRecord({ step, tokens: _, seconds, ...metrics }: MetricLine, startedAt: number): Buffer {
+function encodeLine({ step, tokens: _, seconds, ...metrics }: MetricLine, startedAt: number): Buffer {
   const values = Object.entries(metrics).map(([tag, simpleValue]) => ({ tag, simpleValue }));
   const wallTime = startedAt / 1000 + seconds;
-  return record({ wallTime, step: Math.round(step), summary: { value: values } });
+  return encodeRecord({ wallTime, step: Math.round(step), summary: { value: values } });
 }
 
 export default {
@@ -32,7 +33,7 @@ export default {
   // TensorBoard reads any file with `tfevents` in its name. The number sorts the files of a folder.
   file: ({ startedAt }) => `events.out.tfevents.${Math.floor(startedAt / 1000)}.lathe`,
   content: async function* ({ startedAt, lines }) {
-    yield record({ wallTime: startedAt / 1000, fileVersion: "brain.Event:2" });
-    for await (const some of lines()) yield Buffer.concat(some.map((line) => lineRecord(line, startedAt)));
+    yield encodeRecord({ wallTime: startedAt / 1000, fileVersion: "brain.Event:2" });
+    for await (const some of lines()) yield Buffer.concat(some.map((line) => encodeLine(line, startedAt)));
   },
 } satisfies HistoryExporter;

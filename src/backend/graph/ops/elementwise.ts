@@ -14,7 +14,7 @@ export type Unary = Op<[Value]>;
 export type Binary = Op<[Value, Value]>;
 const none: NoAttrs = {};
 
-function unary(definition: {
+function defineUnary(definition: {
   name: string;
   onnx: string;
   apply: (x: number) => number;
@@ -60,7 +60,7 @@ function zip(
   );
 }
 
-function sameDtype(name: string, a: TensorType, b: TensorType): DType {
+function requireSameDType(name: string, a: TensorType, b: TensorType): DType {
   if (a.dtype !== b.dtype)
     throw new Error(
       `${name} of ${a.dtype} [${a.shape.join(", ")}] and ${b.dtype} [${b.shape.join(", ")}]: cast one of them.`,
@@ -74,7 +74,7 @@ function requireBool(name: string, type: TensorType): TensorType {
   return type;
 }
 
-function binary(definition: {
+function defineBinary(definition: {
   name: string;
   onnx: string;
   apply: (a: number, b: number) => number;
@@ -89,7 +89,7 @@ function binary(definition: {
     name,
     onnx,
     infer: ([a, b]) => {
-      const dtype = sameDtype(name, a, b);
+      const dtype = requireSameDType(name, a, b);
       return { dtype: comparison ? "bool" : dtype, shape: broadcastShapes(a.shape, b.shape) };
     },
     gradient,
@@ -133,7 +133,7 @@ const positiveSamples: readonly Sample<NoAttrs>[] = [
   },
 ];
 
-export const add: Binary = binary({
+export const add: Binary = defineBinary({
   name: "add",
   onnx: "Add",
   apply: (a, b) => a + b,
@@ -141,7 +141,7 @@ export const add: Binary = binary({
   gradient: ({ grad: dy }) => [dy, dy],
 });
 
-export const sub: Binary = binary({
+export const sub: Binary = defineBinary({
   name: "sub",
   onnx: "Sub",
   apply: (a, b) => a - b,
@@ -149,7 +149,7 @@ export const sub: Binary = binary({
   gradient: ({ grad: dy, needs }) => [dy, needs[1] ? neg(dy) : null],
 });
 
-export const mul: Binary = binary({
+export const mul: Binary = defineBinary({
   name: "mul",
   onnx: "Mul",
   apply: (a, b) => a * b,
@@ -160,7 +160,7 @@ export const mul: Binary = binary({
   ],
 });
 
-export const div: Binary = binary({
+export const div: Binary = defineBinary({
   name: "div",
   onnx: "Div",
   apply: (a, b) => a / b,
@@ -173,21 +173,21 @@ export const div: Binary = binary({
   samples: positiveSamples,
 });
 
-export const neg: Unary = unary({
+export const neg: Unary = defineUnary({
   name: "neg",
   onnx: "Neg",
   apply: (x) => -x,
   gradient: ({ grad: dy }) => [neg(dy)],
 });
 
-export const exp: Unary = unary({
+export const exp: Unary = defineUnary({
   name: "exp",
   onnx: "Exp",
   apply: Math.exp,
   gradient: ({ output: y, grad: dy }) => [mul(dy, y)],
 });
 
-export const log: Unary = unary({
+export const log: Unary = defineUnary({
   name: "log",
   onnx: "Log",
   apply: Math.log,
@@ -195,7 +195,7 @@ export const log: Unary = unary({
   gradient: ({ inputs: [x], grad: dy }) => [div(dy, x)],
 });
 
-export const sqrt: Unary = unary({
+export const sqrt: Unary = defineUnary({
   name: "sqrt",
   onnx: "Sqrt",
   apply: Math.sqrt,
@@ -204,7 +204,7 @@ export const sqrt: Unary = unary({
   gradient: ({ output: y, grad: dy }) => [div(dy, mul(scalar(2), y))],
 });
 
-export const reciprocal: Unary = unary({
+export const reciprocal: Unary = defineUnary({
   name: "reciprocal",
   onnx: "Reciprocal",
   apply: (x) => 1 / x,
@@ -213,7 +213,7 @@ export const reciprocal: Unary = unary({
   gradient: ({ output: y, grad: dy }) => [neg(mul(dy, mul(y, y)))],
 });
 
-export const tanh: Unary = unary({
+export const tanh: Unary = defineUnary({
   name: "tanh",
   onnx: "Tanh",
   apply: Math.tanh,
@@ -221,7 +221,7 @@ export const tanh: Unary = unary({
   gradient: ({ output: y, grad: dy }) => [mul(dy, sub(scalar(1), mul(y, y)))],
 });
 
-export const sigmoid: Unary = unary({
+export const sigmoid: Unary = defineUnary({
   name: "sigmoid",
   onnx: "Sigmoid",
   apply: (x) => 1 / (1 + Math.exp(-x)),
@@ -240,7 +240,7 @@ function erfSeries(x: number): number {
   return (2 / Math.sqrt(Math.PI)) * total;
 }
 
-export const erf: Unary = unary({
+export const erf: Unary = defineUnary({
   name: "erf",
   onnx: "Erf",
   apply: (x) => (Math.abs(x) > 5.5 ? Math.sign(x) : erfSeries(x)),
@@ -250,28 +250,28 @@ export const erf: Unary = unary({
   ],
 });
 
-export const relu: Unary = unary({
+export const relu: Unary = defineUnary({
   name: "relu",
   onnx: "Relu",
   apply: (x) => Math.max(x, 0),
   gradient: ({ inputs: [x], grad: dy }) => [where(greater(x, scalar(0)), dy, scalar(0))],
 });
 
-export const abs: Unary = unary({
+export const abs: Unary = defineUnary({
   name: "abs",
   onnx: "Abs",
   apply: Math.abs,
   gradient: ({ inputs: [x], grad: dy }) => [where(greater(x, scalar(0)), dy, neg(dy))],
 });
 
-export const cos: Unary = unary({
+export const cos: Unary = defineUnary({
   name: "cos",
   onnx: "Cos",
   apply: Math.cos,
   gradient: ({ inputs: [x], grad: dy }) => [neg(mul(dy, sin(x)))],
 });
 
-export const sin: Unary = unary({
+export const sin: Unary = defineUnary({
   name: "sin",
   onnx: "Sin",
   apply: Math.sin,
@@ -279,7 +279,7 @@ export const sin: Unary = unary({
 });
 
 // If the operands are equal, the first receives the gradient.
-export const maximum: Binary = binary({
+export const maximum: Binary = defineBinary({
   name: "maximum",
   onnx: "Max",
   apply: Math.max,
@@ -289,7 +289,7 @@ export const maximum: Binary = binary({
   },
 });
 
-export const minimum: Binary = binary({
+export const minimum: Binary = defineBinary({
   name: "minimum",
   onnx: "Min",
   apply: Math.min,
@@ -299,9 +299,9 @@ export const minimum: Binary = binary({
   },
 });
 
-function comparison(name: string, onnx: string, holds: (a: number, b: number) => boolean): Binary {
+function defineComparison(name: string, onnx: string, holds: (a: number, b: number) => boolean): Binary {
   const int = { dtype: "int32", range: [0, 3] } as const;
-  return binary({
+  return defineBinary({
     name,
     onnx,
     comparison: true,
@@ -326,12 +326,12 @@ function comparison(name: string, onnx: string, holds: (a: number, b: number) =>
   });
 }
 
-export const less: Binary = comparison("less", "Less", (a, b) => a < b);
-export const lessOrEqual: Binary = comparison("lessOrEqual", "LessOrEqual", (a, b) => a <= b);
-export const greater: Binary = comparison("greater", "Greater", (a, b) => a > b);
-export const equal: Binary = comparison("equal", "Equal", (a, b) => a === b);
+export const less: Binary = defineComparison("less", "Less", (a, b) => a < b);
+export const lessOrEqual: Binary = defineComparison("lessOrEqual", "LessOrEqual", (a, b) => a <= b);
+export const greater: Binary = defineComparison("greater", "Greater", (a, b) => a > b);
+export const equal: Binary = defineComparison("equal", "Equal", (a, b) => a === b);
 
-export const and: Binary = binary({
+export const and: Binary = defineBinary({
   name: "and",
   onnx: "And",
   apply: (a, b) => a * b,
@@ -363,7 +363,7 @@ export const where: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>(
   infer: ([condition, a, b]) => {
     requireBool("where", condition);
     return {
-      dtype: sameDtype("where", a, b),
+      dtype: requireSameDType("where", a, b),
       shape: broadcastShapes(condition.shape, broadcastShapes(a.shape, b.shape)),
     };
   },

@@ -198,7 +198,7 @@ export const pick: Op<[Value, Value]> = defineOp<[Value, Value]>({
     return { dtype: x.dtype, shape: index.shape };
   },
   gradient: ({ inputs: [x, index], grad: dy }) => [place(index, dy, { width: x.type.shape[1]! }), null],
-  evaluate: ([x, index]) => index.data.map((column, row) => x.data[at(x, row, column)]!),
+  evaluate: ([x, index]) => index.data.map((column, row) => x.data[getElement(x, row, column)]!),
   samples: [{ inputs: [[4, 3], ids([4], 3)], attrs: {} }],
 });
 
@@ -257,13 +257,13 @@ export const put: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>({
   ],
   evaluate: ([x, index, updates]) => {
     const out = Float64Array.from(x.data);
-    index.data.forEach((column, row) => (out[at(x, row, column)] = updates.data[row]!));
+    index.data.forEach((column, row) => (out[getElement(x, row, column)] = updates.data[row]!));
     return out;
   },
   samples: [{ inputs: [[4, 3], ids([4], 3), [4]], attrs: {} }],
 });
 
-function at(x: PlainTensor, row: number, column: number): number {
+function getElement(x: PlainTensor, row: number, column: number): number {
   const width = x.type.shape[1]!;
   return row * width + checkIndex(column, width, "pick");
 }

@@ -8,8 +8,8 @@ import { softmax } from "./normalization";
 /** Labels with this value carry no loss, as in PyTorch and Hugging Face. */
 export const ignoredLabel = -100;
 
-const ignoredConstant = () => constant(Int32Array.of(ignoredLabel), []);
-const firstClass = () => constant(Int32Array.of(0), []);
+const createIgnoredLabel = () => constant(Int32Array.of(ignoredLabel), []);
+const createFirstClass = () => constant(Int32Array.of(0), []);
 
 /** -log softmax(logits)[label] of each row: [n, classes], int32 [n] → [n]; zero where the label is -100. */
 export const crossEntropy: Op<[Value, Value]> = defineOp<[Value, Value]>({
@@ -45,9 +45,9 @@ export const crossEntropy: Op<[Value, Value]> = defineOp<[Value, Value]>({
   // dlogits = dy · (softmax(logits) - onehot(label)), nothing for ignored rows.
   gradient: ({ inputs: [logits, labels], grad: dy }) => {
     const rows = logits.type.shape[0]!;
-    const live = where(equal(labels, ignoredConstant()), scalar(0), dy);
+    const live = where(equal(labels, createIgnoredLabel()), scalar(0), dy);
     const share = mul(softmax(logits), reshape(live, { shape: [rows, 1] }));
-    const at = maximum(labels, firstClass());
+    const at = maximum(labels, createFirstClass());
     return [put(share, at, sub(pick(share, at), live)), null];
   },
   evaluate: ([logits, labels]) => {
@@ -68,5 +68,5 @@ export const crossEntropy: Op<[Value, Value]> = defineOp<[Value, Value]>({
 /** (prediction - target)² of each row: [n, 1], [n], int32 [n] → [n]; zero where the label is -100. */
 export function squaredError(predictions: Value, targets: Value, labels: Value): Value {
   const error = sub(reshape(predictions, { shape: targets.type.shape }), targets);
-  return where(equal(labels, ignoredConstant()), scalar(0), mul(error, error));
+  return where(equal(labels, createIgnoredLabel()), scalar(0), mul(error, error));
 }

@@ -20,19 +20,19 @@ export interface MatmulAttrs extends Readonly<Record<string, boolean | number>> 
 }
 
 /** [rows, columns] of a matrix after its transpose. */
-function matrixOf(shape: Shape, transposed: boolean): readonly [number, number] {
+function getMatrixSize(shape: Shape, transposed: boolean): readonly [number, number] {
   const [rows, columns] = [shape.at(-2)!, shape.at(-1)!];
   return transposed ? [columns, rows] : [rows, columns];
 }
 
-function productShape(
+function inferProductShape(
   [a, b]: readonly [TensorType, TensorType],
   { transposeA, transposeB }: MatmulAttrs,
 ): Shape {
   if (a.shape.length < 2 || b.shape.length < 2)
     throw new Error("matmul takes matrices; reshape vectors first.");
-  const [m, k] = matrixOf(a.shape, transposeA);
-  const [k2, n] = matrixOf(b.shape, transposeB);
+  const [m, k] = getMatrixSize(a.shape, transposeA);
+  const [k2, n] = getMatrixSize(b.shape, transposeB);
   if (k !== k2) {
     const mark = (shape: Shape, transposed: boolean) => `[${shape.join(", ")}]${transposed ? "ᵀ" : ""}`;
     throw new Error(
@@ -57,12 +57,12 @@ function emitProduct(
   const { scale } = attrs;
   // Operands may have fewer axes than the product.
   const transposeLast = (name: string, { shape }: TensorType) =>
-    emit.node("Transpose", [name], { perm: swapLast(shape.length) });
+    emit.node("Transpose", [name], { perm: createSwapPermutation(shape.length) });
   // On CPUs, ONNX Runtime's product with a transposed left operand is slow if that operand is the smaller one, so a
   // transposed copy pays off. The engine keeps the optimizer from fusing it again.
   // A file for other runtimes has the same nodes for all sizes.
   const turnsA =
-    !emit.portable && attrs.transposeA && sameRank(types) && type.shape.at(-2)! <= type.shape.at(-1)!;
+    !emit.portable && attrs.transposeA && haveSameRank(types) && type.shape.at(-2)! <= type.shape.at(-1)!;
   const [left, transA] = turnsA ? [transposeLast(a!, types[0]!), false] : [a!, attrs.transposeA];
   const plain = types[0]!.shape.length === 2 && types[1]!.shape.length === 2;
   if (plain)
@@ -89,16 +89,16 @@ function emitProduct(
   ]);
 }
 
-function sameRank([a, b]: readonly TensorType[]): boolean {
+function haveSameRank([a, b]: readonly TensorType[]): boolean {
   return a!.shape.length === b!.shape.length;
 }
 
 export const matmulOp: Op<[Value, Value], MatmulAttrs> = defineOp<[Value, Value], MatmulAttrs>({
   name: "matmul",
   onnx: emitProduct,
-  infer: (types, attrs) => ({ dtype: types[0].dtype, shape: productShape(types, attrs) }),
-  gradient: ({ inputs: [a, b], grad: dy, attrs, needs }) => productGradients(a, b, dy, attrs, needs),
-  evaluate: ([a, b], attrs, type) => product(a, b, attrs, type),
+  infer: (types, attrs) => ({ dtype: types[0].dtype, shape: inferProductShape(types, attrs) }),
+  gradient: ({ inputs: [a, b], grad: dy, attrs, needs }) => computeProductGradients(a, b, dy, attrs, needs),
+  evaluate: ([a, b], attrs, type) => computeProduct(a, b, attrs, type),
   samples: [
     ...[false, true].flatMap((transposeA) =>
       [false, true].map((transposeB) => ({
@@ -135,18 +135,18 @@ export const affineOp: Op<[Value, Value, Value], MatmulAttrs> = defineOp<[Value,
   name: "affine",
   onnx: emitProduct,
   infer: ([a, b, bias], attrs) => {
-    const shape = productShape([a, b], attrs);
+    const shape = inferProductShape([a, b], attrs);
     if (shape.length !== 2 || bias.shape.join() !== String(shape[1]))
       throw new Error(`affine of [${shape.join(", ")}] and a bias [${bias.shape.join(", ")}].`);
     return { dtype: a.dtype, shape };
   },
   // The bias is broadcast over the rows; autodiff sums its gradient over them.
   gradient: ({ inputs: [a, b], grad: dy, attrs, needs }) => [
-    ...productGradients(a, b, dy, attrs, [needs[0], needs[1]]),
+    ...computeProductGradients(a, b, dy, attrs, [needs[0], needs[1]]),
     dy,
   ],
   evaluate: ([a, b, bias], attrs, type) =>
-    product(a, b, attrs, type).map((each, i) => each + bias.data[i % bias.data.length]!),
+    computeProduct(a, b, attrs, type).map((each, i) => each + bias.data[i % bias.data.length]!),
   samples: [
     { inputs: [[3, 4], [4, 2], [2]], attrs: { transposeA: false, transposeB: false, scale: 1 } },
     { inputs: [[4, 3], [2, 4], [2]], attrs: { transposeA: true, transposeB: true, scale: 0.5 } },
@@ -165,19 +165,19 @@ export function matmul(a: Value, b: Value, attrs: Partial<MatmulAttrs> = {}): Va
   return matmulOp(a, b, { transposeA: false, transposeB: false, scale: 1, ...attrs });
 }
 
-function swapLast(rank: number): readonly number[] {
+function createSwapPermutation(rank: number): readonly number[] {
   return Array.from({ length: rank }, (_, axis) =>
     axis === rank - 2 ? rank - 1 : axis === rank - 1 ? rank - 2 : axis,
   );
 }
 
 /** The index of an operand's matrix for a position in the broadcast batch. */
-function matrixIndex(matrix: number, batch: Shape, shape: Shape): number {
-  const own = shape.slice(0, -2);
+function computeMatrixIndex(matrix: number, batch: Shape, shape: Shape): number {
+  const operandBatch = shape.slice(0, -2);
   let at = 0;
   let stride = 1;
   for (let axis = batch.length - 1; axis >= 0; axis--) {
-    const size = own[axis - batch.length + own.length] ?? 1;
+    const size = operandBatch[axis - batch.length + operandBatch.length] ?? 1;
     if (size > 1) at += (matrix % batch[axis]!) * stride;
     stride *= size;
     matrix = Math.floor(matrix / batch[axis]!);
@@ -188,7 +188,7 @@ function matrixIndex(matrix: number, batch: Shape, shape: Shape): number {
 /**
  * Y = s·AB, so dA = s·dY·Bᵀ and dB = s·Aᵀ·dY; a transposed operand gets the transposed product.
  */
-function productGradients(
+function computeProductGradients(
   a: Value,
   b: Value,
   dy: Value,
@@ -206,21 +206,21 @@ function productGradients(
   return [needs[0] ? da() : null, needs[1] ? db() : null];
 }
 
-function product(
+function computeProduct(
   a: PlainTensor,
   b: PlainTensor,
   { transposeA, transposeB, scale }: MatmulAttrs,
   type: TensorType,
 ): Float64Array {
   const [m, n] = [type.shape.at(-2)!, type.shape.at(-1)!];
-  const k = matrixOf(a.type.shape, transposeA)[1];
+  const k = getMatrixSize(a.type.shape, transposeA)[1];
   const [aRow, aColumn] = transposeA ? [1, m] : [k, 1];
   const [bRow, bColumn] = transposeB ? [1, k] : [n, 1];
   const out = new Float64Array(sizeOf(type.shape));
   const batch = type.shape.slice(0, -2);
   for (let matrix = 0; matrix < sizeOf(batch); matrix++) {
-    const aStart = matrixIndex(matrix, batch, a.type.shape) * m * k;
-    const bStart = matrixIndex(matrix, batch, b.type.shape) * k * n;
+    const aStart = computeMatrixIndex(matrix, batch, a.type.shape) * m * k;
+    const bStart = computeMatrixIndex(matrix, batch, b.type.shape) * k * n;
     for (let i = 0; i < m; i++)
       for (let p = 0; p < k; p++) {
         const left = scale * a.data[aStart + i * aRow + p * aColumn]!;

@@ -2,7 +2,7 @@
 import { defineOp, type Op, type Shape, sizeOf, type Value } from "../op";
 
 /** Strides of a row-major tensor, in elements. */
-export function stridesOf(shape: Shape): number[] {
+export function computeStrides(shape: Shape): number[] {
   const strides = new Array<number>(shape.length);
   let stride = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
@@ -48,8 +48,8 @@ export const transpose: Op<[Value], { perm: readonly number[] }> = defineOp<
     transpose(dy, { perm: perm.map((_, axis) => perm.indexOf(axis)) }),
   ],
   evaluate: ([x], { perm }, type) => {
-    const from = stridesOf(x.type.shape);
-    const to = stridesOf(type.shape);
+    const from = computeStrides(x.type.shape);
+    const to = computeStrides(type.shape);
     return Float64Array.from({ length: x.data.length }, (_, i) => {
       let at = 0;
       for (let axis = 0; axis < perm.length; axis++)
@@ -70,8 +70,8 @@ export const slice: Op<[Value], { axis: number; start: number; end: number }> = 
 >({
   name: "slice",
   onnx: (emit, [x], { attrs: { axis, start, end } }) => {
-    const one = (number: number) => emit.constant(BigInt64Array.of(BigInt(number)), [1]);
-    return emit.node("Slice", [x!, one(start), one(end), one(axis)]);
+    const emitScalar = (number: number) => emit.constant(BigInt64Array.of(BigInt(number)), [1]);
+    return emit.node("Slice", [x!, emitScalar(start), emitScalar(end), emitScalar(axis)]);
   },
   infer: ([x], { axis, start, end }) => {
     const size = x.shape[axis];
@@ -83,12 +83,12 @@ export const slice: Op<[Value], { axis: number; start: number; end: number }> = 
     pad(dy, { axis, before: start, after: x.type.shape[axis]! - end }),
   ],
   evaluate: ([x], { axis, start }, type) => {
-    const inner = stridesOf(x.type.shape)[axis]!;
-    const own = type.shape[axis]! * inner;
+    const inner = computeStrides(x.type.shape)[axis]!;
+    const inputSize = type.shape[axis]! * inner;
     const whole = x.type.shape[axis]! * inner;
     return Float64Array.from(
       { length: sizeOf(type.shape) },
-      (_, i) => x.data[Math.floor(i / own) * whole + start * inner + (i % own)]!,
+      (_, i) => x.data[Math.floor(i / inputSize) * whole + start * inner + (i % inputSize)]!,
     );
   },
   samples: [
@@ -119,11 +119,13 @@ export const pad: Op<[Value], { axis: number; before: number; after: number }> =
     slice(dy, { axis, start: before, end: before + x.type.shape[axis]! }),
   ],
   evaluate: ([x], { axis, before }, type) => {
-    const inner = stridesOf(x.type.shape)[axis]!;
-    const own = x.type.shape[axis]! * inner;
+    const inner = computeStrides(x.type.shape)[axis]!;
+    const inputSize = x.type.shape[axis]! * inner;
     const whole = type.shape[axis]! * inner;
     const out = new Float64Array(sizeOf(type.shape));
-    x.data.forEach((each, i) => (out[Math.floor(i / own) * whole + before * inner + (i % own)] = each));
+    x.data.forEach(
+      (each, i) => (out[Math.floor(i / inputSize) * whole + before * inner + (i % inputSize)] = each),
+    );
     return out;
   },
   samples: [{ inputs: [[2, 3, 2]], attrs: { axis: 1, before: 1, after: 2 } }],
@@ -160,14 +162,16 @@ export const concat = defineOp<Value[], { axis: number }>({
   },
   evaluate: (inputs, { axis }, type) => {
     const out = new Float64Array(sizeOf(type.shape));
-    const inner = stridesOf(type.shape)[axis]!;
+    const inner = computeStrides(type.shape)[axis]!;
     const whole = type.shape[axis]! * inner;
     let offset = 0;
     for (const each of inputs) {
-      const own = each.type.shape[axis]! * inner;
+      const inputSize = each.type.shape[axis]! * inner;
       const from = offset;
-      each.data.forEach((number, i) => (out[Math.floor(i / own) * whole + from + (i % own)] = number));
-      offset += own;
+      each.data.forEach(
+        (number, i) => (out[Math.floor(i / inputSize) * whole + from + (i % inputSize)] = number),
+      );
+      offset += inputSize;
     }
     return out;
   },

@@ -5,18 +5,18 @@ import { matmul, type MatmulAttrs, matmulOp } from "./matmul";
 import { mean, sum, sumSquares } from "./reduction";
 import type { Unary } from "./elementwise";
 
-const last = (x: Value) => ({ axes: [x.type.shape.length - 1], keepDims: true }) as const;
-const leading = (x: Value) =>
+const reduceLastAxis = (x: Value) => ({ axes: [x.type.shape.length - 1], keepDims: true }) as const;
+const reduceLeadingAxes = (x: Value) =>
   ({ axes: x.type.shape.slice(1).map((_, axis) => axis), keepDims: false }) as const;
 
 /** 1 / √(mean(x²) + ε) over the last axis, which keeps size 1. */
-function inverseRoot(x: Value, epsilon: number): Value {
-  const square = mul(sumSquares(x, last(x)), scalar(1 / x.type.shape.at(-1)!));
+function computeInverseRoot(x: Value, epsilon: number): Value {
+  const square = mul(sumSquares(x, reduceLastAxis(x)), scalar(1 / x.type.shape.at(-1)!));
   return reciprocal(sqrt(add(square, scalar(epsilon))));
 }
 
 /** Calls `write` with each row of the last axis. */
-function rowwise(data: Float64Array, shape: Shape, write: (row: Float64Array) => void): Float64Array {
+function mapRows(data: Float64Array, shape: Shape, write: (row: Float64Array) => void): Float64Array {
   const out = Float64Array.from(data);
   const width = shape.at(-1)!;
   for (let start = 0; start < out.length; start += width) write(out.subarray(start, start + width));
@@ -36,9 +36,9 @@ export const softmax: Unary = defineOp<[Value]>({
   onnx: (emit, [x]) => emit.node("Softmax", [x!], { axis: -1 }),
   infer: ([x]) => x,
   // dx = y · (dy - Σ dy·y).
-  gradient: ({ output: y, grad: dy }) => [mul(y, sub(dy, sum(mul(dy, y), last(y))))],
+  gradient: ({ output: y, grad: dy }) => [mul(y, sub(dy, sum(mul(dy, y), reduceLastAxis(y))))],
   evaluate: ([x]) =>
-    rowwise(x.data, x.type.shape, (row) => {
+    mapRows(x.data, x.type.shape, (row) => {
       const top = row.reduce((a, b) => Math.max(a, b), -Infinity);
       const total = row.reduce((a, b) => a + Math.exp(b - top), 0);
       row.forEach((each, i) => (row[i] = Math.exp(each - top) / total));
@@ -51,9 +51,9 @@ export const logSoftmax: Unary = defineOp<[Value]>({
   onnx: (emit, [x]) => emit.node("LogSoftmax", [x!], { axis: -1 }),
   infer: ([x]) => x,
   // dx = dy - softmax(x) · Σ dy.
-  gradient: ({ output: y, grad: dy }) => [sub(dy, mul(exp(y), sum(dy, last(y))))],
+  gradient: ({ output: y, grad: dy }) => [sub(dy, mul(exp(y), sum(dy, reduceLastAxis(y))))],
   evaluate: ([x]) =>
-    rowwise(x.data, x.type.shape, (row) => {
+    mapRows(x.data, x.type.shape, (row) => {
       const top = row.reduce((a, b) => Math.max(a, b), -Infinity);
       const total = top + Math.log(row.reduce((a, b) => a + Math.exp(b - top), 0));
       row.forEach((each, i) => (row[i] = each - total));
@@ -68,24 +68,27 @@ export const layerNorm: Op<[Value, Value, Value], { epsilon: number }> = defineO
     emit.node("LayerNormalization", [x!, weight!, bias!], { axis: -1, epsilon: attrs.epsilon }),
   infer: ([x, weight, bias]) => requireWidth("layerNorm", x, weight, bias),
   gradient: ({ inputs: [x, weight], grad: dy, attrs: { epsilon }, needs }) => {
-    const centered = sub(x, mean(x, last(x)));
-    const inverse = inverseRoot(centered, epsilon);
+    const centered = sub(x, mean(x, reduceLastAxis(x)));
+    const inverse = computeInverseRoot(centered, epsilon);
     const normal = mul(centered, inverse);
     const weighted = mul(dy, weight);
     // With n = normalized x and g = dy·weight: dx = (g - mean(g) - n · mean(g·n)) / √(variance + ε).
     const dx = () =>
       mul(
-        sub(sub(weighted, mean(weighted, last(x))), mul(normal, mean(mul(weighted, normal), last(x)))),
+        sub(
+          sub(weighted, mean(weighted, reduceLastAxis(x))),
+          mul(normal, mean(mul(weighted, normal), reduceLastAxis(x))),
+        ),
         inverse,
       );
     return [
       needs[0] ? dx() : null,
-      needs[1] ? sum(mul(dy, normal), leading(x)) : null,
-      needs[2] ? sum(dy, leading(x)) : null,
+      needs[1] ? sum(mul(dy, normal), reduceLeadingAxes(x)) : null,
+      needs[2] ? sum(dy, reduceLeadingAxes(x)) : null,
     ];
   },
   evaluate: ([x, weight, bias], { epsilon }) =>
-    rowwise(x.data, x.type.shape, (row) => {
+    mapRows(x.data, x.type.shape, (row) => {
       const centre = row.reduce((a, b) => a + b, 0) / row.length;
       const variance = row.reduce((a, b) => a + (b - centre) ** 2, 0) / row.length;
       row.forEach(
@@ -113,15 +116,15 @@ export const rmsNorm: Op<[Value, Value], { epsilon: number }> = defineOp({
   },
   infer: ([x, weight]) => requireWidth("rmsNorm", x, weight),
   gradient: ({ inputs: [x, weight], grad: dy, attrs: { epsilon }, needs }) => {
-    const inverse = inverseRoot(x, epsilon);
+    const inverse = computeInverseRoot(x, epsilon);
     const normal = mul(x, inverse);
     const weighted = mul(dy, weight);
     // With n = normalized x and g = dy·weight: dx = (g - n · mean(g·n)) / √(mean(x²) + ε).
-    const dx = () => mul(sub(weighted, mul(normal, mean(mul(weighted, normal), last(x)))), inverse);
-    return [needs[0] ? dx() : null, needs[1] ? sum(mul(dy, normal), leading(x)) : null];
+    const dx = () => mul(sub(weighted, mul(normal, mean(mul(weighted, normal), reduceLastAxis(x)))), inverse);
+    return [needs[0] ? dx() : null, needs[1] ? sum(mul(dy, normal), reduceLeadingAxes(x)) : null];
   },
   evaluate: ([x, weight], { epsilon }) =>
-    rowwise(x.data, x.type.shape, (row) => {
+    mapRows(x.data, x.type.shape, (row) => {
       const root = Math.sqrt(row.reduce((a, b) => a + b * b, 0) / row.length + epsilon);
       row.forEach((each, i) => (row[i] = (each / root) * weight.data[i]!));
     }),
@@ -143,7 +146,7 @@ export const softmaxMatmul: Op<[Value, Value]> = defineOp<[Value, Value]>({
     const weights = softmax(scores);
     const through = matmul(dy, values, { transposeB: true });
     return [
-      needs[0] ? mul(weights, sub(through, sum(mul(dy, y), last(y)))) : null,
+      needs[0] ? mul(weights, sub(through, sum(mul(dy, y), reduceLastAxis(y)))) : null,
       needs[1] ? matmul(weights, dy, { transposeA: true }) : null,
     ];
   },

@@ -10,7 +10,7 @@ export interface PackedAttrs {
 }
 
 /** Bytes of the codes of one block, and of the zero points of one output. */
-export function packedBytes(
+export function computePackedBytes(
   { bits, block }: Pick<PackedAttrs, "bits" | "block">,
   blocks: number,
 ): { readonly codes: number; readonly zeros: number } {
@@ -106,7 +106,7 @@ export const packedProduct: Op<[Value, Value, Value, Value], PackedAttrs> = defi
   },
   infer: ([x, codes, scales, zeros], { bits, block }) => {
     const [outputs, blocks] = codes.shape as [number, number];
-    const bytes = packedBytes({ bits, block }, blocks);
+    const bytes = computePackedBytes({ bits, block }, blocks);
     const expectedShapes = [
       [outputs, blocks, bytes.codes],
       [outputs, blocks],
@@ -125,7 +125,7 @@ export const packedProduct: Op<[Value, Value, Value, Value], PackedAttrs> = defi
   evaluate: ([x, codes, scales, zeros], { bits, block }, type) => {
     const [rows, outputs] = type.shape as [number, number];
     const blocks = codes.type.shape[1]!;
-    const bytes = packedBytes({ bits, block }, blocks);
+    const bytes = computePackedBytes({ bits, block }, blocks);
     const codeAt = (data: Float64Array, from: number, place: number) =>
       bits === 8 ? data[from + place]! : (data[from + (place >> 1)]! >> (4 * (place & 1))) & 0xf;
     const out = new Float64Array(rows * outputs);

@@ -19,17 +19,17 @@ export interface Axes extends Readonly<Record<string, readonly number[] | boolea
 }
 export type Reduction = Op<[Value], Axes>;
 
-function reducedShape(shape: Shape, { axes, keepDims }: Axes): Shape {
+function computeReducedShape(shape: Shape, { axes, keepDims }: Axes): Shape {
   return shape.flatMap((size, axis) => (axes.includes(axis) ? (keepDims ? [1] : []) : [size]));
 }
 
 /** Reshapes the output to have size 1 for the reduced axes, so that it broadcasts against the input. */
-function withOnes(y: Value, input: TensorType, { axes }: Axes): Value {
+function restoreReducedAxes(y: Value, input: TensorType, { axes }: Axes): Value {
   return reshape(y, { shape: input.shape.map((size, axis) => (axes.includes(axis) ? 1 : size)) });
 }
 
 /** Number of input elements per output element. */
-function foldedSize(shape: Shape, { axes }: Axes): number {
+function countFolded(shape: Shape, { axes }: Axes): number {
   return axes.reduce((product, axis) => product * shape[axis]!, 1);
 }
 
@@ -56,7 +56,7 @@ function fold(
   return out;
 }
 
-function reduction(definition: {
+function defineReduction(definition: {
   name: string;
   onnx: string;
   evaluate: (x: PlainTensor, attrs: Axes) => Float64Array;
@@ -77,7 +77,7 @@ function reduction(definition: {
       const bad = attrs.axes.find((axis) => axis < 0 || axis >= x.shape.length);
       if (bad !== undefined)
         throw new Error(`${definition.name} over axis ${bad} of [${x.shape.join(", ")}].`);
-      return { dtype: x.dtype, shape: reducedShape(x.shape, attrs) };
+      return { dtype: x.dtype, shape: computeReducedShape(x.shape, attrs) };
     },
     gradient: definition.gradient,
     evaluate: ([x], attrs) => definition.evaluate(x, attrs),
@@ -89,50 +89,55 @@ function reduction(definition: {
   });
 }
 
-export const sum: Reduction = reduction({
+export const sum: Reduction = defineReduction({
   name: "sum",
   onnx: "ReduceSum",
   evaluate: (x, attrs) => fold(x, attrs, 0, (total, each) => total + each),
   gradient: ({ inputs: [x], grad: dy, attrs }) => [
-    expand(withOnes(dy, x.type, attrs), { shape: x.type.shape }),
+    expand(restoreReducedAxes(dy, x.type, attrs), { shape: x.type.shape }),
   ],
 });
 
-export const mean: Reduction = reduction({
+export const mean: Reduction = defineReduction({
   name: "mean",
   onnx: "ReduceMean",
   evaluate: (x, attrs) => {
-    const size = foldedSize(x.type.shape, attrs);
+    const size = countFolded(x.type.shape, attrs);
     return fold(x, attrs, 0, (total, each) => total + each / size);
   },
   gradient: ({ inputs: [x], grad: dy, attrs }) => {
-    const each = mul(withOnes(dy, x.type, attrs), scalar(1 / foldedSize(x.type.shape, attrs)));
+    const each = mul(restoreReducedAxes(dy, x.type, attrs), scalar(1 / countFolded(x.type.shape, attrs)));
     return [expand(each, { shape: x.type.shape })];
   },
 });
 
 /** The largest element. Equal largest elements share the gradient. */
-export const max: Reduction = reduction({
+export const max: Reduction = defineReduction({
   name: "max",
   onnx: "ReduceMax",
   evaluate: (x, attrs) => fold(x, attrs, -Infinity, Math.max),
   gradient: ({ inputs: [x], output: y, grad: dy, attrs }) => {
-    const chosen = where(equal(x, withOnes(y, x.type, attrs)), scalar(1), scalar(0));
-    const share = div(withOnes(dy, x.type, attrs), sum(chosen, { axes: attrs.axes, keepDims: true }));
+    const chosen = where(equal(x, restoreReducedAxes(y, x.type, attrs)), scalar(1), scalar(0));
+    const share = div(
+      restoreReducedAxes(dy, x.type, attrs),
+      sum(chosen, { axes: attrs.axes, keepDims: true }),
+    );
     return [mul(chosen, share)];
   },
 });
 
 /** Σ x² over the axes, without storing the squares; used for gradient norms. */
-export const sumSquares: Reduction = reduction({
+export const sumSquares: Reduction = defineReduction({
   name: "sumSquares",
   onnx: "ReduceSumSquare",
   evaluate: (x, attrs) => fold(x, attrs, 0, (total, each) => total + each * each),
-  gradient: ({ inputs: [x], grad: dy, attrs }) => [mul(mul(x, scalar(2)), withOnes(dy, x.type, attrs))],
+  gradient: ({ inputs: [x], grad: dy, attrs }) => [
+    mul(mul(x, scalar(2)), restoreReducedAxes(dy, x.type, attrs)),
+  ],
 });
 
 /** log Σ exp(x) over the axes, computed without overflow. */
-export const logSumExp: Reduction = reduction({
+export const logSumExp: Reduction = defineReduction({
   name: "logSumExp",
   onnx: "ReduceLogSumExp",
   evaluate: (x, attrs) =>
@@ -142,7 +147,10 @@ export const logSumExp: Reduction = reduction({
     }),
   // dx = dy · exp(x - y).
   gradient: ({ inputs: [x], output: y, grad: dy, attrs }) => [
-    mul(withOnes(dy, x.type, attrs), exp(add(x, mul(scalar(-1), withOnes(y, x.type, attrs))))),
+    mul(
+      restoreReducedAxes(dy, x.type, attrs),
+      exp(add(x, mul(scalar(-1), restoreReducedAxes(y, x.type, attrs)))),
+    ),
   ],
 });
 
@@ -163,8 +171,8 @@ export const cumulativeSum: Op<[Value], { axis: number }> = defineOp<[Value], { 
   evaluate: ([x], { axis }) => {
     const out = Float64Array.from(x.data);
     const inner = sizeOf(x.type.shape.slice(axis + 1));
-    const own = inner * x.type.shape[axis]!;
-    for (let i = 0; i < out.length; i++) if (i % own >= inner) out[i]! += out[i - inner]!;
+    const blockSize = inner * x.type.shape[axis]!;
+    for (let i = 0; i < out.length; i++) if (i % blockSize >= inner) out[i]! += out[i - inner]!;
     return out;
   },
   samples: [

@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { download, type DownloadContext } from "../../data/download";
-import { hubSettings, type HubSettings } from "../../data/hubSettings";
-import { listNames, readModelFolder, shardNames } from "../huggingFaceFolder";
+import { readHubSettings, type HubSettings } from "../../data/hubSettings";
+import { listNames, readModelFolder, listShardNames } from "../huggingFaceFolder";
 import { HubCache } from "./hubCache";
 import { HubClient, type Repository } from "./hubClient";
 import type { HubId } from "./hubId";
@@ -34,14 +34,15 @@ const outline = [
 const [single, index] = ["model.safetensors", "model.safetensors.index.json"] as const;
 
 export async function fetchModel(id: HubId, context: FetchContext): Promise<string> {
-  const settings = context.settings ?? hubSettings();
+  const settings = context.settings ?? readHubSettings();
   const cache = new HubCache(settings.cache, id);
-  const known = cache.knownCommit();
-  const cached = known === undefined ? undefined : cache.snapshot(known);
-  const usable = cached !== undefined && isWhole(cached, context.wanted) ? cached : undefined;
+  const cachedCommit = cache.readCommit();
+  const cached = cachedCommit === undefined ? undefined : cache.snapshot(cachedCommit);
+  const usable = cached !== undefined && isComplete(cached, context.wanted) ? cached : undefined;
   // A commit never changes, but a branch may have moved.
-  if (usable !== undefined && (known === id.revision || settings.offline || !context.network)) return usable;
-  if (settings.offline || !context.network) throw notCached(id, settings, cache, !context.network);
+  if (usable !== undefined && (cachedCommit === id.revision || settings.offline || !context.network))
+    return usable;
+  if (settings.offline || !context.network) throw notCachedError(id, settings, cache, !context.network);
   const client = new HubClient(id, settings, context.signal);
   try {
     const repository = await client.repository();
@@ -54,7 +55,12 @@ export async function fetchModel(id: HubId, context: FetchContext): Promise<stri
       context.progress(1, 1, `${failure.message} Using the cached copy;`);
       return usable;
     }
-    throw new WorkbenchError("network", `${failure.message} ${remedy(id, cache)}`, {}, { cause: failure });
+    throw new WorkbenchError(
+      "network",
+      `${failure.message} ${describeRemedy(id, cache)}`,
+      {},
+      { cause: failure },
+    );
   }
 }
 
@@ -82,7 +88,7 @@ async function downloadFiles(
     if (files.includes(single)) await get(single);
     else {
       await get(index);
-      const shards = missingShards(folder);
+      const shards = listMissingShards(folder);
       const absent = shards.filter((name) => !files.includes(name));
       if (absent.length > 0)
         throw new WorkbenchError(
@@ -97,17 +103,17 @@ async function downloadFiles(
 }
 
 /** The files that the index lists and the folder lacks. */
-function missingShards(folder: string): readonly string[] {
-  return shardNames(folder).filter((name) => !existsSync(join(folder, name)));
+function listMissingShards(folder: string): readonly string[] {
+  return listShardNames(folder).filter((name) => !existsSync(join(folder, name)));
 }
 
-function isWhole(folder: string, wanted: FetchContext["wanted"]): boolean {
+function isComplete(folder: string, scope: FetchContext["wanted"]): boolean {
   if (!existsSync(join(folder, "config.json"))) return false;
-  if (wanted === "outline" || existsSync(join(folder, single))) return true;
-  return existsSync(join(folder, index)) && missingShards(folder).length === 0;
+  if (scope === "outline" || existsSync(join(folder, single))) return true;
+  return existsSync(join(folder, index)) && listMissingShards(folder).length === 0;
 }
 
-function refuseOther({ repository }: HubId, { files }: Repository, wanted: FetchContext["wanted"]): void {
+function refuseOther({ repository }: HubId, { files }: Repository, scope: FetchContext["wanted"]): void {
   const refuse = (why: string) => new WorkbenchError("unsupported", `${repository} ${why}`);
   if (!files.includes("config.json"))
     throw refuse(
@@ -115,7 +121,7 @@ function refuseOther({ repository }: HubId, { files }: Repository, wanted: Fetch
         ? "is an adapter, which is not supported. Merge it into its base model first."
         : "has no config.json, so it does not contain a supported model.",
     );
-  if (wanted === "outline" || files.includes(single) || files.includes(index)) return;
+  if (scope === "outline" || files.includes(single) || files.includes(index)) return;
   const pickle = files.find((name) => /\.(bin|pt|pth|ckpt|h5|msgpack|gguf)(\.index\.json)?$/.test(name));
   throw refuse(
     pickle === undefined
@@ -124,14 +130,14 @@ function refuseOther({ repository }: HubId, { files }: Repository, wanted: Fetch
   );
 }
 
-function remedy({ repository }: HubId, cache: HubCache): string {
+function describeRemedy({ repository }: HubId, cache: HubCache): string {
   return (
     `To work offline, put config.json, ${single} (or ${index} with the files that it lists) and the tokenizer files ` +
     `of ${repository} into a folder and use its path, or copy ${cache.folder} from another machine.`
   );
 }
 
-function notCached(
+function notCachedError(
   id: HubId,
   { cache: folder }: HubSettings,
   cache: HubCache,
@@ -145,6 +151,6 @@ function notCached(
       )
     : new WorkbenchError(
         "not-found",
-        `${where}, and HF_HUB_OFFLINE prevents downloads. Unset HF_HUB_OFFLINE to download it. ${remedy(id, cache)}`,
+        `${where}, and HF_HUB_OFFLINE prevents downloads. Unset HF_HUB_OFFLINE to download it. ${describeRemedy(id, cache)}`,
       );
 }

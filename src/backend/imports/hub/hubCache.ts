@@ -26,7 +26,7 @@ export class HubCache {
   }
 
   /** The commit that the revision last referred to. */
-  knownCommit(): string | undefined {
+  readCommit(): string | undefined {
     const { revision } = this.id;
     if (isCommit(revision)) return existsSync(this.snapshot(revision)) ? revision : undefined;
     const ref = this.ref();

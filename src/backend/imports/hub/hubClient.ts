@@ -40,8 +40,8 @@ export class HubClient {
   async repository(): Promise<Repository> {
     const { repository, revision } = this.id;
     const url = `${this.settings.endpoint}/api/models/${repository}/revision/${encodeURIComponent(revision)}`;
-    const response = await this.ask(url, "GET");
-    if (!response.ok) throw this.refusal(response);
+    const response = await this.request(url, "GET");
+    if (!response.ok) throw this.createRefusal(response);
     const answer = answerSchema.safeParse(await response.json().catch(() => undefined));
     if (!answer.success)
       throw this.unreachable(`its response is not a list of files (${z.prettifyError(answer.error)})`);
@@ -51,8 +51,8 @@ export class HubClient {
 
   async file(commit: string, name: string): Promise<HubFile> {
     const url = `${this.settings.endpoint}/${this.id.repository}/resolve/${commit}/${name}`;
-    const response = await this.ask(url, "HEAD");
-    if (response.status >= 400) throw this.refusal(response, name);
+    const response = await this.request(url, "HEAD");
+    if (response.status >= 400) throw this.createRefusal(response, name);
     const header = (...keys: string[]) =>
       keys.map((key) => response.headers.get(key)).find((each) => each != null);
     const hash = header("x-linked-etag", "etag")?.replace(/^W\//, "").replaceAll('"', "") ?? "";
@@ -69,7 +69,7 @@ export class HubClient {
   }
 
   /** Follows redirects within the hub only. A response that redirects to storage for large files includes the checksum. */
-  private async ask(url: string, method: "GET" | "HEAD"): Promise<Response> {
+  private async request(url: string, method: "GET" | "HEAD"): Promise<Response> {
     for (let hop = 0; ; hop++) {
       const signals = [AbortSignal.timeout(timeoutMilliseconds), ...(this.signal ? [this.signal] : [])];
       const response = await fetch(url, {
@@ -95,7 +95,7 @@ export class HubClient {
     }
   }
 
-  private refusal({ status, headers }: Response, file?: string): WorkbenchError {
+  private createRefusal({ status, headers }: Response, file?: string): WorkbenchError {
     const { repository, revision } = this.id;
     const page = `${this.settings.endpoint}/${repository}`;
     const code = headers.get("x-error-code");

@@ -12,7 +12,7 @@ const part = "[A-Za-z0-9](?:[\\w.-]*[\\w])?";
 const pattern = new RegExp(`^(${part}/${part})(?:@([A-Za-z0-9][\\w./-]*))?$`);
 
 /** Parses a hub id. Returns undefined if `name` is not one, or if the folder contains a file of that name. */
-export function hubIdOf(name: string, baseFolder: string): HubId | undefined {
+export function parseHubId(name: string, baseFolder: string): HubId | undefined {
   if (existsSync(resolve(baseFolder, name))) return undefined;
   const [, repository, revision = "main"] = pattern.exec(name) ?? [];
   if (repository === undefined || /--|\.\./.test(`${repository} ${revision}`)) return undefined;

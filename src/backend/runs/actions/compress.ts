@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 import { matchToModel } from "../../data/labels";
-import { headOf } from "../../models/classifier";
+import { getHead } from "../../models/classifier";
 import { countModel } from "../../models/accounting";
 import { methods } from "../../methods/catalog";
 import type { AnyMethod, Trial } from "../../compression/method";
@@ -11,7 +11,7 @@ import { strategies } from "../../strategies/catalog";
 import { type Checkpoint, writeCheckpoint } from "../../checkpoints/checkpoint";
 import type { Action } from "../steps/action";
 import { writeAtomic } from "../folder/atomicFile";
-import { type CountingLab, methodLab } from "../steps/methodLab";
+import { type CountingLab, createMethodLab } from "../steps/methodLab";
 import type { Workpiece, Workshop } from "../steps/workshop";
 
 type Options = Readonly<Record<string, unknown>>;
@@ -26,7 +26,7 @@ const action: Action = {
     const { context } = workshop;
     let model: Checkpoint = { shape: workpiece.shape, tensors: workpiece.tensors };
     const trials: Trial[] = [];
-    const lab = labOf(workshop, workpiece, trials);
+    const lab = createLab(workshop, workpiece, trials);
     for (const [name, values] of Object.entries(step.options)) {
       const method = treatments[name]!;
       const options: unknown = method.options.parse(values);
@@ -65,11 +65,11 @@ const action: Action = {
 
 export default action;
 
-function labOf(workshop: Workshop, { step, tokens, shape }: Workpiece, trials: Trial[]): CountingLab {
+function createLab(workshop: Workshop, { step, tokens, shape }: Workpiece, trials: Trial[]): CountingLab {
   const { context, data } = workshop;
-  const lab = methodLab({
+  const lab = createMethodLab({
     ...workshop,
-    data: data && matchToModel(data, data.labels && headOf(shape.config)),
+    data: data && matchToModel(data, data.labels && getHead(shape.config)),
     seed: context.plan.seed,
     signal: context.signal,
     log: (message) => context.log(message),
@@ -104,7 +104,7 @@ export function refuseNeeds(options: Options, has: { readonly text: boolean }): 
 }
 
 /** The shape after the methods, computed without weights or data. Refuses with the reason that the method gives. */
-export function methodPlan(shape: ModelShape, options: Options): ModelShape {
+export function planMethods(shape: ModelShape, options: Options): ModelShape {
   return Object.entries(options).reduce((before, [name, values]) => {
     const method = treatments[name]!;
     return method.plan(before, method.options.parse(values)).shape;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { metrics } from "../../evaluation/catalog";
 import { writeAtomic } from "../folder/atomicFile";
 import type { Action } from "../steps/action";
-import { writtenFileOf } from "../folder/modelFile";
+import { describeWrittenFile } from "../folder/modelFile";
 
 const action: Action = {
   async perform({ step, workpiece, workshop, folder }) {
@@ -19,7 +19,7 @@ const action: Action = {
           tensors: workpiece.tensors,
           tokenizer,
           data,
-          file: workpiece.checkpoint === undefined ? undefined : writtenFileOf(workpiece.checkpoint),
+          file: workpiece.checkpoint === undefined ? undefined : describeWrittenFile(workpiece.checkpoint),
         },
         metric.options.parse(values),
         {
@@ -44,9 +44,9 @@ const action: Action = {
       lines.push(`## ${metric.title}`, "", ...measured.lines, "");
       results[name] = { values: measured.values, details: measured.details as unknown };
       if (name === "generate")
-        writeAtomic(join(folder, "samples.json"), json(measured.details), { durable: true });
+        writeAtomic(join(folder, "samples.json"), formatJson(measured.details), { durable: true });
     }
-    writeAtomic(join(folder, "eval.json"), json(results), { durable: true });
+    writeAtomic(join(folder, "eval.json"), formatJson(results), { durable: true });
     writeAtomic(join(folder, "report.md"), lines.join("\n"), { durable: true });
     return workpiece;
   },
@@ -54,6 +54,6 @@ const action: Action = {
 
 export default action;
 
-function json(content: unknown): string {
+function formatJson(content: unknown): string {
   return `${JSON.stringify(content, undefined, 2)}\n`;
 }

@@ -1,7 +1,7 @@
 /** Writes the current model in a format that other programs read. */
 import { join } from "node:path";
 import { exportModel } from "../../exports/exportModel";
-import { sizeTable } from "../../exports/savings";
+import { formatSizeTable } from "../../exports/savings";
 import { writeAtomic } from "../folder/atomicFile";
 import type { Action } from "../steps/action";
 
@@ -17,7 +17,7 @@ const action: Action = {
     for (const notice of exported.notices) context.notice(notice);
     const files = exported.files.map(({ name, bytes }) => `${name} (${bytes} bytes)`);
     context.log(`Exported as ${exported.format} to ${exported.folder}: ${files.join(", ")}.`);
-    for (const line of sizeTable(exported.sizes)) context.log(line);
+    for (const line of formatSizeTable(exported.sizes)) context.log(line);
     writeAtomic(
       join(folder, "export.json"),
       `${JSON.stringify({ ...exported, folder: "model" }, undefined, 2)}\n`,

@@ -6,10 +6,10 @@ import type { Counts } from "../../../protocol/counts";
 import { countModel } from "../../models/accounting";
 import { writeAtomic } from "../folder/atomicFile";
 import type { Action, ActionCall } from "../steps/action";
-import { writtenFileOf } from "../folder/modelFile";
+import { describeWrittenFile } from "../folder/modelFile";
 
 const action: Action = {
-  ownToRun: true,
+  isRunSpecific: true,
 
   async perform(call) {
     writeAtomic(join(call.folder, "report.md"), reportOf(call), { durable: true });
@@ -23,7 +23,7 @@ function reportOf({ workpiece: { shape, tensors, checkpoint }, workshop: { conte
   const { plan, folder } = context;
   const counts = countModel(shape, {
     tensors: (name) => tensors.get(name)!.data as Float32Array | Uint8Array,
-    ...(checkpoint === undefined ? {} : { file: writtenFileOf(checkpoint) }),
+    ...(checkpoint === undefined ? {} : { file: describeWrittenFile(checkpoint) }),
   });
   const row = (name: string, each: Counts) =>
     `| ${[name, each.trainable, each.stored, each.nonZero, each.bits, each.bytes].join(" | ")} |`;
@@ -47,7 +47,7 @@ function reportOf({ workpiece: { shape, tensors, checkpoint }, workshop: { conte
     "|---|---:|---:|---:|",
     ...metrics.map(([name, { last, min, max }]) => `| ${name} | ${last} | ${min} | ${max} |`),
     "",
-    ...evaluationsIn(folder.inside("steps")),
+    ...listEvaluations(folder.inside("steps")),
     "## Configuration",
     "",
     "```yaml",
@@ -61,7 +61,7 @@ function reportOf({ workpiece: { shape, tensors, checkpoint }, workshop: { conte
   ].join("\n");
 }
 
-function evaluationsIn(steps: string): string[] {
+function listEvaluations(steps: string): string[] {
   const pages = readdirSync(steps)
     .filter((name) => name.endsWith("-evaluate"))
     .map((name) => join(steps, name, "report.md"))

@@ -3,8 +3,8 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 import { type Labels, matchToModel } from "../../data/labels";
-import { headOf, labelCount } from "../../models/classifier";
-import { draw } from "../../models/initialise";
+import { getHead, getLabelCount } from "../../models/classifier";
+import { draw } from "../../models/initialize";
 import { parametersOf } from "../../models/model";
 import { trainSchema } from "../../../schema/experiment";
 import {
@@ -14,46 +14,46 @@ import {
   writeCheckpoint,
 } from "../../checkpoints/checkpoint";
 import type { HostTensor } from "../../checkpoints/safetensors";
-import { objectiveOf } from "../../training/objective";
+import { createPrepare } from "../../training/objective";
 import { train } from "../../training/trainer";
-import { traineeOf } from "../../training/trainee";
+import { createTrainee } from "../../training/trainee";
 import type { Action, ActionCall } from "../steps/action";
 import { writeAtomic } from "../folder/atomicFile";
-import { shapeForLabels } from "../steps/stepData";
-import { teacherOf } from "../steps/teachers";
+import { createShapeForLabels } from "../steps/stepData";
+import { createTeacher } from "../steps/teachers";
 import type { Workpiece } from "../steps/workshop";
 import type { RunContext } from "../steps/runContext";
 
 const action: Action = {
-  goesOn: (context, workpiece) => {
+  canResume: (context, workpiece) => {
     recoverCheckpoints(context.folder.inside("checkpoints"));
     return context.folder.savedSteps.some((step) => step > workpiece.step);
   },
 
-  async perform({ step, workpiece, workshop, folder, again, lines }) {
+  async perform({ step, workpiece, workshop, folder, isRetry, lines }) {
     const { context, engine } = workshop;
-    const data = dataOf(workshop);
+    const data = requireData(workshop);
     const { summary } = data;
     writeAtomic(join(folder, "data.json"), `${JSON.stringify(summary, undefined, 2)}\n`, { durable: true });
     const options = trainSchema.parse(step.options);
     const initial = addHead(workpiece, data.labels, context);
     const { shape } = initial;
-    const { train: sequences, validation, notice } = matchToModel(data, headOf(shape.config));
+    const { train: sequences, validation, notice } = matchToModel(data, getHead(shape.config));
     if (notice !== undefined) context.notice(notice);
     const teacher = options.teacher && workshop.teachers.of(options.teacher);
-    const saved = again ? latestOf(context, step.index, workpiece.step) : undefined;
+    const saved = isRetry ? findLatest(context, step.index, workpiece.step) : undefined;
     if (saved !== undefined) resumeFrom(saved.step, context, options.logging_steps);
-    else if (again) context.truncate(lines);
-    const keep = new Keeper(context, options.save_total_limit, saved?.kept ?? []);
+    else if (isRetry) context.truncate(lines);
+    const keep = new CheckpointKeeper(context, options.save_total_limit, saved?.kept ?? []);
     const result = await train(
       {
         engine,
-        trainee: traineeOf(shape, teacher && teacherOf(shape, teacher.shape, options.teacher!)),
+        trainee: createTrainee(shape, teacher && createTeacher(shape, teacher.shape, options.teacher!)),
         teacherTensors: teacher?.tensors,
         tensors: saved?.checkpoint.tensors ?? initial.tensors,
         train: sequences,
         validation,
-        prepare: objectiveOf(shape, workshop.tokenizer, options.mlm_probability),
+        prepare: createPrepare(shape, workshop.tokenizer, options.mlm_probability),
         options,
         seed: context.plan.seed,
         resume: saved?.checkpoint.training,
@@ -95,7 +95,7 @@ const action: Action = {
 
 export default action;
 
-function dataOf({ data }: ActionCall["workshop"]) {
+function requireData({ data }: ActionCall["workshop"]) {
   if (data === undefined)
     throw new WorkbenchError(
       "invalid-input",
@@ -111,8 +111,8 @@ function addHead(
   context: RunContext,
 ): Pick<Workpiece, "shape" | "tensors"> {
   const { tensors } = workpiece;
-  const shape = shapeForLabels(workpiece.shape, labels);
-  if (labels === undefined || labelCount(workpiece.shape.config) !== undefined) return { shape, tensors };
+  const shape = createShapeForLabels(workpiece.shape, labels);
+  if (labels === undefined || getLabelCount(workpiece.shape.config) !== undefined) return { shape, tensors };
   const fresh = new Map<string, HostTensor>();
   for (const spec of parametersOf(shape))
     fresh.set(
@@ -126,14 +126,14 @@ function addHead(
   return { shape, tensors: fresh };
 }
 
-interface Saved {
+interface SavedTraining {
   readonly step: number;
   readonly checkpoint: Checkpoint;
-  readonly kept: readonly Kept[];
+  readonly kept: readonly KeptCheckpoint[];
 }
 
 /** The newest readable checkpoint of this action; unreadable ones are reported and skipped. */
-function latestOf(context: RunContext, action: number, offset: number): Saved | undefined {
+function findLatest(context: RunContext, action: number, offset: number): SavedTraining | undefined {
   const steps = context.folder.savedSteps.filter((step) => step > offset);
   for (const step of steps) {
     try {
@@ -164,19 +164,19 @@ function resumeFrom(step: number, context: RunContext, loggingSteps: number): vo
     );
 }
 
-interface Kept {
+interface KeptCheckpoint {
   readonly step: number;
   readonly best: boolean;
 }
 
 /** Writes checkpoints and deletes old ones, but never the best or the last. */
-class Keeper {
-  #kept: Kept[];
+class CheckpointKeeper {
+  #kept: KeptCheckpoint[];
 
   constructor(
     private readonly context: RunContext,
     private readonly limit: number,
-    kept: readonly Kept[],
+    kept: readonly KeptCheckpoint[],
   ) {
     this.#kept = [...kept];
     // A killed process may have written a checkpoint without deleting an older one.

@@ -15,7 +15,7 @@ export interface ControlOptions {
 
 const defaultTimeout = 30_000;
 
-function cannotReach(address: string, why: string, cause?: unknown): WorkbenchError {
+function unreachableError(address: string, why: string, cause?: unknown): WorkbenchError {
   return new WorkbenchError("busy", `The run can't be reached at ${address}: ${why}.`, {}, { cause });
 }
 
@@ -36,27 +36,27 @@ export function sendControl(
     const timeout = options.timeoutMilliseconds ?? defaultTimeout;
     const timer = setTimeout(() => {
       const why = `no answer within ${timeout / 1000} s, possibly because of a long step; the request takes effect after that step`;
-      fail(cannotReach(address, why));
+      fail(unreachableError(address, why));
     }, timeout);
     socket.setEncoding("utf8");
     socket.on("connect", () => socket.write(writeRequest(request, token)));
-    socket.on("error", (cause) => fail(cannotReach(address, cause.message, cause)));
+    socket.on("error", (cause) => fail(unreachableError(address, cause.message, cause)));
     socket.on("data", (chunk: string) => {
       received += chunk;
       const end = received.indexOf("\n");
       if (end === -1 && received.length > maxMessageBytes)
-        fail(cannotReach(address, "its answer is too long"));
+        fail(unreachableError(address, "its answer is too long"));
       if (end === -1) return;
       try {
         resolve(JSON.parse(received.slice(0, end)) as ControlAnswer);
         socket.end();
       } catch (cause) {
-        fail(cannotReach(address, "its answer is not JSON", cause));
+        fail(unreachableError(address, "its answer is not JSON", cause));
       }
     });
     socket.on("close", () => {
       clearTimeout(timer);
-      reject(cannotReach(address, "it closed the connection")); // Has no effect once resolved.
+      reject(unreachableError(address, "it closed the connection")); // Has no effect once resolved.
     });
   });
 }
@@ -80,7 +80,7 @@ export async function controlRun(
     throw new WorkbenchError("busy", `${id} is still starting. Try again in a moment.`);
   }
   if (!isSocketAddress(runs.socket))
-    throw cannotReach(runs.socket, "this is not the control socket of a run");
+    throw unreachableError(runs.socket, "this is not the control socket of a run");
   const token = readBounded(join(folder, tokenFile), maxMessageBytes).trim();
   const answer = await sendControl(runs.socket, token, request, options);
   if (!answer.ok) throw new WorkbenchError("busy", answer.message, { reason: answer.code });

@@ -6,7 +6,7 @@ import { setImmediate, setTimeout } from "node:timers/promises";
 import { toWorkbenchError } from "../../../protocol/errors";
 import type { ControlAnswer, ControlRequest } from "../../../protocol/run";
 import { maxMessageBytes, readRequest } from "./controlProtocol";
-import { newSocketAddress } from "./socketAddress";
+import { createSocketAddress } from "./socketAddress";
 
 export type Answerer = (request: ControlRequest) => ControlAnswer;
 
@@ -28,7 +28,7 @@ export class ControlServer implements AsyncDisposable {
   }
 
   static async listen(answer: Answerer): Promise<ControlServer> {
-    const created = new ControlServer(newSocketAddress(), answer);
+    const created = new ControlServer(createSocketAddress(), answer);
     await new Promise<void>((resolve, reject) => {
       created.server.once("error", reject);
       created.server.listen({ path: created.address }, resolve);

@@ -14,7 +14,7 @@ export class RunControl {
   step = 0;
   private saving = false;
   private pausing = false;
-  private stopTold = false;
+  private stopDelivered = false;
   private readonly stopping = new AbortController();
   private wake: (() => void) | undefined;
 
@@ -34,7 +34,7 @@ export class RunControl {
 
   /** Whether the step loop has received the stop: a normal return then means stopped, not done. */
   get obeyedStop(): boolean {
-    return this.stopTold;
+    return this.stopDelivered;
   }
 
   get paused(): boolean {
@@ -66,7 +66,7 @@ export class RunControl {
     await this.settle();
     if (this.pausing && !this.signal.aborted && !this.saving) await this.sleep();
     if (this.signal.aborted) {
-      this.stopTold = true;
+      this.stopDelivered = true;
       return "stop";
     }
     if (!this.saving) return "run";

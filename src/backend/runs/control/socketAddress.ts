@@ -13,7 +13,7 @@ const nameBytes = 8;
  * The folder for temporary files, not XDG_RUNTIME_DIR, which is removed when its user logs out while the run
  * continues.
  */
-function socketFolder(base: string): string {
+function getSocketFolder(base: string): string {
   const folder = join(base, `lathe-${userInfo().uid}`);
   try {
     mkdirSync(folder, { mode: 0o700 });
@@ -22,15 +22,15 @@ function socketFolder(base: string): string {
   }
   // Others may write to the folder for temporary files, so an existing folder is verified.
   const stats = lstatSync(folder);
-  const ours = stats.isDirectory() && stats.uid === userInfo().uid && (stats.mode & 0o077) === 0;
-  return ours ? folder : mkdtempSync(join(base, "lathe-"));
+  const isPrivate = stats.isDirectory() && stats.uid === userInfo().uid && (stats.mode & 0o077) === 0;
+  return isPrivate ? folder : mkdtempSync(join(base, "lathe-"));
 }
 
-export function newSocketAddress(): string {
+export function createSocketAddress(): string {
   const name = randomBytes(nameBytes).toString("hex");
   if (process.platform === "win32") return `\\\\.\\pipe\\lathe-${name}`;
-  const path = join(socketFolder(tmpdir()), name);
-  return Buffer.byteLength(path) <= maxSocketPathBytes ? path : join(socketFolder("/tmp"), name);
+  const path = join(getSocketFolder(tmpdir()), name);
+  return Buffer.byteLength(path) <= maxSocketPathBytes ? path : join(getSocketFolder("/tmp"), name);
 }
 
 /** Whether a record names a valid Lathe socket: a record may come from anywhere, and so may the address in it. */

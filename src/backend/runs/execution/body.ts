@@ -12,8 +12,8 @@ import { chooseDevice } from "../../engine/devices";
 import { countModel } from "../../models/accounting";
 import { addStepKeys } from "../../experiment/stepKey";
 import { actions } from "../actions/catalog";
-import { clearStep, type Finished, markDone, ownResult, takeOver } from "../steps/finishedSteps";
-import { writtenFileOf } from "../folder/modelFile";
+import { clearStep, type FinishedStep, markDone, readOwnResult, reuseResult } from "../steps/finishedSteps";
+import { describeWrittenFile } from "../folder/modelFile";
 import type { RunContext, RunProgram } from "../steps/runContext";
 import { openWorkshop, type Workpiece, type Workshop } from "../steps/workshop";
 
@@ -43,11 +43,11 @@ async function body(context: RunContext): Promise<void> {
   let lines = 0;
   for (const step of steps) {
     if (step.index > 0 && (await context.control.checkpoint(workpiece.step)) === "stop") return;
-    const finished = resuming ? ownResult(context, step) : undefined;
+    const finished = resuming ? readOwnResult(context, step) : undefined;
     const next =
       finished === undefined
-        ? await carryOut(step, { workpiece, workshop, lines, again: resuming })
-        : workpieceAfter(context, workpiece, finished);
+        ? await executeStep(step, { workpiece, workshop, lines, isRetry: resuming })
+        : toWorkpiece(context, workpiece, finished);
     if (next === undefined) return;
     resuming = finished !== undefined;
     lines = finished?.done.lines[1] ?? context.lines;
@@ -57,30 +57,30 @@ async function body(context: RunContext): Promise<void> {
   }
 }
 
-interface Begin {
+interface StepStart {
   readonly workpiece: Workpiece;
   readonly workshop: Workshop;
   readonly lines: number;
   /** Whether an earlier attempt at the step was interrupted. */
-  readonly again: boolean;
+  readonly isRetry: boolean;
 }
 
-async function carryOut(step: Step, begin: Begin): Promise<Workpiece | undefined> {
-  const { workpiece, workshop, lines, again } = begin;
+async function executeStep(step: Step, start: StepStart): Promise<Workpiece | undefined> {
+  const { workpiece, workshop, lines, isRetry } = start;
   const { context } = workshop;
   const action = actions[step.action];
-  if (again) clearStep(context, step);
-  const goesOn = again && action.goesOn?.(context, workpiece) === true;
+  if (isRetry) clearStep(context, step);
+  const canResume = isRetry && action.canResume?.(context, workpiece) === true;
   // Metrics of an attempt that restarts are measured again.
-  if (again && !goesOn) context.truncate(lines);
-  if (!goesOn && action.ownToRun !== true && context.plan.fresh !== true) {
-    const reused = await takeOver(context, step, workpiece, lines);
-    if (reused !== undefined) return workpieceAfter(context, workpiece, reused);
+  if (isRetry && !canResume) context.truncate(lines);
+  if (!canResume && action.isRunSpecific !== true && context.plan.fresh !== true) {
+    const reused = await reuseResult(context, step, workpiece, lines);
+    if (reused !== undefined) return toWorkpiece(context, workpiece, reused);
   }
   const folder = context.stepFolder(step.index, step.action);
   context.log(`Step ${step.index}: ${step.action}.`);
   const actionWorkshop = { ...workshop, data: workshop.stepData[step.index] };
-  const next = await action.perform({ step, workpiece, workshop: actionWorkshop, folder, lines, again });
+  const next = await action.perform({ step, workpiece, workshop: actionWorkshop, folder, lines, isRetry });
   if (next === undefined) return undefined;
   const checkpoint = next === workpiece ? undefined : next.checkpoint;
   markDone(context, step, {
@@ -95,7 +95,7 @@ async function carryOut(step: Step, begin: Begin): Promise<Workpiece | undefined
 }
 
 /** The model after a step that does not need to run again. */
-function workpieceAfter(context: RunContext, before: Workpiece, { done, model }: Finished): Workpiece {
+function toWorkpiece(context: RunContext, before: Workpiece, { done, model }: FinishedStep): Workpiece {
   if (model === undefined || done.checkpoint === undefined) return before;
   context.progress({ step: done.step, steps: done.step, action: "done before" });
   const { shape, tensors } = model;
@@ -106,7 +106,7 @@ function workpieceAfter(context: RunContext, before: Workpiece, { done, model }:
 function logCounts(context: RunContext, { shape, tensors, checkpoint }: Workpiece): void {
   const { nonEmbedding, total } = countModel(shape, {
     tensors: (name) => tensors.get(name)!.data as Float32Array | Uint8Array,
-    ...(checkpoint === undefined ? {} : { file: writtenFileOf(checkpoint) }),
+    ...(checkpoint === undefined ? {} : { file: describeWrittenFile(checkpoint) }),
   });
   context.describe({ counts: { nonEmbedding, total } });
   context.log(

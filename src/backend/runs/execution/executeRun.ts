@@ -5,14 +5,14 @@ import { rmSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { getExitStatus, toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import type { ControlAnswer, ControlRequest, RunState } from "../../../protocol/run";
-import { resolvedYaml } from "../../experiment/resolvedYaml";
+import { writeResolvedYaml } from "../../experiment/resolvedYaml";
 import { claimRun, type Claim } from "../process/claimRun";
 import { tokenFile } from "../control/controlProtocol";
 import { DeviceQueue } from "../process/deviceQueue";
 import { EnergyMeter } from "../process/energy";
 import { readGitState } from "../process/gitState";
 import { LiveContext } from "./liveContext";
-import { ownIdentity } from "../process/processIdentity";
+import { getOwnIdentity } from "../process/processIdentity";
 import { RunClock } from "../metrics/runClock";
 import type { RunProgram } from "../steps/runContext";
 import { RunControl } from "../control/runControl";
@@ -69,7 +69,7 @@ export async function executeRun(program: RunProgram, options: ExecuteOptions): 
     await Promise.race([perform(program, options, parts), crash]);
     ending = { state: control.obeyedStop ? "stopped" : "done" };
   } catch (thrown) {
-    ending = endingOf(thrown, control);
+    ending = toEnding(thrown, control);
   }
   // The record reports failures on the way to the queue.
   ready();
@@ -113,7 +113,10 @@ async function perform(program: RunProgram, options: ExecuteOptions, parts: Part
   folder.log(
     options.resume ? "Resumed." : `Started: ${plan.name}, variant ${plan.variant}, seed ${plan.seed}.`,
   );
-  folder.write("config.resolved.yaml", resolvedYaml(plan, { folder: inputsFrom(folder, context.workspace) }));
+  folder.write(
+    "config.resolved.yaml",
+    writeResolvedYaml(plan, { folder: resolveInputs(folder, context.workspace) }),
+  );
   const git = options.resume ? undefined : await readGitState(context.workspace);
   if (git !== undefined && git.patch !== "") folder.write("diff.patch", git.patch);
   folder.update({
@@ -123,7 +126,7 @@ async function perform(program: RunProgram, options: ExecuteOptions, parts: Part
 
   const device = await (program.resolveDevice?.(plan.device) ?? plan.device);
   const queue = new DeviceQueue(device);
-  const entry = { id: folder.id, folder: folder.path, process: await ownIdentity() };
+  const entry = { id: folder.id, folder: folder.path, process: await getOwnIdentity() };
   if (options.parallel) {
     // A run that does not wait still enters the queue, so that others see it.
     await queue.share(entry).catch((thrown: unknown) => context.notice(toWorkbenchError(thrown).message));
@@ -146,7 +149,7 @@ async function perform(program: RunProgram, options: ExecuteOptions, parts: Part
 }
 
 /** The inputs folder of the plan as `config.resolved.yaml` names it, with forward slashes on every platform. */
-function inputsFrom(folder: RunFolder, workspace: string): string {
+function resolveInputs(folder: RunFolder, workspace: string): string {
   return relative(folder.path, resolve(workspace, folder.record.plan.folder)).replaceAll("\\", "/");
 }
 
@@ -155,7 +158,7 @@ interface Ending {
   readonly error?: WorkbenchError;
 }
 
-function endingOf(thrown: unknown, control: RunControl): Ending {
+function toEnding(thrown: unknown, control: RunControl): Ending {
   const cancelled =
     (thrown instanceof WorkbenchError && thrown.code === "cancelled") ||
     (thrown as Error).name === "AbortError";

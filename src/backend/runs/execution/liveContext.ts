@@ -6,7 +6,7 @@ import type { RunClock } from "../metrics/runClock";
 import type { RunContext } from "../steps/runContext";
 import type { RunControl } from "../control/runControl";
 import type { RunFolder } from "../folder/runFolder";
-import { workspaceAboveRun } from "../folder/runLocation";
+import { findWorkspaceAboveRun } from "../folder/runLocation";
 
 export class LiveContext implements RunContext, Disposable {
   private readonly metrics: MetricsWriter;
@@ -19,7 +19,7 @@ export class LiveContext implements RunContext, Disposable {
     private readonly clock: RunClock,
   ) {
     this.metrics = new MetricsWriter(folder.inside("metrics.jsonl"));
-    this.workspace = workspaceAboveRun(folder.path) ?? folder.record.workspace ?? folder.path;
+    this.workspace = findWorkspaceAboveRun(folder.path) ?? folder.record.workspace ?? folder.path;
   }
 
   get plan() {

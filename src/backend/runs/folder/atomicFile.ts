@@ -14,7 +14,8 @@ export interface AtomicOptions {
   readonly durable?: boolean;
 }
 
-const draftOf = (path: string) => join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}`);
+const getDraftPath = (path: string) =>
+  join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}`);
 
 /** Removes the drafts of a process that was killed while writing. Only for a folder's single writer. */
 export function removeDrafts(folder: string): void {
@@ -23,7 +24,7 @@ export function removeDrafts(folder: string): void {
 }
 
 export function writeAtomic(path: string, data: string | Uint8Array, options: AtomicOptions = {}): void {
-  const temporary = draftOf(path);
+  const temporary = getDraftPath(path);
   let descriptor: number | undefined;
   try {
     descriptor = openSync(temporary, "wx", options.mode ?? 0o666);

@@ -34,7 +34,7 @@ export function readEnd(path: string, mostBytes: number): Part {
 }
 
 /** Changes whenever the file is replaced or written to; empty if the file does not exist. */
-export function stampOf(path: string): string {
+export function getFileStamp(path: string): string {
   try {
     const stats = lstatSync(path, { throwIfNoEntry: false });
     return stats === undefined ? "" : `${stats.ino}:${stats.size}:${stats.mtimeMs}`;
@@ -56,17 +56,17 @@ function withPlainFile<T>(path: string, read: (descriptor: number, size: number)
 }
 
 function openPlain(path: string): number {
-  if (O_NOFOLLOW === undefined && lstatSync(path).isSymbolicLink()) throw linkAt(path);
+  if (O_NOFOLLOW === undefined && lstatSync(path).isSymbolicLink()) throw linkError(path);
   try {
     return openSync(path, flags);
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
-    if (code === "ELOOP" || code === "EMLINK") throw linkAt(path);
+    if (code === "ELOOP" || code === "EMLINK") throw linkError(path);
     throw thrown;
   }
 }
 
-function linkAt(path: string): WorkbenchError {
+function linkError(path: string): WorkbenchError {
   return new WorkbenchError("io", `${path} is a symbolic link, and links are not followed. Remove the link.`);
 }
 

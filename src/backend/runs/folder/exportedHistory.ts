@@ -5,15 +5,15 @@ import type { MetricLine, RunRecord } from "../../../protocol/run";
 import type { HistorySubject } from "../../exports/histories/historyExporter";
 import { MetricsTail } from "../metrics/metricsReader";
 
-export function historySubject(folder: string, record: RunRecord): HistorySubject {
+export function createHistorySubject(folder: string, record: RunRecord): HistorySubject {
   return {
     id: record.id,
     startedAt: Date.parse(record.startedAt ?? record.createdAt),
-    lines: () => linesOf(folder),
+    lines: () => readLines(folder),
   };
 }
 
-async function* linesOf(folder: string): AsyncGenerator<readonly MetricLine[]> {
+async function* readLines(folder: string): AsyncGenerator<readonly MetricLine[]> {
   const tail = new MetricsTail(join(folder, "metrics.jsonl"));
   for (let more = true; more;) {
     const chunk = await tail.next();

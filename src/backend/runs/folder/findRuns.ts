@@ -5,7 +5,7 @@ import { basename, join, resolve } from "node:path";
 import { distance } from "fastest-levenshtein";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { type FoundRun, isActive, type RunRecord } from "../../../protocol/run";
-import { liveness } from "../process/processIdentity";
+import { checkLiveness } from "../process/processIdentity";
 import { addToSummary } from "../metrics/metricLine";
 import { MetricsTail } from "../metrics/metricsReader";
 import { readRecord } from "./runFolder";
@@ -13,7 +13,7 @@ import { runIdPattern } from "./runLocation";
 
 async function verifyState(record: RunRecord): Promise<RunRecord> {
   if (!isActive(record)) return record;
-  const gone = record.process === undefined || (await liveness(record.process)) === "gone";
+  const gone = record.process === undefined || (await checkLiveness(record.process)) === "gone";
   return gone ? { ...record, state: "interrupted" } : record;
 }
 
@@ -21,7 +21,7 @@ async function verifyState(record: RunRecord): Promise<RunRecord> {
 const tailBytes = 1024 * 1024;
 
 /** A killed process has written its record some steps ago; its metrics have the last one. */
-async function withLastMetrics(record: RunRecord, folder: string): Promise<RunRecord> {
+async function addLastMetrics(record: RunRecord, folder: string): Promise<RunRecord> {
   const path = join(folder, "metrics.jsonl");
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   const lines = await new MetricsTail(path, Math.max(0, size - tailBytes)).next().then(
@@ -43,7 +43,7 @@ export async function readRun(folder: string): Promise<FoundRun> {
     if (record.state !== "interrupted") return { folder: path, id: record.id, record };
     // The process may have recorded its end between the read of the record and the check for the process.
     const again = readRecord(path);
-    const settled = isActive(again) ? await withLastMetrics(record, path) : again;
+    const settled = isActive(again) ? await addLastMetrics(record, path) : again;
     return { folder: path, id: record.id, record: settled };
   } catch (thrown) {
     const { code, message } = toWorkbenchError(thrown);

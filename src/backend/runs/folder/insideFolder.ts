@@ -4,7 +4,7 @@ import { isAbsolute, join, normalize, sep } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 
 /** The path of a possibly missing entry of the folder. Throws for paths outside it. */
-export function insideFolder(folder: string, ...segments: readonly string[]): string {
+export function resolveInside(folder: string, ...segments: readonly string[]): string {
   const relative = normalize(join(...segments));
   if (isAbsolute(relative) || relative === ".." || relative.startsWith(`..${sep}`)) {
     throw new WorkbenchError("invalid-input", `${relative} is outside the run folder ${folder}.`);

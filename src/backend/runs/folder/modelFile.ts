@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { WrittenFile } from "../../models/accounting";
 import { readTensorSizes } from "../../checkpoints/safetensors";
 
-export function writtenFileOf(checkpoint: string): WrittenFile {
+export function describeWrittenFile(checkpoint: string): WrittenFile {
   const path = join(checkpoint, "model.safetensors");
   const sizes = readTensorSizes(path);
   return { bytes: statSync(path).size, tensorBytes: (name) => sizes.get(name) ?? 0 };

@@ -6,10 +6,10 @@ import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import type { RunPlan, RunRecord } from "../../../protocol/run";
-import { checkpointName, savedSteps } from "../../checkpoints/checkpointNames";
+import { checkpointName, listSavedSteps } from "../../checkpoints/checkpointNames";
 import { writeAtomic } from "./atomicFile";
 import { readBounded } from "./boundedFile";
-import { insideFolder } from "./insideFolder";
+import { resolveInside } from "./insideFolder";
 import { appendFlags } from "../metrics/metricsWriter";
 import { makeRunId } from "./runLocation";
 import { maxRecordBytes, parseRecord } from "./runRecord";
@@ -90,7 +90,7 @@ export class RunFolder {
 
   /** The path of a file of this run. Throws for paths outside the folder, including those through a link. */
   inside(...segments: readonly string[]): string {
-    return insideFolder(this.path, ...segments);
+    return resolveInside(this.path, ...segments);
   }
 
   /** The folder of a checkpoint, which may be missing. */
@@ -100,7 +100,7 @@ export class RunFolder {
 
   /** Steps of the checkpoints, latest first. */
   get savedSteps(): number[] {
-    return savedSteps(this.inside("checkpoints"));
+    return listSavedSteps(this.inside("checkpoints"));
   }
 
   write(relative: string, data: string | Uint8Array, mode?: number): void {

@@ -14,8 +14,8 @@ import { basename, dirname, join, resolve } from "node:path";
  *
  * Because of the first rule a window and a terminal agree on every run but the first, wherever that one was started.
  */
-export function workspaceOf(experiment: string, opened: readonly string[] = []): string {
-  const folders = foldersOf(experiment);
+export function findWorkspace(experiment: string, opened: readonly string[] = []): string {
+  const folders = listParentFolders(experiment);
   const has = (name: string) => (folder: string) => existsSync(join(folder, name));
   const repository = folders.findIndex(has(".git"));
   const candidates = repository < 0 ? folders : folders.slice(0, repository + 1);
@@ -29,12 +29,12 @@ export function workspaceOf(experiment: string, opened: readonly string[] = []):
 }
 
 /** The same search from a folder, for commands that name no experiment. */
-export function workspaceAround(folder: string): string {
-  return workspaceOf(join(folder, "experiment"));
+export function findWorkspaceAround(folder: string): string {
+  return findWorkspace(join(folder, "experiment"));
 }
 
 /** Starts with its own folder. */
-function foldersOf(file: string): string[] {
+function listParentFolders(file: string): string[] {
   const folders = [dirname(resolve(file))];
   for (;;) {
     const above = dirname(folders.at(-1)!);
@@ -44,17 +44,17 @@ function foldersOf(file: string): string[] {
 }
 
 /** Windows paths are case-insensitive, and VS Code writes drive letters in lower case. */
-export function isSamePath(one: string, other: string): boolean {
-  const [a, b] = [resolve(one), resolve(other)];
+export function isSamePath(first: string, second: string): boolean {
+  const [a, b] = [resolve(first), resolve(second)];
   return process.platform === "win32" ? a.toLowerCase() === b.toLowerCase() : a === b;
 }
 
-export function runsFolderOf(workspace: string): string {
+export function getWorkspaceRunsFolder(workspace: string): string {
   return join(workspace, ".lathe", "runs");
 }
 
 /** Defined if the run folder is in the usual place, so that a moved workspace is still found. */
-export function workspaceAboveRun(folder: string): string | undefined {
+export function findWorkspaceAboveRun(folder: string): string | undefined {
   const runs = dirname(resolve(folder));
   const lathe = dirname(runs);
   return basename(runs) === "runs" && basename(lathe) === ".lathe" ? dirname(lathe) : undefined;
@@ -63,7 +63,7 @@ export function workspaceAboveRun(folder: string): string | undefined {
 export const runIdPattern = /^[\p{L}\p{N}][\p{L}\p{N}._-]*-\d{8}-\d{6}-[0-9a-f]{4}$/u;
 
 /** Letters, digits, dot, hyphen and underscore are valid in every file system; anything else becomes a hyphen. */
-export function safeName(name: string): string {
+export function toSafeName(name: string): string {
   const safe = name
     .normalize("NFC")
     .replace(/[^\p{L}\p{N}._-]+/gu, "-")
@@ -76,5 +76,5 @@ export function makeRunId(name: string, now = new Date()): string {
   const two = (value: number) => String(value).padStart(2, "0");
   const date = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
   const time = `${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
-  return `${safeName(name)}-${date}-${time}-${randomBytes(2).toString("hex")}`;
+  return `${toSafeName(name)}-${date}-${time}-${randomBytes(2).toString("hex")}`;
 }

@@ -20,7 +20,7 @@ export interface LinesChunk {
   readonly more: boolean;
 }
 
-const nothing: LinesChunk = { bytes: Buffer.alloc(0), tooLong: 0, restarted: false, more: false };
+const emptyChunk: LinesChunk = { bytes: Buffer.alloc(0), tooLong: 0, restarted: false, more: false };
 
 /** An incomplete last line is held back until it is complete. */
 export class LineTail {
@@ -43,7 +43,7 @@ export class LineTail {
 
   async next(): Promise<LinesChunk> {
     const handle = await openRegular(this.path);
-    if (handle === undefined) return nothing;
+    if (handle === undefined) return emptyChunk;
     try {
       const { ino, dev, size }: BigIntStats = await handle.stat({ bigint: true });
       const file = `${dev}:${ino}`;
@@ -52,7 +52,7 @@ export class LineTail {
       if (restarted) this.skipping = false;
       this.file = file;
       const length = Math.min(chunkBytes, Number(size) - this.offset);
-      if (length === 0) return { ...nothing, restarted };
+      if (length === 0) return { ...emptyChunk, restarted };
       if (this.buffer.length < length) this.buffer = Buffer.allocUnsafeSlow(length);
       const { bytesRead } = await handle.read(this.buffer, 0, length, this.offset);
       const chunk = this.consume(this.buffer.subarray(0, bytesRead));

@@ -30,7 +30,7 @@ export function parseMetricLine(text: string): MetricLine | undefined {
 }
 
 /** The metrics of a line without its coordinates. */
-export function metricsOf(line: MetricLine): readonly (readonly [name: string, value: number])[] {
+export function listMetrics(line: MetricLine): readonly (readonly [name: string, value: number])[] {
   return Object.entries(line).filter(([name]) => name.includes("/")) as [string, number][];
 }
 
@@ -39,7 +39,7 @@ export type Summary = RunRecord["summary"];
 /** Values that are not finite are skipped; `last` then remains the last finite value. */
 export function addToSummary(summary: Summary, line: MetricLine): Summary {
   const next = { ...summary };
-  for (const [name, value] of metricsOf(line)) {
+  for (const [name, value] of listMetrics(line)) {
     if (!Number.isFinite(value)) continue;
     const before = next[name];
     next[name] = {

@@ -73,17 +73,17 @@ export class MetricsWriter {
   }
 
   private keep(isWanted: (line: MetricLine | undefined, index: number) => boolean): readonly MetricLine[] {
-    const kept: MetricLine[] = [];
+    const keptLines: MetricLine[] = [];
     const rows = readFileSync(this.path, "utf8").split("\n").slice(0, -1);
     const staying = rows.filter((row, index) => {
       const line = parseMetricLine(row);
-      const stays = isWanted(line, index);
-      if (stays && line !== undefined) kept.push(line);
-      return stays;
+      const isKept = isWanted(line, index);
+      if (isKept && line !== undefined) keptLines.push(line);
+      return isKept;
     });
     if (staying.length < rows.length) this.replace(staying.map((row) => `${row}\n`).join(""));
     this.rows = staying.length;
-    return kept;
+    return keptLines;
   }
 
   /** A new file under the same name: followers of the old one see that it was replaced and start over. */

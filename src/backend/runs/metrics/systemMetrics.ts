@@ -54,16 +54,16 @@ interface Source {
 }
 
 /** Consecutive failures after which a source is no longer read. */
-const patience = 3;
+const maxFailures = 3;
 
-async function ask(source: Source): Promise<SystemReading> {
+async function readSource(source: Source): Promise<SystemReading> {
   try {
     const reading = await source.read();
     source.failures = 0;
     return reading;
   } catch (thrown) {
     // A missing program stays missing; other failures may be temporary.
-    source.failures += (thrown as NodeJS.ErrnoException).code === "ENOENT" ? patience : 1;
+    source.failures += (thrown as NodeJS.ErrnoException).code === "ENOENT" ? maxFailures : 1;
     return {};
   }
 }
@@ -86,9 +86,9 @@ export class SystemMetrics implements Disposable {
   private async read(): Promise<void> {
     if (this.busy) return;
     this.busy = true;
-    const readings = await Promise.all(this.sources.map(ask));
+    const readings = await Promise.all(this.sources.map(readSource));
     this.busy = false;
-    this.sources = this.sources.filter(({ failures }) => failures < patience);
+    this.sources = this.sources.filter(({ failures }) => failures < maxFailures);
     if (this.sources.length === 0) clearInterval(this.timer);
     const reading = Object.assign({}, ...readings) as SystemReading;
     if (Object.keys(reading).length > 0 && !this.ended) this.report(reading);

@@ -8,86 +8,88 @@ import type { RunPlan, Step } from "../../../protocol/run";
 import { openTokenizer } from "../../data/tokenizers/openTokenizer";
 import type { Tokenizer } from "../../data/tokenizers/tokenizer";
 import { chooseDevice } from "../../engine/devices";
-import { threadCount } from "../../engine/runtime";
+import { resolveThreadCount } from "../../engine/runtime";
 import { metrics } from "../../evaluation/catalog";
 import type { EvaluationData } from "../../evaluation/metric";
-import { canonicalJson } from "../../experiment/stepKey";
+import { toCanonicalJson } from "../../experiment/stepKey";
 import { importOutline } from "../../imports/importModel";
 import type { ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
-import { methodPlan, refuseNeeds } from "../actions/compress";
+import { planMethods, refuseNeeds } from "../actions/compress";
 import { refuseMismatch } from "./modelFit";
-import { readWhereShort } from "./shortData";
+import { readIfShort } from "./shortData";
 import {
-  dataOptionsAt,
+  getDataOptionsAt,
   resizesEmbeddings,
-  shapeForData,
-  shapeForLabels,
+  createShapeForData,
+  createShapeForLabels,
   withBaseTokenizer,
 } from "../steps/stepData";
-import { readTeachers, teacherOf, teacherOptionsOf, Teachers } from "../steps/teachers";
-import { objectiveOf } from "../../training/objective";
-import { experimentFolder, shapeOfPlan } from "../steps/workshop";
+import { readTeachers, createTeacher, getTeacherOptions, Teachers } from "../steps/teachers";
+import { createPrepare } from "../../training/objective";
+import { resolveExperimentFolder, createPlanShape } from "../steps/workshop";
 
 /**
  * Throws the reason why one of the runs cannot start. Points of a sweep that differ only in other settings are
  * checked once.
  */
 export async function checkPlans(plans: readonly RunPlan[], workspace: string): Promise<void> {
-  threadCount(undefined);
+  resolveThreadCount(undefined);
   const checked = new Set<string>();
   for (const plan of plans) {
     const { data, model, baseModel, device, folder } = plan;
     const steps = plan.steps.map((step) =>
-      step.action === "train" ? { teacher: teacherOptionsOf(step), mlm: probabilityOf(step) } : step.options,
+      step.action === "train"
+        ? { teacher: getTeacherOptions(step), mlm: getMaskProbability(step) }
+        : step.options,
     );
-    const key = canonicalJson({ data, model, baseModel, device, folder, steps });
+    const key = toCanonicalJson({ data, model, baseModel, device, folder, steps });
     if (checked.has(key)) continue;
     checked.add(key);
     await checkPlan(plan, workspace);
   }
 }
 
-async function checkPlan(written: RunPlan, workspace: string): Promise<void> {
+async function checkPlan(originalPlan: RunPlan, workspace: string): Promise<void> {
   // What `auto` comes to is looked for by the run itself, and it always comes to something.
-  if (written.device !== "auto") await chooseDevice(written.device as DeviceName);
-  const folder = experimentFolder({ plan: written, workspace });
-  const { baseModel } = written;
+  if (originalPlan.device !== "auto") await chooseDevice(originalPlan.device as DeviceName);
+  const folder = resolveExperimentFolder({ plan: originalPlan, workspace });
+  const { baseModel } = originalPlan;
   // Weights of the hub are left to the run, which shows how far it is.
   const base = baseModel === undefined ? undefined : await importOutline(baseModel, { baseFolder: folder });
-  const plan = withBaseTokenizer(written, base?.tokenizerFolder);
+  const plan = withBaseTokenizer(originalPlan, base?.tokenizerFolder);
   const options = plan.data === undefined ? undefined : dataSchema.parse(plan.data);
-  using data = options && (await readWhereShort(options, folder));
+  using data = options && (await readIfShort(options, folder));
   const baseTokenizer =
     base?.tokenizerFolder === undefined ? undefined : await openTokenizer(base.tokenizerFolder, ".");
   const tokenizer =
-    data?.tokenizer ?? (options === undefined ? baseTokenizer : await namedTokenizer(options, folder));
+    data?.tokenizer ?? (options === undefined ? baseTokenizer : await openNamedTokenizer(options, folder));
   const vocabSize = options && tokenizer?.vocabSize;
   const baseShape =
     base && resizesEmbeddings(plan) ? resizeShape(base.shape, tokenizer?.vocabSize ?? 0) : base?.shape;
-  let shape = baseShape ?? shapeOfPlan(plan, vocabSize ?? (options && standInVocabulary));
+  let shape = baseShape ?? createPlanShape(plan, vocabSize ?? (options && placeholderVocabulary));
   if (options !== undefined) refuseMismatch(shape, options.sequence_len, data);
   const outlineOf = async (name: string) => (await importOutline(name, { baseFolder: folder })).shape;
   const teachers = new Teachers<ModelShape>(plan, shape, await readTeachers(plan, outlineOf));
   for (const step of plan.steps) {
-    const dataOptions = dataOptionsAt(plan, step.index);
+    const dataOptions = getDataOptionsAt(plan, step.index);
     // The changes that a step makes to the data must be valid together with the rest.
     if (dataOptions !== undefined) dataSchema.parse(dataOptions);
     if (step.action === "train") {
       const read = dataOptions === plan.data ? data : undefined;
       const { shape: trained, isSure } =
         read === undefined
-          ? shapeForData(shape, dataOptions)
-          : { shape: shapeForLabels(shape, read.labels), isSure: true };
+          ? createShapeForData(shape, dataOptions)
+          : { shape: createShapeForLabels(shape, read.labels), isSure: true };
       shape = trained;
-      if (isSure && options !== undefined) objectiveOf(shape, tokenizer, probabilityOf(step));
-      const teacherOptions = teacherOptionsOf(step);
+      if (isSure && options !== undefined) createPrepare(shape, tokenizer, getMaskProbability(step));
+      const teacherOptions = getTeacherOptions(step);
       if (teacherOptions !== undefined && isSure)
-        teacherOf(shape, teachers.of(teacherOptions), teacherOptions);
+        createTeacher(shape, teachers.of(teacherOptions), teacherOptions);
     }
     if (step.action === "compress") {
       refuseNeeds(step.options, { text: options !== undefined });
-      shape = methodPlan(shape, step.options);
+      shape = planMethods(shape, step.options);
     }
     teachers.after(step, shape);
     if (step.action === "evaluate")
@@ -102,14 +104,17 @@ async function checkPlan(written: RunPlan, workspace: string): Promise<void> {
   }
 }
 
-const probabilityOf = ({ options }: Step): number | undefined =>
+const getMaskProbability = ({ options }: Step): number | undefined =>
   options["mlm_probability"] as number | undefined;
 
 /** Vocabulary size of a tokenizer trained on a long text, where only the kind of each matrix matters. */
-const standInVocabulary = 256;
+const placeholderVocabulary = 256;
 
 /** Undefined for a tokenizer that is trained on the text. */
-async function namedTokenizer({ tokenizer }: DataOptions, folder: string): Promise<Tokenizer | undefined> {
+async function openNamedTokenizer(
+  { tokenizer }: DataOptions,
+  folder: string,
+): Promise<Tokenizer | undefined> {
   return tokenizer === "characters" ? undefined : openTokenizer(tokenizer, folder);
 }
 

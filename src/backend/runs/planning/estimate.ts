@@ -4,29 +4,29 @@ import { WorkbenchError } from "../../../protocol/errors";
 import { dataSchema, type DeviceName, trainSchema } from "../../../schema/experiment";
 import type { RunPlan, Step } from "../../../protocol/run";
 import { defaultTokenizer, openTokenizer } from "../../data/tokenizers/openTokenizer";
-import { countModel, storedByAddress } from "../../models/accounting";
-import { memoryOf, productFlops } from "../../graph/cost";
+import { countModel, countStoredByAddress } from "../../models/accounting";
+import { estimateMemory, countProductFlops } from "../../graph/cost";
 import { importLocalOutline, importShape } from "../../imports/importModel";
-import { dimensionsOf, matrixSlots, type ModelShape } from "../../models/model";
+import { dimensionsOf, listMatrixSlots, type ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
 import { metrics } from "../../evaluation/catalog";
-import { layersOf, roleOfAnyLayer } from "../../models/roles";
-import { traineeOf } from "../../training/trainee";
-import { describeSavings, type MemorySavings, nothingSaved } from "../../training/memorySavings";
+import { layersOf, generalizeRole } from "../../models/roles";
+import { createTrainee } from "../../training/trainee";
+import { describeSavings, type MemorySavings, noSavings } from "../../training/memorySavings";
 import { refuseProbability } from "../../training/objective";
-import { batchSizeOf } from "../../training/request";
-import { memoryLimit, memorySavings } from "../../training/stepMemory";
+import { getBatchSize } from "../../training/request";
+import { getMemoryLimit, chooseMemorySavings } from "../../training/stepMemory";
 import { buildTrainStep } from "../../training/trainStep";
-import { methodPlan } from "../actions/compress";
+import { planMethods } from "../actions/compress";
 import {
-  dataOptionsAt,
+  getDataOptionsAt,
   hasLabels,
   resizesEmbeddings,
-  shapeForData,
+  createShapeForData,
   withBaseTokenizer,
 } from "../steps/stepData";
-import { readTeachers, teacherOf, Teachers } from "../steps/teachers";
-import { experimentFolder, shapeOfPlan } from "../steps/workshop";
+import { readTeachers, createTeacher, Teachers } from "../steps/teachers";
+import { resolveExperimentFolder, createPlanShape } from "../steps/workshop";
 
 export interface TrainingEstimate {
   /** The teacher model and its number of stored scalars. */
@@ -52,11 +52,11 @@ export interface StepEstimate {
   readonly training?: TrainingEstimate;
   /** The method or strategy of a `compress` step, and what it changes. */
   readonly treatment?: string;
-  readonly treated?: readonly Treated[];
+  readonly treated?: readonly SizeChange[];
 }
 
 /** Parts with the same address apart from the layer, and their stored scalars before and after. */
-export interface Treated {
+export interface SizeChange {
   /** Such as `layers.*.self_attn.q_proj` or `layers.*.mlp.up_proj.bias`. */
   readonly address: string;
   readonly parts: number;
@@ -81,17 +81,17 @@ export interface PlanEstimate {
 }
 
 export async function estimatePlan(plan: RunPlan, workspace: string): Promise<PlanEstimate> {
-  let shape = await plannedShape(plan, workspace);
+  let shape = await planShape(plan, workspace);
   const before = countModel(shape);
-  const first = Object.fromEntries(storedByAddress(shape));
-  const folder = experimentFolder({ plan, workspace });
+  const first = Object.fromEntries(countStoredByAddress(shape));
+  const folder = resolveExperimentFolder({ plan, workspace });
   const teacherModels = await readTeachers(plan, (name) => importShape(name, folder));
   const teachers = new Teachers<ModelShape>(plan, shape, teacherModels);
   const steps = plan.steps.map((step): StepEstimate => {
-    if (step.action === "train") shape = shapeForData(shape, dataOptionsAt(plan, step.index)).shape;
+    if (step.action === "train") shape = createShapeForData(shape, getDataOptionsAt(plan, step.index)).shape;
     const was = shape;
     refuseUnsuited(shape, step);
-    if (step.action === "compress") shape = methodPlan(shape, step.options);
+    if (step.action === "compress") shape = planMethods(shape, step.options);
     const counts = countModel(shape);
     teachers.after(step, shape);
     if (step.action === "compress") {
@@ -106,7 +106,7 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
         }
       : { action: step.action, counts };
   });
-  const after = Object.fromEntries(storedByAddress(shape));
+  const after = Object.fromEntries(countStoredByAddress(shape));
   return {
     name: plan.name,
     variant: plan.variant,
@@ -124,23 +124,23 @@ function refuseUnsuited(shape: ModelShape, { action, options }: Step): void {
   if (action === "evaluate") for (const name of Object.keys(options)) metrics[name]?.checkModel?.(shape);
 }
 
-function compareSlots(before: ModelShape, after: ModelShape): Treated[] {
-  const [was, now] = [storedByAddress(before), storedByAddress(after)];
+function compareSlots(before: ModelShape, after: ModelShape): SizeChange[] {
+  const [countsBefore, countsAfter] = [countStoredByAddress(before), countStoredByAddress(after)];
   // A packed matrix is listed part by part, unless a single number replaces the whole.
-  for (const { matrix } of matrixSlots(before)) {
+  for (const { matrix } of listMatrixSlots(before)) {
     const parts = matrix.parts?.map(({ role }) => role) ?? [];
-    if (parts.length > 0 && now.has(matrix.role) && parts.every((role) => was.has(role)))
-      was.set(
+    if (parts.length > 0 && countsAfter.has(matrix.role) && parts.every((role) => countsBefore.has(role)))
+      countsBefore.set(
         matrix.role,
-        parts.reduce((sum, role) => sum + was.get(role)!, 0),
+        parts.reduce((sum, role) => sum + countsBefore.get(role)!, 0),
       );
   }
   const layers = layersOf(before);
-  const changed = new Map<string, Treated>();
-  for (const [address, stored] of was) {
-    const left = now.get(address);
+  const changed = new Map<string, SizeChange>();
+  for (const [address, stored] of countsBefore) {
+    const left = countsAfter.get(address);
     if (left === undefined || left === stored) continue;
-    const pattern = roleOfAnyLayer(address, layers.get(address));
+    const pattern = generalizeRole(address, layers.get(address));
     const { parts, ...sum } = changed.get(pattern) ?? { parts: 0, before: 0, after: 0 };
     changed.set(pattern, {
       address: pattern,
@@ -153,15 +153,15 @@ function compareSlots(before: ModelShape, after: ModelShape): Treated[] {
 }
 
 /** The model as the last action of a plan would leave it. */
-export async function shapeAfter(plan: RunPlan, workspace: string): Promise<ModelShape> {
+export async function planFinalShape(plan: RunPlan, workspace: string): Promise<ModelShape> {
   return plan.steps.reduce(
     (shape, { action, index, options }) =>
       action === "compress"
-        ? methodPlan(shape, options)
+        ? planMethods(shape, options)
         : action === "train"
-          ? shapeForData(shape, dataOptionsAt(plan, index)).shape
+          ? createShapeForData(shape, getDataOptionsAt(plan, index)).shape
           : shape,
-    await plannedShape(plan, workspace),
+    await planShape(plan, workspace),
   );
 }
 
@@ -173,23 +173,23 @@ export function readsFiles({ baseModel, model, data }: RunPlan): boolean {
 }
 
 /** The model of a plan without its weights. Only a tokenizer may have to be read, for the size of the vocabulary. */
-async function plannedShape(plan: RunPlan, workspace: string): Promise<ModelShape> {
-  const folder = experimentFolder({ plan, workspace });
+async function planShape(plan: RunPlan, workspace: string): Promise<ModelShape> {
+  const folder = resolveExperimentFolder({ plan, workspace });
   if (plan.baseModel !== undefined) {
     const { shape, tokenizerFolder } = await importLocalOutline(plan.baseModel, folder);
     if (!resizesEmbeddings(plan)) return shape;
     const { data } = withBaseTokenizer(plan, tokenizerFolder);
-    if (data !== undefined) return resizeShape(shape, await vocabularyOf(data, folder));
+    if (data !== undefined) return resizeShape(shape, await readVocabularySize(data, folder));
     return tokenizerFolder === undefined
       ? shape
       : resizeShape(shape, (await openTokenizer(tokenizerFolder, ".")).vocabSize);
   }
   if (plan.model?.["vocab_size"] !== undefined || plan.data === undefined)
-    return shapeOfPlan(plan, undefined);
-  return shapeOfPlan(plan, await vocabularyOf(plan.data, folder));
+    return createPlanShape(plan, undefined);
+  return createPlanShape(plan, await readVocabularySize(plan.data, folder));
 }
 
-async function vocabularyOf(data: NonNullable<RunPlan["data"]>, folder: string): Promise<number> {
+async function readVocabularySize(data: NonNullable<RunPlan["data"]>, folder: string): Promise<number> {
   const { tokenizer } = dataSchema.parse(data);
   if (tokenizer === "characters")
     throw new WorkbenchError(
@@ -207,10 +207,10 @@ function estimateTraining(
 ): TrainingEstimate {
   const options = trainSchema.parse(trainOptions);
   const teaching = options.teacher && teachers.of(options.teacher);
-  const teacher = teaching && teacherOf(shape, teaching, options.teacher!);
-  const dataOptions = dataOptionsAt(plan, index);
+  const teacher = teaching && createTeacher(shape, teaching, options.teacher!);
+  const dataOptions = getDataOptionsAt(plan, index);
   const data = dataOptions === undefined ? undefined : dataSchema.parse(dataOptions);
-  const rows = batchSizeOf(options);
+  const rows = getBatchSize(options);
   const length = data?.sequence_len ?? dimensionsOf(shape).context;
   const documents = data?.document_mask === true;
   const batch = {
@@ -219,13 +219,13 @@ function estimateTraining(
     segments: documents || data?.packing === false || hasLabels(dataOptions),
     positions: documents,
   };
-  const trainee = traineeOf(shape, teacher);
-  const savings = memorySavings(trainee, batch, options, memoryLimit(plan.device as DeviceName));
+  const trainee = createTrainee(shape, teacher);
+  const savings = chooseMemorySavings(trainee, batch, options, getMemoryLimit(plan.device as DeviceName));
   const graph = buildTrainStep(trainee, batch, options, savings);
   // A lens sends a request after every edit, so the same graph is not built twice.
   const plain =
-    describeSavings(savings) === undefined ? graph : buildTrainStep(trainee, batch, options, nothingSaved);
-  const { state, working } = memoryOf(graph, graph.state);
+    describeSavings(savings) === undefined ? graph : buildTrainStep(trainee, batch, options, noSavings);
+  const { state, working } = estimateMemory(graph, graph.state);
   const parts = options.gradient_accumulation_steps;
   return {
     ...(teaching === undefined
@@ -233,7 +233,7 @@ function estimateTraining(
       : { teacher: { model: options.teacher!.model, stored: countModel(teaching).total.stored } }),
     ...(options.max_steps === undefined ? {} : { steps: options.max_steps }),
     tokensPerStep: rows * length * parts,
-    flopsPerStep: productFlops(plain) * parts,
+    flopsPerStep: countProductFlops(plain) * parts,
     stateBytes: state,
     workingBytes: working,
     savings,

@@ -7,7 +7,7 @@ import { loadExperiment } from "../../experiment/load";
 import { parseExperiment } from "../../experiment/parse";
 import { planRuns } from "../../experiment/plan";
 import { parseSettings } from "../../experiment/settings";
-import { workspaceOf } from "../folder/runLocation";
+import { findWorkspace } from "../folder/runLocation";
 
 export interface PlanChoice {
   /** The text of the file in an editor; read from the file if left out. */
@@ -18,7 +18,7 @@ export interface PlanChoice {
   readonly seed?: number | undefined;
   readonly device?: string | undefined;
   readonly throughCell?: number | undefined;
-  /** The folders open where the selection was made: see `workspaceOf`. */
+  /** The folders open where the selection was made: see `findWorkspace`. */
   readonly opened?: readonly string[] | undefined;
   /** Do not reuse finished steps of earlier runs. */
   readonly fresh?: boolean | undefined;
@@ -33,7 +33,7 @@ export interface Plans {
 }
 
 export async function loadPlans(file: string, choice: PlanChoice, catalog: SchemaCatalog): Promise<Plans> {
-  const workspace = workspaceOf(file, choice.opened);
+  const workspace = findWorkspace(file, choice.opened);
   const { text, variant, set, seed, device, throughCell, fresh } = choice;
   const experiment =
     text === undefined ? await loadExperiment(file, catalog) : parseExperiment(text, file, catalog);

@@ -1,26 +1,26 @@
 /** Data that is short enough to read before a run begins, or whose tokens an earlier run has cached. */
 import type { DataOptions } from "../../../schema/experiment";
-import { defaultCacheFolder } from "../../data/cacheFolder";
+import { getDefaultCacheFolder } from "../../data/cacheFolder";
 import { type DataSet, openData } from "../../data/dataSet";
 import { findFiles } from "../../data/files";
 
 /** Files up to this total size are read before the run; their tokens are cached, so nothing is read twice. */
 const shortBytes = 4 * 2 ** 20;
 
-export async function readWhereShort(options: DataOptions, baseFolder: string): Promise<DataSet | undefined> {
+export async function readIfShort(options: DataOptions, baseFolder: string): Promise<DataSet | undefined> {
   if (options.dataset !== undefined) return undefined; // A named data set may have to be downloaded.
   const named = [options.text, options.validation_text, options.test_text].flat();
   const patterns = named.filter((pattern) => pattern !== undefined);
   const files = await findFiles(patterns, baseFolder, options.format);
   const bytes = files.reduce((sum, file) => sum + file.bytes, options.grammar?.length ?? 0);
   if (Math.min(bytes, options.max_bytes ?? Infinity) > shortBytes) return undefined;
-  return openData(options, { baseFolder, cacheFolder: defaultCacheFolder() });
+  return openData(options, { baseFolder, cacheFolder: getDefaultCacheFolder() });
 }
 
 /** Also accepts text of any length whose tokens are cached; it is read once to hash it. */
-export async function readWhereKept(options: DataOptions, baseFolder: string): Promise<DataSet | undefined> {
-  const short = await readWhereShort(options, baseFolder);
+export async function readIfCached(options: DataOptions, baseFolder: string): Promise<DataSet | undefined> {
+  const short = await readIfShort(options, baseFolder);
   if (short !== undefined || options.dataset !== undefined || options.tokenizer === "characters")
     return short;
-  return openData(options, { baseFolder, cacheFolder: defaultCacheFolder(), onlyKept: true });
+  return openData(options, { baseFolder, cacheFolder: getDefaultCacheFolder(), onlyKept: true });
 }

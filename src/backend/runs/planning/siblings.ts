@@ -6,15 +6,15 @@ import { type Paper, paperSchema } from "../../../schema/paper";
 import type { FoundRun, RunPlan, RunRecord } from "../../../protocol/run";
 import { LruCache } from "../../../protocol/lruCache";
 import type { RunFigures } from "../../card/figures";
-import { sweptRate } from "../../../statistics/sweptRate";
-import { canonicalJson, stepKey } from "../../experiment/stepKey";
+import { findSweptRate } from "../../../statistics/sweptRate";
+import { toCanonicalJson, computeStepKey } from "../../experiment/stepKey";
 import { readBounded } from "../folder/boundedFile";
 import { estimatePlan, type PlanEstimate } from "./estimate";
-import { insideFolder } from "../folder/insideFolder";
+import { resolveInside } from "../folder/insideFolder";
 import { readMetrics } from "../metrics/metricsReader";
 
 /** Far above what metrics write. */
-const mostEvaluationBytes = 8 * 2 ** 20;
+const maxEvaluationBytes = 8 * 2 ** 20;
 
 export interface Sibling {
   readonly folder: string;
@@ -22,33 +22,36 @@ export interface Sibling {
 }
 
 /** For each plan, the newest finished run whose results depend on nothing that has changed since. */
-export function finishedRuns(plans: readonly RunPlan[], runs: readonly FoundRun[]): (Sibling | undefined)[] {
+export function findFinishedRuns(
+  plans: readonly RunPlan[],
+  runs: readonly FoundRun[],
+): (Sibling | undefined)[] {
   const done = runs
     .flatMap((run) => (run.record?.state === "done" ? [{ folder: run.folder, record: run.record }] : []))
     .sort((a, b) => b.record.createdAt.localeCompare(a.record.createdAt));
   const finished = new Map<string, Sibling>();
   for (const run of done) {
-    const key = identityOf(run.record.plan);
+    const key = computeIdentity(run.record.plan);
     if (!finished.has(key)) finished.set(key, run);
   }
-  return plans.map((plan) => finished.get(identityOf(plan)));
+  return plans.map((plan) => finished.get(computeIdentity(plan)));
 }
 
 /** Recorded keys include the version of the program, which does not identify the text. */
-function identityOf(plan: RunPlan): string {
+function computeIdentity(plan: RunPlan): string {
   const { experiment, variant, scale, seed, sweep, steps } = plan;
   const keys = steps
     .filter(({ action }) => action !== "report" && action !== "export")
-    .map(({ index }) => stepKey(plan, index, { codeVersion: "" }));
-  return canonicalJson({ experiment, variant, scale, seed, sweep, keys });
+    .map(({ index }) => computeStepKey(plan, index, { codeVersion: "" }));
+  return toCanonicalJson({ experiment, variant, scale, seed, sweep, keys });
 }
 
 /** What an experiment states about its publication, as each of its runs records it. */
-export function paperOf(plans: readonly RunPlan[]): Paper | undefined {
+export function findPaper(plans: readonly RunPlan[]): Paper | undefined {
   return plans.map(({ paper }) => paperSchema.safeParse(paper).data).find((paper) => paper !== undefined);
 }
 
-export async function figuresOf({ folder, record }: Sibling): Promise<RunFigures> {
+export async function readFigures({ folder, record }: Sibling): Promise<RunFigures> {
   const { plan, summary, counts, workspace } = record;
   const { lines } = await readMetrics(join(folder, "metrics.jsonl"));
   const trained = lines.filter((line) => Number.isFinite(line["train/loss"]));
@@ -63,19 +66,19 @@ export async function figuresOf({ folder, record }: Sibling): Promise<RunFigures
     summary["perplexity/token"]?.last ?? (validation === undefined ? undefined : Math.exp(validation));
   const estimate = await estimateCached(plan, workspace ?? folder);
   return {
-    ...knownBefore(plan, estimate),
+    ...planFigures(plan, estimate),
     tokens: last?.tokens ?? 0,
-    ...remarksOf(folder, plan),
+    ...readRemarks(folder, plan),
     values: {
       // The last values that metrics recorded, under their own names.
       ...Object.fromEntries(Object.entries(summary).map(([name, { last }]) => [name, last])),
-      ...sizes(estimate),
-      ...optionalEntry("parameters/non_embedding", counts?.nonEmbedding.stored),
-      ...optionalEntry("parameters/total", counts?.total.stored),
-      ...optionalEntry("parameters/bits", counts?.total.bits),
-      ...optionalEntry("train/loss", train),
-      ...optionalEntry("eval/loss", validation),
-      ...optionalEntry("perplexity", perplexity),
+      ...listSizes(estimate),
+      ...createOptionalEntry("parameters/non_embedding", counts?.nonEmbedding.stored),
+      ...createOptionalEntry("parameters/total", counts?.total.stored),
+      ...createOptionalEntry("parameters/bits", counts?.total.bits),
+      ...createOptionalEntry("train/loss", train),
+      ...createOptionalEntry("eval/loss", validation),
+      ...createOptionalEntry("perplexity", perplexity),
     },
   };
 }
@@ -85,10 +88,10 @@ const savingsSchema = z.object({
 });
 
 /** From the last evaluation of the model that was actually saved. */
-function remarksOf(folder: string, { steps }: Pick<RunPlan, "steps">): Pick<RunFigures, "remarks"> {
+function readRemarks(folder: string, { steps }: Pick<RunPlan, "steps">): Pick<RunFigures, "remarks"> {
   for (const { index, action, options } of steps.toReversed()) {
     if (action !== "evaluate" || !("savings" in options)) continue;
-    const text = readIfThere(insideFolder(folder, `steps/${index}-evaluate/eval.json`));
+    const text = readIfExists(resolveInside(folder, `steps/${index}-evaluate/eval.json`));
     const savings = text === undefined ? undefined : savingsSchema.safeParse(JSON.parse(text));
     return savings?.success === true ? { remarks: savings.data.savings.details.reasons } : {};
   }
@@ -96,24 +99,24 @@ function remarksOf(folder: string, { steps }: Pick<RunPlan, "steps">): Pick<RunF
 }
 
 /** The files of a run's steps may have been deleted: its metrics remain in its record. */
-function readIfThere(path: string): string | undefined {
-  return existsSync(path) ? readBounded(path, mostEvaluationBytes) : undefined;
+function readIfExists(path: string): string | undefined {
+  return existsSync(path) ? readBounded(path, maxEvaluationBytes) : undefined;
 }
 
 /** For a plan that has not been run, as far as its text determines the sizes. */
-export async function plannedFigures(plan: RunPlan, workspace: string): Promise<RunFigures> {
+export async function estimateFigures(plan: RunPlan, workspace: string): Promise<RunFigures> {
   const estimate = await estimateCached(plan, workspace);
-  return { ...knownBefore(plan, estimate), values: sizes(estimate) };
+  return { ...planFigures(plan, estimate), values: listSizes(estimate) };
 }
 
-function optionalEntry<K extends string>(
+function createOptionalEntry<K extends string>(
   key: K,
   value: number | undefined,
 ): { readonly [key in K]?: number } {
   return value === undefined || !Number.isFinite(value) ? {} : ({ [key]: value } as { [key in K]: number });
 }
 
-function knownBefore(plan: RunPlan, estimate: PlanEstimate | undefined): Omit<RunFigures, "values"> {
+function planFigures(plan: RunPlan, estimate: PlanEstimate | undefined): Omit<RunFigures, "values"> {
   const { variant, scale, seed, sweep, model } = plan;
   const point = Object.entries(sweep).filter(([path]) => path !== "seed");
   const flops = estimate?.steps.reduce<number | undefined>(
@@ -131,7 +134,7 @@ function knownBefore(plan: RunPlan, estimate: PlanEstimate | undefined): Omit<Ru
     const value = keys.map((key) => config?.[key]).find((each) => typeof each === "number");
     return value;
   };
-  const rate = sweptRate(sweep)?.value;
+  const rate = findSweptRate(sweep)?.value;
   const [layers, intermediateSize] = [
     size("num_hidden_layers", "n_layer"),
     size("intermediate_size", "n_inner"),
@@ -151,7 +154,7 @@ function knownBefore(plan: RunPlan, estimate: PlanEstimate | undefined): Omit<Ru
   };
 }
 
-function sizes(estimate: PlanEstimate | undefined): RunFigures["values"] {
+function listSizes(estimate: PlanEstimate | undefined): RunFigures["values"] {
   const counts = estimate?.steps.at(-1)?.counts ?? estimate?.before;
   return counts === undefined
     ? {}
@@ -168,7 +171,7 @@ const estimates = new LruCache<Promise<PlanEstimate | undefined>>({ limit: 100 }
 function estimateCached(plan: RunPlan, workspace: string): Promise<PlanEstimate | undefined> {
   const { model, baseModel, folder, data, steps } = plan;
   const actions = steps.map(({ action, options }) => ({ action, options }));
-  const key = canonicalJson({ workspace, model, baseModel, folder, data, actions });
+  const key = toCanonicalJson({ workspace, model, baseModel, folder, data, actions });
   // If a size depends on a text, or a file is missing, the row leaves it empty.
   return estimates.getOrCreate(key, () => estimatePlan(plan, workspace).catch(() => undefined));
 }

@@ -7,9 +7,9 @@ import { changePlan, type StepProgress } from "../../experiment/changePlan";
 import { RunFolder } from "../folder/runFolder";
 import { addToSummary, type Summary } from "../metrics/metricLine";
 import { MetricsWriter } from "../metrics/metricsWriter";
-import { doneIn, removeDone, stepFolderName } from "../steps/finishedSteps";
+import { readDone, removeDone, stepFolderName } from "../steps/finishedSteps";
 import { refuseIfTaken } from "./claimRun";
-import { withFolder } from "./folderMutex";
+import { withFolderLock } from "./folderMutex";
 
 /** `settings` as `--set` takes them. Results that no longer hold are removed before the record names the new plan. */
 export async function changeRunPlan(
@@ -17,11 +17,11 @@ export async function changeRunPlan(
   settings: readonly string[],
   catalog: SchemaCatalog,
 ): Promise<void> {
-  await withFolder(path, async () => {
+  await withFolderLock(path, async () => {
     const folder = RunFolder.open(path);
     const { record } = folder;
     await refuseIfTaken(record);
-    const { plan, first, notices } = changePlan(record.plan, settings, (step) => progressOf(folder, step), {
+    const { plan, first, notices } = changePlan(record.plan, settings, (step) => getProgress(folder, step), {
       catalog,
       codeVersion: version,
     });
@@ -38,9 +38,9 @@ export async function changeRunPlan(
   });
 }
 
-function progressOf(folder: RunFolder, step: Step): StepProgress {
-  const done = doneIn(folder.path, step);
-  const before = folder.record.plan.steps.slice(0, step.index).map((each) => doneIn(folder.path, each));
+function getProgress(folder: RunFolder, step: Step): StepProgress {
+  const done = readDone(folder.path, step);
+  const before = folder.record.plan.steps.slice(0, step.index).map((each) => readDone(folder.path, each));
   // Nothing of a step holds before those above it are finished.
   if (before.includes(undefined)) return { finished: false, trained: 0 };
   const from = before.at(-1)?.step ?? 0;
@@ -54,15 +54,15 @@ function dropResults(folder: RunFolder, first: number): Summary {
   for (const step of plan.steps.slice(first + 1).reverse())
     rmSync(folder.inside("steps", stepFolderName(step)), { recursive: true, force: true });
   const step = plan.steps[first]!;
-  const done = doneIn(folder.path, step);
+  const done = readDone(folder.path, step);
   if (done === undefined) return summary;
   for (const saved of folder.savedSteps)
     if (saved > done.step) rmSync(folder.checkpoint(saved), { recursive: true, force: true });
   const metrics = new MetricsWriter(folder.inside("metrics.jsonl"));
   try {
-    const kept = metrics.truncate(done.lines[1]);
+    const remainingLines = metrics.truncate(done.lines[1]);
     removeDone(folder.path, step);
-    return kept.reduce<Summary>(addToSummary, {});
+    return remainingLines.reduce<Summary>(addToSummary, {});
   } finally {
     metrics.close();
   }

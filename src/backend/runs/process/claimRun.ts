@@ -4,8 +4,8 @@ import { WorkbenchError } from "../../../protocol/errors";
 import { removeDrafts } from "../folder/atomicFile";
 import type { RunRecord } from "../../../protocol/run";
 import { tokenFile } from "../control/controlProtocol";
-import { withFolder } from "./folderMutex";
-import { liveness, ownIdentity } from "./processIdentity";
+import { withFolderLock } from "./folderMutex";
+import { checkLiveness, getOwnIdentity } from "./processIdentity";
 import { RunFolder } from "../folder/runFolder";
 
 export interface ClaimOptions {
@@ -17,7 +17,7 @@ export interface ClaimOptions {
 
 export async function refuseIfTaken(record: RunRecord, launcher?: number): Promise<void> {
   if (record.process === undefined || record.process.pid === launcher) return;
-  const state = await liveness(record.process);
+  const state = await checkLiveness(record.process);
   if (state === "gone") return;
   const { pid, host } = record.process;
   const advice =
@@ -41,10 +41,10 @@ export interface Claim {
 }
 
 export async function claimRun(options: ClaimOptions, answer: Answerer): Promise<Claim> {
-  const { host, pid, startedAt } = await ownIdentity();
+  const { host, pid, startedAt } = await getOwnIdentity();
   const server = await ControlServer.listen(answer);
   try {
-    const folder = await withFolder(options.folder, async () => {
+    const folder = await withFolderLock(options.folder, async () => {
       const claimed = RunFolder.open(options.folder);
       await refuseIfTaken(claimed.record, options.launcher);
       refuseIfDone(claimed.record);

@@ -10,9 +10,9 @@ import envPaths from "env-paths";
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
 import { writeAtomic } from "../folder/atomicFile";
-import { withFolder } from "./folderMutex";
-import { liveness, type ProcessIdentity } from "./processIdentity";
-import { safeName } from "../folder/runLocation";
+import { withFolderLock } from "./folderMutex";
+import { checkLiveness, type ProcessIdentity } from "./processIdentity";
+import { toSafeName } from "../folder/runLocation";
 
 export interface QueueEntry {
   readonly id: string;
@@ -40,9 +40,9 @@ const pollMilliseconds = process.platform === "linux" ? 250 : 1500;
  * One folder per machine, since several may share a home folder; outside any workspace, since all of them share the
  * device. LATHE_STATE_DIR selects another folder.
  */
-export function queuesFolder(): string {
+export function getQueuesFolder(): string {
   const state = process.env.LATHE_STATE_DIR ?? envPaths("lathe", { suffix: "" }).data;
-  return join(state, "queue", safeName(hostname()));
+  return join(state, "queue", toSafeName(hostname()));
 }
 
 export interface WaitOptions {
@@ -59,13 +59,13 @@ export class DeviceQueue {
 
   constructor(
     readonly device: string,
-    root = queuesFolder(),
+    root = getQueuesFolder(),
   ) {
-    this.folder = join(root, safeName(device));
+    this.folder = join(root, toSafeName(device));
     this.file = join(this.folder, "queue.json");
   }
 
-  static all(root = queuesFolder()): readonly DeviceQueue[] {
+  static all(root = getQueuesFolder()): readonly DeviceQueue[] {
     let names: readonly string[];
     try {
       names = readdirSync(root).sort();
@@ -79,7 +79,7 @@ export class DeviceQueue {
   /** Running and waiting runs in order; only those with a living process. */
   async entries(): Promise<readonly QueueEntry[]> {
     const alive = await Promise.all(
-      this.read().map(async (entry) => ((await liveness(entry.process)) === "gone" ? [] : [entry])),
+      this.read().map(async (entry) => ((await checkLiveness(entry.process)) === "gone" ? [] : [entry])),
     );
     return alive.flat();
   }
@@ -131,15 +131,15 @@ export class DeviceQueue {
    * its end.
    */
   private async take(self: QueueEntry): Promise<boolean> {
-    let taken = false;
+    let acquired = false;
     await this.change((entries) => {
       const withSelf = entries.some(({ id }) => id === self.id) ? entries : [...entries, self];
-      taken = withSelf[0]?.id === self.id && withSelf.every(({ running }) => !running);
-      return taken
+      acquired = withSelf[0]?.id === self.id && withSelf.every(({ running }) => !running);
+      return acquired
         ? withSelf.map((entry) => (entry.id === self.id ? { ...entry, running: true } : entry))
         : withSelf;
     });
-    return taken;
+    return acquired;
   }
 
   private async change(next: (alive: readonly QueueEntry[]) => readonly QueueEntry[]): Promise<void> {
@@ -149,7 +149,7 @@ export class DeviceQueue {
       const why = `${(cause as Error).message}. Set LATHE_STATE_DIR to a writable folder, or run with --parallel`;
       throw new WorkbenchError("io", `The queue of ${this.device} can't be written: ${why}.`, {}, { cause });
     }
-    await withFolder(this.folder, async () => {
+    await withFolderLock(this.folder, async () => {
       writeAtomic(this.file, `${JSON.stringify(next(await this.entries()), undefined, 2)}\n`);
     });
   }

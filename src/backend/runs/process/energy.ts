@@ -39,7 +39,7 @@ export class EnergyMeter implements Disposable {
     private readonly environment: NodeJS.ProcessEnv = process.env,
     counters = "/sys/class/powercap",
   ) {
-    this.#counters = packageCounters(counters);
+    this.#counters = listPackageCounters(counters);
     this.#timer = setInterval(() => this.#read(), 1000 * secondsBetweenReadings);
     this.#timer.unref();
   }
@@ -67,18 +67,19 @@ export class EnergyMeter implements Disposable {
     };
   }
 
-  #number(name: string, usual: number): number {
+  #number(name: string, defaultValue: number): number {
     const value = Number(this.environment[name]);
-    return Number.isFinite(value) && value > 0 ? value : usual;
+    return Number.isFinite(value) && value > 0 ? value : defaultValue;
   }
 
   /** False if nothing can be read. */
   #read(): boolean {
     for (const counter of this.#counters) {
-      const now = numberIn(counter.file);
-      if (now === undefined) return false;
-      this.#microjoules += now >= counter.last ? now - counter.last : now + counter.range - counter.last;
-      counter.last = now;
+      const reading = readNumber(counter.file);
+      if (reading === undefined) return false;
+      this.#microjoules +=
+        reading >= counter.last ? reading - counter.last : reading + counter.range - counter.last;
+      counter.last = reading;
     }
     return this.#counters.length > 0;
   }
@@ -89,7 +90,7 @@ export class EnergyMeter implements Disposable {
 }
 
 /** Whole packages only: the counters of their parts are nested below them. */
-function packageCounters(folder: string): Counter[] {
+function listPackageCounters(folder: string): Counter[] {
   let names: string[];
   try {
     names = readdirSync(folder);
@@ -100,12 +101,12 @@ function packageCounters(folder: string): Counter[] {
     .filter((name) => /^intel-rapl:\d+$/.test(name))
     .flatMap((name) => {
       const file = join(folder, name, "energy_uj");
-      const [last, range] = [numberIn(file), numberIn(join(folder, name, "max_energy_range_uj"))];
+      const [last, range] = [readNumber(file), readNumber(join(folder, name, "max_energy_range_uj"))];
       return last === undefined || range === undefined ? [] : [{ file, range, last }];
     });
 }
 
-function numberIn(file: string): number | undefined {
+function readNumber(file: string): number | undefined {
   try {
     const value = Number(readFileSync(file, "utf8"));
     return Number.isFinite(value) ? value : undefined;

@@ -12,7 +12,7 @@ const staleMilliseconds = 5000;
  * Never hold it over a training step: the holder refreshes the lock by a timer, which a blocked thread can't run. A
  * killed holder blocks the others for `staleMilliseconds`.
  */
-export async function withFolder<T>(folder: string, section: () => T | Promise<T>): Promise<T> {
+export async function withFolderLock<T>(folder: string, section: () => T | Promise<T>): Promise<T> {
   const lock = { lost: false };
   const release = await lockfile
     .lock(folder, {

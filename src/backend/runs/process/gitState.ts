@@ -17,7 +17,7 @@ interface Output {
 }
 
 /** Runs git without a shell, prompts, locks or programs that a repository's configuration may name. */
-function git(folder: string, args: readonly string[], maxBytes: number): Promise<Output | undefined> {
+function runGit(folder: string, args: readonly string[], maxBytes: number): Promise<Output | undefined> {
   return new Promise((resolve) => {
     const child = spawn("git", ["-c", "core.fsmonitor=false", "-C", folder, ...args], {
       stdio: ["ignore", "pipe", "ignore"],
@@ -44,9 +44,9 @@ function git(folder: string, args: readonly string[], maxBytes: number): Promise
 /** Undefined without git, a repository or a commit. */
 export async function readGitState(folder: string): Promise<GitState | undefined> {
   const [commit, branch, patch] = await Promise.all([
-    git(folder, ["rev-parse", "--verify", "HEAD"], 1000),
-    git(folder, ["rev-parse", "--abbrev-ref", "HEAD"], 1000),
-    git(folder, ["diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color"], maxPatchBytes),
+    runGit(folder, ["rev-parse", "--verify", "HEAD"], 1000),
+    runGit(folder, ["rev-parse", "--abbrev-ref", "HEAD"], 1000),
+    runGit(folder, ["diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color"], maxPatchBytes),
   ]);
   if (commit === undefined || branch === undefined || patch === undefined) return undefined;
   return {

@@ -14,14 +14,14 @@ export interface ProcessIdentity {
 const execute = promisify(execFile);
 
 /** The boot id makes tick counts comparable; a sandbox without it still has the ticks. */
-async function bootId(): Promise<string> {
+async function readBootId(): Promise<string> {
   return readFile("/proc/sys/kernel/random/boot_id", "utf8").then(
     (text) => text.trim(),
     () => "",
   );
 }
 
-async function startTimeOnLinux(pid: number): Promise<string | undefined> {
+async function readStartTimeOnLinux(pid: number): Promise<string | undefined> {
   let stat: string;
   try {
     stat = await readFile(`/proc/${pid}/stat`, "utf8");
@@ -32,10 +32,10 @@ async function startTimeOnLinux(pid: number): Promise<string | undefined> {
   // end.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const dead = fields[0] === "Z" || fields[0] === "X";
-  return dead ? undefined : `${await bootId()}/${fields[19] ?? ""}`;
+  return dead ? undefined : `${await readBootId()}/${fields[19] ?? ""}`;
 }
 
-async function startTimeByProgram(program: string, args: readonly string[]): Promise<string | undefined> {
+async function queryStartTime(program: string, args: readonly string[]): Promise<string | undefined> {
   try {
     const env = { ...process.env, LC_ALL: "C", TZ: "UTC" };
     const { stdout } = await execute(program, args, { env, timeout: 10_000, windowsHide: true });
@@ -54,25 +54,25 @@ function exists(pid: number): boolean {
   }
 }
 
-async function startTime(pid: number): Promise<string | undefined> {
+async function getStartTime(pid: number): Promise<string | undefined> {
   if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
-  if (process.platform === "linux") return startTimeOnLinux(pid);
+  if (process.platform === "linux") return readStartTimeOnLinux(pid);
   if (!exists(pid)) return undefined;
   if (process.platform === "win32") {
     const query = `(Get-Process -Id ${pid}).StartTime.ToFileTimeUtc()`;
-    return startTimeByProgram("powershell.exe", ["-NoProfile", "-NonInteractive", "-Command", query]);
+    return queryStartTime("powershell.exe", ["-NoProfile", "-NonInteractive", "-Command", query]);
   }
-  return startTimeByProgram("ps", ["-o", "lstart=", "-p", String(pid)]);
+  return queryStartTime("ps", ["-o", "lstart=", "-p", String(pid)]);
 }
 
 export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
-  const startedAt = await startTime(pid);
+  const startedAt = await getStartTime(pid);
   return startedAt === undefined ? undefined : { pid, startedAt, host: hostname() };
 }
 
 let cachedIdentity: Promise<ProcessIdentity> | undefined;
 
-export function ownIdentity(): Promise<ProcessIdentity> {
+export function getOwnIdentity(): Promise<ProcessIdentity> {
   // Without a start time the identity is weaker: the number alone.
   cachedIdentity ??= identify(process.pid).then(
     (identity) => identity ?? { pid: process.pid, startedAt: "", host: hostname() },
@@ -88,8 +88,8 @@ export function isSurelyGone({ pid, host }: ProcessIdentity): boolean {
 /** `elsewhere`: on another machine that shares the folder, where the process can't be checked. */
 export type Liveness = "alive" | "gone" | "elsewhere";
 
-export async function liveness(identity: ProcessIdentity): Promise<Liveness> {
+export async function checkLiveness(identity: ProcessIdentity): Promise<Liveness> {
   if (identity.host !== hostname()) return "elsewhere";
   if (identity.startedAt === "") return exists(identity.pid) ? "alive" : "gone";
-  return (await startTime(identity.pid)) === identity.startedAt ? "alive" : "gone";
+  return (await getStartTime(identity.pid)) === identity.startedAt ? "alive" : "gone";
 }

@@ -8,9 +8,9 @@ import { writeAtomic } from "../folder/atomicFile";
 import { refuseIfDone, refuseIfTaken } from "./claimRun";
 import { writeArguments, type LaunchMessage } from "./launch";
 import { appendFlags } from "../metrics/metricsWriter";
-import { ownIdentity } from "./processIdentity";
+import { getOwnIdentity } from "./processIdentity";
 import { readRecord, RunFolder } from "../folder/runFolder";
-import { runsFolderOf } from "../folder/runLocation";
+import { getWorkspaceRunsFolder } from "../folder/runLocation";
 
 export interface LaunchOptions {
   /** Don't wait for other runs on the same device. */
@@ -40,7 +40,7 @@ const readyMilliseconds = 60_000;
 
 /** The shared folder of runs has a .gitignore, so that no run is committed by accident. */
 function makeDefaultFolder(workspace: string): string {
-  const runs = runsFolderOf(workspace);
+  const runs = getWorkspaceRunsFolder(workspace);
   mkdirSync(runs, { recursive: true });
   const ignore = join(workspace, ".lathe", ".gitignore");
   if (!existsSync(ignore)) writeAtomic(ignore, "*\n");
@@ -51,7 +51,7 @@ export async function startRun(plan: RunPlan, options: StartOptions): Promise<St
   const workspace = realpathSync(options.workspace);
   const folder = RunFolder.create(options.runsFolder ?? makeDefaultFolder(workspace), plan, {
     workspace,
-    process: { ...(await ownIdentity()), socket: "" },
+    process: { ...(await getOwnIdentity()), socket: "" },
   });
   try {
     return await launch(folder.path, false, options);
@@ -73,7 +73,7 @@ export async function resumeRun(folder: string, options: LaunchOptions = {}): Pr
   return launch(realpathSync(folder), true, options);
 }
 
-function scriptPath(options: LaunchOptions): string {
+function resolveScriptPath(options: LaunchOptions): string {
   const script = resolve(
     options.script ?? process.env.LATHE_RUN_PROCESS ?? join(__dirname, "runProcess.cjs"),
   );
@@ -91,7 +91,7 @@ async function launch(folder: string, resume: boolean, options: LaunchOptions): 
     const launchOptions = { folder, resume, parallel: options.parallel ?? false, launcher: process.pid };
     child = spawn(
       options.executable ?? process.execPath,
-      [scriptPath(options), ...writeArguments(launchOptions)],
+      [resolveScriptPath(options), ...writeArguments(launchOptions)],
       {
         cwd: folder,
         detached: true, // Its own process group: closing the terminal or the window does not end it.
@@ -107,7 +107,7 @@ async function launch(folder: string, resume: boolean, options: LaunchOptions): 
   } finally {
     closeSync(log);
   }
-  const message = await firstMessage(child, folder);
+  const message = await receiveFirstMessage(child, folder);
   if (!message.ready) throw new WorkbenchError(message.code as ErrorCode, message.message);
   if (child.connected) child.disconnect();
   child.unref();
@@ -116,7 +116,7 @@ async function launch(folder: string, resume: boolean, options: LaunchOptions): 
 }
 
 /** The first message of the process, or the reason why none came. */
-async function firstMessage(child: ChildProcess, folder: string): Promise<LaunchMessage> {
+async function receiveFirstMessage(child: ChildProcess, folder: string): Promise<LaunchMessage> {
   let end: (message: LaunchMessage) => void = () => undefined;
   const first = new Promise<LaunchMessage>((resolve) => (end = resolve));
   const fail = (why: string) => end({ ready: false, code: "internal", message: `The run process ${why}.` });

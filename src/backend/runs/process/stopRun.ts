@@ -3,9 +3,9 @@ import { WorkbenchError } from "../../../protocol/errors";
 import { isActive } from "../../../protocol/run";
 import { controlRun } from "../control/controlClient";
 import { readRun } from "../folder/findRuns";
-import { liveness, type ProcessIdentity } from "./processIdentity";
+import { checkLiveness, type ProcessIdentity } from "./processIdentity";
 
-async function processOf(folder: string): Promise<ProcessIdentity> {
+async function findProcess(folder: string): Promise<ProcessIdentity> {
   const run = await readRun(folder);
   const runs = run.record?.process;
   if (runs === undefined || run.record === undefined || !isActive(run.record)) {
@@ -20,7 +20,7 @@ async function processOf(folder: string): Promise<ProcessIdentity> {
       "busy",
       `Process ${runs.pid} may not be that of ${run.id}. If it is, end it yourself.`,
     );
-  if ((await liveness(runs)) === "alive") return runs;
+  if ((await checkLiveness(runs)) === "alive") return runs;
   throw new WorkbenchError("busy", `The process of ${run.id} is on ${runs.host}. Stop it there.`);
 }
 
@@ -31,11 +31,11 @@ export async function requestStop(folder: string): Promise<void> {
     const unreachable = thrown instanceof WorkbenchError && thrown.code === "busy";
     // On Windows a signal would end the process at once, without a checkpoint.
     if (!unreachable || process.platform === "win32") throw thrown;
-    process.kill((await processOf(folder)).pid, "SIGTERM");
+    process.kill((await findProcess(folder)).pid, "SIGTERM");
   }
 }
 
 /** Kills without a checkpoint: the run is shown as interrupted and resumes from its last one. */
 export async function killRun(folder: string): Promise<void> {
-  process.kill((await processOf(folder)).pid, "SIGKILL");
+  process.kill((await findProcess(folder)).pid, "SIGKILL");
 }

@@ -12,16 +12,16 @@ export interface ActionCall {
   /** The folder for the action's files. */
   readonly folder: string;
   /** Whether an earlier attempt in this run was interrupted. */
-  readonly again: boolean;
+  readonly isRetry: boolean;
   /** Lines of the history before the action. */
   readonly lines: number;
 }
 
 export interface Action {
   /** Whether an interrupted attempt left a state to resume from; without this the action restarts. */
-  goesOn?(context: RunContext, workpiece: Workpiece): boolean;
+  canResume?(context: RunContext, workpiece: Workpiece): boolean;
   /** Its result describes the run itself, so it is never reused from another run. */
-  readonly ownToRun?: boolean;
+  readonly isRunSpecific?: boolean;
   /**
    * Returns the same workpiece if the model is unchanged; a new one has its checkpoint. Undefined if it was stopped
    * before it was done; everything needed to resume is on the disk then.

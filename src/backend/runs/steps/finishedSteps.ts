@@ -8,7 +8,7 @@ import * as z from "zod";
 import type { Step } from "../../../protocol/run";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../checkpoints/checkpoint";
 import { readMetrics } from "../metrics/metricsReader";
-import { metricsOf } from "../metrics/metricLine";
+import { listMetrics } from "../metrics/metricLine";
 import type { MetricValues, RunContext } from "./runContext";
 import { runIdPattern } from "../folder/runLocation";
 
@@ -26,7 +26,7 @@ const doneSchema = z.object({
 });
 export type Done = z.infer<typeof doneSchema>;
 
-export interface Finished {
+export interface FinishedStep {
   readonly done: Done;
   /** The model of `done.checkpoint`. */
   readonly model: Checkpoint | undefined;
@@ -45,11 +45,11 @@ export function markDone(context: RunContext, step: Step, done: Done): void {
 }
 
 /** The finished step of this run from before it was interrupted. */
-export function ownResult(context: RunContext, step: Step): Finished | undefined {
-  const done = doneIn(context.folder.path, step);
+export function readOwnResult(context: RunContext, step: Step): FinishedStep | undefined {
+  const done = readDone(context.folder.path, step);
   if (done === undefined) return undefined;
   try {
-    return { done, model: modelOf(context.folder.path, done) };
+    return { done, model: readModel(context.folder.path, done) };
   } catch (thrown) {
     context.notice(
       `Step ${step.index} (${step.action}) was done, but its model cannot be used, so the step runs again: ${(thrown as Error).message}`,
@@ -62,13 +62,13 @@ export function ownResult(context: RunContext, step: Step): Finished | undefined
  * Copies the newest equal step of an earlier run into this one, including its metrics. Undefined if there is none.
  * `lines` of the history belong to the steps before.
  */
-export async function takeOver(
+export async function reuseResult(
   context: RunContext,
   step: Step,
   before: { readonly step: number },
   lines: number,
-): Promise<Finished | undefined> {
-  const equal = await equalStep(context, step, before.step);
+): Promise<FinishedStep | undefined> {
+  const equal = await findEqualStep(context, step, before.step);
   if (equal === undefined) return undefined;
   const { folder, done, model, measured } = equal;
   const files = join(folder, "steps", stepFolderName(step));
@@ -92,24 +92,24 @@ export function clearStep(context: RunContext, step: Step): void {
   rmSync(context.folder.inside("steps", stepFolderName(step)), { recursive: true, force: true });
 }
 
-interface EqualStep extends Finished {
+interface EqualStep extends FinishedStep {
   readonly folder: string;
   /** Its metrics, excluding system metrics. */
   readonly measured: readonly MetricValues[];
 }
 
 /** Searches all runs in the same folder, including other variants and sweep points. The newest complete one wins. */
-async function equalStep(context: RunContext, step: Step, from: number): Promise<EqualStep | undefined> {
+async function findEqualStep(context: RunContext, step: Step, from: number): Promise<EqualStep | undefined> {
   const runs = dirname(context.folder.path);
   const names = readdirSync(runs).filter((name) => runIdPattern.test(name) && name !== context.folder.id);
-  for (const name of names.sort((a, b) => stampOf(b).localeCompare(stampOf(a)))) {
+  for (const name of names.sort((a, b) => parseStamp(b).localeCompare(parseStamp(a)))) {
     const folder = join(runs, name);
-    const done = doneIn(folder, step);
+    const done = readDone(folder, step);
     if (done?.key !== step.key || done.from !== from) continue;
-    const measured = await measuredBy(folder, done);
+    const measured = await readStepMetrics(folder, done);
     if (measured === undefined) continue;
     try {
-      return { folder, done, measured, model: modelOf(folder, done) };
+      return { folder, done, measured, model: readModel(folder, done) };
     } catch {
       // A broken checkpoint of another run is not a fault of this one: the step simply runs.
     }
@@ -117,24 +117,24 @@ async function equalStep(context: RunContext, step: Step, from: number): Promise
   return undefined;
 }
 
-const stampOf = (name: string) => /-(\d{8}-\d{6})-[0-9a-f]{4}$/.exec(name)?.[1] ?? "";
+const parseStamp = (name: string) => /-(\d{8}-\d{6})-[0-9a-f]{4}$/.exec(name)?.[1] ?? "";
 
 /** Undefined if the history is damaged or truncated: an incomplete curve is not worth the time saved. */
-async function measuredBy(
+async function readStepMetrics(
   folder: string,
   { lines: [from, to] }: Done,
 ): Promise<readonly MetricValues[] | undefined> {
   const { lines, bad } = await readMetrics(join(folder, "metrics.jsonl"));
   if (bad > 0 || lines.length < to) return undefined;
   return lines.slice(from, to).flatMap((line) => {
-    const values = metricsOf(line).filter(([name]) => !/^(system|gpu)\//.test(name));
+    const values = listMetrics(line).filter(([name]) => !/^(system|gpu)\//.test(name));
     if (values.length === 0) return [];
     const { step, tokens } = line;
     return [{ step, ...(tokens === undefined ? {} : { tokens }), ...Object.fromEntries(values) }];
   });
 }
 
-function modelOf(folder: string, { checkpoint }: Done): Checkpoint | undefined {
+function readModel(folder: string, { checkpoint }: Done): Checkpoint | undefined {
   return checkpoint === undefined ? undefined : readCheckpoint(join(folder, checkpoint));
 }
 
@@ -144,7 +144,7 @@ export function removeDone(folder: string, step: Step): void {
 }
 
 /** What a finished step recorded; undefined where it is not finished. */
-export function doneIn(folder: string, step: Step): Done | undefined {
+export function readDone(folder: string, step: Step): Done | undefined {
   const path = join(folder, "steps", stepFolderName(step), doneFile);
   if (!existsSync(path)) return undefined;
   try {

@@ -5,18 +5,18 @@ import type { DataSet } from "../../data/dataSet";
 import type { Tokenizer } from "../../data/tokenizers/tokenizer";
 import type { Engine } from "../../engine/engine";
 import { metrics } from "../../evaluation/catalog";
-import { gradientsOn } from "../../compression/calibration/gradients";
+import { computeGradients } from "../../compression/calibration/gradients";
 import type { Lab } from "../../compression/method";
 import { type Calibration, observe, type ObserveCall } from "../../compression/calibration/observe";
-import { trainOptionsOf } from "../../compression/training";
+import { toTrainOptions } from "../../compression/training";
 import type { Checkpoint } from "../../checkpoints/checkpoint";
 import { evaluateLoss } from "../../training/evaluateLoss";
 import { disposeAll } from "../../training/evaluateLoss";
 import type { HostTensors } from "../../checkpoints/safetensors";
 import { uploadAll } from "../../training/feeds";
-import { objectiveOf, prepareBatches } from "../../training/objective";
-import { traineeOf } from "../../training/trainee";
-import { evaluationSequences } from "../../training/request";
+import { createPrepare, prepareBatches } from "../../training/objective";
+import { createTrainee } from "../../training/trainee";
+import { countEvaluationSequences } from "../../training/request";
 import { train } from "../../training/trainer";
 import { buildEvaluation } from "../../training/trainStep";
 
@@ -44,7 +44,7 @@ export interface CountingLab extends Lab {
 /** Sequences per batch, which affects only time and memory. */
 const rows = 8;
 
-export function methodLab(parts: LabParts): CountingLab {
+export function createMethodLab(parts: LabParts): CountingLab {
   const { engine, tokenizer, seed, signal, progress, log } = parts;
   let [steps, tokens] = [0, 0];
 
@@ -58,10 +58,10 @@ export function methodLab(parts: LabParts): CountingLab {
         trainee,
         tensors,
         teacherTensors,
-        train: textOf(parts).train,
+        train: requireText(parts).train,
         validation: undefined,
-        prepare: trainee.shape && objectiveOf(trainee.shape, tokenizer),
-        options: trainOptionsOf(options),
+        prepare: trainee.shape && createPrepare(trainee.shape, tokenizer),
+        options: toTrainOptions(options),
         // Each training draws different sequences.
         seed: (seed + before.steps) & 0x7fffffff,
         action: 0,
@@ -83,7 +83,7 @@ export function methodLab(parts: LabParts): CountingLab {
   }
 
   async function validationLoss({ shape, tensors }: Checkpoint): Promise<number> {
-    const { validation } = textOf(parts);
+    const { validation } = requireText(parts);
     if (validation === undefined)
       throw new WorkbenchError(
         "invalid-input",
@@ -92,12 +92,12 @@ export function methodLab(parts: LabParts): CountingLab {
     const { sequenceLength: length, documentMask, packing, types = false } = validation.layout;
     const segments = documentMask || !packing;
     const batch = { rows, length, segments, positions: documentMask && packing, types };
-    const program = await engine.compile(buildEvaluation(traineeOf(shape), batch));
+    const program = await engine.compile(buildEvaluation(createTrainee(shape), batch));
     const weights = uploadAll(engine, tensors);
     try {
       // As much as a training evaluates by default.
-      const sequences = evaluationSequences(trainSchema.parse({}), validation);
-      const batches = prepareBatches(validation.batches(rows, sequences), objectiveOf(shape, tokenizer));
+      const sequences = countEvaluationSequences(trainSchema.parse({}), validation);
+      const batches = prepareBatches(validation.batches(rows, sequences), createPrepare(shape, tokenizer));
       const { loss } = await evaluateLoss(engine, program, weights, batches);
       return loss;
     } finally {
@@ -124,11 +124,11 @@ export function methodLab(parts: LabParts): CountingLab {
   }
 
   /** Reported once, however many layers are visited. */
-  let isToldShort = false;
+  let isShortageReported = false;
   function reading({ samples }: Calibration): ObserveCall {
-    const { train: split } = textOf(parts);
-    if (samples > split.sequences && !isToldShort) {
-      isToldShort = true;
+    const { train: split } = requireText(parts);
+    if (samples > split.sequences && !isShortageReported) {
+      isShortageReported = true;
       log(
         `calibration.samples is ${samples}, but the training split has ${split.sequences} sequences: all of them are read.`,
       );
@@ -143,13 +143,13 @@ export function methodLab(parts: LabParts): CountingLab {
     log,
     observe: async (model, taps, calibration) => observe(model, taps, calibration, reading(calibration)),
     gradients: async (model, names, calibration) =>
-      gradientsOn(model, names, calibration, {
+      computeGradients(model, names, calibration, {
         ...reading(calibration),
-        prepare: objectiveOf(model.shape, tokenizer),
+        prepare: createPrepare(model.shape, tokenizer),
       }),
     train: async ({ shape, tensors: initial }, options) => ({
       shape,
-      tensors: await trainModel(traineeOf(shape), initial, options),
+      tensors: await trainModel(createTrainee(shape), initial, options),
     }),
     fit: trainModel,
     evaluate: measure,
@@ -163,7 +163,7 @@ export function methodLab(parts: LabParts): CountingLab {
   };
 }
 
-function textOf({ data }: LabParts): DataSet {
+function requireText({ data }: LabParts): DataSet {
   if (data !== undefined) return data;
   throw new WorkbenchError(
     "invalid-input",

@@ -2,17 +2,17 @@
 import { WorkbenchError } from "../../../protocol/errors";
 import { trainSchema } from "../../../schema/experiment";
 import type { RunPlan, Step } from "../../../protocol/run";
-import { lossWeights, type TeacherOptions } from "../../../schema/teacher";
+import { resolveLossWeights, type TeacherOptions } from "../../../schema/teacher";
 import { findClass } from "../../data/labels";
-import { type Head, headOf } from "../../models/classifier";
+import { type Head, getHead } from "../../models/classifier";
 import { dimensionsOf, type ModelShape } from "../../models/model";
-import { refuseTeacher, teacherLayers } from "../../training/distillation";
-import { type Teacher, traineeOf } from "../../training/trainee";
+import { refuseTeacher, mapTeacherLayers } from "../../training/distillation";
+import { type Teacher, createTrainee } from "../../training/trainee";
 
 /** Not a path, since no model of the hub and no folder has this name. */
 const original = "original";
 
-export function teacherOptionsOf({
+export function getTeacherOptions({
   action,
   options,
 }: Pick<Step, "action" | "options">): TeacherOptions | undefined {
@@ -25,7 +25,7 @@ export async function readTeachers<T>(
   read: (name: string) => Promise<T>,
 ): Promise<ReadonlyMap<string, T>> {
   const teachers = new Map<string, T>();
-  for (const { model } of steps.flatMap((step) => teacherOptionsOf(step) ?? []))
+  for (const { model } of steps.flatMap((step) => getTeacherOptions(step) ?? []))
     if (model !== original && !teachers.has(model)) teachers.set(model, await read(model));
   return teachers;
 }
@@ -41,7 +41,7 @@ export class Teachers<T> {
     first: T,
     private readonly named: ReadonlyMap<string, T>,
   ) {
-    if (steps.some((step) => teacherOptionsOf(step)?.model === original)) this.#first = first;
+    if (steps.some((step) => getTeacherOptions(step)?.model === original)) this.#first = first;
   }
 
   /** Call this after every step, with the model after it. */
@@ -58,16 +58,16 @@ export class Teachers<T> {
 }
 
 /** Throws, with the reason, if the model can't learn from the teacher with these options. */
-export function teacherOf(student: ModelShape, teacher: ModelShape, options: TeacherOptions): Teacher {
-  const weights = lossWeights(options);
-  refuseOtherHead(headOf(student.config), headOf(teacher.config));
+export function createTeacher(student: ModelShape, teacher: ModelShape, options: TeacherOptions): Teacher {
+  const weights = resolveLossWeights(options);
+  refuseOtherHead(getHead(student.config), getHead(teacher.config));
   const [ownSizes, teacherSizes] = [dimensionsOf(student), dimensionsOf(teacher)];
   const { layers, top_k: topK } = options;
   refuseTeacher(ownSizes, teacherSizes, weights, { layers, topK });
   return {
     ...weights,
-    trainee: traineeOf(teacher),
-    layers: teacherLayers(ownSizes.layers, teacherSizes.layers, layers),
+    trainee: createTrainee(teacher),
+    layers: mapTeacherLayers(ownSizes.layers, teacherSizes.layers, layers),
     topK,
   };
 }
@@ -82,7 +82,7 @@ function refuseOtherHead(student: Head | undefined, teacher: Head | undefined): 
   const [classes, teachers] = [student, teacher].map((head) => (head?.kind === "classes" ? head : undefined));
   if (classes?.names.length !== teachers?.names.length)
     refuse(
-      `it is ${kindOf(classes)} and the teacher is ${kindOf(teachers)}. Fine-tune the teacher on the same labels first.`,
+      `it is ${describeHead(classes)} and the teacher is ${describeHead(teachers)}. Fine-tune the teacher on the same labels first.`,
     );
   if (classes?.isNamed !== true || teachers?.isNamed !== true) return;
   if (classes.names.some((name, i) => findClass(name, teachers.names) !== i))
@@ -91,6 +91,6 @@ function refuseOtherHead(student: Head | undefined, teacher: Head | undefined): 
     );
 }
 
-function kindOf(classes: { readonly names: readonly string[] } | undefined): string {
+function describeHead(classes: { readonly names: readonly string[] } | undefined): string {
   return classes === undefined ? "a language model" : `a ${classes.names.length}-class classifier`;
 }

@@ -6,24 +6,24 @@ import { WorkbenchError } from "../../../protocol/errors";
 import type { BaseModel } from "../../../schema/baseModel";
 import { dataSchema, type DeviceName } from "../../../schema/experiment";
 import type { RunPlan } from "../../../protocol/run";
-import { defaultCacheFolder } from "../../data/cacheFolder";
+import { getDefaultCacheFolder } from "../../data/cacheFolder";
 import { type DataSet, openData } from "../../data/dataSet";
 import type { DownloadContext } from "../../data/download";
-import { dataLines } from "../../data/summaryText";
+import { formatDataLines } from "../../data/summaryText";
 import { openTokenizer } from "../../data/tokenizers/openTokenizer";
 import type { Tokenizer } from "../../data/tokenizers/tokenizer";
 import type { Engine } from "../../engine/engine";
 import { openEngine } from "../../engine/onnxRuntime";
-import { canonicalJson } from "../../experiment/stepKey";
+import { toCanonicalJson } from "../../experiment/stepKey";
 import type { ImportedModel } from "../../imports/importedModel";
 import { importModel } from "../../imports/importModel";
-import { initialise } from "../../models/initialise";
-import { completeConfig, dimensionsOf, type ModelShape, shapeFromConfig } from "../../models/model";
+import { initialize } from "../../models/initialize";
+import { completeConfig, dimensionsOf, type ModelShape, createShape } from "../../models/model";
 import type { HostTensors } from "../../checkpoints/safetensors";
 import { resizeShape, resizeTensors } from "../../models/resizeEmbeddings";
 import { refuseMismatch } from "../planning/modelFit";
 import type { RunContext } from "./runContext";
-import { dataOptionsAt, resizesEmbeddings, stepsWithData, withBaseTokenizer } from "./stepData";
+import { getDataOptionsAt, resizesEmbeddings, listStepsWithData, withBaseTokenizer } from "./stepData";
 import { readTeachers, Teachers } from "./teachers";
 
 export interface Workpiece {
@@ -57,30 +57,31 @@ export interface Workshop extends AsyncDisposable {
 export async function openWorkshop(context: RunContext): Promise<Workshop> {
   const dataSets: DataSet[] = [];
   const open = async (options: NonNullable<RunPlan["data"]>): Promise<DataSet> => {
-    const found = await readData(context, options);
-    dataSets.push(found);
-    return found;
+    const dataSet = await readData(context, options);
+    dataSets.push(dataSet);
+    return dataSet;
   };
   try {
     const { baseModel } = context.plan;
-    const base = baseModel === undefined ? undefined : await importOf(context, baseModel);
+    const base = baseModel === undefined ? undefined : await importBaseModel(context, baseModel);
     const plan = withBaseTokenizer(context.plan, base?.tokenizerFolder);
     if (plan !== context.plan)
       context.log(`The data is read with the tokenizer of the base model (${base!.tokenizerFolder}).`);
     const data = plan.data === undefined ? undefined : await open(plan.data);
     const byStep = new Map<number, DataSet>();
-    for (const index of stepsWithData(plan)) byStep.set(index, await open(dataOptionsAt(plan, index)!));
+    for (const index of listStepsWithData(plan))
+      byStep.set(index, await open(getDataOptionsAt(plan, index)!));
     const stepData = plan.steps.map(({ index }) =>
       [...byStep].reduce((current, [from, each]) => (from <= index ? each : current), data),
     );
-    const dataHash = hashOfAll(dataSets);
+    const dataHash = hashDataSets(dataSets);
     refuseOtherData(context, dataHash);
     refuseOtherTokenizer(dataSets);
-    const teachers = await readTeachers(plan, (name) => importOf(context, name));
-    const tokenizer = await tokenizerOf(context, data, base);
+    const teachers = await readTeachers(plan, (name) => importBaseModel(context, name));
+    const tokenizer = await openRunTokenizer(context, data, base);
     const isResized = base !== undefined && tokenizer !== undefined && resizesEmbeddings(plan);
     const trained = isResized ? addTokens(context, base, tokenizer.vocabSize) : base;
-    const first = firstWorkpiece(plan, data, dataSets, trained);
+    const first = createFirstWorkpiece(plan, data, dataSets, trained);
     const engine = await openEngine(plan.device as DeviceName);
     const { name, description, reason, notices } = engine.device;
     context.log(`Device ${name} (${description}): ${reason}.`);
@@ -88,7 +89,7 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     const { floor } = data ?? {};
     context.describe({
       device: { name, description, reason },
-      ...(dataHash === undefined ? {} : { dataHash, dataTitle: titleOf(dataSets) }),
+      ...(dataHash === undefined ? {} : { dataHash, dataTitle: joinTitles(dataSets) }),
       ...(floor === undefined ? {} : { floor }),
     });
     return {
@@ -98,9 +99,9 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
       stepData,
       dataHash,
       tokenizer,
-      baseModelHash: base && hashOfModel(base),
+      baseModelHash: base && hashModel(base),
       teachers: new Teachers<Pick<Workpiece, "shape" | "tensors">>(plan, first, teachers),
-      teachersHash: teachers.size === 0 ? undefined : [...teachers.values()].map(hashOfModel).join(" "),
+      teachersHash: teachers.size === 0 ? undefined : [...teachers.values()].map(hashModel).join(" "),
       first,
       async [Symbol.asyncDispose]() {
         await engine[Symbol.asyncDispose]();
@@ -114,12 +115,12 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
 }
 
 /** Paths of a plan are relative to the experiment's folder, which is relative to the workspace. */
-export function experimentFolder({ plan, workspace }: Pick<RunContext, "plan" | "workspace">): string {
+export function resolveExperimentFolder({ plan, workspace }: Pick<RunContext, "plan" | "workspace">): string {
   return resolve(workspace, plan.folder);
 }
 
 /** Stops with the run and shows its progress in the record. */
-function downloadOf(context: RunContext): DownloadContext & { readonly signal: AbortSignal } {
+function createDownloadContext(context: RunContext): DownloadContext & { readonly signal: AbortSignal } {
   const percent = (done: number, total: number) => (total === 0 ? 0 : Math.floor((100 * done) / total));
   return {
     signal: context.signal,
@@ -128,19 +129,22 @@ function downloadOf(context: RunContext): DownloadContext & { readonly signal: A
   };
 }
 
-async function importOf(context: RunContext, name: BaseModel): Promise<ImportedModel> {
-  const model = await importModel(name, { baseFolder: experimentFolder(context), ...downloadOf(context) });
+async function importBaseModel(context: RunContext, name: BaseModel): Promise<ImportedModel> {
+  const model = await importModel(name, {
+    baseFolder: resolveExperimentFolder(context),
+    ...createDownloadContext(context),
+  });
   for (const notice of model.notices ?? []) context.log(notice);
   return model;
 }
 
 async function readData(context: RunContext, options: NonNullable<RunPlan["data"]>): Promise<DataSet> {
   const data = await openData(dataSchema.parse(options), {
-    baseFolder: experimentFolder(context),
-    cacheFolder: defaultCacheFolder(),
-    ...downloadOf(context),
+    baseFolder: resolveExperimentFolder(context),
+    cacheFolder: getDefaultCacheFolder(),
+    ...createDownloadContext(context),
   });
-  for (const line of dataLines(data.summary)) context.log(line);
+  for (const line of formatDataLines(data.summary)) context.log(line);
   for (const notice of data.notices) context.notice(notice);
   if (data.floor !== undefined)
     context.log(`The entropy rate of the text is ${data.floor.toFixed(4)} nats per token.`);
@@ -157,11 +161,11 @@ function refuseOtherData({ folder, resumed }: RunContext, dataHash: string | und
   );
 }
 
-function titleOf(dataSets: readonly DataSet[]): string {
+function joinTitles(dataSets: readonly DataSet[]): string {
   return [...new Set(dataSets.map(({ title }) => title))].join("; ");
 }
 
-function hashOfAll(dataSets: readonly DataSet[]): string | undefined {
+function hashDataSets(dataSets: readonly DataSet[]): string | undefined {
   if (dataSets.length < 2) return dataSets[0]?.hash;
   return createHash("sha256")
     .update(dataSets.map(({ hash }) => hash).join("\n"))
@@ -178,7 +182,7 @@ function refuseOtherTokenizer([first, ...others]: readonly DataSet[]): void {
       );
 }
 
-async function tokenizerOf(
+async function openRunTokenizer(
   context: RunContext,
   data: DataSet | undefined,
   base: ImportedModel | undefined,
@@ -198,8 +202,8 @@ async function tokenizerOf(
   return tokenizer;
 }
 
-function hashOfModel({ shape, tensors }: ImportedModel): string {
-  const hash = createHash("sha256").update(canonicalJson(shape));
+function hashModel({ shape, tensors }: ImportedModel): string {
+  const hash = createHash("sha256").update(toCanonicalJson(shape));
   for (const [name, { data, shape: size }] of tensors)
     hash
       .update(`${name} ${size.join()}\n`)
@@ -219,23 +223,23 @@ function addTokens(
   return { shape: larger, tensors: resizeTensors(shape, larger, tensors, context.plan.seed) };
 }
 
-function firstWorkpiece(
+function createFirstWorkpiece(
   plan: RunPlan,
   data: DataSet | undefined,
   all: readonly DataSet[],
   base: Pick<ImportedModel, "shape" | "tensors"> | undefined,
 ): Workpiece {
-  const shape = base?.shape ?? shapeOfPlan(plan, data?.tokenizer.vocabSize);
+  const shape = base?.shape ?? createPlanShape(plan, data?.tokenizer.vocabSize);
   for (const each of all) refuseMismatch(shape, each.train.layout.sequenceLength, each);
-  return { shape, tensors: base?.tensors ?? initialise(shape, plan.seed), step: 0, tokens: 0 };
+  return { shape, tensors: base?.tensors ?? initialize(shape, plan.seed), step: 0, tokens: 0 };
 }
 
 /** The model of a plan, with the tokenizer's vocabulary size unless the plan specifies one. */
-export function shapeOfPlan({ experiment, model }: RunPlan, vocabSize: number | undefined): ModelShape {
+export function createPlanShape({ experiment, model }: RunPlan, vocabSize: number | undefined): ModelShape {
   if (model === undefined)
     throw new WorkbenchError(
       "invalid-input",
       `${experiment} has neither a model nor a base_model. Add a model cell.`,
     );
-  return shapeFromConfig(vocabSize === undefined ? model : completeConfig(model, vocabSize));
+  return createShape(vocabSize === undefined ? model : completeConfig(model, vocabSize));
 }

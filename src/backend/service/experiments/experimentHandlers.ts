@@ -9,11 +9,11 @@ import type { RunSummary } from "../../../protocol/service/runs";
 import type { EarlierRun } from "../../language/attach";
 import type { ExperimentLanguage } from "../../language/experimentLanguage";
 import type { Estimate } from "../../language/lenses";
-import { isSamePath, workspaceOf } from "../../runs/folder/runLocation";
+import { isSamePath, findWorkspace } from "../../runs/folder/runLocation";
 import { ExperimentList } from "./experimentList";
 import type { Service } from "../service";
 
-export function experimentHandlers(service: Service): Handlers<ExperimentRequests> {
+export function createExperimentHandlers(service: Service): Handlers<ExperimentRequests> {
   const list = new ExperimentList();
   let ready: Promise<ExperimentLanguage> | undefined;
   /** Loaded on the first request, since a window may never send one. */
@@ -21,7 +21,7 @@ export function experimentHandlers(service: Service): Handlers<ExperimentRequest
     (ready ??= Promise.all([import("../../language/experimentLanguage"), service.catalog()]).then(
       ([{ ExperimentLanguage }, catalog]) =>
         new ExperimentLanguage(catalog, (file) =>
-          relative(workspaceOf(file, service.folders), file).replaceAll("\\", "/"),
+          relative(findWorkspace(file, service.folders), file).replaceAll("\\", "/"),
         ),
     ));
   return {
@@ -32,7 +32,7 @@ export function experimentHandlers(service: Service): Handlers<ExperimentRequest
     "experiment.check": async (document) => ({ diagnostics: (await language()).check(document) }),
     "experiment.complete": async (document) => {
       const surroundings = {
-        baseModels: (folder: string) => baseModels(service, resolve(dirname(document.file), folder)),
+        baseModels: (folder: string) => listBaseModels(service, resolve(dirname(document.file), folder)),
       };
       return { completions: (await language()).complete(document, surroundings) };
     },
@@ -45,14 +45,14 @@ export function experimentHandlers(service: Service): Handlers<ExperimentRequest
       return { lenses: await (await language()).lenses(document, estimate) };
     },
     "experiment.attach": async (document) => ({
-      attached: (await language()).attach(document, runsOf(service, document.file)),
+      attached: (await language()).attach(document, listEarlierRuns(service, document.file)),
     }),
   };
 }
 
 async function createEstimate(service: Service, file: string, signal: AbortSignal): Promise<Estimate> {
   const { estimatePlan, readsFiles } = await import("../../runs/planning/estimate");
-  const workspace = workspaceOf(file, service.folders);
+  const workspace = findWorkspace(file, service.folders);
   return async (plan) => {
     // Each estimate takes up to a tenth of a second; requests sent meanwhile are answered first.
     await setImmediate();
@@ -62,7 +62,7 @@ async function createEstimate(service: Service, file: string, signal: AbortSigna
   };
 }
 
-function runsOf(service: Service, file: string): EarlierRun[] {
+function listEarlierRuns(service: Service, file: string): EarlierRun[] {
   return service.runs.summaries().flatMap(({ folder, experiment, createdAt }) => {
     if (experiment === undefined || !isSamePath(experiment, file)) return [];
     const { record } = service.runs.find(folder).found;
@@ -70,17 +70,17 @@ function runsOf(service: Service, file: string): EarlierRun[] {
   });
 }
 
-const mostModels = 30;
+const maxModels = 30;
 
 /** Runs that have a model, newest first, with their paths relative to the experiment. */
-function baseModels(service: Service, from: string): { path: string; title: string }[] {
+function listBaseModels(service: Service, from: string): { path: string; title: string }[] {
   const hasModel = ({ state, counts }: RunSummary) =>
     state !== "unreadable" && state !== "queued" && counts !== undefined;
   return service.runs
     .summaries()
     .filter(hasModel)
     .sort((a, b) => b.createdAt.localeCompare(a.createdAt))
-    .slice(0, mostModels)
+    .slice(0, maxModels)
     .map(({ folder, name }) => ({
       path: relative(from, folder).replaceAll("\\", "/"),
       title: name,

@@ -4,43 +4,43 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { ExperimentEntry } from "../../../protocol/service/experiments";
-import { headOf } from "../../language/outline";
-import { readBounded, stampOf } from "../../runs/folder/boundedFile";
+import { createOutlineHead } from "../../language/outline";
+import { readBounded, getFileStamp } from "../../runs/folder/boundedFile";
 
 /** Larger files were not written by a person. */
-const mostBytes = 4 * 2 ** 20;
+const maxBytes = 4 * 2 ** 20;
 
-interface Known {
+interface CachedEntry {
   readonly stamp: string;
   readonly entry: ExperimentEntry;
 }
 
 export class ExperimentList {
   /** By file; an unchanged file is not read again. */
-  private known: ReadonlyMap<string, Known> = new Map();
+  private cache: ReadonlyMap<string, CachedEntry> = new Map();
 
   async read(files: readonly string[], signal: AbortSignal): Promise<ExperimentEntry[]> {
-    const next = new Map<string, Known>();
+    const next = new Map<string, CachedEntry>();
     for (const file of files) {
-      const stamp = stampOf(file);
-      const cached = this.known.get(file);
+      const stamp = getFileStamp(file);
+      const cached = this.cache.get(file);
       if (cached?.stamp === stamp) {
         next.set(file, cached);
         continue;
       }
-      next.set(file, { stamp, entry: entryOf(file) });
+      next.set(file, { stamp, entry: readEntry(file) });
       await setImmediate();
       signal.throwIfAborted();
     }
-    this.known = next;
+    this.cache = next;
     return [...next.values()].map(({ entry }) => entry);
   }
 }
 
 /** An unreadable file is listed without a title; requests about it report the reason. */
-function entryOf(file: string): ExperimentEntry {
+function readEntry(file: string): ExperimentEntry {
   try {
-    const { title, variants } = headOf({ file, text: readBounded(file, mostBytes) });
+    const { title, variants } = createOutlineHead({ file, text: readBounded(file, maxBytes) });
     return { file, title, variants: variants.map(({ name }) => name) };
   } catch {
     return { file, title: "", variants: [] };

@@ -6,8 +6,8 @@ import { WorkbenchError } from "../../../protocol/errors";
 import type { MetricLine } from "../../../protocol/run";
 
 /** Far beyond any training run; reading stops here instead of exhausting memory. */
-const mostRows = 2 ** 24;
-const mostMetrics = 10_000;
+const maxRows = 2 ** 24;
+const maxMetrics = 10_000;
 
 /** Lines of a history, excluding the end. */
 export interface LineRange {
@@ -53,7 +53,7 @@ export class MetricColumn {
   readonly values = new Column();
 
   /** The index of the first value whose row is not below `row`. */
-  placeOf(row: number): number {
+  indexOfRow(row: number): number {
     const rows = this.rows.values;
     let [low, high] = [0, rows.length];
     while (low < high) {
@@ -85,8 +85,8 @@ export class MetricColumns {
   column(metric: string): MetricColumn {
     const existing = this.metrics.get(metric);
     if (existing !== undefined) return existing;
-    if (this.metrics.size === mostMetrics)
-      throw new WorkbenchError("corrupt", `A metrics.jsonl names more than ${mostMetrics} metrics.`);
+    if (this.metrics.size === maxMetrics)
+      throw new WorkbenchError("corrupt", `A metrics.jsonl names more than ${maxMetrics} metrics.`);
     const column = new MetricColumn();
     this.metrics.set(metric, column);
     return column;
@@ -94,8 +94,8 @@ export class MetricColumns {
 
   /** Adds a row and returns its index, with which its values are pushed to their columns. */
   addRow(step: number, tokens: number, seconds: number): number {
-    if (this.rows === mostRows)
-      throw new WorkbenchError("corrupt", `A metrics.jsonl has more than ${mostRows} lines.`);
+    if (this.rows === maxRows)
+      throw new WorkbenchError("corrupt", `A metrics.jsonl has more than ${maxRows} lines.`);
     this.step.push(step);
     this.tokens.push(tokens);
     this.seconds.push(seconds);

@@ -7,7 +7,7 @@ import { selectSeries } from "./metricSeries";
 import { MetricWatch } from "./metricWatch";
 import type { Service } from "../service";
 
-export function metricHandlers(
+export function createMetricHandlers(
   service: Service,
 ): Handlers<Pick<MetricRequests, "metrics.series" | "metrics.watch">> {
   const histories: MetricHistories = new MetricHistories({ isNeeded: (run) => watch.needs(run) });

@@ -25,7 +25,7 @@ interface Key {
 }
 
 /** Limit of cached keys; with more, each line is parsed as ordinary JSON. */
-const mostKeys = 10_000;
+const maxKeys = 10_000;
 
 export class MetricScanner {
   bad = 0;
@@ -93,13 +93,13 @@ export class MetricScanner {
     const raw = bytes.subarray(at, end + 2);
     if (raw.some((byte) => byte < 32 || byte === backslash)) return undefined;
     const text = raw.toString("latin1");
-    const known = this.known.get(text);
-    if (known !== undefined) return known;
+    const existing = this.known.get(text);
+    if (existing !== undefined) return existing;
     const name = raw.toString("utf8", 1, raw.length - 2);
     // Anything else is left to the general parser.
     const isMetric = name.includes("/");
     if (!isMetric && name !== "step" && name !== "tokens" && name !== "seconds") return undefined;
-    if (this.known.size === mostKeys) return undefined;
+    if (this.known.size === maxKeys) return undefined;
     const key: Key = { bytes: Uint8Array.from(raw), name, isMetric };
     this.known.set(text, key);
     return key;
@@ -136,7 +136,7 @@ export class MetricScanner {
   }
 }
 
-function startsWith(bytes: Buffer, at: number, wanted: Uint8Array): boolean {
-  for (let i = 0; i < wanted.length; i++) if (bytes[at + i] !== wanted[i]) return false;
+function startsWith(bytes: Buffer, at: number, prefix: Uint8Array): boolean {
+  for (let i = 0; i < prefix.length; i++) if (bytes[at + i] !== prefix[i]) return false;
   return true;
 }

@@ -4,15 +4,15 @@ import type { Series, SeriesName, SeriesQuery } from "../../../protocol/service/
 import type { LineRange, MetricColumns } from "./metricColumns";
 import { thin } from "./thin";
 
-const fewestPoints = 8;
+const minPoints = 8;
 
 /** Empty for a metric that the run has not reported yet. */
 export function selectSeries(columns: MetricColumns, query: SeriesQuery): Series {
   const { points, logarithmic = false } = query;
-  if (!Number.isInteger(points) || points < fewestPoints)
+  if (!Number.isInteger(points) || points < minPoints)
     throw new WorkbenchError(
       "invalid-input",
-      `A series has at least ${fewestPoints} points, not ${points}. Request one point per pixel.`,
+      `A series has at least ${minPoints} points, not ${points}. Request one point per pixel.`,
     );
   const all = selectPoints(columns, query, { from: 0, to: columns.rows });
   const places = thin(all.x, all.y, { points, logarithmic });
@@ -49,7 +49,7 @@ function selectPoints(
 ): Points {
   const column = columns.metrics.get(metric);
   if (column === undefined) return { x: new Float64Array(), y: new Float64Array() };
-  const [first, end] = [column.placeOf(lines.from), column.placeOf(lines.to)];
+  const [first, end] = [column.indexOfRow(lines.from), column.indexOfRow(lines.to)];
   const rows = column.rows.values.subarray(first, end);
   const values = column.values.values.subarray(first, end);
   const positions = columns[axis].values;

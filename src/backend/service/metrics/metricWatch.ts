@@ -11,7 +11,7 @@ import type { Service } from "../service";
 
 const pollMilliseconds = 300;
 /** Most lines of one message, so that messages stay bounded after a laptop wakes up. */
-const mostLines = 5000;
+const maxLines = 5000;
 
 /** How much of a watched history has been reported. */
 interface Progress {
@@ -83,7 +83,7 @@ export class MetricWatch {
     const names = this.watchedSeries(run);
     while (reported.lines < columns.rows) {
       const from = reported.lines;
-      const to = Math.min(columns.rows, from + mostLines);
+      const to = Math.min(columns.rows, from + maxLines);
       const series = names.map((name) => selectIncrement(columns, name, { from, to }));
       reported.lines = to;
       this.service.emit("metricsAppended", { run, from, series, restarted: false });

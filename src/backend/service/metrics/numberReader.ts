@@ -57,9 +57,9 @@ export class NumberReader {
     }
     this.end = at;
     const quick = digits <= 18 && places >= 0 && places < tens.length;
-    const value = quick ? scaled(high, low, Math.max(0, digits - 9), places) : NaN;
+    const value = quick ? scaleDecimal(high, low, Math.max(0, digits - 9), places) : NaN;
     // A value too close to the midpoint of two floats, or with more digits, is left to the engine.
-    if (Number.isNaN(value)) return Number(latin(bytes, start, at));
+    if (Number.isNaN(value)) return Number(decodeLatin(bytes, start, at));
     return negative ? -value : value;
   }
 
@@ -69,12 +69,12 @@ export class NumberReader {
   }
 }
 
-function latin(bytes: Uint8Array, start: number, end: number): string {
+function decodeLatin(bytes: Uint8Array, start: number, end: number): string {
   return String.fromCharCode(...bytes.subarray(start, end));
 }
 
 /** (high · 10^lowDigits + low) / 10^places, correctly rounded, or NaN where the rounding is uncertain. */
-function scaled(high: number, low: number, lowDigits: number, places: number): number {
+function scaleDecimal(high: number, low: number, lowDigits: number, places: number): number {
   const product = high * tens[lowDigits]!; // Exact: 10^9 is 2^9 times a number of 21 bits, and high has 30.
   const sum = product + low;
   const rest = low - (sum - product);
@@ -83,19 +83,19 @@ function scaled(high: number, low: number, lowDigits: number, places: number): n
   if (rest === 0) return quotient;
   // The exact remainder of the division gives the digits after those of the quotient.
   const back = quotient * ten;
-  const correction = (sum - back - productError(quotient, ten, back) + rest) / ten;
+  const correction = (sum - back - computeProductError(quotient, ten, back) + rest) / ten;
   const value = quotient + correction * (1 - 1e-10);
   return value === quotient + correction * (1 + 1e-10) ? value : NaN;
 }
 
 /** a·b - product, exactly (Dekker). */
-function productError(a: number, b: number, product: number): number {
-  const [aHigh, bHigh] = [upper(a), upper(b)];
+function computeProductError(a: number, b: number, product: number): number {
+  const [aHigh, bHigh] = [getUpperHalf(a), getUpperHalf(b)];
   const [aLow, bLow] = [a - aHigh, b - bHigh];
   return aLow * bLow - (product - aHigh * bHigh - aLow * bHigh - aHigh * bLow);
 }
 
-function upper(value: number): number {
+function getUpperHalf(value: number): number {
   const split = value * 134217729;
   return split - (split - value);
 }

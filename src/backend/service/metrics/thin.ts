@@ -15,17 +15,17 @@ export function thin(x: Float64Array, y: Float64Array, { points, logarithmic }: 
   const count = x.length;
   if (count <= points) return Uint32Array.from({ length: count }, (_, place) => place);
   const hasGaps = y.some((value) => !Number.isFinite(value));
-  const stretches = Math.floor((points - 2) / (hasGaps ? 3 : 2));
-  const stretchOf = stretchesOf(x, stretches, logarithmic);
-  const kept: number[] = [0];
+  const buckets = Math.floor((points - 2) / (hasGaps ? 3 : 2));
+  const bucketOf = createBucketLookup(x, buckets, logarithmic);
+  const indices: number[] = [0];
   const keep = (place: number) => {
-    if (place > kept[kept.length - 1]!) kept.push(place);
+    if (place > indices[indices.length - 1]!) indices.push(place);
   };
   for (let start = 0; start < count;) {
-    const stretch = stretchOf(x[start]!);
+    const bucket = bucketOf(x[start]!);
     let [lowest, highest, gap] = [-1, -1, -1];
     let end = start;
-    for (; end < count && stretchOf(x[end]!) === stretch; end++) {
+    for (; end < count && bucketOf(x[end]!) === bucket; end++) {
       const value = y[end]!;
       if (!Number.isFinite(value)) gap = gap === -1 ? end : gap;
       else {
@@ -37,16 +37,16 @@ export function thin(x: Float64Array, y: Float64Array, { points, logarithmic }: 
     start = end;
   }
   keep(count - 1);
-  return Uint32Array.from(kept);
+  return Uint32Array.from(indices);
 }
 
 /** The interval of each point. Values that a logarithmic axis cannot show belong to the first. */
-function stretchesOf(x: Float64Array, stretches: number, logarithmic: boolean): (at: number) => number {
+function createBucketLookup(x: Float64Array, buckets: number, logarithmic: boolean): (at: number) => number {
   const firstShown = logarithmic ? x.find((at) => at > 0) : x[0];
   const last = x[x.length - 1]!;
   if (firstShown === undefined || !(last > firstShown)) return () => 0;
   const scale = logarithmic ? Math.log : (at: number) => at;
   const origin = scale(firstShown);
-  const factor = stretches / (scale(last) - origin);
-  return (at) => (at <= firstShown ? 0 : Math.min(stretches - 1, Math.floor((scale(at) - origin) * factor)));
+  const factor = buckets / (scale(last) - origin);
+  return (at) => (at <= firstShown ? 0 : Math.min(buckets - 1, Math.floor((scale(at) - origin) * factor)));
 }

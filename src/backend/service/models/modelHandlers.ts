@@ -5,7 +5,7 @@ import * as z from "zod";
 import type { Handlers } from "../../../protocol/connection";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import type { ModelRequests, Subject } from "../../../protocol/service/models";
-import { askLathe } from "../latheProcess";
+import { runLatheCommand } from "../latheProcess";
 import { ModelList } from "./modelList";
 import type { Service } from "../service";
 
@@ -13,7 +13,7 @@ type Requests = Pick<ModelRequests, "models.list" | "models.export" | "models.fo
 
 const exportedSchema = z.object({ folder: z.string(), files: z.array(z.object({ name: z.string() })) });
 
-export function modelHandlers(service: Service): Handlers<Requests> {
+export function createModelHandlers(service: Service): Handlers<Requests> {
   const list = new ModelList(service);
   return {
     "models.list": async (_, { signal }) => ({ models: await list.models(signal) }),
@@ -30,8 +30,8 @@ export function modelHandlers(service: Service): Handlers<Requests> {
         );
       const { findExporter } = await import("../../exports/exportModel");
       findExporter(format);
-      const model = await modelPath(service, subject);
-      const work = askLathe(
+      const model = await resolveModelPath(service, subject);
+      const work = runLatheCommand(
         "export",
         [`--format=${format}`, `--out=${to}`, "--", model],
         exportedSchema,
@@ -47,13 +47,13 @@ export function modelHandlers(service: Service): Handlers<Requests> {
 async function clearAfter(thrown: unknown, to: string): Promise<never> {
   const { code, details } = toWorkbenchError(thrown);
   if (code === "cancelled" && typeof details["pid"] === "number") {
-    const { draftOf } = await import("../../exports/writtenFolder");
-    await rm(draftOf(to, details["pid"]), { recursive: true, force: true });
+    const { getDraftPath } = await import("../../exports/writtenFolder");
+    await rm(getDraftPath(to, details["pid"]), { recursive: true, force: true });
   }
   throw thrown;
 }
 
-async function modelPath(service: Service, subject: Subject): Promise<string> {
+async function resolveModelPath(service: Service, subject: Subject): Promise<string> {
   if (subject.kind === "path") return subject.path;
   if (subject.kind === "plan")
     throw new WorkbenchError(
@@ -62,11 +62,11 @@ async function modelPath(service: Service, subject: Subject): Promise<string> {
     );
   const { run, checkpoint = "last" } = subject;
   service.runs.find(run);
-  const [{ checkpointOf }, { insideFolder }] = await Promise.all([
+  const [{ findCheckpoint }, { resolveInside }] = await Promise.all([
     import("../../imports/runFolder"),
     import("../../runs/folder/insideFolder"),
   ]);
-  if (checkpoint !== "last" && checkpoint !== "best") return insideFolder(run, checkpoint);
+  if (checkpoint !== "last" && checkpoint !== "best") return resolveInside(run, checkpoint);
   // Paths in the run's own files are not followed through links either.
-  return insideFolder(run, relative(run, checkpointOf(run, checkpoint)));
+  return resolveInside(run, relative(run, findCheckpoint(run, checkpoint)));
 }

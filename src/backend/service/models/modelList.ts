@@ -9,13 +9,13 @@ import * as z from "zod";
 import type { ModelEntry } from "../../../protocol/service/models";
 import { isActive } from "../../../protocol/run";
 import type { RunSummary } from "../../../protocol/service/runs";
-import { stepOfName } from "../../checkpoints/checkpointNames";
+import { parseCheckpointStep } from "../../checkpoints/checkpointNames";
 import { readBounded } from "../../runs/folder/boundedFile";
 import type { Service } from "../service";
 
 /** Runs read concurrently. */
 const atOnce = 32;
-const mostConfigBytes = 2 ** 20;
+const maxConfigBytes = 2 ** 20;
 
 export class ModelList {
   /** Ended runs no longer change; the index creates another summary object when one does. */
@@ -38,11 +38,11 @@ export class ModelList {
   }
 
   private async modelsOf(run: RunSummary): Promise<readonly ModelEntry[]> {
-    const known = this.known.get(run);
-    if (known !== undefined) return known;
+    const cached = this.known.get(run);
+    if (cached !== undefined) return cached;
     const family = this.familyOf(run);
-    const entries = [...(await checkpoints(run)), ...(await stepModels(run))].map((entry) => {
-      const ownFamily = family ?? familyIn(entry.path);
+    const entries = [...(await listCheckpoints(run)), ...(await listStepModels(run))].map((entry) => {
+      const ownFamily = family ?? readFamily(entry.path);
       return ownFamily === undefined ? entry : { ...entry, family: ownFamily };
     });
     if (run.state !== "unreadable" && !isActive(run)) this.known.set(run, entries);
@@ -55,32 +55,32 @@ export class ModelList {
   }
 }
 
-async function checkpoints(run: RunSummary): Promise<ModelEntry[]> {
+async function listCheckpoints(run: RunSummary): Promise<ModelEntry[]> {
   const folder = join(run.folder, "checkpoints");
   const models = await Promise.all(
-    (await foldersIn(folder)).map(async ({ name }) => {
-      const step = stepOfName(name);
+    (await listFolders(folder)).map(async ({ name }) => {
+      const step = parseCheckpointStep(name);
       return step === undefined
         ? undefined
-        : entryOf(run, join(folder, name), { kind: "checkpoint", title: `Step ${step}`, step });
+        : createEntry(run, join(folder, name), { kind: "checkpoint", title: `Step ${step}`, step });
     }),
   );
   return models.filter((entry) => entry !== undefined);
 }
 
 /** Models written by compression steps, and exports. */
-async function stepModels(run: RunSummary): Promise<ModelEntry[]> {
+async function listStepModels(run: RunSummary): Promise<ModelEntry[]> {
   const folder = join(run.folder, "steps");
   const models = await Promise.all(
-    (await foldersIn(folder)).map(async ({ name }) => {
+    (await listFolders(folder)).map(async ({ name }) => {
       const [, index, action] = /^(\d{1,6})-(compress|export)$/.exec(name) ?? [];
       if (action === "compress")
-        return entryOf(run, join(folder, name, "checkpoint"), {
+        return createEntry(run, join(folder, name, "checkpoint"), {
           kind: "checkpoint",
           title: `After step ${index ?? ""} (compress)`,
         });
       return action === "export"
-        ? entryOf(run, join(folder, name, "model"), {
+        ? createEntry(run, join(folder, name, "model"), {
             kind: "export",
             title: `Export of step ${index ?? ""}`,
           })
@@ -90,14 +90,14 @@ async function stepModels(run: RunSummary): Promise<ModelEntry[]> {
   return models.filter((entry) => entry !== undefined);
 }
 
-async function entryOf(
+async function createEntry(
   run: RunSummary,
   path: string,
   about: Pick<ModelEntry, "kind" | "title" | "step">,
 ): Promise<ModelEntry | undefined> {
   // A link may lead anywhere, so neither the folder nor a file in it may be one.
   if ((await lstat(path).catch(() => undefined))?.isDirectory() !== true) return undefined;
-  const weights = (await entriesOf(path)).filter(
+  const weights = (await listEntries(path)).filter(
     (entry) => entry.isFile() && /^(?:model.*\.safetensors|model\.onnx)$/.test(entry.name),
   );
   const files = await Promise.all(weights.map(({ name }) => lstat(join(path, name)).catch(() => undefined)));
@@ -112,22 +112,22 @@ async function entryOf(
   };
 }
 
-async function foldersIn(folder: string): Promise<Dirent[]> {
+async function listFolders(folder: string): Promise<Dirent[]> {
   if ((await lstat(folder).catch(() => undefined))?.isDirectory() !== true) return [];
-  return (await entriesOf(folder)).filter((entry) => entry.isDirectory());
+  return (await listEntries(folder)).filter((entry) => entry.isDirectory());
 }
 
 /** A folder that has disappeared or may not be read contains no models. */
-function entriesOf(folder: string): Promise<Dirent[]> {
+function listEntries(folder: string): Promise<Dirent[]> {
   return readdir(folder, { withFileTypes: true }).catch(() => []);
 }
 
 const configSchema = z.looseObject({ model_type: z.string().max(100) });
 
 /** The family of a model whose plan starts from another model. */
-function familyIn(folder: string): string | undefined {
+function readFamily(folder: string): string | undefined {
   try {
-    return configSchema.parse(JSON.parse(readBounded(join(folder, "config.json"), mostConfigBytes)))
+    return configSchema.parse(JSON.parse(readBounded(join(folder, "config.json"), maxConfigBytes)))
       .model_type;
   } catch {
     return undefined; // The family is optional: the model is listed without it.

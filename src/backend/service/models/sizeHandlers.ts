@@ -4,7 +4,7 @@ import type { ModelRequests, ModelSize } from "../../../protocol/service/models"
 import type { Service } from "../service";
 import type { Sizes } from "./sizes";
 
-export function sizeHandlers(service: Service): Handlers<Pick<ModelRequests, "sizes.of">> {
+export function createSizeHandlers(service: Service): Handlers<Pick<ModelRequests, "sizes.of">> {
   let ready: Promise<Sizes> | undefined;
   const loadSizes = () => (ready ??= import("./sizes").then(({ Sizes }) => new Sizes(service)));
   return {

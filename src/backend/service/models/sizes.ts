@@ -9,15 +9,15 @@ import { WorkbenchError } from "../../../protocol/errors";
 import { paperSchema } from "../../../schema/paper";
 import type { RunPlan } from "../../../protocol/run";
 import type { ModelSize, PublishedSize, Subject } from "../../../protocol/service/models";
-import { countedModel, countModel, countRoles } from "../../models/accounting";
+import { sumModelCounts, countModel, countRoles } from "../../models/accounting";
 import type { OpenedModel } from "../../imports/openModel";
 import type { ModelShape } from "../../models/model";
-import { stampOf } from "../../runs/folder/boundedFile";
-import { readsFiles, shapeAfter } from "../../runs/planning/estimate";
+import { getFileStamp } from "../../runs/folder/boundedFile";
+import { readsFiles, planFinalShape } from "../../runs/planning/estimate";
 import { loadPlans } from "../../runs/planning/loadPlans";
-import { inTurns } from "../../analysis/inTurns";
+import { iterateWithPauses } from "../../analysis/iterateWithPauses";
 import type { Service } from "../service";
-import { openSubject, planOf, type StoredSubject, titleOf } from "./subjects";
+import { openSubject, planOf, type StoredSubject, formatTitle } from "./subjects";
 
 type PlannedSubject = Extract<Subject, { readonly kind: "plan" }>;
 
@@ -30,16 +30,16 @@ export class Sizes {
   constructor(private readonly service: Service) {}
 
   of(subject: Subject, signal: AbortSignal): Promise<ModelSize> {
-    return subject.kind === "plan" ? plannedSize(this.service, subject) : this.stored(subject, signal);
+    return subject.kind === "plan" ? computePlannedSize(this.service, subject) : this.stored(subject, signal);
   }
 
   private async stored(subject: StoredSubject, signal: AbortSignal): Promise<ModelSize> {
     using model = openSubject(this.service, subject);
     const files = [...model.files, join(model.source, "manifest.json")];
-    const key = files.map((file) => `${file}:${stampOf(file)}`).join();
+    const key = files.map((file) => `${file}:${getFileStamp(file)}`).join();
     const counts = this.counted.get(key) ?? this.counted.set(key, await count(model, signal));
     const plan = planOf(this.service, subject, model.run);
-    return sizeOf(titleOf(this.service, subject), model.shape, counts, plan);
+    return createModelSize(formatTitle(this.service, subject), model.shape, counts, plan);
   }
 }
 
@@ -47,15 +47,15 @@ export class Sizes {
 async function count(model: OpenedModel, signal: AbortSignal): Promise<ModelCounts> {
   const options = { tensors: (name: string) => model.read(name), file: model.written };
   const roles: RoleCounts[] = [];
-  for await (const role of inTurns(countRoles(model.shape, options), signal)) roles.push(role);
-  return countedModel(roles, options);
+  for await (const role of iterateWithPauses(countRoles(model.shape, options), signal)) roles.push(role);
+  return sumModelCounts(roles, options);
 }
 
-async function plannedSize(service: Service, subject: PlannedSubject): Promise<ModelSize> {
+async function computePlannedSize(service: Service, subject: PlannedSubject): Promise<ModelSize> {
   const { plan, workspace } = await planFor(service, subject);
   if (readsFiles(plan)) service.requireTrust("Reading the files that determine the size of this model");
-  const shape = await shapeAfter(plan, workspace);
-  return sizeOf(plan.name, shape, countModel(shape), plan);
+  const shape = await planFinalShape(plan, workspace);
+  return createModelSize(plan.name, shape, countModel(shape), plan);
 }
 
 /** The first run of a sweep represents the variant. */
@@ -85,7 +85,7 @@ const shapingKeys = [
   "min_channels_per_group",
 ];
 
-function sizeOf(
+function createModelSize(
   title: string,
   { family, config }: ModelShape,
   counts: ModelCounts,
@@ -96,7 +96,7 @@ function sizeOf(
   );
   const byKey = new Map(settings);
   const shaping = shapingKeys.flatMap((key) => (byKey.has(key) ? [[key, byKey.get(key)!] as const] : []));
-  const published = plan === undefined ? undefined : publishedSize(plan);
+  const published = plan === undefined ? undefined : findPublishedSize(plan);
   return {
     title,
     family,
@@ -107,8 +107,8 @@ function sizeOf(
 }
 
 /** The size that the experiment's paper reports for the variant. */
-function publishedSize({ paper: given, variant, scale }: RunPlan): PublishedSize | undefined {
-  const paper = paperSchema.safeParse(given).data;
+function findPublishedSize({ paper: planPaper, variant, scale }: RunPlan): PublishedSize | undefined {
+  const paper = paperSchema.safeParse(planPaper).data;
   // At another scale the model deliberately differs from the published one.
   if (paper === undefined || (paper.scale !== undefined && paper.scale !== scale)) return undefined;
   const value = (part: string) =>

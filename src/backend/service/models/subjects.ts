@@ -4,15 +4,15 @@ import { WorkbenchError } from "../../../protocol/errors";
 import type { RunPlan } from "../../../protocol/run";
 import type { Subject } from "../../../protocol/service/models";
 import { openModel, type OpenedModel } from "../../imports/openModel";
-import { checkpointOf } from "../../imports/runFolder";
-import { insideFolder } from "../../runs/folder/insideFolder";
+import { findCheckpoint } from "../../imports/runFolder";
+import { resolveInside } from "../../runs/folder/insideFolder";
 import { readRecord } from "../../runs/folder/runFolder";
 import type { Service } from "../service";
 
 /** A model with files on disk. */
 export type StoredSubject = Exclude<Subject, { readonly kind: "plan" }>;
 
-export function titleOf(service: Service, subject: StoredSubject): string {
+export function formatTitle(service: Service, subject: StoredSubject): string {
   if (subject.kind === "path") return basename(subject.path);
   const { name } = service.runs.find(subject.run).summary;
   return subject.checkpoint === undefined ? name : `${name} · ${basename(subject.checkpoint)}`;
@@ -21,7 +21,7 @@ export function titleOf(service: Service, subject: StoredSubject): string {
 /** The caller closes the result. */
 export function openSubject(service: Service, subject: Subject): OpenedModel {
   if (subject.kind === "path") return openModel(resolve(subject.path));
-  if (subject.kind === "run") return openModel(checkpointFolder(service, subject));
+  if (subject.kind === "run") return openModel(resolveCheckpointFolder(service, subject));
   const { experiment, variant } = subject;
   const of = variant === undefined ? "" : `, variant ${variant},`;
   throw new WorkbenchError(
@@ -31,15 +31,15 @@ export function openSubject(service: Service, subject: Subject): OpenedModel {
 }
 
 /** A run folder may come from anywhere, so nothing in it is read through a link. */
-function checkpointFolder(
+function resolveCheckpointFolder(
   service: Service,
   { run, checkpoint = "last" }: StoredSubject & { kind: "run" },
 ): string {
   service.runs.find(run);
   const folder =
-    checkpoint === "last" || checkpoint === "best" ? checkpointOf(run, checkpoint) : join(run, checkpoint);
+    checkpoint === "last" || checkpoint === "best" ? findCheckpoint(run, checkpoint) : join(run, checkpoint);
   const place = relative(run, folder);
-  for (const file of ["manifest.json", "config.json", "model.safetensors"]) insideFolder(run, place, file);
+  for (const file of ["manifest.json", "config.json", "model.safetensors"]) resolveInside(run, place, file);
   return folder;
 }
 

@@ -3,17 +3,19 @@ import type { Handlers } from "../../../protocol/connection";
 import type { ModelRequests } from "../../../protocol/service/models";
 import type { Service } from "../service";
 
-export function weightHandlers(
+export function createWeightHandlers(
   service: Service,
 ): Handlers<
   Pick<ModelRequests, "weights.roles" | "weights.histogram" | "weights.heatMap" | "weights.correlation">
 > {
   const weights = () => import("./weights");
   return {
-    "weights.roles": async ({ subject }) => (await weights()).rolesOf(service, subject),
-    "weights.histogram": async (request, { signal }) => (await weights()).histogram(service, request, signal),
-    "weights.heatMap": async (request, { signal }) => (await weights()).heatMap(service, request, signal),
+    "weights.roles": async ({ subject }) => (await weights()).listRoles(service, subject),
+    "weights.histogram": async (request, { signal }) =>
+      (await weights()).createHistogram(service, request, signal),
+    "weights.heatMap": async (request, { signal }) =>
+      (await weights()).createHeatMap(service, request, signal),
     "weights.correlation": async (request, { signal }) =>
-      (await weights()).correlation(service, request, signal),
+      (await weights()).createCorrelation(service, request, signal),
   };
 }

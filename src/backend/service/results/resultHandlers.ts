@@ -11,7 +11,9 @@ import type { Service } from "../service";
 const historyBytes = 32 * 2 ** 20;
 const endedLimit = 400;
 
-export function resultHandlers(service: Service): Handlers<Pick<RunRequests, "runs.results" | "runs.card">> {
+export function createResultHandlers(
+  service: Service,
+): Handlers<Pick<RunRequests, "runs.results" | "runs.card">> {
   const caches = {
     histories: new MetricHistories({ limit: historyBytes }),
     ended: new LruCache<readonly Block[]>({ limit: endedLimit }),
@@ -19,30 +21,28 @@ export function resultHandlers(service: Service): Handlers<Pick<RunRequests, "ru
   return {
     "runs.results": async ({ run }, { signal }) => {
       const { found } = service.runs.find(run);
-      const { stepResults } = await import("./stepResults");
-      return { steps: await stepResults(found, caches, signal) };
+      const { collectStepResults } = await import("./stepResults");
+      return { steps: await collectStepResults(found, caches, signal) };
     },
     "runs.card": async ({ runs }, { signal }) => {
-      const [{ cardBlocks, paperCard }, { figuresOf, paperOf, plannedFigures }] = await Promise.all([
-        import("../../card/paperCard"),
-        import("../../runs/planning/siblings"),
-      ]);
-      const found = runs.flatMap((run) => {
+      const [{ createCardBlocks, createPaperCard }, { readFigures, findPaper, estimateFigures }] =
+        await Promise.all([import("../../card/paperCard"), import("../../runs/planning/siblings")]);
+      const runRecords = runs.flatMap((run) => {
         const { folder, record } = service.runs.find(run).found;
         return record === undefined ? [] : [{ folder, record }];
       });
-      const paper = paperOf(found.map(({ record }) => record.plan));
+      const paper = findPaper(runRecords.map(({ record }) => record.plan));
       if (paper === undefined) return { blocks: [] };
       const figures: RunFigures[] = [];
-      for (const { folder, record } of found) {
+      for (const { folder, record } of runRecords) {
         signal.throwIfAborted();
         figures.push(
           record.state === "done"
-            ? await figuresOf({ folder, record })
-            : await plannedFigures(record.plan, record.workspace ?? folder),
+            ? await readFigures({ folder, record })
+            : await estimateFigures(record.plan, record.workspace ?? folder),
         );
       }
-      return { blocks: cardBlocks(paper, paperCard(paper, figures)) };
+      return { blocks: createCardBlocks(paper, createPaperCard(paper, figures)) };
     },
   };
 }

@@ -4,51 +4,55 @@ import type { Block, CellValue } from "../../../protocol/blocks";
 import type { Counts } from "../../../protocol/counts";
 import { formatPercent } from "../../../protocol/quantities";
 import type { RunRecord } from "../../../protocol/run";
-import { protocolLine } from "../../evaluation/perplexity";
+import { formatProtocol } from "../../evaluation/perplexity";
 import type { StepFiles } from "./stepFiles";
 
 /** Longer text is read in the file. */
-const mostText = 100_000;
-const mostSamples = 200;
-const mostRows = 2000;
+const maxTextLength = 100_000;
+const maxSamples = 200;
+const maxRows = 2000;
 
-const counts = z.object({
+const countsSchema = z.object({
   trainable: z.number(),
   stored: z.number(),
   nonZero: z.number(),
   bits: z.number(),
   bytes: z.number(),
 });
-const modelCounts = z.object({
-  roles: z.array(counts.extend({ role: z.string(), representation: z.string() })),
-  nonEmbedding: counts,
-  total: counts,
+const modelCountsSchema = z.object({
+  roles: z.array(countsSchema.extend({ role: z.string(), representation: z.string() })),
+  nonEmbedding: countsSchema,
+  total: countsSchema,
 });
-type ModelCounts = z.output<typeof modelCounts>;
+type ModelCounts = z.output<typeof modelCountsSchema>;
 
-const compressed = z.object({ method: z.string(), before: modelCounts, after: modelCounts });
+const compressionSchema = z.object({
+  method: z.string(),
+  before: modelCountsSchema,
+  after: modelCountsSchema,
+});
 
-export function compressBlocks(files: StepFiles): readonly Block[] {
+export function createCompressBlocks(files: StepFiles): readonly Block[] {
   return files.blocks("plan.json", () => {
-    const { method, before, after } = files.json("plan.json", compressed);
+    const { method, before, after } = files.json("plan.json", compressionSchema);
     const summary: Block = {
       kind: "table",
       title: `${truncate(method, 80)}: what remains`,
       columns: ["", "parameters before", "after", "left", "bytes before", "after"],
       rows: [
-        ["non-embedding", ...change(before.nonEmbedding, after.nonEmbedding)],
-        ["whole model", ...change(before.total, after.total)],
+        ["non-embedding", ...formatChange(before.nonEmbedding, after.nonEmbedding)],
+        ["whole model", ...formatChange(before.total, after.total)],
       ],
     };
-    const changed = roleChanges(before, after);
+    const changed = listRoleChanges(before, after);
     if (changed.length === 0) return [summary];
     const columns = ["role", "stored as", ...summary.columns.slice(1)];
-    return [summary, { kind: "table", title: "By role", columns, rows: changed.slice(0, mostRows) }];
+    return [summary, { kind: "table", title: "By role", columns, rows: changed.slice(0, maxRows) }];
   });
 }
 
 /** Roles that were not changed are not listed. */
-function roleChanges(before: ModelCounts, after: ModelCounts): CellValue[][] {
+function listRoleChanges(before: ModelCounts, after: ModelCounts): CellValue[][] {
   const earlier = new Map(before.roles.map((role) => [role.role, role]));
   return after.roles.flatMap((role) => {
     const was = earlier.get(role.role);
@@ -61,23 +65,23 @@ function roleChanges(before: ModelCounts, after: ModelCounts): CellValue[][] {
       [
         truncate(role.role, 120),
         truncate(stored, 80),
-        ...(was === undefined ? [null, role.stored, null, null, role.bytes] : change(was, role)),
+        ...(was === undefined ? [null, role.stored, null, null, role.bytes] : formatChange(was, role)),
       ],
     ];
   });
 }
 
-function change(before: Counts, after: Counts): CellValue[] {
+function formatChange(before: Counts, after: Counts): CellValue[] {
   const left = before.stored === 0 ? null : formatPercent(after.stored / before.stored);
   return [before.stored, after.stored, left, before.bytes, after.bytes];
 }
 
-const evaluated = z.record(
+const evaluationSchema = z.record(
   z.string(),
   z.object({ values: z.record(z.string(), z.number().nullable()), details: z.unknown() }),
 );
 
-const protocol = z.object({
+const protocolSchema = z.object({
   data: z.string(),
   split: z.string(),
   hash: z.string(),
@@ -91,29 +95,29 @@ const protocol = z.object({
   bytes: z.number(),
   line_ends_as_words: z.boolean(),
 });
-const perplexity = z.object({
+const perplexitySchema = z.object({
   loss: z.number(),
   perplexity: z.number(),
   word_perplexity: z.number().nullable(),
   bits_per_byte: z.number().nullable(),
-  protocol,
+  protocol: protocolSchema,
 });
-const generation = z.object({ samples: z.array(z.object({ prompt: z.string(), text: z.string() })) });
+const generationSchema = z.object({ samples: z.array(z.object({ prompt: z.string(), text: z.string() })) });
 
-export function evaluateBlocks(files: StepFiles): readonly Block[] {
+export function createEvaluateBlocks(files: StepFiles): readonly Block[] {
   return files.blocks("eval.json", () =>
-    Object.entries(files.json("eval.json", evaluated)).flatMap(
+    Object.entries(files.json("eval.json", evaluationSchema)).flatMap(
       ([name, { values, details }]): readonly Block[] => {
         if (name === "perplexity") {
-          const found = perplexity.safeParse(details);
-          if (found.success) return perplexityBlocks(found.data);
+          const perplexityResult = perplexitySchema.safeParse(details);
+          if (perplexityResult.success) return createPerplexityBlocks(perplexityResult.data);
         }
         if (name === "counts") {
-          const found = modelCounts.safeParse(details);
-          if (found.success) return [countsBlock(found.data)];
+          const countsResult = modelCountsSchema.safeParse(details);
+          if (countsResult.success) return [createCountsBlock(countsResult.data)];
         }
-        if (name === "generate" && (files.has("samples.json") || generation.safeParse(details).success))
-          return sampleBlocks(files, details);
+        if (name === "generate" && (files.has("samples.json") || generationSchema.safeParse(details).success))
+          return createSampleBlocks(files, details);
         const rows = Object.entries(values).map(([metric, value]) => [
           truncate(metric, 120),
           roundFigure(value),
@@ -125,7 +129,7 @@ export function evaluateBlocks(files: StepFiles): readonly Block[] {
                 kind: "table",
                 title: truncate(name, 80),
                 columns: ["metric", "value"],
-                rows: rows.slice(0, mostRows),
+                rows: rows.slice(0, maxRows),
               },
             ];
       },
@@ -133,13 +137,13 @@ export function evaluateBlocks(files: StepFiles): readonly Block[] {
   );
 }
 
-function perplexityBlocks({
+function createPerplexityBlocks({
   loss,
   perplexity: token,
   word_perplexity: word,
   bits_per_byte: bits,
   protocol: how,
-}: z.output<typeof perplexity>): Block[] {
+}: z.output<typeof perplexitySchema>): Block[] {
   return [
     {
       kind: "table",
@@ -147,11 +151,11 @@ function perplexityBlocks({
       columns: ["per token", "per word", "loss, nats a token", "bits a byte"],
       rows: [[roundFigure(token), roundFigure(word), roundFigure(loss), roundFigure(bits)]],
     },
-    { kind: "text", text: truncate(protocolLine(how), 1000) },
+    { kind: "text", text: truncate(formatProtocol(how), 1000) },
   ];
 }
 
-function countsBlock({ nonEmbedding, total }: Pick<ModelCounts, "nonEmbedding" | "total">): Block {
+function createCountsBlock({ nonEmbedding, total }: Pick<ModelCounts, "nonEmbedding" | "total">): Block {
   const row = (name: string, each: Counts) => [
     name,
     each.trainable,
@@ -168,19 +172,19 @@ function countsBlock({ nonEmbedding, total }: Pick<ModelCounts, "nonEmbedding" |
   };
 }
 
-function sampleBlocks(files: StepFiles, details: unknown): readonly Block[] {
+function createSampleBlocks(files: StepFiles, details: unknown): readonly Block[] {
   return files.blocks("samples.json", () => {
     const { samples } = files.has("samples.json")
-      ? files.json("samples.json", generation)
-      : generation.parse(details);
-    const shown = samples
-      .slice(0, mostSamples)
+      ? files.json("samples.json", generationSchema)
+      : generationSchema.parse(details);
+    const rows = samples
+      .slice(0, maxSamples)
       .map(({ prompt, text }) => ({ prompt: truncate(prompt, 2000), text: truncate(text, 8000) }));
-    return [{ kind: "samples", title: "Samples", samples: shown }];
+    return [{ kind: "samples", title: "Samples", samples: rows }];
   });
 }
 
-export function exportBlocks(files: StepFiles): readonly Block[] {
+export function createExportBlocks(files: StepFiles): readonly Block[] {
   return files.blocks("model", () => {
     const links = files.fileLinks("model");
     return links.length > 0 ? links : [{ kind: "text", text: `${files.name}/model holds no file.` }];
@@ -188,16 +192,16 @@ export function exportBlocks(files: StepFiles): readonly Block[] {
 }
 
 /** With a paper the card of all runs is the report, and the page of a single run is opened on request. */
-export function reportBlocks(files: StepFiles, { plan }: Pick<RunRecord, "plan">): readonly Block[] {
+export function createReportBlocks(files: StepFiles, { plan }: Pick<RunRecord, "plan">): readonly Block[] {
   return files.blocks("report.md", () => {
     if (plan.paper !== undefined) return files.has("report.md") ? [files.link("report.md")] : [];
     const text = files.text("report.md");
-    return [{ kind: "text", text: truncate(text, mostText) }, files.link("report.md")];
+    return [{ kind: "text", text: truncate(text, maxTextLength) }, files.link("report.md")];
   });
 }
 
 /** Tables that were written as figures. */
-export function figureBlocks(files: StepFiles): readonly Block[] {
+export function createFigureBlocks(files: StepFiles): readonly Block[] {
   return files.blocks("figures", () => files.fileLinks("figures"));
 }
 

@@ -7,11 +7,11 @@ import * as z from "zod";
 import type { Block } from "../../../protocol/blocks";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { readBounded } from "../../runs/folder/boundedFile";
-import { insideFolder } from "../../runs/folder/insideFolder";
+import { resolveInside } from "../../runs/folder/insideFolder";
 
 /** Far above the size of any list of results. */
-const mostBytes = 8 * 2 ** 20;
-const mostFiles = 50;
+const maxBytes = 8 * 2 ** 20;
+const maxFiles = 50;
 
 export class StepFiles {
   constructor(
@@ -23,7 +23,7 @@ export class StepFiles {
 
   /** Throws if the file is missing, too long, a link, or not text. */
   text(file: string): string {
-    return readBounded(this.path(file), mostBytes);
+    return readBounded(this.path(file), maxBytes);
   }
 
   json<T>(file: string, schema: z.ZodType<T>): T {
@@ -56,7 +56,7 @@ export class StepFiles {
       .filter((entry) => entry.isFile())
       .map(({ name }) => name)
       .sort()
-      .slice(0, mostFiles)
+      .slice(0, maxFiles)
       .map((name) => this.link(`${folder}/${name}`));
   }
 
@@ -67,7 +67,7 @@ export class StepFiles {
   }
 
   private path(file: string): string {
-    return insideFolder(this.run, this.name, file);
+    return resolveInside(this.run, this.name, file);
   }
 
   /** Returns what `read` returns, or the reason why it fails, so that one damaged file does not hide the others. */

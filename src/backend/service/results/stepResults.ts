@@ -7,54 +7,53 @@ import type { LruCache } from "../../../protocol/lruCache";
 import { WorkbenchError } from "../../../protocol/errors";
 import { isExecuting, type FoundRun, type RunRecord, type Step } from "../../../protocol/run";
 import type { StepResult } from "../../../protocol/service/runs";
-import { stampOf } from "../../runs/folder/boundedFile";
+import { getFileStamp } from "../../runs/folder/boundedFile";
 import type { LineRange } from "../metrics/metricColumns";
 import type { MetricHistories } from "../metrics/metricHistories";
 import {
-  compressBlocks,
-  evaluateBlocks,
-  exportBlocks,
-  figureBlocks,
-  reportBlocks,
+  createCompressBlocks,
+  createEvaluateBlocks,
+  createExportBlocks,
+  createFigureBlocks,
+  createReportBlocks,
   roundFigure,
 } from "./stepBlocks";
 import { StepFiles } from "./stepFiles";
-import { dataBlocks, trainBlocks } from "./trainBlocks";
+import { createDataBlocks, createTrainBlocks } from "./trainBlocks";
 
 /** Of a longer history only the summary of the record is shown; the charts draw the curve. */
-const longestHistory = 32 * 2 ** 20;
+const maxHistoryBytes = 32 * 2 ** 20;
 
 const doneSchema = z.object({ lines: z.tuple([z.int().min(0), z.int().min(0)]) });
 
 /** The blocks of ended steps, which no longer change. */
 export type EndedSteps = LruCache<readonly Block[]>;
 
-export async function stepResults(
-  found: FoundRun,
+export async function collectStepResults(
+  run: FoundRun,
   { histories, ended }: { readonly histories: MetricHistories; readonly ended: EndedSteps },
   signal: AbortSignal,
 ): Promise<StepResult[]> {
-  if (found.record === undefined)
-    throw new WorkbenchError("corrupt", found.failure.message, { run: found.id });
-  const { record, folder } = found;
+  if (run.record === undefined) throw new WorkbenchError("corrupt", run.failure.message, { run: run.id });
+  const { record, folder } = run;
   const results: StepResult[] = [];
-  const isGoing = isExecuting(record);
+  const isActiveRun = isExecuting(record);
   let [from, isNext] = [0, true];
   for (const step of record.plan.steps) {
     const files = new StepFiles(folder, `steps/${step.index}-${step.action}`);
-    const { done, damage } = doneOf(files);
-    const state = done !== undefined ? "done" : isNext && isGoing ? "running" : "waiting";
+    const { done, damage } = readDone(files);
+    const state = done !== undefined ? "done" : isNext && isActiveRun ? "running" : "waiting";
     // The steps of a run execute in order: lines after those of the last ended step belong to the next.
     const lines = done ?? { from, to: isNext ? Infinity : from };
     if (done === undefined) isNext = false;
     const key =
       done === undefined
         ? undefined
-        : `${folder}\0${step.index}\0${stampOf(join(folder, files.name, "done.json"))}`;
-    const known = key === undefined ? undefined : ended.get(key);
-    const blocks = known ?? [
+        : `${folder}\0${step.index}\0${getFileStamp(join(folder, files.name, "done.json"))}`;
+    const cached = key === undefined ? undefined : ended.get(key);
+    const blocks = cached ?? [
       ...damage,
-      ...(await blocksOf(step, record, files, { lines, state, histories, signal })),
+      ...(await createStepBlocks(step, record, files, { lines, state, histories, signal })),
     ];
     if (key !== undefined) ended.set(key, blocks);
     results.push({ index: step.index, action: step.action, state, blocks });
@@ -63,7 +62,7 @@ export async function stepResults(
   return results;
 }
 
-function doneOf(files: StepFiles): { done?: LineRange; damage: readonly Block[] } {
+function readDone(files: StepFiles): { done?: LineRange; damage: readonly Block[] } {
   const result: { done?: LineRange } = {};
   const damage = files.blocks("done.json", () => {
     if (!files.has("done.json")) return [];
@@ -74,46 +73,46 @@ function doneOf(files: StepFiles): { done?: LineRange; damage: readonly Block[] 
   return { ...result, damage };
 }
 
-interface Circumstances {
+interface StepContext {
   readonly lines: LineRange;
   readonly state: StepResult["state"];
   readonly histories: MetricHistories;
   readonly signal: AbortSignal;
 }
 
-async function blocksOf(
+async function createStepBlocks(
   step: Step,
   record: RunRecord,
   files: StepFiles,
-  circumstances: Circumstances,
+  circumstances: StepContext,
 ): Promise<readonly Block[]> {
   const { state } = circumstances;
   if (step.action === "train")
-    return [...dataBlocks(files), ...(await trainingBlocks(record, files, circumstances))];
+    return [...createDataBlocks(files), ...(await createTrainingBlocks(record, files, circumstances))];
   // Before it has ended, an action has written only some of its files.
   if (state !== "done") return [];
   const blocks = {
-    compress: compressBlocks,
-    evaluate: evaluateBlocks,
-    export: exportBlocks,
-    report: reportBlocks,
+    compress: createCompressBlocks,
+    evaluate: createEvaluateBlocks,
+    export: createExportBlocks,
+    report: createReportBlocks,
   }[step.action](files, record);
-  return [...blocks, ...figureBlocks(files)];
+  return [...blocks, ...createFigureBlocks(files)];
 }
 
-async function trainingBlocks(
+async function createTrainingBlocks(
   record: RunRecord,
   files: StepFiles,
-  { lines, histories, signal }: Circumstances,
+  { lines, histories, signal }: StepContext,
 ): Promise<readonly Block[]> {
   if (lines.to <= lines.from) return [];
   const bytes = lstatSync(join(files.run, "metrics.jsonl"), { throwIfNoEntry: false })?.size ?? 0;
   if (bytes === 0) return [];
-  if (bytes > longestHistory) return [summaryBlock(record, bytes)];
+  if (bytes > maxHistoryBytes) return [createSummaryBlock(record, bytes)];
   const history = histories.of(files.run);
   const read = await history.refresh(signal).then(
     () => () =>
-      trainBlocks(history.columns, { from: lines.from, to: Math.min(lines.to, history.columns.rows) }),
+      createTrainBlocks(history.columns, { from: lines.from, to: Math.min(lines.to, history.columns.rows) }),
     (thrown: unknown) => () => {
       throw thrown;
     },
@@ -125,7 +124,7 @@ async function trainingBlocks(
 }
 
 /** The summary of the record, which covers all training steps together. */
-function summaryBlock({ summary, plan }: RunRecord, bytes: number): Block {
+function createSummaryBlock({ summary, plan }: RunRecord, bytes: number): Block {
   if (plan.steps.filter(({ action }) => action === "train").length > 1)
     return {
       kind: "text",
@@ -139,8 +138,8 @@ function summaryBlock({ summary, plan }: RunRecord, bytes: number): Block {
     kind: "table",
     title: "Training",
     columns: ["", "last", "lowest"],
-    rows: rows.flatMap(([name, found]) =>
-      found === undefined ? [] : [[name, roundFigure(found.last), roundFigure(found.min)]],
+    rows: rows.flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, roundFigure(value.last), roundFigure(value.min)]],
     ),
   };
 }

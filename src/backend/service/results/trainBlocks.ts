@@ -15,7 +15,7 @@ const data = z.object({
 });
 
 /** The number of rows left after each filter on forbidden text. */
-export function dataBlocks(files: StepFiles): readonly Block[] {
+export function createDataBlocks(files: StepFiles): readonly Block[] {
   return files.blocks("data.json", () => {
     if (!files.has("data.json")) return [];
     const { rows } = files.json("data.json", data);
@@ -29,13 +29,15 @@ export function dataBlocks(files: StepFiles): readonly Block[] {
   });
 }
 
-export function trainBlocks(history: MetricColumns, lines: LineRange): Block[] {
+export function createTrainBlocks(history: MetricColumns, lines: LineRange): Block[] {
   const losses = [
-    ["train loss", extremes(history, "train/loss", lines)],
-    ["validation loss", extremes(history, "eval/loss", lines)],
+    ["train loss", findExtremes(history, "train/loss", lines)],
+    ["validation loss", findExtremes(history, "eval/loss", lines)],
   ] as const;
-  const rows = losses.flatMap(([name, found]): CellValue[][] =>
-    found === undefined ? [] : [[name, roundFigure(found.last), roundFigure(found.lowest), found.lowestAt]],
+  const rows = losses.flatMap(([name, lossExtremes]): CellValue[][] =>
+    lossExtremes === undefined
+      ? []
+      : [[name, roundFigure(lossExtremes.last), roundFigure(lossExtremes.lowest), lossExtremes.lowestAt]],
   );
   if (rows.length === 0) return [];
   return [
@@ -43,7 +45,7 @@ export function trainBlocks(history: MetricColumns, lines: LineRange): Block[] {
     {
       kind: "table",
       columns: ["steps", "tokens", "seconds", "tokens a second"],
-      rows: [workRow(history, lines)],
+      rows: [createWorkRow(history, lines)],
     },
   ];
 }
@@ -54,10 +56,10 @@ interface Extremes {
   readonly lowestAt: number;
 }
 
-function extremes(history: MetricColumns, metric: string, { from, to }: LineRange): Extremes | undefined {
+function findExtremes(history: MetricColumns, metric: string, { from, to }: LineRange): Extremes | undefined {
   const column = history.metrics.get(metric);
   if (column === undefined) return undefined;
-  const [first, end] = [column.placeOf(from), column.placeOf(to)];
+  const [first, end] = [column.indexOfRow(from), column.indexOfRow(to)];
   if (end <= first) return undefined;
   const values = column.values.values;
   let lowest = first;
@@ -69,12 +71,13 @@ function extremes(history: MetricColumns, metric: string, { from, to }: LineRang
 }
 
 /** Steps and tokens of this training step alone; the time between two lines belongs to the second. */
-function workRow(history: MetricColumns, { from, to }: LineRange): CellValue[] {
+function createWorkRow(history: MetricColumns, { from, to }: LineRange): CellValue[] {
   const loss = history.metrics.get("train/loss");
-  const rows = loss === undefined ? [] : [...loss.rows.values.subarray(loss.placeOf(from), loss.placeOf(to))];
+  const rows =
+    loss === undefined ? [] : [...loss.rows.values.subarray(loss.indexOfRow(from), loss.indexOfRow(to))];
   const last = rows.at(-1);
   if (loss === undefined || last === undefined) return [null, null, null, null];
-  const before = rowBefore(loss, from);
+  const before = findRowBefore(loss, from);
   const since = (column: { readonly values: Float64Array }) =>
     column.values[last]! - (before === undefined ? 0 : column.values[before]!);
   const [steps, tokens] = [since(history.step), since(history.tokens)];
@@ -89,7 +92,7 @@ function workRow(history: MetricColumns, { from, to }: LineRange): CellValue[] {
 }
 
 /** The last line of the previous training step. */
-function rowBefore(column: MetricColumn, from: number): number | undefined {
-  const place = column.placeOf(from) - 1;
+function findRowBefore(column: MetricColumn, from: number): number | undefined {
+  const place = column.indexOfRow(from) - 1;
   return place < 0 ? undefined : column.rows.values[place];
 }

@@ -8,9 +8,9 @@ import { dirname } from "node:path";
 import { isActive } from "../../../protocol/run";
 import type { Alert, RunSummary } from "../../../protocol/service/runs";
 import { toWorkbenchError } from "../../../protocol/errors";
-import { insideFolder } from "../../runs/folder/insideFolder";
+import { resolveInside } from "../../runs/folder/insideFolder";
 import { MetricsTail } from "../../runs/metrics/metricsReader";
-import { type Finding, LossWatch, neededBytes } from "./alerts";
+import { type Finding, LossWatch, computeNeededBytes } from "./alerts";
 import type { RunChanges, RunIndex } from "./runIndex";
 
 export interface AlertListener {
@@ -36,7 +36,7 @@ export class AlertWatch implements Disposable {
     private readonly runs: RunIndex,
     private readonly listener: AlertListener,
   ) {
-    runs.onChange((changes) => this.look(changes));
+    runs.onChange((changes) => this.handleChanges(changes));
     this.timer = setInterval(() => void this.poll(), pollMilliseconds).unref();
   }
 
@@ -47,7 +47,7 @@ export class AlertWatch implements Disposable {
       if (!this.states.has(folder)) this.states.set(folder, state);
   }
 
-  private look({ changed, removed }: RunChanges): void {
+  private handleChanges({ changed, removed }: RunChanges): void {
     for (const run of removed) {
       this.states.delete(run);
       this.watched.delete(run);
@@ -97,7 +97,7 @@ export class AlertWatch implements Disposable {
       for (const summary of running) await this.readOn(summary);
       for (const run of this.watched.keys())
         if (!running.some(({ folder }) => folder === run)) this.watched.delete(run);
-      if (performance.now() - this.diskAt > diskMilliseconds) await this.lookAtDisks(running);
+      if (performance.now() - this.diskAt > diskMilliseconds) await this.checkDisks(running);
     } catch (thrown) {
       this.listener.warn(toWorkbenchError(thrown).message);
     } finally {
@@ -116,18 +116,18 @@ export class AlertWatch implements Disposable {
       }
       for (const finding of await watched.next()) this.raise(summary, finding);
     } catch (thrown) {
-      this.tellOnce(`The metrics of ${run} can't be watched: ${toWorkbenchError(thrown).message}`);
+      this.reportOnce(`The metrics of ${run} can't be watched: ${toWorkbenchError(thrown).message}`);
     }
   }
 
-  private async lookAtDisks(running: readonly RunSummary[]): Promise<void> {
+  private async checkDisks(running: readonly RunSummary[]): Promise<void> {
     this.diskAt = performance.now();
     for (const summary of running) {
       const place = dirname(summary.folder);
       const { bavail, bsize } = await statfs(place);
-      const [free, needed] = [bavail * bsize, neededBytes(summary.counts?.total.trainable)];
+      const [free, needed] = [bavail * bsize, computeNeededBytes(summary.counts?.total.trainable)];
       if (free >= needed) continue;
-      const message = `Only ${gibibytes(free)} are free in ${place}, and ${gibibytes(needed)} may be needed. Free some space: a run stops when the disk is full.`;
+      const message = `Only ${formatGibibytes(free)} are free in ${place}, and ${formatGibibytes(needed)} may be needed. Free some space: a run stops when the disk is full.`;
       this.raise(summary, { kind: "low-disk", message });
     }
   }
@@ -139,7 +139,7 @@ export class AlertWatch implements Disposable {
     this.listener.raise({ kind, run: folder, name, message });
   }
 
-  private tellOnce(message: string): void {
+  private reportOnce(message: string): void {
     if (this.raised.has(message)) return;
     this.raised.add(message);
     this.listener.warn(message);
@@ -157,7 +157,7 @@ class WatchedRun {
   private steps = 0;
 
   constructor(private readonly folder: string) {
-    const path = insideFolder(folder, "metrics.jsonl");
+    const path = resolveInside(folder, "metrics.jsonl");
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     this.tail = new MetricsTail(path, Math.max(0, size - historyBytes));
   }
@@ -179,7 +179,7 @@ class WatchedRun {
 
   private countSteps(): number {
     try {
-      return readdirSync(insideFolder(this.folder, "steps")).length;
+      return readdirSync(resolveInside(this.folder, "steps")).length;
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return 0;
       throw thrown;
@@ -187,6 +187,6 @@ class WatchedRun {
   }
 }
 
-function gibibytes(bytes: number): string {
+function formatGibibytes(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }

@@ -4,7 +4,7 @@
  */
 import type { MetricLine } from "../../../protocol/run";
 import type { Alert } from "../../../protocol/service/runs";
-import { metricsOf } from "../../runs/metrics/metricLine";
+import { listMetrics } from "../../runs/metrics/metricLine";
 
 export type Finding = Pick<Alert, "kind" | "message">;
 
@@ -15,17 +15,17 @@ export class LossWatch {
 
   add(line: MetricLine): readonly Finding[] {
     const findings: Finding[] = [];
-    const broken = metricsOf(line).find(
+    const broken = listMetrics(line).find(
       ([name, value]) => /^(train|eval)\//.test(name) && !Number.isFinite(value),
     );
     if (broken !== undefined)
       findings.push({ kind: "not-a-number", message: `${broken[0]} is not a number at step ${line.step}.` });
     const { "train/loss": trained, "eval/loss": evaluated } = line;
-    const usual = trained === undefined ? undefined : this.spikes.add(trained);
-    if (usual !== undefined)
+    const typical = trained === undefined ? undefined : this.spikes.add(trained);
+    if (typical !== undefined)
       findings.push({
         kind: "spike",
-        message: `train/loss has jumped to ${formatLoss(trained!)} at step ${line.step}, where ${formatLoss(usual)} was usual.`,
+        message: `train/loss has jumped to ${formatLoss(trained!)} at step ${line.step}, where ${formatLoss(typical)} was usual.`,
       });
     const best = evaluated === undefined ? undefined : this.plateau.add(line.step, evaluated);
     if (best !== undefined)
@@ -42,15 +42,15 @@ const windowLength = 64;
 const warmUp = 32;
 const deviations = 6;
 /** A jump below this share of the usual loss is not reported, however quiet the curve was. */
-const leastShare = 0.1;
+const minJumpShare = 0.1;
 /** A single value may come from one odd batch. */
-const inARow = 2;
+const minConsecutive = 2;
 
 /**
  * Factor over the highest recent value, measured from the usual one: odd batches of one kind have about the same
  * height.
  */
-const beyond = 1.5;
+const rangeFactor = 1.5;
 
 /** A jump: values far above the median in terms of the deviation, and above every other recent value. */
 export class SpikeDetector {
@@ -60,27 +60,27 @@ export class SpikeDetector {
   /** Returns the usual value once a jump is certain. */
   add(loss: number): number | undefined {
     if (!Number.isFinite(loss)) return undefined;
-    const usual = this.window.length < warmUp ? undefined : this.usualBelow(loss);
+    const typical = this.window.length < warmUp ? undefined : this.findTypicalBelow(loss);
     // Held back until they are classified; otherwise the second would be measured against the first.
     this.held.push(loss);
-    if (usual !== undefined && this.held.length < inARow) return undefined;
+    if (typical !== undefined && this.held.length < minConsecutive) return undefined;
     this.window.push(...this.held);
     this.held = [];
     this.window.splice(0, this.window.length - windowLength);
-    return usual;
+    return typical;
   }
 
-  private usualBelow(loss: number): number | undefined {
-    const usual = median(this.window);
+  private findTypicalBelow(loss: number): number | undefined {
+    const typical = median(this.window);
     // For a normal distribution, 1.4826 times the median absolute deviation is the standard deviation, regardless of
     // outliers.
-    const deviation = 1.4826 * median(this.window.map((value) => Math.abs(value - usual)));
+    const deviation = 1.4826 * median(this.window.map((value) => Math.abs(value - typical)));
     const jump = Math.max(
       deviations * deviation,
-      leastShare * Math.abs(usual),
-      beyond * (Math.max(...this.window) - usual),
+      minJumpShare * Math.abs(typical),
+      rangeFactor * (Math.max(...this.window) - typical),
     );
-    return loss > usual + jump ? usual : undefined;
+    return loss > typical + jump ? typical : undefined;
   }
 }
 
@@ -107,7 +107,7 @@ export class PlateauDetector {
 }
 
 /** Bytes that must be free: room for two more checkpoints with optimizer state, and at least one gibibyte. */
-export function neededBytes(trainable: number | undefined): number {
+export function computeNeededBytes(trainable: number | undefined): number {
   const checkpoint = (trainable ?? 0) * 3 * Float32Array.BYTES_PER_ELEMENT;
   return Math.max(2 ** 30, 2 * checkpoint);
 }

@@ -15,7 +15,7 @@ export class ChangeBatch implements Disposable {
   private readonly pending = new Map<string, boolean>();
   private readonly listeners = new Set<(changes: Changes) => void>();
   private timer: NodeJS.Timeout | undefined;
-  private toldAt = -Infinity;
+  private flushedAt = -Infinity;
 
   changed(run: string): void {
     this.add(run, true);
@@ -32,15 +32,15 @@ export class ChangeBatch implements Disposable {
 
   private add(run: string, present: boolean): void {
     this.pending.set(run, present);
-    const wait = Math.max(leadMilliseconds, this.toldAt + restMilliseconds - performance.now());
+    const wait = Math.max(leadMilliseconds, this.flushedAt + restMilliseconds - performance.now());
     this.timer ??= setTimeout(() => this.flush(), wait);
   }
 
   private flush(): void {
     this.timer = undefined;
-    this.toldAt = performance.now();
-    const runs = (wanted: boolean) =>
-      [...this.pending].filter(([, present]) => present === wanted).map(([run]) => run);
+    this.flushedAt = performance.now();
+    const runs = (isPresent: boolean) =>
+      [...this.pending].filter(([, present]) => present === isPresent).map(([run]) => run);
     const changes = { changed: runs(true), removed: runs(false) };
     this.pending.clear();
     for (const listener of this.listeners) listener(changes);

@@ -19,7 +19,7 @@ export async function stopRun(runs: RunIndex, run: string, signal: AbortSignal):
   return waitForChange(runs, run, isActive, signal);
 }
 
-export async function controlledRun(
+export async function sendRunCommand(
   runs: RunIndex,
   run: string,
   command: Exclude<ControlRequest["command"], "stop" | "status">,

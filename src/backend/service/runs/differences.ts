@@ -9,10 +9,10 @@ export interface Differences {
 }
 
 /** A plan that can't be read has no settings. */
-export function differencesOf(plans: readonly (RunPlan | undefined)[]): Differences {
-  const several = severalTimes(plans);
+export function computeDifferences(plans: readonly (RunPlan | undefined)[]): Differences {
+  const repeated = findRepeatedActions(plans);
   const flat = plans.map((plan) =>
-    plan === undefined ? new Map<string, SettingValue>() : settingsOf(plan, several),
+    plan === undefined ? new Map<string, SettingValue>() : listSettings(plan, repeated),
   );
   const all = [...new Set(flat.flatMap((settings) => [...settings.keys()]))];
   const value = (settings: ReadonlyMap<string, SettingValue>, key: string) => settings.get(key) ?? null;
@@ -21,7 +21,7 @@ export function differencesOf(plans: readonly (RunPlan | undefined)[]): Differen
 }
 
 /** Actions that some plan contains more than once: their paths are then numbered, like those of settings. */
-function severalTimes(plans: readonly (RunPlan | undefined)[]): ReadonlySet<string> {
+function findRepeatedActions(plans: readonly (RunPlan | undefined)[]): ReadonlySet<string> {
   return new Set(
     plans.flatMap((plan) => {
       const actions = (plan?.steps ?? []).map(({ action }) => action);
@@ -30,7 +30,7 @@ function severalTimes(plans: readonly (RunPlan | undefined)[]): ReadonlySet<stri
   );
 }
 
-function settingsOf(plan: RunPlan, several: ReadonlySet<string>): ReadonlyMap<string, SettingValue> {
+function listSettings(plan: RunPlan, repeated: ReadonlySet<string>): ReadonlyMap<string, SettingValue> {
   const settings = new Map<string, SettingValue>();
   const { data, model, baseModel, device, seed, steps } = plan;
   flatten(settings, "data", data);
@@ -42,7 +42,7 @@ function settingsOf(plan: RunPlan, several: ReadonlySet<string>): ReadonlyMap<st
   for (const { action, options } of steps) {
     const place = counts.get(action) ?? 0;
     counts.set(action, place + 1);
-    const path = several.has(action) ? `${action}.${place}` : action;
+    const path = repeated.has(action) ? `${action}.${place}` : action;
     // An action without options also differs from a plan that lacks it.
     if (Object.keys(options).length === 0) settings.set(path, true);
     flatten(settings, path, options);

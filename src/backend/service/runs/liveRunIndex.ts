@@ -13,16 +13,16 @@ import type { Unsubscribe } from "../../../protocol/connection";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { isActive, type FoundRun, type RunNotes } from "../../../protocol/run";
 import type { RunSummary } from "../../../protocol/service/runs";
-import { stampOf } from "../../runs/folder/boundedFile";
+import { getFileStamp } from "../../runs/folder/boundedFile";
 import { readRun } from "../../runs/folder/findRuns";
 import { isSurelyGone, type ProcessIdentity } from "../../runs/process/processIdentity";
 import { readRecord } from "../../runs/folder/runFolder";
-import { workspaceOf } from "../../runs/folder/runLocation";
+import { findWorkspace } from "../../runs/folder/runLocation";
 import { ChangeBatch } from "./changeBatch";
-import { notesStamp, readNotes } from "./notes";
+import { getNotesStamp, readNotes } from "./notes";
 import type { RunChanges, RunIndex } from "./runIndex";
 import { RunsRoot } from "./runsRoot";
-import { summaryOf } from "./runSummary";
+import { createRunSummary } from "./runSummary";
 
 export interface OpenedFolders {
   readonly folders: readonly string[];
@@ -51,7 +51,7 @@ const namesMilliseconds = 3000;
  * number.
  */
 const livenessMilliseconds = process.platform === "linux" ? 1000 : 60_000;
-const stretchMilliseconds = 12;
+const sliceMilliseconds = 12;
 /** More than a tree shows without scrolling. */
 const firstRuns = 300;
 
@@ -80,13 +80,15 @@ export class LiveRunIndex implements RunIndex, Disposable {
   /** Replaces the set of folders. Resolves when their newest runs are known; the others follow as changes. */
   async open({ folders, experiments, trusted, searching = false }: OpenedFolders): Promise<void> {
     // One experiment represents all experiments of its folder.
-    const one = new Map(experiments.map((experiment) => [dirname(experiment), experiment]));
-    const around = [...one.values()].map((experiment) => workspaceOf(experiment, folders));
-    const workspaces = [...new Set([...folders, ...around])];
-    const kept = trusted === this.trusted ? this.roots : [];
+    const experimentByFolder = new Map(experiments.map((experiment) => [dirname(experiment), experiment]));
+    const experimentWorkspaces = [...experimentByFolder.values()].map((experiment) =>
+      findWorkspace(experiment, folders),
+    );
+    const workspaces = [...new Set([...folders, ...experimentWorkspaces])];
+    const reusableRoots = trusted === this.trusted ? this.roots : [];
     this.trusted = trusted;
     const next = workspaces.map(
-      (workspace) => kept.find((root) => root.workspace === workspace) ?? this.rootOf(workspace),
+      (workspace) => reusableRoots.find((root) => root.workspace === workspace) ?? this.rootOf(workspace),
     );
     for (const root of this.roots) if (!next.includes(root)) root[Symbol.dispose]();
     this.roots = next;
@@ -94,7 +96,7 @@ export class LiveRunIndex implements RunIndex, Disposable {
       const read = this.rescan(resolve);
       read.catch(reject);
       this.found(read);
-      this.complete = searching ? new Promise((found) => (this.found = found)) : read;
+      this.complete = searching ? new Promise((resolveFound) => (this.found = resolveFound)) : read;
     });
   }
 
@@ -131,7 +133,7 @@ export class LiveRunIndex implements RunIndex, Disposable {
       summary,
       // Read on demand, since a whole record is much larger than its row.
       get found() {
-        return recordOf(summary);
+        return readFoundRun(summary);
       },
     };
   }
@@ -182,16 +184,16 @@ export class LiveRunIndex implements RunIndex, Disposable {
       if (root?.workspace !== entry.root.workspace) this.drop(run);
       else this.entries.set(run, { ...entry, root });
     }
-    const fresh = [...present].filter(([run]) => !this.entries.has(run)).sort(newestFirst);
+    const fresh = [...present].filter(([run]) => !this.entries.has(run)).sort(compareNewestFirst);
     this.unread.clear();
     for (const [run, root] of fresh) this.unread.set(run, root);
     const read = async ([run, root]: (typeof fresh)[number]) => {
       if (this.unread.has(run)) await this.read(run, root);
     };
-    await inStretches(fresh.slice(0, firstRuns), read);
+    await visitWithPauses(fresh.slice(0, firstRuns), read);
     this.timer ??= setInterval(() => void this.tick(), tickMilliseconds).unref();
     newestKnown();
-    await inStretches(fresh.slice(firstRuns), read);
+    await visitWithPauses(fresh.slice(firstRuns), read);
   }
 
   private drop(run: string): void {
@@ -200,20 +202,20 @@ export class LiveRunIndex implements RunIndex, Disposable {
   }
 
   private async read(run: string, root: RunsRoot): Promise<void> {
-    const stamps = { recordStamp: stampOf(join(run, "run.json")), notesStamp: notesStamp(run) };
-    const found = await readRun(run);
+    const stamps = { recordStamp: getFileStamp(join(run, "run.json")), notesStamp: getNotesStamp(run) };
+    const foundRun = await readRun(run);
     this.unread.delete(run);
     // Since its name was listed, the run or its root may have been moved away.
-    if (!this.roots.includes(root) || (found.record === undefined && stampOf(run) === "")) return;
+    if (!this.roots.includes(root) || (foundRun.record === undefined && getFileStamp(run) === "")) return;
     const notes = stamps.notesStamp === "" ? {} : this.notesOf(run);
-    const summary = summaryOf(found, notes, root.workspace);
-    const going = found.record !== undefined && isActive(found.record);
+    const summary = createRunSummary(foundRun, notes, root.workspace);
+    const isRunning = foundRun.record !== undefined && isActive(foundRun.record);
     const before = this.entries.get(run);
     this.entries.set(run, {
       root,
       summary,
       ...stamps,
-      process: going ? found.record.process : undefined,
+      process: isRunning ? foundRun.record.process : undefined,
       seenAt: performance.now(),
     });
     // The initial runs are requested by the window and not reported as changes.
@@ -234,10 +236,10 @@ export class LiveRunIndex implements RunIndex, Disposable {
     this.ticking = true;
     try {
       if (performance.now() - this.namesAt > namesMilliseconds) await this.rescan();
-      const going = [...this.entries].filter(([, { summary }]) => isActive(summary));
+      const activeEntries = [...this.entries].filter(([, { summary }]) => isActive(summary));
       if (this.turn.length === 0) this.turn = [...this.entries.keys()];
-      const looked = new Set([...going.map(([run]) => run), ...this.turn.splice(0, turnLength)]);
-      await inStretches([...looked], async (run) => {
+      const looked = new Set([...activeEntries.map(([run]) => run), ...this.turn.splice(0, turnLength)]);
+      await visitWithPauses([...looked], async (run) => {
         const entry = this.entries.get(run);
         if (entry !== undefined && this.mayDiffer(run, entry)) await this.read(run, entry.root);
       });
@@ -249,8 +251,8 @@ export class LiveRunIndex implements RunIndex, Disposable {
   }
 
   private mayDiffer(run: string, entry: Entry): boolean {
-    if (stampOf(join(run, "run.json")) !== entry.recordStamp) return true;
-    if (notesStamp(run) !== entry.notesStamp) return true;
+    if (getFileStamp(join(run, "run.json")) !== entry.recordStamp) return true;
+    if (getNotesStamp(run) !== entry.notesStamp) return true;
     if (entry.process === undefined) return false;
     return isSurelyGone(entry.process) || performance.now() - entry.seenAt > livenessMilliseconds;
   }
@@ -263,13 +265,13 @@ export class LiveRunIndex implements RunIndex, Disposable {
 }
 
 /** A name ends with a date, a time and four digits, which have the same length in all names. */
-function newestFirst([a]: readonly [string, RunsRoot], [b]: readonly [string, RunsRoot]): number {
+function compareNewestFirst([a]: readonly [string, RunsRoot], [b]: readonly [string, RunsRoot]): number {
   const [at, bt] = [a.slice(-20), b.slice(-20)];
   return at < bt ? 1 : at > bt ? -1 : 0;
 }
 
 /** The record with the state that the index has verified. */
-function recordOf({ folder, id, state }: RunSummary): FoundRun {
+function readFoundRun({ folder, id, state }: RunSummary): FoundRun {
   try {
     const record = readRecord(folder);
     const interrupted = state === "interrupted" && isActive(record);
@@ -280,12 +282,12 @@ function recordOf({ folder, id, state }: RunSummary): FoundRun {
   }
 }
 
-async function inStretches<T>(items: readonly T[], visit: (item: T) => Promise<void>): Promise<void> {
-  let begun = performance.now();
+async function visitWithPauses<T>(items: readonly T[], visit: (item: T) => Promise<void>): Promise<void> {
+  let sliceStart = performance.now();
   for (const item of items) {
     await visit(item);
-    if (performance.now() - begun < stretchMilliseconds) continue;
+    if (performance.now() - sliceStart < sliceMilliseconds) continue;
     await setImmediate();
-    begun = performance.now();
+    sliceStart = performance.now();
   }
 }

@@ -6,10 +6,10 @@ import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import type { RunNotes } from "../../../protocol/run";
 import { writeAtomic } from "../../runs/folder/atomicFile";
-import { readBounded, stampOf } from "../../runs/folder/boundedFile";
-import { insideFolder } from "../../runs/folder/insideFolder";
+import { readBounded, getFileStamp } from "../../runs/folder/boundedFile";
+import { resolveInside } from "../../runs/folder/insideFolder";
 
-const mostBytes = 256 * 1024;
+const maxBytes = 256 * 1024;
 const notesFile = "notes.json";
 
 /** Names and tags take one line of a tree or table. */
@@ -29,13 +29,13 @@ const notesSchema = z.looseObject({
 
 /** A missing file means no notes. An invalid one is an error, since overwriting it would lose a person's text. */
 export function readNotes(folder: string): RunNotes {
-  if (notesStamp(folder) === "") return {};
+  if (getNotesStamp(folder) === "") return {};
   const path = join(folder, notesFile);
-  const text = readBounded(path, mostBytes);
+  const text = readBounded(path, maxBytes);
   try {
-    return withoutEmptyName(notesSchema.parse(JSON.parse(text)));
+    return removeEmptyName(notesSchema.parse(JSON.parse(text)));
   } catch (cause) {
-    const why = cause instanceof z.ZodError ? reasonOf(cause) : (cause as Error).message;
+    const why = cause instanceof z.ZodError ? describeError(cause) : (cause as Error).message;
     throw new WorkbenchError(
       "corrupt",
       `${path} can't be read as notes: ${why}. Fix or delete it.`,
@@ -49,26 +49,26 @@ export function readNotes(folder: string): RunNotes {
 export function annotate(folder: string, changes: RunNotes): void {
   const parsed = notesSchema.safeParse(changes);
   if (!parsed.success)
-    throw new WorkbenchError("invalid-input", `These notes can't be saved: ${reasonOf(parsed.error)}.`);
-  const notes = withoutEmptyName({ ...readNotes(folder), ...parsed.data } as RunNotes);
+    throw new WorkbenchError("invalid-input", `These notes can't be saved: ${describeError(parsed.error)}.`);
+  const notes = removeEmptyName({ ...readNotes(folder), ...parsed.data } as RunNotes);
   try {
-    writeAtomic(insideFolder(folder, notesFile), `${JSON.stringify(notes, undefined, 2)}\n`);
+    writeAtomic(resolveInside(folder, notesFile), `${JSON.stringify(notes, undefined, 2)}\n`);
   } catch (thrown) {
     throw toWorkbenchError(thrown, folder);
   }
 }
 
-export function notesStamp(folder: string): string {
-  return stampOf(join(folder, notesFile));
+export function getNotesStamp(folder: string): string {
+  return getFileStamp(join(folder, notesFile));
 }
 
 /** An empty name restores the run's own. */
-function withoutEmptyName(notes: z.infer<typeof notesSchema> | RunNotes): RunNotes {
+function removeEmptyName(notes: z.infer<typeof notesSchema> | RunNotes): RunNotes {
   const { name, ...rest } = notes;
   return (name === undefined || name === "" ? rest : notes) as RunNotes;
 }
 
-function reasonOf(error: z.ZodError): string {
+function describeError(error: z.ZodError): string {
   const issue = error.issues[0];
   const where = issue?.path.join(".") ?? "";
   return `${where === "" ? "" : `${where}: `}${issue?.message ?? "not notes"}`;

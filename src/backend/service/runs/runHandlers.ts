@@ -2,9 +2,9 @@
 import type { Handlers } from "../../../protocol/connection";
 import type { RunRequests, RunSummary } from "../../../protocol/service/runs";
 import { resumeRun } from "../../runs/process/startRun";
-import { controlledRun, requeue, stopRun } from "./controlRuns";
-import { differencesOf } from "./differences";
-import { logTail } from "./logTail";
+import { sendRunCommand, requeue, stopRun } from "./controlRuns";
+import { computeDifferences } from "./differences";
+import { readLogTail } from "./logTail";
 import { annotate } from "./notes";
 import type { Service } from "../service";
 import { startRuns } from "./startRuns";
@@ -12,10 +12,10 @@ import { restoreRuns, trashRuns } from "./trash";
 
 type RunHandlers = Handlers<Omit<RunRequests, "runs.results" | "runs.card">>;
 
-export function runHandlers(service: Service): RunHandlers {
+export function createRunHandlers(service: Service): RunHandlers {
   const { runs } = service;
   return {
-    "runs.list": () => ({ runs: [...runs.summaries()].sort(newestFirst) }),
+    "runs.list": () => ({ runs: [...runs.summaries()].sort(compareNewestFirst) }),
     "runs.start": async (params) => {
       service.requireTrust("Starting a run");
       return { runs: await service.finish(startRuns(service, params)) };
@@ -36,15 +36,15 @@ export function runHandlers(service: Service): RunHandlers {
     },
     "runs.pause": ({ run }) => {
       service.requireTrust("Pausing a run");
-      return controlledRun(runs, run, "pause");
+      return sendRunCommand(runs, run, "pause");
     },
     "runs.continue": ({ run }) => {
       service.requireTrust("Continuing a run");
-      return controlledRun(runs, run, "continue");
+      return sendRunCommand(runs, run, "continue");
     },
     "runs.checkpoint": ({ run }) => {
       service.requireTrust("Requesting a checkpoint");
-      return controlledRun(runs, run, "checkpoint");
+      return sendRunCommand(runs, run, "checkpoint");
     },
     "runs.requeue": ({ run, to }) => {
       service.requireTrust("Moving a run in the queue");
@@ -67,12 +67,12 @@ export function runHandlers(service: Service): RunHandlers {
       return {};
     },
     "runs.differences": ({ runs: folders }) =>
-      differencesOf(folders.map((run) => runs.find(run).found.record?.plan)),
-    "runs.log": ({ run, bytes }) => ({ text: logTail(runs.find(run).summary.folder, bytes) }),
+      computeDifferences(folders.map((run) => runs.find(run).found.record?.plan)),
+    "runs.log": ({ run, bytes }) => ({ text: readLogTail(runs.find(run).summary.folder, bytes) }),
   };
 }
 
 /** Unreadable runs come last. */
-function newestFirst(a: RunSummary, b: RunSummary): number {
+function compareNewestFirst(a: RunSummary, b: RunSummary): number {
   return b.createdAt.localeCompare(a.createdAt) || a.id.localeCompare(b.id);
 }

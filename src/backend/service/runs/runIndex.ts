@@ -15,7 +15,7 @@ export interface RunIndex {
   /**
    * Throws `not-found` for a folder that is not a run of the window: every request that names a run passes through
    * here.
-   * The content of the folder may come from anywhere: build paths in it with `insideFolder` and read small files with
+   * The content of the folder may come from anywhere: build paths in it with `resolveInside` and read small files with
    * `readBounded`; neither follows links.
    */
   find(run: string): { readonly found: FoundRun; readonly summary: RunSummary };

@@ -4,14 +4,14 @@ import { type Paper, paperSchema } from "../../../schema/paper";
 import type { FoundRun, RunNotes, RunPlan, RunRecord } from "../../../protocol/run";
 import type { PublishedNumber, ReferenceSeries, RunSummary } from "../../../protocol/service/runs";
 
-const most = { name: 200, message: 4000, notices: 20, metrics: 200 } as const;
+const limits = { name: 200, message: 4000, notices: 20, metrics: 200 } as const;
 
 /** `workspace` is the folder above `.lathe` as the window names it, so that paths match those of its editors. */
-export function summaryOf(found: FoundRun, notes: RunNotes, workspace: string): RunSummary {
-  const { folder, id } = found;
+export function createRunSummary(run: FoundRun, notes: RunNotes, workspace: string): RunSummary {
+  const { folder, id } = run;
   const personal = { tags: notes.tags ?? [], notes: notes.notes ?? "", star: notes.star ?? false };
-  if (found.record === undefined) {
-    const { code, message } = found.failure;
+  if (run.record === undefined) {
+    const { code, message } = run.failure;
     return {
       folder,
       id,
@@ -20,20 +20,20 @@ export function summaryOf(found: FoundRun, notes: RunNotes, workspace: string): 
       sweep: {},
       seed: 0,
       state: "unreadable",
-      failure: { code, message: truncate(message, most.message) },
+      failure: { code, message: truncate(message, limits.message) },
       createdAt: "",
       metrics: {},
       notices: [],
       ...personal,
     };
   }
-  const { record } = found;
+  const { record } = run;
   const { plan, state, createdAt, failure } = record;
-  const experiment = experimentOf(plan.experiment, workspace);
+  const experiment = resolveExperiment(plan.experiment, workspace);
   return {
     folder,
     id,
-    name: notes.name ?? truncate(plan.name, most.name),
+    name: notes.name ?? truncate(plan.name, limits.name),
     ...(experiment === undefined ? {} : { experiment }),
     variant: plan.variant,
     sweep: plan.sweep,
@@ -41,22 +41,34 @@ export function summaryOf(found: FoundRun, notes: RunNotes, workspace: string): 
     state,
     ...(failure === undefined
       ? {}
-      : { failure: { ...failure, message: truncate(failure.message, most.message) } }),
+      : { failure: { ...failure, message: truncate(failure.message, limits.message) } }),
     createdAt,
-    ...present(record, "startedAt", "endedAt", "seconds", "device", "progress", "queuePosition", "counts"),
-    ...referencesOf(plan),
-    metrics: Object.fromEntries(Object.entries(record.summary).slice(0, most.metrics)),
-    notices: record.notices.slice(0, most.notices).map((notice) => truncate(notice, most.message)),
+    ...pickPresent(
+      record,
+      "startedAt",
+      "endedAt",
+      "seconds",
+      "device",
+      "progress",
+      "queuePosition",
+      "counts",
+    ),
+    ...findReferences(plan),
+    metrics: Object.fromEntries(Object.entries(record.summary).slice(0, limits.metrics)),
+    notices: record.notices.slice(0, limits.notices).map((notice) => truncate(notice, limits.message)),
     ...personal,
   };
 }
 
 /** The published curves and numbers of an experiment's paper. */
-export function referencesOf({ paper: given, scale }: RunPlan): Pick<RunSummary, "references" | "published"> {
-  if (given?.["series"] === undefined && given?.["published"] === undefined) return {};
-  const paper = paperSchema.safeParse(given).data;
+export function findReferences({
+  paper: planPaper,
+  scale,
+}: RunPlan): Pick<RunSummary, "references" | "published"> {
+  if (planPaper?.["series"] === undefined && planPaper?.["published"] === undefined) return {};
+  const paper = paperSchema.safeParse(planPaper).data;
   if (paper === undefined) return {};
-  const published = publishedNumbers(paper, scale);
+  const published = listPublishedNumbers(paper, scale);
   const numbers = published.length === 0 ? {} : { published };
   if (paper.series.length === 0) return numbers;
   const other = paper.scale !== undefined && paper.scale !== scale ? { otherScale: paper.scale } : {};
@@ -75,7 +87,7 @@ export function referencesOf({ paper: given, scale }: RunPlan): Pick<RunSummary,
 /**
  * Numbers of the whole model, as a chart of sizes uses them; at another scale they can't be compared with the run's.
  */
-function publishedNumbers(
+function listPublishedNumbers(
   { published, scale: publishedAt }: Paper,
   scale: string | undefined,
 ): PublishedNumber[] {
@@ -86,14 +98,17 @@ function publishedNumbers(
 }
 
 /** A plan names its file relative to the workspace; paths that leave the workspace are ignored. */
-function experimentOf(file: string, workspace: string): string | undefined {
+function resolveExperiment(file: string, workspace: string): string | undefined {
   if (file === "" || isAbsolute(file)) return undefined;
   const path = join(workspace, file);
   const way = relative(workspace, path);
   return way === ".." || way.startsWith(`..${sep}`) || isAbsolute(way) ? undefined : path;
 }
 
-function present<K extends keyof RunRecord>(record: RunRecord, ...keys: readonly K[]): Pick<RunRecord, K> {
+function pickPresent<K extends keyof RunRecord>(
+  record: RunRecord,
+  ...keys: readonly K[]
+): Pick<RunRecord, K> {
   return Object.fromEntries(
     keys.flatMap((key) => (record[key] === undefined ? [] : [[key, record[key]]])),
   ) as Pick<RunRecord, K>;

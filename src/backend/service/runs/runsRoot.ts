@@ -4,7 +4,7 @@
  */
 import { type FSWatcher, readdirSync, realpathSync, watch } from "node:fs";
 import { join, relative, sep } from "node:path";
-import { runIdPattern, runsFolderOf } from "../../runs/folder/runLocation";
+import { runIdPattern, getWorkspaceRunsFolder } from "../../runs/folder/runLocation";
 
 export interface RootOptions {
   readonly trusted: boolean;
@@ -18,7 +18,7 @@ export class RunsRoot implements Disposable {
   path: string | undefined;
   private watcher: FSWatcher | undefined;
   private watched: string | undefined;
-  private readonly told = new Set<string>();
+  private readonly reported = new Set<string>();
 
   /** `workspace` as the window names it. */
   constructor(
@@ -36,28 +36,31 @@ export class RunsRoot implements Disposable {
     try {
       entries = readdirSync(path, { withFileTypes: true });
     } catch (thrown) {
-      this.tellOnce(`Runs can't be listed: ${(thrown as Error).message}.`);
+      this.reportOnce(`Runs can't be listed: ${(thrown as Error).message}.`);
       return [];
     }
     return entries.flatMap((entry) => {
       if (!runIdPattern.test(entry.name)) return [];
       const folder = join(path, entry.name);
-      if (entry.isSymbolicLink()) this.tellOnce(`${folder} is a symbolic link, so it is not shown as a run.`);
+      if (entry.isSymbolicLink())
+        this.reportOnce(`${folder} is a symbolic link, so it is not shown as a run.`);
       return entry.isDirectory() ? [folder] : [];
     });
   }
 
   /** In an untrusted workspace `.lathe` may be a link that leads anywhere. */
   private locate(): string | undefined {
-    const linked = runsFolderOf(this.workspace);
+    const linked = getWorkspaceRunsFolder(this.workspace);
     try {
       const path = realpathSync(linked);
       const way = relative(realpathSync(this.workspace), path);
       if (this.options.trusted || !way.split(sep).includes("..")) return path;
-      this.tellOnce(`${linked} leads out of its workspace, which is not trusted, so its runs are not shown.`);
+      this.reportOnce(
+        `${linked} leads out of its workspace, which is not trusted, so its runs are not shown.`,
+      );
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code !== "ENOENT")
-        this.tellOnce(`${linked} can't be read: ${(thrown as Error).message}.`);
+        this.reportOnce(`${linked} can't be read: ${(thrown as Error).message}.`);
     }
     return undefined;
   }
@@ -80,14 +83,14 @@ export class RunsRoot implements Disposable {
   private scanOnly(error: Error): void {
     this.watcher?.close();
     this.watcher = undefined;
-    this.tellOnce(
+    this.reportOnce(
       `${this.watched ?? ""} can't be watched (${error.message}); new runs appear after a few seconds.`,
     );
   }
 
-  private tellOnce(message: string): void {
-    if (this.told.has(message)) return;
-    this.told.add(message);
+  private reportOnce(message: string): void {
+    if (this.reported.has(message)) return;
+    this.reported.add(message);
     this.options.warn(message);
   }
 

@@ -22,7 +22,7 @@ export async function trashRuns(runs: RunIndex, folders: readonly string[]): Pro
   }
   const moves = [...new Set(folders)].map((from) => ({
     from,
-    to: join(trashBeside(dirname(from)), basename(from)),
+    to: join(getTrashFolder(dirname(from)), basename(from)),
   }));
   return moveAll(moves).map(({ to }) => to);
 }
@@ -31,7 +31,7 @@ export async function trashRuns(runs: RunIndex, folders: readonly string[]): Pro
 export function restoreRuns(runs: RunIndex, trashed: readonly string[]): void {
   moveAll(
     [...new Set(trashed)].map((from) => {
-      const home = runs.runsFolders.find((each) => trashBeside(each) === dirname(from));
+      const home = runs.runsFolders.find((each) => getTrashFolder(each) === dirname(from));
       if (home === undefined || !runIdPattern.test(basename(from)))
         throw new WorkbenchError("not-found", `${from} is not a run in the trash of the opened folders.`);
       return { from, to: join(home, basename(from)) };
@@ -39,7 +39,7 @@ export function restoreRuns(runs: RunIndex, trashed: readonly string[]): void {
   );
 }
 
-function trashBeside(runsFolder: string): string {
+function getTrashFolder(runsFolder: string): string {
   return join(dirname(runsFolder), "trash");
 }
 
@@ -47,7 +47,7 @@ function moveAll(moves: readonly Move[]): readonly Move[] {
   for (const { from, to } of moves) {
     refuseUnlessFolder(from);
     makeFolder(dirname(to));
-    if (kindOf(to) !== "nothing")
+    if (getPathKind(to) !== "nothing")
       throw new WorkbenchError("io", `${to} already exists. Rename or remove it, then try again.`);
   }
   const completed: Move[] = [];
@@ -65,7 +65,7 @@ function moveAll(moves: readonly Move[]): readonly Move[] {
 
 function makeFolder(path: string): void {
   try {
-    if (kindOf(path) === "nothing") mkdirSync(path, { recursive: true });
+    if (getPathKind(path) === "nothing") mkdirSync(path, { recursive: true });
   } catch (thrown) {
     throw toWorkbenchError(thrown);
   }
@@ -74,7 +74,7 @@ function makeFolder(path: string): void {
 
 /** A link in place of a folder would move the run elsewhere. */
 function refuseUnlessFolder(path: string): void {
-  const kind = kindOf(path);
+  const kind = getPathKind(path);
   if (kind === "nothing") throw new WorkbenchError("not-found", `${path} no longer exists.`);
   if (kind !== "folder")
     throw new WorkbenchError(
@@ -83,7 +83,7 @@ function refuseUnlessFolder(path: string): void {
     );
 }
 
-function kindOf(path: string): "nothing" | "folder" | "other" {
+function getPathKind(path: string): "nothing" | "folder" | "other" {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   return stats === undefined ? "nothing" : stats.isDirectory() ? "folder" : "other";
 }

@@ -22,8 +22,8 @@ const adamw: Optimizer = {
     const mean = add(m!, mul(sub(gradient, m!), scalar(1 - adam_beta1)));
     const square = add(v!, mul(sub(mul(gradient, gradient), v!), scalar(1 - adam_beta2)));
     const change = div(mul(mean, scalars.step_size!), add(sqrt(square), scalars.epsilon!));
-    const kept = decay && weight_decay > 0 ? mul(parameter, scalars.keep!) : parameter;
-    return { parameter: sub(kept, change), slots: [mean, square] };
+    const decayed = decay && weight_decay > 0 ? mul(parameter, scalars.keep!) : parameter;
+    return { parameter: sub(decayed, change), slots: [mean, square] };
   },
 };
 

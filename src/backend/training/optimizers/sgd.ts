@@ -12,8 +12,8 @@ const sgd: Optimizer = {
   }),
   update: ({ parameter, gradient, slots: [velocity], scalars, options, decay }) => {
     const next = add(mul(velocity!, scalar(options.momentum)), gradient);
-    const kept = decay && options.weight_decay > 0 ? mul(parameter, scalars.keep!) : parameter;
-    return { parameter: sub(kept, mul(next, scalars.step_size!)), slots: [next] };
+    const decayed = decay && options.weight_decay > 0 ? mul(parameter, scalars.keep!) : parameter;
+    return { parameter: sub(decayed, mul(next, scalars.step_size!)), slots: [next] };
   },
 };
 

@@ -2,12 +2,12 @@
 import { describe, expect, it } from "vitest";
 import {
   cholesky,
-  gramOfRows,
-  inverseOfLower,
+  computeRowGram,
+  invertLower,
   multiply,
-  singularValues,
-  symmetricEigen,
-  transposed,
+  computeSvd,
+  decomposeSymmetric,
+  transpose,
 } from "../../../../src/backend/compression/algebra/linearAlgebra";
 import { computeRelativeError, createUniform } from "../../../support/sampleValues";
 
@@ -19,22 +19,22 @@ const identity = (n: number) => Float64Array.from({ length: n * n }, (_, i) => N
 
 describe("linear algebra", () => {
   const n = 9;
-  const positive = gramOfRows(drawn(n * 12, 1), n, 12);
+  const positive = computeRowGram(drawn(n * 12, 1), n, 12);
 
   it("factors a positive matrix, inverts the factor, and refuses any other", () => {
     const lower = cholesky(positive, n)!;
-    expect(computeRelativeError(multiply(lower, transposed(lower, n, n), [n, n, n]), positive)).toBeLessThan(
+    expect(computeRelativeError(multiply(lower, transpose(lower, n, n), [n, n, n]), positive)).toBeLessThan(
       1e-12,
     );
-    expect(
-      computeRelativeError(multiply(inverseOfLower(lower, n), lower, [n, n, n]), identity(n)),
-    ).toBeLessThan(1e-10);
-    expect(cholesky(gramOfRows(drawn(n * 3, 2), n, 3), n)).toBeUndefined();
+    expect(computeRelativeError(multiply(invertLower(lower, n), lower, [n, n, n]), identity(n))).toBeLessThan(
+      1e-10,
+    );
+    expect(cholesky(computeRowGram(drawn(n * 3, 2), n, 3), n)).toBeUndefined();
     expect(cholesky([1, 0, 0, NaN], 2)).toBeUndefined();
   });
 
   it("finds eigenvectors, the largest first", () => {
-    const { values, vectors } = symmetricEigen(positive, n);
+    const { values, vectors } = decomposeSymmetric(positive, n);
     expect([...values]).toEqual([...values].sort((a, b) => b - a));
     for (let k = 0; k < n; k++) {
       const vector = vectors.subarray(k * n, (k + 1) * n);
@@ -54,7 +54,7 @@ describe("linear algebra", () => {
     [5, 5],
   ])("makes of %i × %i the product of a rank that is nearest", (m, k) => {
     const a = drawn(m * k, 3);
-    const found = singularValues(a, m, k);
+    const found = computeSvd(a, m, k);
     const { values } = found;
     expect(values.length).toBe(Math.min(m, k));
     for (let rank = 1; rank <= values.length; rank++) {

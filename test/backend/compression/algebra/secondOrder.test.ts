@@ -3,8 +3,12 @@ import { describe, expect, it } from "vitest";
 import gptq from "../../../../src/backend/methods/gptq";
 import magnitude from "../../../../src/backend/methods/magnitude";
 import rtn from "../../../../src/backend/methods/rtn";
-import { codeOf, gridOf, valueOfCode } from "../../../../src/backend/compression/quantization/quantising";
-import { curvatureOf } from "../../../../src/backend/compression/algebra/secondOrder";
+import {
+  encodeValue,
+  computeGrid,
+  decodeValue,
+} from "../../../../src/backend/compression/quantization/quantization";
+import { computeCurvature } from "../../../../src/backend/compression/algebra/secondOrder";
 import { cholesky } from "../../../../src/backend/compression/algebra/linearAlgebra";
 import sparsegpt from "../../../../src/backend/methods/sparsegpt";
 import wanda from "../../../../src/backend/methods/wanda";
@@ -105,7 +109,7 @@ describe("SparseGPT", () => {
 
 it("the curvature is the inverse of H in a triangular factor", () => {
   const gram = gramOf(x, inputs);
-  const { upper } = curvatureOf(gram, inputs, 0);
+  const { upper } = computeCurvature(gram, inputs, 0);
   // H⁻¹ = UᵀU, so that U·H·Uᵀ is the identity.
   const product = Array.from({ length: inputs * inputs }, (_, place) => {
     const [i, j] = [Math.floor(place / inputs), place % inputs];
@@ -151,23 +155,23 @@ describe("rounding", () => {
       for (const bits of [2, 3, 4, 5, 8]) {
         const random = createUniform(bits);
         const values = Array.from({ length: 50 }, () => 3 * random() - 1);
-        const grid = gridOf(Math.min(...values), Math.max(...values), { bits, symmetric });
+        const grid = computeGrid(Math.min(...values), Math.max(...values), { bits, symmetric });
         for (const value of values) {
-          const code = codeOf(value, grid, bits);
+          const code = encodeValue(value, grid, bits);
           expect(code).toBeGreaterThanOrEqual(-(2 ** (bits - 1)));
           expect(code).toBeLessThan(2 ** (bits - 1));
-          expect(Math.abs(valueOfCode(code, grid) - value)).toBeLessThanOrEqual(grid.scale / 2 + 1e-6);
-          expect(codeOf(valueOfCode(code, grid), grid, bits)).toBe(code);
+          expect(Math.abs(decodeValue(code, grid) - value)).toBeLessThanOrEqual(grid.scale / 2 + 1e-6);
+          expect(encodeValue(decodeValue(code, grid), grid, bits)).toBe(code);
         }
-        expect(valueOfCode(codeOf(0, grid, bits), grid)).toBe(0);
+        expect(decodeValue(encodeValue(0, grid, bits), grid)).toBe(0);
       }
     const once = await applied(rtn, { bits: 8 }, before);
     expect(errorOf(dense, denseOf(once), outputs)).toBeGreaterThan(0);
   });
 
   it("a matrix of zeros stays one", () => {
-    const grid = gridOf(0, 0, { bits: 4, symmetric: false });
-    expect(valueOfCode(codeOf(0, grid, 4), grid)).toBe(0);
+    const grid = computeGrid(0, 0, { bits: 4, symmetric: false });
+    expect(decodeValue(encodeValue(0, grid, 4), grid)).toBe(0);
   });
 });
 

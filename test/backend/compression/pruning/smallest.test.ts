@@ -3,7 +3,7 @@ import {
   maskSmallest,
   findPatternFault,
   countShare,
-  type Within,
+  type ComparisonGroup,
 } from "../../../../src/backend/compression/pruning/smallest";
 import type { MatrixSpec } from "../../../../src/backend/representations/representation";
 import { createMatrixSpec } from "../../../support/matrix";
@@ -13,7 +13,7 @@ const matrix = (inputs: number, outputs: number, layout: MatrixSpec["layout"]): 
 /** Scores written one output a line, brought into the layout of the tensor, masked, and brought back. */
 function maskOf(
   rows: readonly (readonly number[])[],
-  within: Within,
+  within: ComparisonGroup,
   sparsity: number,
   layout: MatrixSpec["layout"],
 ) {
@@ -89,12 +89,17 @@ describe("maskSmallest", () => {
 
 describe("weights that were dropped before", () => {
   const layers = matrix(4, 1, "out_in");
-  const kept = (scores: readonly number[], mask: readonly number[], within: Within, sparsity: number) => {
+  const kept = (
+    scores: readonly number[],
+    mask: readonly number[],
+    within: ComparisonGroup,
+    sparsity: number,
+  ) => {
     const scored = { matrix: layers, scores: Float32Array.from(scores), mask: Uint8Array.from(mask) };
     return [...maskSmallest([scored], within, sparsity)[0]!];
   };
 
-  it.each<Within>(["layer", "row", "global", { kept: 2, of: 4 }])(
+  it.each<ComparisonGroup>(["layer", "row", "global", { kept: 2, of: 4 }])(
     "stay dropped and count first, also below negative scores and beside infinite ones: %o",
     (within) => {
       expect(kept([-9, -1, -5, 4], [1, 1, 1, 0], within, 0.5)).toEqual([0, 1, 1, 0]);

@@ -6,13 +6,13 @@ import { input, sizeOf } from "../../../../src/backend/graph/op";
 import llmpruner from "../../../../src/backend/methods/llmpruner";
 import flap from "../../../../src/backend/methods/flap";
 import {
-  choose,
-  type Coupled,
-  coupledIn,
-  structuredOptions,
-  withUnits,
+  selectUnits,
+  type UnitGroup,
+  findUnitGroups,
+  createStructuredOptions,
+  keepUnits,
 } from "../../../../src/backend/compression/pruning/structured";
-import { dimensionsOf, forward, parametersOf, valueOf } from "../../../../src/backend/models/model";
+import { dimensionsOf, forward, parametersOf, createValue } from "../../../../src/backend/models/model";
 import type { Checkpoint } from "../../../../src/backend/checkpoints/checkpoint";
 import type { HostTensor } from "../../../../src/backend/checkpoints/safetensors";
 import { useGrammar } from "../../../support/grammar";
@@ -31,7 +31,7 @@ const model = (family: string, changes: Readonly<Record<string, unknown>> = {}):
 
 function logitsOf({ shape, tensors }: Checkpoint): Float64Array {
   const time = Math.min(8, dimensionsOf(shape).context);
-  const values = new Map(parametersOf(shape).map((spec) => [spec.name, valueOf(spec)]));
+  const values = new Map(parametersOf(shape).map((spec) => [spec.name, createValue(spec)]));
   const logits = forward(shape, (name) => values.get(name)!, { tokens: input("tokens", [2, time], "int32") });
   const feeds = Object.fromEntries([...tensors].map(([name, { data: own }]) => [name, Array.from(own)]));
   const tokens = Array.from({ length: 2 * time }, (_, i) => (i * 5) % 32);
@@ -41,7 +41,7 @@ function logitsOf({ shape, tensors }: Checkpoint): Float64Array {
 /** The model whose consumers read zeros in place of the units that go. */
 function silenced(
   before: Checkpoint,
-  groups: readonly Coupled[],
+  groups: readonly UnitGroup[],
   kept: readonly (readonly number[])[],
 ): Checkpoint {
   const tensors = new Map<string, HostTensor>(before.tensors);
@@ -59,13 +59,13 @@ function silenced(
 
 describe.each(families)("a %s without some heads and channels", (family) => {
   const before = model(family);
-  const groups = coupledIn("Cutting", before.shape, options);
+  const groups = findUnitGroups("Cutting", before.shape, options);
   const kept = groups.map(({ units }, i) =>
     Array.from({ length: units }, (_, unit) => unit).filter((unit) => unit % 3 !== i % 3),
   );
 
   it("computes what the whole one does with zeros there", () => {
-    const cut = withUnits(before, groups, kept);
+    const cut = keepUnits(before, groups, kept);
     expect(computeRelativeError(logitsOf(cut), logitsOf(silenced(before, groups, kept)))).toBeLessThan(1e-9);
     for (const { name, shape } of parametersOf(cut.shape))
       expect(cut.tensors.get(name)!.data, name).toHaveLength(sizeOf(shape));
@@ -73,7 +73,7 @@ describe.each(families)("a %s without some heads and channels", (family) => {
   });
 
   it("has lost the scalars of each, biases among them", () => {
-    const cut = withUnits(before, groups, kept);
+    const cut = keepUnits(before, groups, kept);
     const lost = groups.reduce((sum, { units, cost }, i) => sum + cost * (units - kept[i]!.length), 0);
     expect(countModel(before.shape).total.stored - countModel(cut.shape).total.stored).toBe(lost);
     const { width, headDim, heads, kvHeads } = dimensionsOf(before.shape);
@@ -86,7 +86,7 @@ describe.each(families)("a %s without some heads and channels", (family) => {
 });
 
 describe("which units go", () => {
-  const group = (units: number, cost: number) => ({ units, cost }) as Coupled;
+  const group = (units: number, cost: number) => ({ units, cost }) as UnitGroup;
 
   it("are the lowest over the whole model, until the share is reached", () => {
     const groups = [group(4, 10), group(4, 1)];
@@ -95,27 +95,27 @@ describe("which units go", () => {
       [1, 2, 8, 7],
     ];
     // A quarter of 44 scalars is 11: one of the first group and one of the second.
-    expect(choose(groups, scores, { ...options, rate: 0.25 })).toEqual([
+    expect(selectUnits(groups, scores, { ...options, rate: 0.25 })).toEqual([
       [0, 2, 3],
       [1, 2, 3],
     ]);
-    expect(choose(groups, scores, { ...options, rate: 0.25, scope: "layer" })).toEqual([
+    expect(selectUnits(groups, scores, { ...options, rate: 0.25, scope: "layer" })).toEqual([
       [0, 2, 3],
       [1, 2, 3],
     ]);
-    expect(choose(groups, scores, { ...options, rate: 1 }).map(({ length }) => length)).toEqual([1, 1]);
-    expect(choose(groups, scores, { ...options, rate: 0 }).map(({ length }) => length)).toEqual([4, 4]);
+    expect(selectUnits(groups, scores, { ...options, rate: 1 }).map(({ length }) => length)).toEqual([1, 1]);
+    expect(selectUnits(groups, scores, { ...options, rate: 0 }).map(({ length }) => length)).toEqual([4, 4]);
   });
 
   it("can be looked for in some layers only", () => {
     const { shape } = model("gpt2");
-    expect(coupledIn("Cutting", shape, { ...options, layers: [1, 1] }).map(({ layer }) => layer)).toEqual([
-      1, 1,
-    ]);
-    expect(() => coupledIn("Cutting", shape, { ...options, layers: [1, 2] })).toThrow(
+    expect(
+      findUnitGroups("Cutting", shape, { ...options, layers: [1, 1] }).map(({ layer }) => layer),
+    ).toEqual([1, 1]);
+    expect(() => findUnitGroups("Cutting", shape, { ...options, layers: [1, 2] })).toThrow(
       /is not a range within the model's layers 0 to 1/,
     );
-    expect(structuredOptions("layer").rate.parse(undefined)).toBe(0.2);
+    expect(createStructuredOptions("layer").rate.parse(undefined)).toBe(0.2);
   });
 });
 

@@ -1,6 +1,6 @@
 /** Bits within a budget: as good as trying everything, within it, and never worse than the same for all. */
 import { describe, expect, it } from "vitest";
-import { allocate, type Choice } from "../../../../src/backend/compression/quantization/bitAllocation";
+import { allocateBits, type Choice } from "../../../../src/backend/compression/quantization/bitAllocation";
 import mixed from "../../../../src/backend/methods/mixed";
 import { createUniform } from "../../../support/sampleValues";
 import { applied, correlated, labWithInputs, sizesOf, tiny } from "../../methods/shrinkSamples";
@@ -37,15 +37,15 @@ describe("the allocation", () => {
       const least = matrices.reduce((sum, each) => sum + each[0]!.bits, 0);
       const most = matrices.reduce((sum, each) => sum + each.at(-1)!.bits, 0);
       const budget = Math.floor(least + random() * (most - least));
-      const found = total(matrices, allocate(matrices, budget)!);
+      const found = total(matrices, allocateBits(matrices, budget)!);
       expect(found.bits).toBeLessThanOrEqual(budget);
       expect(found.cost).toBeCloseTo(tried(matrices, budget), 12);
     }
   });
 
   it("is none where the budget holds not even the smallest", () => {
-    expect(allocate(draw(3), 1)).toBeUndefined();
-    expect(allocate([], 0)).toEqual([]);
+    expect(allocateBits(draw(3), 1)).toBeUndefined();
+    expect(allocateBits([], 0)).toEqual([]);
   });
 });
 

@@ -1,11 +1,11 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { bytesTokenizer } from "../../../../src/backend/data/tokenizers/bytes";
-import { hubSettings } from "../../../../src/backend/data/hubSettings";
+import { createBytesTokenizer } from "../../../../src/backend/data/tokenizers/bytes";
+import { readHubSettings } from "../../../../src/backend/data/hubSettings";
 import { exportModel } from "../../../../src/backend/exports/exportModel";
 import { fetchModel, type FetchContext } from "../../../../src/backend/imports/hub/fetchModel";
-import { hubIdOf } from "../../../../src/backend/imports/hub/hubId";
+import { parseHubId } from "../../../../src/backend/imports/hub/hubId";
 import { importModel } from "../../../../src/backend/imports/importModel";
 import { toWorkbenchError, type WorkbenchError } from "../../../../src/protocol/errors";
 import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../../support/subject";
@@ -20,7 +20,7 @@ async function exported(shard = "5GB"): Promise<Record<string, Uint8Array>> {
   using folder = createTemporaryFolder();
   const target = join(folder.path, "m");
   await exportModel(
-    { shape, tensors, tokenizer: bytesTokenizer() },
+    { shape, tensors, tokenizer: createBytesTokenizer() },
     { format: "safetensors", max_shard_size: shard },
     target,
   );
@@ -236,8 +236,8 @@ describe("one clear error, and nothing is written", () => {
 describe("a name", () => {
   it("is an id unless a file of that name exists", () => {
     using folder = createTemporaryFolder();
-    expect(hubIdOf("gpt/two", folder.path)).toEqual({ repository: "gpt/two", revision: "main" });
-    expect(hubIdOf("Org-1/m.2_x@refs/pr/3", folder.path)).toEqual({
+    expect(parseHubId("gpt/two", folder.path)).toEqual({ repository: "gpt/two", revision: "main" });
+    expect(parseHubId("Org-1/m.2_x@refs/pr/3", folder.path)).toEqual({
       repository: "Org-1/m.2_x",
       revision: "refs/pr/3",
     });
@@ -252,27 +252,27 @@ describe("a name", () => {
       "a/b@../c",
       "a\\b",
     ])
-      expect(hubIdOf(name, folder.path), name).toBeUndefined();
+      expect(parseHubId(name, folder.path), name).toBeUndefined();
     writeFileSync(join(folder.path, "gpt"), "");
-    expect(hubIdOf("gpt/two", folder.path)).toBeDefined();
-    expect(hubIdOf("gpt", folder.path)).toBeUndefined();
+    expect(parseHubId("gpt/two", folder.path)).toBeDefined();
+    expect(parseHubId("gpt", folder.path)).toBeUndefined();
   });
 
   it("is looked up in the folders that the variables of huggingface_hub specify", () => {
-    expect(hubSettings({ HF_HOME: "/h" })).toEqual({
+    expect(readHubSettings({ HF_HOME: "/h" })).toEqual({
       endpoint: "https://huggingface.co",
       cache: join("/h", "hub"),
       offline: false,
       token: undefined,
     });
     const all = { HF_HUB_CACHE: "/c", HF_ENDPOINT: "http://x/", HF_HUB_OFFLINE: "YES", HF_TOKEN: " t " };
-    expect(hubSettings({ ...all, HF_HOME: "/h" })).toEqual({
+    expect(readHubSettings({ ...all, HF_HOME: "/h" })).toEqual({
       endpoint: "http://x",
       cache: "/c",
       offline: true,
       token: "t",
     });
-    expect(hubSettings({ XDG_CACHE_HOME: "/x", HF_HUB_OFFLINE: "0", HF_TOKEN: "" }).cache).toBe(
+    expect(readHubSettings({ XDG_CACHE_HOME: "/x", HF_HUB_OFFLINE: "0", HF_TOKEN: "" }).cache).toBe(
       join("/x", "huggingface", "hub"),
     );
   });

@@ -6,7 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { sendControl } from "../../../../src/backend/runs/control/controlClient";
 import { ControlServer } from "../../../../src/backend/runs/control/controlServer";
-import { maxSocketPathBytes, newSocketAddress } from "../../../../src/backend/runs/control/socketAddress";
+import { maxSocketPathBytes, createSocketAddress } from "../../../../src/backend/runs/control/socketAddress";
 import type { ControlAnswer, ControlRequest } from "../../../../src/protocol/run";
 import { temporaryFolder } from "../workbench";
 
@@ -112,9 +112,9 @@ it.skipIf(!posix)("keeps addresses short, and out of a folder that somebody else
   symlinkSync(deep, join(hijacked, `lathe-${userInfo().uid}`));
   try {
     process.env.TMPDIR = deep;
-    expect(Buffer.byteLength(newSocketAddress())).toBeLessThanOrEqual(maxSocketPathBytes);
+    expect(Buffer.byteLength(createSocketAddress())).toBeLessThanOrEqual(maxSocketPathBytes);
     process.env.TMPDIR = hijacked;
-    expect(dirname(newSocketAddress())).not.toBe(join(hijacked, `lathe-${userInfo().uid}`));
+    expect(dirname(createSocketAddress())).not.toBe(join(hijacked, `lathe-${userInfo().uid}`));
   } finally {
     if (before === undefined) delete process.env.TMPDIR;
     else process.env.TMPDIR = before;

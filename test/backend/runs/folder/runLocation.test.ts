@@ -4,12 +4,12 @@ import { describe, expect, it } from "vitest";
 import {
   makeRunId,
   runIdPattern,
-  safeName,
-  workspaceAboveRun,
-  workspaceAround,
-  workspaceOf,
+  toSafeName,
+  findWorkspaceAboveRun,
+  findWorkspaceAround,
+  findWorkspace,
 } from "../../../../src/backend/runs/folder/runLocation";
-import { liveness, ownIdentity } from "../../../../src/backend/runs/process/processIdentity";
+import { checkLiveness, getOwnIdentity } from "../../../../src/backend/runs/process/processIdentity";
 import { parseGpus } from "../../../../src/backend/runs/metrics/systemMetrics";
 import { temporaryFolder } from "../workbench";
 
@@ -17,7 +17,7 @@ it("takes where runs are, what is open, the repository, the package, and else th
   const root = temporaryFolder();
   const [a, b, c] = [join(root, "a"), join(root, "a", "b"), join(root, "a", "b", "c")];
   mkdirSync(c, { recursive: true });
-  const found = (...opened: string[]) => workspaceOf(join(c, "x.lathe.md"), opened);
+  const found = (...opened: string[]) => findWorkspace(join(c, "x.lathe.md"), opened);
   expect(found()).toBe(c);
   expect(found(a)).toBe(a);
   // The inner one of two opened folders; one that the experiment is not in has no say.
@@ -32,8 +32,8 @@ it("takes where runs are, what is open, the repository, the package, and else th
   expect(found(root)).toBe(a);
   mkdirSync(join(a, ".lathe"));
   expect(found(b)).toBe(a);
-  expect(workspaceAboveRun(join(root, ".lathe", "runs", "x"))).toBe(root);
-  expect(workspaceAboveRun(join(root, "elsewhere", "x"))).toBeUndefined();
+  expect(findWorkspaceAboveRun(join(root, ".lathe", "runs", "x"))).toBe(root);
+  expect(findWorkspaceAboveRun(join(root, "elsewhere", "x"))).toBeUndefined();
 });
 
 describe("a window and a terminal see the same runs", () => {
@@ -62,8 +62,8 @@ describe("a window and a terminal see the same runs", () => {
       for (const folder of [...make, inner]) mkdirSync(join(root, folder), { recursive: true });
       const experiment = join(root, inner, "x.lathe.md");
       const places = {
-        window: () => workspaceOf(experiment, [join(root, opened)]),
-        terminal: () => workspaceOf(experiment, [workspaceAround(join(root, current))]),
+        window: () => findWorkspace(experiment, [join(root, opened)]),
+        terminal: () => findWorkspace(experiment, [findWorkspaceAround(join(root, current))]),
       };
       const place = places[first]();
       mkdirSync(join(place, ".lathe"));
@@ -95,16 +95,16 @@ it("makes ids that every file system takes, whatever the name", () => {
     expect(id).not.toMatch(/[/\\:*?"<>|\s]/);
     expect(id.length).toBeLessThan(90);
   }
-  expect(safeName("größe 3")).toBe("größe-3");
-  expect(safeName("...")).toBe("run");
+  expect(toSafeName("größe 3")).toBe("größe-3");
+  expect(toSafeName("...")).toBe("run");
 });
 
 it("knows itself as alive, and a process of the same number but another start as gone", async () => {
-  const own = await ownIdentity();
-  expect(await liveness(own)).toBe("alive");
-  expect(await liveness({ ...own, startedAt: `${own.startedAt}0` })).toBe("gone");
-  expect(await liveness({ ...own, pid: 2 ** 30 })).toBe("gone");
-  expect(await liveness({ ...own, host: "another machine" })).toBe("elsewhere");
+  const own = await getOwnIdentity();
+  expect(await checkLiveness(own)).toBe("alive");
+  expect(await checkLiveness({ ...own, startedAt: `${own.startedAt}0` })).toBe("gone");
+  expect(await checkLiveness({ ...own, pid: 2 ** 30 })).toBe("gone");
+  expect(await checkLiveness({ ...own, host: "another machine" })).toBe("elsewhere");
 });
 
 it("reads what a graphics card tells and leaves out what it does not", () => {

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import { controlRun } from "../../../../src/backend/runs/control/controlClient";
-import { DeviceQueue, queuesFolder } from "../../../../src/backend/runs/process/deviceQueue";
-import { withFolder } from "../../../../src/backend/runs/process/folderMutex";
+import { DeviceQueue, getQueuesFolder } from "../../../../src/backend/runs/process/deviceQueue";
+import { withFolderLock } from "../../../../src/backend/runs/process/folderMutex";
 import { startRun } from "../../../../src/backend/runs/process/startRun";
 import { bundleLoop, ended, inState, loopPlan, newWorkspace, until } from "../workbench";
 
@@ -113,7 +113,7 @@ it("keeps devices apart", async () => {
 });
 
 it("says what to do about a queue that can't be read", async () => {
-  const folder = join(queuesFolder(), "cpu");
+  const folder = join(getQueuesFolder(), "cpu");
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "queue.json"), "{");
   const { folder: run } = await start("a");
@@ -140,7 +140,7 @@ it("keeps exclusive sections exclusive", async () => {
   const file = join(workspace, "counter");
   writeFileSync(file, "0");
   const increase = () =>
-    withFolder(workspace, async () => {
+    withFolderLock(workspace, async () => {
       const before = Number(readFileSync(file, "utf8"));
       await setTimeout(2);
       writeFileSync(file, String(before + 1));

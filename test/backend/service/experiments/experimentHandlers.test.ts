@@ -5,7 +5,7 @@ import { schemaCatalog } from "../../../../src/backend/schemaCatalog";
 import { parseExperiment } from "../../../../src/backend/experiment/parse";
 import { planRuns } from "../../../../src/backend/experiment/plan";
 import { RunFolder } from "../../../../src/backend/runs/folder/runFolder";
-import { runsFolderOf } from "../../../../src/backend/runs/folder/runLocation";
+import { getWorkspaceRunsFolder } from "../../../../src/backend/runs/folder/runLocation";
 import { Window } from "../window";
 
 const first = readFileSync("examples/first.lathe.md", "utf8");
@@ -26,7 +26,7 @@ async function ran({ window, file }: Awaited<ReturnType<typeof written>>, text =
     file: "deep/first.lathe.md",
   });
   const folders = plans.map(
-    (plan) => RunFolder.create(runsFolderOf(window.workspace), plan, { state: "done" }).path,
+    (plan) => RunFolder.create(getWorkspaceRunsFolder(window.workspace), plan, { state: "done" }).path,
   );
   await window.service.runs.rescan();
   return folders;

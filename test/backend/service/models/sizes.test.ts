@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { bytesTokenizer } from "../../../../src/backend/data/tokenizers/bytes";
+import { createBytesTokenizer } from "../../../../src/backend/data/tokenizers/bytes";
 import { exportModel } from "../../../../src/backend/exports/exportModel";
 import { countModel } from "../../../../src/backend/models/accounting";
 import magnitude from "../../../../src/backend/methods/magnitude";
@@ -143,7 +143,7 @@ describe("models on disk", () => {
     const shape = createTinyShape("gpt2", { vocab_size: 257 });
     const path = join(window.workspace, "gpt2-tiny");
     await exportModel(
-      { shape, tensors: drawModelTensors(shape, 4), tokenizer: bytesTokenizer() },
+      { shape, tensors: drawModelTensors(shape, 4), tokenizer: createBytesTokenizer() },
       { format: "safetensors" },
       path,
     );

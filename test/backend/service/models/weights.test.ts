@@ -5,7 +5,7 @@ import { sizeOf } from "../../../../src/backend/graph/op";
 import { exportModel } from "../../../../src/backend/exports/exportModel";
 import magnitude from "../../../../src/backend/methods/magnitude";
 import { models } from "../../../../src/backend/models/catalog";
-import { matrixSlots, type ModelShape, parametersOf } from "../../../../src/backend/models/model";
+import { listMatrixSlots, type ModelShape, parametersOf } from "../../../../src/backend/models/model";
 import { type Checkpoint, writeCheckpoint } from "../../../../src/backend/checkpoints/checkpoint";
 import type { HostTensors } from "../../../../src/backend/checkpoints/safetensors";
 import type { Subject } from "../../../../src/protocol/service/models";
@@ -56,7 +56,7 @@ describe.each(Object.keys(models))("the weights of %s", (family) => {
       roles.push(listed.map(({ role }) => role));
       const shapes = new Map(listed.map(({ role, shape: size }) => [role, size]));
       const source = (name: string) => checkpoint.tensors.get(name)!.data as Float32Array | Uint8Array;
-      for (const { matrix: whole, stored, split } of matrixSlots(checkpoint.shape)) {
+      for (const { matrix: whole, stored, split } of listMatrixSlots(checkpoint.shape)) {
         const parts = whole.parts ?? [];
         for (const { matrix: own, representation, options } of stored) {
           const dense = representation.materialize(source, own, options);

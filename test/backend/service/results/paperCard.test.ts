@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { RunFolder } from "../../../../src/backend/runs/folder/runFolder";
-import { runsFolderOf } from "../../../../src/backend/runs/folder/runLocation";
+import { getWorkspaceRunsFolder } from "../../../../src/backend/runs/folder/runLocation";
 import type { RunPlan } from "../../../../src/protocol/run";
 import { Window } from "../window";
 
@@ -36,7 +36,7 @@ function planOf(variant: string, seed: number, scale: string): RunPlan {
 
 async function written(window: Window, plan: RunPlan, loss: number): Promise<string> {
   const summary = { "eval/loss": { last: loss, min: loss, max: loss } };
-  const folder = RunFolder.create(runsFolderOf(window.workspace), plan, { state: "done", summary });
+  const folder = RunFolder.create(getWorkspaceRunsFolder(window.workspace), plan, { state: "done", summary });
   const line = (step: number, value: number) =>
     JSON.stringify({ step, tokens: 8 * step, seconds: step, "train/loss": value });
   // The last tenth of twenty steps are two.

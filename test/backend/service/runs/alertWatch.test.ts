@@ -2,9 +2,9 @@ import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { ownIdentity } from "../../../../src/backend/runs/process/processIdentity";
+import { getOwnIdentity } from "../../../../src/backend/runs/process/processIdentity";
 import { RunFolder } from "../../../../src/backend/runs/folder/runFolder";
-import { runsFolderOf } from "../../../../src/backend/runs/folder/runLocation";
+import { getWorkspaceRunsFolder } from "../../../../src/backend/runs/folder/runLocation";
 import { loopPlan } from "../../runs/workbench";
 import { experimentWorkspace, ForkedService, useForkedService } from "../forkedService";
 
@@ -12,8 +12,11 @@ useForkedService();
 
 /** A run that this process carries out, by writing whatever history the test wants. */
 async function ownRun(workspace: string) {
-  const process = { ...(await ownIdentity()), socket: "" };
-  const folder = RunFolder.create(runsFolderOf(workspace), loopPlan(), { state: "running", process });
+  const process = { ...(await getOwnIdentity()), socket: "" };
+  const folder = RunFolder.create(getWorkspaceRunsFolder(workspace), loopPlan(), {
+    state: "running",
+    process,
+  });
   let step = 0;
   const append = (losses: readonly number[], metric = "train/loss") => {
     const lines = losses.map(

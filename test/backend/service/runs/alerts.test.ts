@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { type Finding, LossWatch, neededBytes, patience } from "../../../../src/backend/service/runs/alerts";
+import {
+  type Finding,
+  LossWatch,
+  computeNeededBytes,
+  patience,
+} from "../../../../src/backend/service/runs/alerts";
 import type { MetricLine } from "../../../../src/protocol/run";
 
 /** Mulberry32, so that every series is the same each time. */
@@ -171,7 +176,7 @@ describe("a plateau", () => {
 });
 
 it("asks for room for two checkpoints with optimizer state, and for a gibibyte at least", () => {
-  expect(neededBytes(undefined)).toBe(2 ** 30);
-  expect(neededBytes(1e6)).toBe(2 ** 30);
-  expect(neededBytes(1e9)).toBe(24e9);
+  expect(computeNeededBytes(undefined)).toBe(2 ** 30);
+  expect(computeNeededBytes(1e6)).toBe(2 ** 30);
+  expect(computeNeededBytes(1e9)).toBe(24e9);
 });

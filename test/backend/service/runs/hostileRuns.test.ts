@@ -14,7 +14,7 @@ import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { RunFolder } from "../../../../src/backend/runs/folder/runFolder";
-import { runsFolderOf } from "../../../../src/backend/runs/folder/runLocation";
+import { getWorkspaceRunsFolder } from "../../../../src/backend/runs/folder/runLocation";
 import type { RunRecord } from "../../../../src/protocol/run";
 import { loopPlan, pastStep, temporaryFolder } from "../../runs/workbench";
 import { experimentWorkspace, ForkedService, useForkedService } from "../forkedService";
@@ -30,7 +30,7 @@ function makeRun(runs: string, name = "run", facts: Partial<RunRecord> = {}): st
 
 function hostileWorkspace(): { readonly workspace: string; readonly runs: string; readonly outside: string } {
   const { workspace } = experimentWorkspace();
-  const runs = runsFolderOf(workspace);
+  const runs = getWorkspaceRunsFolder(workspace);
   mkdirSync(runs, { recursive: true });
   return { workspace, runs, outside: temporaryFolder() };
 }
@@ -237,7 +237,7 @@ it("a workspace that is not trusted starts, moves and controls nothing, but can 
   const trusting = await ForkedService.open(workspace);
   const run = (await trusting.ask("runs.start", { experiment })).runs[0]!.folder;
   await pastStep(run, 1);
-  const ended = makeRun(runsFolderOf(workspace), "ended", { state: "stopped" });
+  const ended = makeRun(getWorkspaceRunsFolder(workspace), "ended", { state: "stopped" });
   const service = await ForkedService.open(workspace, { trusted: false });
   const refused = [
     service.ask("runs.start", { experiment }),

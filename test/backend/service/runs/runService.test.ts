@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { readRun } from "../../../../src/backend/runs/folder/findRuns";
 import { RunFolder } from "../../../../src/backend/runs/folder/runFolder";
-import { runsFolderOf } from "../../../../src/backend/runs/folder/runLocation";
+import { getWorkspaceRunsFolder } from "../../../../src/backend/runs/folder/runLocation";
 import type { RunState } from "../../../../src/protocol/run";
 import type { RunSummary } from "../../../../src/protocol/service/runs";
 import { version } from "../../../../src/protocol/version";
@@ -215,7 +215,7 @@ describe("the index", () => {
   it("sees runs come and go, notes of another window and a resumed run, without being asked", async () => {
     const { workspace } = experimentWorkspace();
     const service = await ForkedService.open(workspace);
-    const folder = RunFolder.create(runsFolderOf(workspace), loopPlan(), { state: "done" });
+    const folder = RunFolder.create(getWorkspaceRunsFolder(workspace), loopPlan(), { state: "done" });
     await service.row(folder.path, inStateOf("done"), 5000);
     writeFileSync(join(folder.path, "notes.json"), JSON.stringify({ tags: ["mine"], star: true }));
     await service.row(folder.path, (summary) => summary!.star && summary!.tags[0] === "mine", 3000);
@@ -227,13 +227,13 @@ describe("the index", () => {
       code: "not-found",
     });
     rmSync(join(workspace, ".lathe"), { recursive: true });
-    const later = RunFolder.create(runsFolderOf(workspace), loopPlan(), { state: "stopped" });
+    const later = RunFolder.create(getWorkspaceRunsFolder(workspace), loopPlan(), { state: "stopped" });
     await service.row(later.path, inStateOf("stopped"), 6000);
   });
 
   it("shows runs the newest first, those that can't be read last and with the reason", async () => {
     const { workspace } = experimentWorkspace();
-    const runs = runsFolderOf(workspace);
+    const runs = getWorkspaceRunsFolder(workspace);
     const make = (name: string, createdAt: string) =>
       RunFolder.create(runs, loopPlan({}, name), { state: "done", createdAt }).path;
     make("old", "2026-01-01T00:00:00.000Z");
@@ -251,7 +251,7 @@ describe("the index", () => {
 
   it("shows the newest of many runs first, tells the others, and finds any of them at once", async () => {
     const { workspace } = experimentWorkspace();
-    const runs = runsFolderOf(workspace);
+    const runs = getWorkspaceRunsFolder(workspace);
     const template = RunFolder.create(runs, loopPlan(), { state: "done" });
     const record = JSON.stringify(template.record);
     const names = Array.from(
@@ -280,7 +280,7 @@ describe("the index", () => {
     const service = await ForkedService.open(workspace);
     const begun = performance.now();
     for (let i = 0; i < 20; i++) {
-      RunFolder.create(runsFolderOf(workspace), loopPlan({}, `r${i}`), { state: "done" });
+      RunFolder.create(getWorkspaceRunsFolder(workspace), loopPlan({}, `r${i}`), { state: "done" });
       await setTimeout(50);
     }
     await expect.poll(() => service.rows.size).toBe(20);
@@ -293,7 +293,9 @@ describe("notes, differences, log, trash", () => {
   const ready = async (count = 1) => {
     const { workspace } = experimentWorkspace();
     const folders = Array.from({ length: count }, (_, i) =>
-      RunFolder.create(runsFolderOf(workspace), loopPlan({ steps: 40 + i }, `r${i}`), { state: "done" }),
+      RunFolder.create(getWorkspaceRunsFolder(workspace), loopPlan({ steps: 40 + i }, `r${i}`), {
+        state: "done",
+      }),
     );
     const service = await ForkedService.open(workspace);
     return { workspace, service, folders, runs: folders.map(({ path }) => path) };

@@ -9,19 +9,19 @@ import { scalar, type Value } from "../graph/op";
 import { add, cast, mul, sub, where } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";
 import { reshape, transpose } from "../graph/ops/movement";
-import { dequantize, packedBytes, packedProduct } from "../graph/ops/packedProduct";
+import { dequantize, computePackedBytes, packedProduct } from "../graph/ops/packedProduct";
 import { requireFloats } from "./dense";
 import { maskName, maskSpec } from "./masked";
 import {
   defineRepresentation,
   type Inference,
   type MatrixSpec,
-  nonZeros,
+  countNonZeros,
   type ParameterSpec,
   scalarBits,
   type TensorSource,
   type ValueSource,
-  weightSpec,
+  createWeightSpec,
 } from "./representation";
 
 export interface QuantizedOptions {
@@ -43,7 +43,7 @@ export const zerosName = (matrix: MatrixSpec): string => `${matrix.name}.weight_
 export const residualNames = (matrix: MatrixSpec) =>
   [`${matrix.name}.weight_residual_in`, `${matrix.name}.weight_residual_out`] as const;
 
-export function groupCount(
+export function countGroups(
   { inputs }: MatrixSpec,
   { group_size: size }: Pick<QuantizedOptions, "group_size">,
 ) {
@@ -51,21 +51,21 @@ export function groupCount(
 }
 
 /** [inputs, outputs] */
-function denseValue(values: ValueSource, matrix: MatrixSpec, options: QuantizedOptions): Value {
+function buildDenseValue(values: ValueSource, matrix: MatrixSpec, options: QuantizedOptions): Value {
   const { inputs, outputs } = matrix;
-  const groups = groupCount(matrix, options);
+  const groups = countGroups(matrix, options);
   const grouped = [groups, inputs / groups, outputs];
-  const one = [groups, 1, outputs];
+  const broadcastShape = [groups, 1, outputs];
   const codes = reshape(cast(values(codesName(matrix)), { to: "float32" }), { shape: grouped });
-  const zeros = () => reshape(cast(values(zerosName(matrix)), { to: "float32" }), { shape: one });
+  const zeros = () => reshape(cast(values(zerosName(matrix)), { to: "float32" }), { shape: broadcastShape });
   const whole = options.symmetric ? codes : sub(codes, zeros());
-  const scaled = mul(whole, reshape(values(scalesName(matrix)), { shape: one }));
+  const scaled = mul(whole, reshape(values(scalesName(matrix)), { shape: broadcastShape }));
   const weight = reshape(scaled, { shape: [inputs, outputs] });
   return options.kept === undefined ? weight : where(values(maskName(matrix)), weight, scalar(0));
 }
 
-function withResidual(values: ValueSource, matrix: MatrixSpec, options: QuantizedOptions): Value {
-  const weight = denseValue(values, matrix, options);
+function buildWithResidual(values: ValueSource, matrix: MatrixSpec, options: QuantizedOptions): Value {
+  const weight = buildDenseValue(values, matrix, options);
   if (options.residual === 0) return weight;
   const [a, b] = residualNames(matrix);
   return add(weight, matmul(values(a), values(b)));
@@ -106,21 +106,24 @@ export default defineRepresentation<QuantizedOptions>({
   },
   parameters: (matrix, options) => {
     const { inputs, outputs } = matrix;
-    const groups = groupCount(matrix, options);
+    const groups = countGroups(matrix, options);
     const integers = { bits: options.bits, lowest: -(2 ** (options.bits - 1)) };
     const fixed = (suffix: string, shape: readonly number[]): ParameterSpec => ({
-      ...weightSpec(matrix, suffix, shape, { kind: "zeros" }),
+      ...createWeightSpec(matrix, suffix, shape, { kind: "zeros" }),
       dtype: "int8",
       packing: { integers },
       trainable: false,
       decay: false,
     });
-    const scales = weightSpec(matrix, "weight_scales", [groups, outputs], { kind: "ones" });
-    const own = fixed("weight_codes", [inputs, outputs]);
+    const scales = createWeightSpec(matrix, "weight_scales", [groups, outputs], { kind: "ones" });
+    const codesSpec = fixed("weight_codes", [inputs, outputs]);
     return [
       ...(options.kept === undefined
-        ? [own]
-        : [{ ...own, packing: { keptBy: maskName(matrix), integers } }, maskSpec(matrix, [inputs, outputs])]),
+        ? [codesSpec]
+        : [
+            { ...codesSpec, packing: { keptBy: maskName(matrix), integers } },
+            maskSpec(matrix, [inputs, outputs]),
+          ]),
       // An optimizer takes steps of equal size for weights and for scales of 1e-3, and would destroy the scales. To train
       // scales, train a factor of them (see `roundedWeights`).
       { ...scales, trainable: false, decay: false },
@@ -128,28 +131,30 @@ export default defineRepresentation<QuantizedOptions>({
       ...(options.residual === 0
         ? []
         : [
-            weightSpec(matrix, "weight_residual_in", [inputs, options.residual]),
-            weightSpec(matrix, "weight_residual_out", [options.residual, outputs]),
+            createWeightSpec(matrix, "weight_residual_in", [inputs, options.residual]),
+            createWeightSpec(matrix, "weight_residual_out", [options.residual, outputs]),
           ]),
     ];
   },
   apply: (x, values, matrix, options) => {
-    const y = matmul(x, denseValue(values, matrix, options));
+    const y = matmul(x, buildDenseValue(values, matrix, options));
     return addResidual(y, x, values, matrix, options);
   },
-  inference: packedInference,
+  inference: createPackedInference,
   inFile: (matrix, options, operators) => {
     const isPacked = operators === "microsoft" && matrix.kind !== "embedding";
-    return (isPacked ? packedInference(matrix, options) : undefined) ?? codedInference(matrix, options);
+    return (
+      (isPacked ? createPackedInference(matrix, options) : undefined) ?? createCodedInference(matrix, options)
+    );
   },
   dense: (values, matrix, options) => {
-    const weight = withResidual(values, matrix, options);
+    const weight = buildWithResidual(values, matrix, options);
     return matrix.layout === "in_out" ? weight : transpose(weight, { perm: [1, 0] });
   },
   materialize: (tensors, matrix, options) => {
     const { inputs, outputs } = matrix;
-    const size = inputs / groupCount(matrix, options);
-    const own = requireCodes(tensors, codesName(matrix));
+    const size = inputs / countGroups(matrix, options);
+    const codes = requireCodes(tensors, codesName(matrix));
     const scales = requireFloats(scalesName(matrix), tensors(scalesName(matrix)));
     const zeros = options.symmetric ? undefined : requireCodes(tensors, zerosName(matrix));
     const mask = options.kept === undefined ? undefined : tensors(maskName(matrix));
@@ -159,7 +164,7 @@ export default defineRepresentation<QuantizedOptions>({
         if (mask?.[input * outputs + output] === 0) continue;
         const group = Math.floor(input / size) * outputs + output;
         out[input * outputs + output] =
-          (own[input * outputs + output]! - (zeros?.[group] ?? 0)) * scales[group]!;
+          (codes[input * outputs + output]! - (zeros?.[group] ?? 0)) * scales[group]!;
       }
     if (options.residual === 0) return out;
     const [a, b] = residualNames(matrix).map((name) => requireFloats(name, tensors(name)));
@@ -176,19 +181,19 @@ export default defineRepresentation<QuantizedOptions>({
     const { inputs, outputs } = matrix;
     const all = inputs * outputs;
     const { kept = all } = options;
-    const own =
-      options.kept === undefined || tensors === undefined ? kept : nonZeros(tensors(maskName(matrix)));
-    const scales = groupCount(matrix, options) * outputs;
+    const codeCount =
+      options.kept === undefined || tensors === undefined ? kept : countNonZeros(tensors(maskName(matrix)));
+    const scales = countGroups(matrix, options) * outputs;
     const residual = options.residual * (inputs + outputs);
     const zeros = options.symmetric ? 0 : scales;
-    const stored = own + scales + zeros + residual;
+    const stored = codeCount + scales + zeros + residual;
     return {
       trainable: residual,
       stored,
       nonZero: stored,
       bits:
         (options.kept === undefined ? 0 : all) +
-        options.bits * (own + zeros) +
+        options.bits * (codeCount + zeros) +
         scalarBits * (scales + residual),
     };
   },
@@ -197,36 +202,36 @@ export default defineRepresentation<QuantizedOptions>({
 /** Block sizes that ONNX Runtime supports: powers of two that divide a group. */
 const [smallestBlock, largestBlock] = [16, 128];
 
-function blockOf(matrix: MatrixSpec, options: QuantizedOptions): number | undefined {
-  const size = matrix.inputs / groupCount(matrix, options);
+function chooseBlock(matrix: MatrixSpec, options: QuantizedOptions): number | undefined {
+  const size = matrix.inputs / countGroups(matrix, options);
   let block = largestBlock;
   while (size % block !== 0) block /= 2;
   return block < smallestBlock ? undefined : block;
 }
 
 /** Packs codes of up to four bits in four and others in eight. The scale and zero of a group are repeated for each of its blocks. */
-function packedInference(matrix: MatrixSpec, options: QuantizedOptions): Inference | undefined {
-  const block = blockOf(matrix, options);
+function createPackedInference(matrix: MatrixSpec, options: QuantizedOptions): Inference | undefined {
+  const block = chooseBlock(matrix, options);
   if (block === undefined) return undefined;
   const { inputs, outputs, name } = matrix;
   const bits = options.bits <= 4 ? 4 : 8;
   const blocks = inputs / block;
-  const blocksOfGroup = blocks / groupCount(matrix, options);
-  const bytes = packedBytes({ bits, block }, blocks);
+  const blocksOfGroup = blocks / countGroups(matrix, options);
+  const bytes = computePackedBytes({ bits, block }, blocks);
   const [packed, scales, zeros] = ["packed", "block_scales", "block_zeros"].map(
     (each) => `${name}.weight_${each}`,
   ) as [string, string, string];
-  const fixed = (own: string, dtype: ParameterSpec["dtype"], shape: readonly number[]) =>
-    fixedSpec(matrix, own, dtype, shape);
+  const fixed = (tensorName: string, dtype: ParameterSpec["dtype"], shape: readonly number[]) =>
+    createFixedSpec(matrix, tensorName, dtype, shape);
   return {
     parameters: [
       fixed(packed, "uint8", [outputs, blocks, bytes.codes]),
       fixed(scales, "float32", [outputs, blocks]),
       fixed(zeros, "uint8", [outputs, bytes.zeros]),
-      ...residualSpecs(matrix, options),
+      ...createResidualSpecs(matrix, options),
     ],
     tensors: (source) => {
-      const own = requireCodes(source, codesName(matrix));
+      const sourceCodes = requireCodes(source, codesName(matrix));
       const ownScales = requireFloats(scalesName(matrix), source(scalesName(matrix)));
       const ownZeros = options.symmetric ? undefined : requireCodes(source, zerosName(matrix));
       const mask = options.kept === undefined ? undefined : source(maskName(matrix));
@@ -246,7 +251,7 @@ function packedInference(matrix: MatrixSpec, options: QuantizedOptions): Inferen
           nibbles(blockZeros, output * bytes.zeros, at, zero + half);
           for (let i = 0; i < block; i++) {
             const place = (at * block + i) * outputs + output;
-            const code = mask?.[place] === 0 ? zero : own[place]!;
+            const code = mask?.[place] === 0 ? zero : sourceCodes[place]!;
             nibbles(data, (output * blocks + at) * bytes.codes, i, code + half);
           }
         }
@@ -264,38 +269,40 @@ function packedInference(matrix: MatrixSpec, options: QuantizedOptions): Inferen
 }
 
 /** Codes as in the checkpoint, with those of up to four bits packed two per byte, for a runtime that dequantizes them. */
-function codedInference(matrix: MatrixSpec, options: QuantizedOptions): Inference {
+function createCodedInference(matrix: MatrixSpec, options: QuantizedOptions): Inference {
   const { inputs, outputs } = matrix;
-  const groups = groupCount(matrix, options);
+  const groups = countGroups(matrix, options);
   const dtype = options.bits <= 4 ? "int4" : "int8";
   const names = [codesName(matrix), scalesName(matrix), ...(options.symmetric ? [] : [zerosName(matrix)])];
-  const own = groups === 1 ? [outputs] : [groups, outputs];
+  const groupShape = groups === 1 ? [outputs] : [groups, outputs];
   const stored = (data: Int8Array) =>
     dtype === "int8" ? { data } : ({ data: packNibbles(data), dtype: "uint8" } as const);
   const weight = (values: ValueSource) =>
     dequantize(...(names.map(values) as [Value, Value]), { block: inputs / groups });
   return {
     parameters: [
-      fixedSpec(matrix, codesName(matrix), dtype, [inputs, outputs]),
-      fixedSpec(matrix, scalesName(matrix), "float32", own),
-      ...(options.symmetric ? [] : [fixedSpec(matrix, zerosName(matrix), dtype, own)]),
-      ...residualSpecs(matrix, options),
+      createFixedSpec(matrix, codesName(matrix), dtype, [inputs, outputs]),
+      createFixedSpec(matrix, scalesName(matrix), "float32", groupShape),
+      ...(options.symmetric ? [] : [createFixedSpec(matrix, zerosName(matrix), dtype, groupShape)]),
+      ...createResidualSpecs(matrix, options),
     ],
     tensors: (source) => {
       const zeros = options.symmetric ? undefined : requireCodes(source, zerosName(matrix));
       const mask = options.kept === undefined ? undefined : source(maskName(matrix));
       const size = inputs / groups;
-      const kept = requireCodes(source, codesName(matrix)).map((code, i) => {
+      const maskedCodes = requireCodes(source, codesName(matrix)).map((code, i) => {
         if (mask?.[i] !== 0) return code;
         return zeros?.[Math.floor(i / outputs / size) * outputs + (i % outputs)] ?? 0;
       });
       return [
-        [codesName(matrix), { shape: [inputs, outputs], ...stored(kept) }],
+        [codesName(matrix), { shape: [inputs, outputs], ...stored(maskedCodes) }],
         [
           scalesName(matrix),
-          { shape: own, data: requireFloats(scalesName(matrix), source(scalesName(matrix))) },
+          { shape: groupShape, data: requireFloats(scalesName(matrix), source(scalesName(matrix))) },
         ],
-        ...(zeros === undefined ? [] : ([[zerosName(matrix), { shape: own, ...stored(zeros) }]] as const)),
+        ...(zeros === undefined
+          ? []
+          : ([[zerosName(matrix), { shape: groupShape, ...stored(zeros) }]] as const)),
       ];
     },
     apply: (x, values) => addResidual(matmul(x, weight(values)), x, values, matrix, options),
@@ -315,22 +322,22 @@ function packNibbles(data: Int8Array): Uint8Array {
   return out;
 }
 
-function fixedSpec(
+function createFixedSpec(
   matrix: MatrixSpec,
   name: string,
   dtype: ParameterSpec["dtype"],
   shape: readonly number[],
 ): ParameterSpec {
-  const spec = weightSpec(matrix, "", shape, { kind: "zeros" });
+  const spec = createWeightSpec(matrix, "", shape, { kind: "zeros" });
   return { ...spec, name, dtype, trainable: false, decay: false };
 }
 
-function residualSpecs(matrix: MatrixSpec, { residual }: QuantizedOptions): ParameterSpec[] {
+function createResidualSpecs(matrix: MatrixSpec, { residual }: QuantizedOptions): ParameterSpec[] {
   if (residual === 0) return [];
   const [a, b] = residualNames(matrix);
   return [
-    fixedSpec(matrix, a, "float32", [matrix.inputs, residual]),
-    fixedSpec(matrix, b, "float32", [residual, matrix.outputs]),
+    createFixedSpec(matrix, a, "float32", [matrix.inputs, residual]),
+    createFixedSpec(matrix, b, "float32", [residual, matrix.outputs]),
   ];
 }
 

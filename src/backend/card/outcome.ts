@@ -2,8 +2,8 @@
 import { findGoal } from "../../schema/goal";
 import type { Estimate } from "../../statistics/studentT";
 
-export const standings = ["better", "as good", "worse", "not decided"] as const;
-export type Standing = (typeof standings)[number];
+export const outcomes = ["better", "as good", "worse", "not decided"] as const;
+export type Outcome = (typeof outcomes)[number];
 
 export interface Direction {
   readonly quantity: string;
@@ -18,7 +18,7 @@ export function isHigherBetter({ quantity, higher_is_better }: Omit<Direction, "
 }
 
 /** Uses the whole 95 % interval of the differences; one seed decides nothing. */
-export function standingOf({ mean, half }: Estimate, direction: Direction): Standing {
+export function decideOutcome({ mean, half }: Estimate, direction: Direction): Outcome {
   if (half === undefined) return "not decided";
   const { tolerance } = direction;
   const gain = isHigherBetter(direction) ? mean : -mean;

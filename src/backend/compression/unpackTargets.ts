@@ -6,14 +6,14 @@ import type { HostTensor } from "../checkpoints/safetensors";
 import type { Target } from "./targets";
 
 /** Returns a copy of the map. The tensors are shared with the checkpoint and must not be modified. */
-export function takenApart(
-  { tensors: given }: Pick<Checkpoint, "tensors">,
+export function unpackTargets(
+  { tensors: source }: Pick<Checkpoint, "tensors">,
   targets: readonly Target[],
 ): Map<string, HostTensor> {
-  const tensors = new Map(given);
+  const tensors = new Map(source);
   for (const packed of new Set(targets.flatMap(({ packedIn }) => packedIn ?? []))) {
     const name = weightName(packed);
-    const weight = floatsOf(tensors, name);
+    const weight = readFloats(tensors, name);
     tensors.delete(name);
     for (const { name: part, shape, data } of splitPacked(packed, weight)) tensors.set(part, { shape, data });
   }
@@ -21,14 +21,14 @@ export function takenApart(
 }
 
 /** The name of the tensor that holds a dense or masked target now, possibly with other parts. */
-export const tensorOf = ({ matrix, packedIn }: Target): string => weightName(packedIn ?? matrix);
+export const getTensorName = ({ matrix, packedIn }: Target): string => weightName(packedIn ?? matrix);
 
-export function floatsOf(tensors: ReadonlyMap<string, HostTensor>, name: string): Float32Array {
+export function readFloats(tensors: ReadonlyMap<string, HostTensor>, name: string): Float32Array {
   return requireFloats(name, tensors.get(name)!.data as Float32Array);
 }
 
 /** Extracts the [inputs, outputs] values of a target from those of the tensor that holds it. */
-export function partOf(data: Float32Array, { matrix, packedIn }: Target): Float32Array {
+export function extractPart(data: Float32Array, { matrix, packedIn }: Target): Float32Array {
   const whole = packedIn ?? matrix;
   const all = toInOut(data, whole);
   if (packedIn === undefined) return all;

@@ -1,6 +1,6 @@
 /** Draws initial weights. Each tensor has its own random stream, so that it does not depend on other tensors. */
 import { type Shape, sizeOf } from "../graph/op";
-import { randomStream } from "../representations/randomStream";
+import { createRandomStream } from "../representations/randomStream";
 import type { Init, ParameterSpec, TensorData } from "../representations/representation";
 import { type ModelShape, parametersOf } from "./model";
 
@@ -9,16 +9,16 @@ export interface NamedTensor {
   readonly data: TensorData;
 }
 
-export function initialise(shape: ModelShape, seed: number): Map<string, NamedTensor> {
+export function initialize(shape: ModelShape, seed: number): Map<string, NamedTensor> {
   return new Map(
     parametersOf(shape).map((spec) => [spec.name, { shape: spec.shape, data: draw(spec, seed) }]),
   );
 }
 
-type Drawn = Pick<ParameterSpec, "name" | "shape" | "dtype" | "init">;
+type TensorSpec = Pick<ParameterSpec, "name" | "shape" | "dtype" | "init">;
 
 /** Draws the initial values of one tensor. */
-export function draw({ name, shape, dtype, init }: Drawn, seed: number): TensorData {
+export function draw({ name, shape, dtype, init }: TensorSpec, seed: number): TensorData {
   const kinds = {
     float32: Float32Array,
     int8: Int8Array,
@@ -27,7 +27,7 @@ export function draw({ name, shape, dtype, init }: Drawn, seed: number): TensorD
     bool: Uint8Array,
   };
   const data = new kinds[dtype](sizeOf(shape));
-  fill(data, init, randomStream(name, seed));
+  fill(data, init, createRandomStream(name, seed));
   return data;
 }
 

@@ -2,24 +2,24 @@
 import path from "node:path";
 import {
   type Entry,
-  conversationEntry,
-  labelledEntry,
-  pairEntry,
-  textEntry,
+  createConversationEntry,
+  createLabeledEntry,
+  createPairEntry,
+  createTextEntry,
   type Truncation,
 } from "./entries";
 import { throwIfCancelled } from "./files";
-import { type Piece, piecesOf } from "./pieces";
+import { type Piece, splitPieces } from "./pieces";
 import type { RowCounts } from "./rowScreen";
-import { hashOf, type Source, type SourceContext } from "./source";
+import { computeHash, type Source, type SourceContext } from "./source";
 import { TokenFile, TokenFileWriter } from "./tokenFile";
-import { documentFrame, type Tokenizer } from "./tokenizers/tokenizer";
+import { getDocumentFrame, type Tokenizer } from "./tokenizers/tokenizer";
 
 /** Raised whenever the same text and tokenizer would give another file. */
 const FORMAT = 4;
 
 /** The tokens are not in the cache, and the caller does not want to wait for them. */
-export class NotKept extends Error {}
+export class NotCachedError extends Error {}
 
 export interface Tokens {
   readonly file: TokenFile;
@@ -34,30 +34,30 @@ export async function openTokens(
   {
     onlyKept = false,
     truncation,
-    longestPair,
+    maxPairTokens,
     labels = 0,
   }: {
     readonly onlyKept?: boolean;
     readonly truncation?: Truncation | undefined;
     /** Tokens up to which prompts are shortened, with their answers; undefined leaves them as they are. */
-    readonly longestPair?: number;
+    readonly maxPairTokens?: number;
     /** How many different labels are written beside the tokens. */
     readonly labels?: number;
   } = {},
 ): Promise<Tokens> {
-  const cuts = [truncation, longestPair].filter((each) => each !== undefined);
-  const key = hashOf([FORMAT, source.key, tokenizer.hash, ...cuts]);
+  const cuts = [truncation, maxPairTokens].filter((each) => each !== undefined);
+  const key = computeHash([FORMAT, source.key, tokenizer.hash, ...cuts]);
   const file = path.join(cacheFolder, "tokens", `${key}.tokens`);
   const cached = await TokenFile.open(file, key);
   if (cached instanceof TokenFile) return { file: cached, notices: [] };
-  if (onlyKept) throw new NotKept();
+  if (onlyKept) throw new NotCachedError();
   const largest = Math.max(tokenizer.vocabSize, labels);
-  const cut = await build({ file, key, largest }, source, tokenizer, context, { truncation, longestPair });
+  const cut = await build({ file, key, largest }, source, tokenizer, context, { truncation, maxPairTokens });
   const built = await TokenFile.open(file, key);
   if (!(built instanceof TokenFile))
     throw new Error(`The token cache ${file} cannot be read back just after it was written.`);
   const damaged = `The token cache ${file} was damaged and has been rebuilt.`;
-  const what = longestPair === undefined ? "texts" : "prompts";
+  const what = maxPairTokens === undefined ? "texts" : "prompts";
   const shortened = `${cut} ${what} of ${source.title} are longer than a sequence allows and are cut.`;
   return {
     file: built,
@@ -72,8 +72,8 @@ async function build(
   context: SourceContext,
   {
     truncation,
-    longestPair,
-  }: { readonly truncation: Truncation | undefined; readonly longestPair: number | undefined },
+    maxPairTokens,
+  }: { readonly truncation: Truncation | undefined; readonly maxPairTokens: number | undefined },
 ): Promise<number> {
   // About a thousand pieces even of a short text, so that a split can come close to any share of it.
   const size = Math.min(4096, Math.max(256, Math.ceil(source.bytes / 1024)));
@@ -89,20 +89,21 @@ async function build(
     },
   };
   try {
-    const { before, after } = documentFrame(tokenizer);
+    const { before, after } = getDocumentFrame(tokenizer);
     const batch = new Batch(writer, tokenizer, size);
     let starts = true;
-    for await (const piece of piecesOf(source.fragments(reading), tokenizer.cuts, size)) {
+    for await (const piece of splitPieces(source.fragments(reading), tokenizer.cuts, size)) {
       throwIfCancelled(context.signal);
       const head = starts ? before : [];
       const tail = piece.end ? after : [];
-      if (piece.conversation !== undefined) await batch.add(conversationEntry(piece.conversation, tokenizer));
+      if (piece.conversation !== undefined)
+        await batch.add(createConversationEntry(piece.conversation, tokenizer));
       else if (piece.classNumber !== undefined)
-        await batch.add(labelledEntry(piece, piece.classNumber, tokenizer, truncation!));
+        await batch.add(createLabeledEntry(piece, piece.classNumber, tokenizer, truncation!));
       else if (piece.prompt !== undefined)
-        await batch.add(pairEntry(piece.prompt, piece.text, head, tail, longestPair));
-      else if (piece.text.length > longestPiece) await batch.addLong(piece, head, tail);
-      else await batch.add(textEntry(piece, head, tail));
+        await batch.add(createPairEntry(piece.prompt, piece.text, head, tail, maxPairTokens));
+      else if (piece.text.length > maxPieceLength) await batch.addLong(piece, head, tail);
+      else await batch.add(createTextEntry(piece, head, tail));
       starts = piece.end;
     }
     await batch.write();
@@ -116,7 +117,7 @@ async function build(
 }
 
 /** Characters. A longer piece has no proven place to cut, and is divided after it was encoded. */
-const longestPiece = 1 << 14;
+const maxPieceLength = 1 << 14;
 /** Characters that are encoded together, which bounds the memory of the encodings. */
 const batchCharacters = 1 << 18;
 
@@ -149,7 +150,7 @@ class Batch {
     let preceding = "";
     for (const [i, part] of parts.entries()) {
       const isLast = i === parts.length - 1;
-      const { rows } = textEntry(
+      const { rows } = createTextEntry(
         { text: part.text, end: isLast && end, dropped: isLast ? dropped : 0 },
         i === 0 ? head : [],
         isLast ? tail : [],

@@ -3,17 +3,17 @@ import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
 
-const ending = ".lathe.md";
+const fileExtension = ".lathe.md";
 
 /** Returns the path of an experiment: the named file if there is one, else the paper experiment of that name. */
-export function experimentNamed(name: string, papers = papersFolder()): string {
+export function findExperiment(name: string, papers = findPapersFolder()): string {
   if (existsSync(name)) return name;
-  const known = papers === undefined ? [] : experimentsOf(papers);
-  const found = known.filter(({ folder, stem }) => stem === name || isShortFor(name, folder, stem));
-  if (found.length === 1) return found[0]!.file;
+  const experiments = papers === undefined ? [] : listExperiments(papers);
+  const matches = experiments.filter(({ folder, stem }) => stem === name || isShortFor(name, folder, stem));
+  if (matches.length === 1) return matches[0]!.file;
   throw new WorkbenchError(
     "not-found",
-    `There is no experiment ${name}${found.length > 1 ? " alone" : ""}: give the path of an experiment file, or one of ${known.map(({ stem }) => stem).join(", ")}.`,
+    `There is no experiment ${name}${matches.length > 1 ? " alone" : ""}: give the path of an experiment file, or one of ${experiments.map(({ stem }) => stem).join(", ")}.`,
   );
 }
 
@@ -23,18 +23,18 @@ function isShortFor(name: string, folder: string, stem: string): boolean {
   return name.startsWith(start) && name.length > start.length && stem.endsWith(name.slice(start.length));
 }
 
-function experimentsOf(papers: string): { folder: string; stem: string; file: string }[] {
+function listExperiments(papers: string): { folder: string; stem: string; file: string }[] {
   return readdirSync(papers, { recursive: true, encoding: "utf8" })
-    .filter((each) => each.endsWith(ending))
+    .filter((each) => each.endsWith(fileExtension))
     .sort()
     .map((each) => {
       const file = join(papers, each);
-      return { folder: basename(dirname(file)), stem: basename(each, ending), file };
+      return { folder: basename(dirname(file)), stem: basename(each, fileExtension), file };
     });
 }
 
 /** Beside the program, whether bundled or run from source. */
-function papersFolder(): string | undefined {
+function findPapersFolder(): string | undefined {
   let folder = dirname(realpathSync(process.argv[1] ?? "."));
   for (;;) {
     const papers = join(folder, "examples", "papers");

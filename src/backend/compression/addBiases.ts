@@ -1,26 +1,26 @@
 /** Finds and adds the biases to which methods move the mean output of what they remove. */
 import { WorkbenchError } from "../../protocol/errors";
-import { matrixSlots, type ModelShape, parametersOf, withRepresentations } from "../models/model";
+import { listMatrixSlots, type ModelShape, parametersOf, withRepresentations } from "../models/model";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
-import { zeros } from "../training/startState";
-import { floatsOf } from "./takenApart";
+import { createZeros } from "../training/startState";
+import { readFloats } from "./unpackTargets";
 
 /**
- * Returns the shape with a bias for each of the roles, or for the matrices that contain them. `instead` ends the error for a
+ * Returns the shape with a bias for each of the roles, or for the matrices that contain them. `advice` ends the error for a
  * family without such biases: it names what to do.
  */
-export function withBiases(
+export function addBiases(
   title: string,
   shape: ModelShape,
   roles: readonly string[],
-  instead: string,
+  advice: string,
 ): ModelShape {
   const refuse = (role: string, why: string): never => {
-    throw new WorkbenchError("unsupported", `${title} cannot be applied: ${role} ${why}. ${instead}`);
+    throw new WorkbenchError("unsupported", `${title} cannot be applied: ${role} ${why}. ${advice}`);
   };
   const keys = roles.flatMap((role) => {
-    const { bias, key } = placeOf(shape, role);
+    const { bias, key } = findBias(shape, role);
     if (bias?.mask !== undefined) refuse(role, "has a pruned bias");
     if (bias !== undefined) return [];
     return [key ?? refuse(role, `has no bias, and ${shape.family} models do not support one there`)];
@@ -31,30 +31,30 @@ export function withBiases(
 }
 
 /** Adds zero tensors for the biases that `shape` has and the checkpoint does not. */
-export function biased({ tensors }: Checkpoint, shape: ModelShape): Checkpoint {
-  const own = parametersOf(shape).map(
-    ({ name, shape: size }) => [name, tensors.get(name) ?? zeros(size)] as const,
+export function addBiasTensors({ tensors }: Checkpoint, shape: ModelShape): Checkpoint {
+  const entries = parametersOf(shape).map(
+    ({ name, shape: size }) => [name, tensors.get(name) ?? createZeros(size)] as const,
   );
-  return { shape, tensors: new Map(own) };
+  return { shape, tensors: new Map(entries) };
 }
 
 /** Adds a shift [outputs] of the role to its bias. */
-export function shifted(
+export function shiftBias(
   shape: ModelShape,
   tensors: ReadonlyMap<string, HostTensor>,
   role: string,
   shift: Float64Array,
 ): readonly [name: string, tensor: HostTensor] {
-  const { bias, from } = placeOf(shape, role);
+  const { bias, from } = findBias(shape, role);
   const { name, shape: size } = bias!.spec;
-  const data = floatsOf(tensors, name).slice();
+  const data = readFloats(tensors, name).slice();
   shift.forEach((each, i) => (data[from + i]! += each));
   return [name, { shape: size, data }];
 }
 
 /** The bias of a matrix. Those of a part start at output `from`. */
-function placeOf(shape: ModelShape, role: string) {
-  for (const { matrix, bias } of matrixSlots(shape)) {
+function findBias(shape: ModelShape, role: string) {
+  for (const { matrix, bias } of listMatrixSlots(shape)) {
     if (matrix.role === role) return { bias, from: 0, key: matrix.biasKey };
     const part = matrix.parts?.find((each) => each.role === role);
     if (part !== undefined) return { bias, from: part.from, key: matrix.biasKey };

@@ -4,16 +4,16 @@
  */
 import { setImmediate } from "node:timers/promises";
 
-const turnMilliseconds = 20;
+const sliceMilliseconds = 20;
 
 /** Yields the items, with a pause whenever a turn is over. Throws the abort reason of the signal. */
-export async function* inTurns<T>(items: Iterable<T>, signal: AbortSignal): AsyncGenerator<T> {
-  let begun = performance.now();
+export async function* iterateWithPauses<T>(items: Iterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  let sliceStart = performance.now();
   for (const item of items) {
     yield item;
-    if (performance.now() - begun < turnMilliseconds) continue;
+    if (performance.now() - sliceStart < sliceMilliseconds) continue;
     await setImmediate();
     signal.throwIfAborted();
-    begun = performance.now();
+    sliceStart = performance.now();
   }
 }

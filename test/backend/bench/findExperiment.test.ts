@@ -1,6 +1,6 @@
 /** Short names of the experiments that come with Lathe. */
 import { expect, it } from "vitest";
-import { experimentNamed } from "../../../src/backend/bench/namedExperiment";
+import { findExperiment } from "../../../src/backend/bench/findExperiment";
 
 const papers = "examples/papers";
 
@@ -10,12 +10,12 @@ it.each([
   ["gpt2-small", "examples/papers/gpt2/gpt2-small.lathe.md"],
   ["examples/quick.lathe.md", "examples/quick.lathe.md"],
 ])("%s is %s", (name, file) => {
-  expect(experimentNamed(name, papers).replaceAll("\\", "/")).toBe(file);
+  expect(findExperiment(name, papers).replaceAll("\\", "/")).toBe(file);
 });
 
 it("another name is answered with those that there are", () => {
-  expect(() => experimentNamed("kphi3-99Z", papers)).toThrow(
+  expect(() => findExperiment("kphi3-99Z", papers)).toThrow(
     /^There is no experiment kphi3-99Z: give the path of an experiment file, or one of .*JP47D55C/,
   );
-  expect(() => experimentNamed("kphi3-C", papers)).toThrow(/^There is no experiment kphi3-C alone: /);
+  expect(() => findExperiment("kphi3-C", papers)).toThrow(/^There is no experiment kphi3-C alone: /);
 });

@@ -2,15 +2,15 @@
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { WorkbenchError } from "../../protocol/errors";
-import { chatOf } from "../data/tokenizers/answers";
+import { getChat } from "../data/tokenizers/answers";
 import type { ChatMessage } from "../data/tokenizers/chatTemplate";
-import { documentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
+import { getDocumentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
 import type { GrowingText } from "./nextToken";
 
 /** A text to continue, or a conversation to answer. */
 export type Prompt = string | readonly ChatMessage[];
 
-export interface WritingOptions {
+export interface TextOptions {
   /** Prepend the tokenizer's start-of-document token, if it has one, to each prompt. */
   readonly add_special_tokens: boolean;
   /** Texts that stop generation; the output does not include them. */
@@ -34,16 +34,16 @@ export interface Continuation {
 export type Ends = ReadonlyMap<number, Continuation["finish"]>;
 
 /** Receives texts while they are generated, by the index of their prompt. */
-export interface WritingListener {
+export interface GenerationListener {
   /** Receives each piece: whole characters that cannot be part of a stop text. */
   onText?(prompt: number, piece: string): void;
   onEnd?(prompt: number, continuation: Continuation): void;
   /** Called once at the end of each batch of prompts. */
-  onTimed?(speed: WritingTimes): void;
+  onTimed?(speed: GenerationTimes): void;
 }
 
 /** Times of reading the prompts, up to the first new token of each, and of generating the rest. */
-export interface WritingTimes {
+export interface GenerationTimes {
   readonly prompt_tokens: number;
   readonly prompt_seconds: number;
   /** Number of generated tokens, without the first of each prompt. */
@@ -62,12 +62,12 @@ export interface FramedPrompt {
 export async function framePrompt(
   prompt: Prompt,
   tokenizer: Tokenizer,
-  options: Pick<WritingOptions, "add_special_tokens">,
+  options: Pick<TextOptions, "add_special_tokens">,
 ): Promise<FramedPrompt> {
   // A chat template includes the start-of-document token.
   const isFramed = options.add_special_tokens && typeof prompt === "string";
-  const text = typeof prompt === "string" ? prompt : chatOf(tokenizer).apply(prompt);
-  const { before } = documentFrame(tokenizer);
+  const text = typeof prompt === "string" ? prompt : getChat(tokenizer).apply(prompt);
+  const { before } = getDocumentFrame(tokenizer);
   const ids = [...(isFramed ? before : []), ...(await tokenizer.encode(text))];
   // A model needs a token to continue from; the end-of-document token also precedes the next document.
   if (ids.length === 0 && isFramed && tokenizer.endOfText !== undefined) ids.push(tokenizer.endOfText);
@@ -79,7 +79,7 @@ export async function framePrompt(
   return { text, ids, ...(typeof prompt === "string" ? {} : { messages: prompt }) };
 }
 
-export class WrittenText implements GrowingText {
+export class GeneratedText implements GrowingText {
   readonly ids: number[];
   isOpen = true;
   /** The draws of a text depend on the seed and its index among the prompts, not on the other prompts. */
@@ -94,13 +94,13 @@ export class WrittenText implements GrowingText {
   constructor(
     private readonly prompt: FramedPrompt,
     private readonly tokenizer: Tokenizer,
-    private readonly options: WritingOptions,
+    private readonly options: TextOptions,
     private readonly ends: Ends,
     /** Index among the prompts. */
     private readonly index: number,
-    private readonly listener: WritingListener,
+    private readonly listener: GenerationListener,
   ) {
-    this.uniform = uniformStream(options.seed, index);
+    this.uniform = createUniformStream(options.seed, index);
     this.ids = [...prompt.ids];
     this.#promptTokens = this.ids.length;
     this.#promptText = tokenizer.decode(this.ids);
@@ -114,7 +114,7 @@ export class WrittenText implements GrowingText {
     }
     this.ids.push(id);
     const text = this.#written();
-    const at = firstOf(this.options.stop, text);
+    const at = findFirst(this.options.stop, text);
     if (at !== undefined) {
       this.#cut = text.slice(0, at);
       this.#end("stop");
@@ -122,7 +122,7 @@ export class WrittenText implements GrowingText {
     }
     // The bytes of a character may span several tokens; an incomplete character decodes to U+FFFD.
     const whole = text.replace(/\uFFFD+$/, "");
-    this.#show(whole.slice(0, whole.length - pending(this.options.stop, whole)));
+    this.#show(whole.slice(0, whole.length - countPending(this.options.stop, whole)));
   }
 
   /** Shows the text that was withheld. */
@@ -162,13 +162,13 @@ export class WrittenText implements GrowingText {
 }
 
 /** Position of the first occurrence of any of the texts. */
-function firstOf(stops: readonly string[], text: string): number | undefined {
-  const found = stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
-  return found.length === 0 ? undefined : Math.min(...found);
+function findFirst(stops: readonly string[], text: string): number | undefined {
+  const positions = stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
+  return positions.length === 0 ? undefined : Math.min(...positions);
 }
 
 /** Number of characters at the end of a text that may be the start of a stop text. */
-function pending(stops: readonly string[], text: string): number {
+function countPending(stops: readonly string[], text: string): number {
   const lengths = stops.map((stop) => {
     let length = Math.min(stop.length - 1, text.length);
     while (length > 0 && !text.endsWith(stop.slice(0, length))) length--;
@@ -177,7 +177,7 @@ function pending(stops: readonly string[], text: string): number {
   return Math.max(0, ...lengths);
 }
 
-function uniformStream(seed: number, index: number): () => number {
+function createUniformStream(seed: number, index: number): () => number {
   const generator = xoroshiro128plus(seed ^ Math.imul(index + 1, 0x9e3779b1));
   // The initial state of the generator has few bits set; discarding some draws mixes it.
   for (let i = 0; i < 16; i++) generator.next();

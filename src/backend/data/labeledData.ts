@@ -6,13 +6,13 @@ import { createHash } from "node:crypto";
 import type { DataOptions } from "../../schema/experiment";
 import { WorkbenchError } from "../../protocol/errors";
 import type { Origin } from "./origin";
-import { shuffled } from "./partition";
+import { shuffleIndices } from "./partition";
 import type { Fragment } from "./pieces";
-import { describeLabels, type Labels, shortList } from "./labels";
-import { hashOf, type Source, type SourceReading } from "./source";
+import { describeLabels, type Labels, formatShortList } from "./labels";
+import { computeHash, type Source, type SourceReading } from "./source";
 
 /** What is in one split. */
-export interface LabelledCounts {
+export interface LabeledCounts {
   readonly rows: number;
   /** Rows of each class, in the order of the classes; empty where labels are numbers. */
   readonly classes: readonly number[];
@@ -26,69 +26,74 @@ export interface LabelledCounts {
   readonly unlabelled?: number;
 }
 
-export interface LabelledSummary {
+export interface LabeledSummary {
   readonly labels: readonly string[];
-  readonly train: LabelledCounts;
-  readonly validation?: LabelledCounts;
-  readonly test?: LabelledCounts;
+  readonly train: LabeledCounts;
+  readonly validation?: LabeledCounts;
+  readonly test?: LabeledCounts;
 }
 
-export interface Labelled {
+export interface LabeledData {
   readonly origin: Origin;
   readonly labels: Labels;
-  readonly summary: LabelledSummary;
+  readonly summary: LabeledSummary;
   readonly notices: readonly string[];
 }
 
-export function isLabelled({ label_column: column }: Pick<DataOptions, "label_column">): boolean {
+export function isLabeled({ label_column: column }: Pick<DataOptions, "label_column">): boolean {
   return column !== undefined;
 }
 
 type SplitName = "train" | "validation" | "test";
 
-interface Seen {
-  readonly counts: LabelledCounts;
+interface SplitScan {
+  readonly counts: LabeledCounts;
   /** Class of each row that is kept, by its number. */
-  readonly kept: ReadonlyMap<number, number>;
+  readonly rowClasses: ReadonlyMap<number, number>;
 }
 
 /** Reads all rows: what the labels are, which texts repeat or are in two splits, and which rows are kept. */
-export async function labelled(
+export async function labelData(
   origin: Origin,
   options: DataOptions,
   { signal, report }: Pick<SourceReading, "signal" | "report">,
-): Promise<Labelled> {
+): Promise<LabeledData> {
   const reading = { signal, report };
   const { labels, notices, noLabel } = await readLabels(origin, options, reading);
-  const named = labels.values;
-  const classes = new Map(named.map((value, i) => [value, i]));
+  const labelValues = labels.values;
+  const classes = new Map(labelValues.map((value, i) => [value, i]));
   const texts = new Set<string>();
-  const trainSeen = await look(origin.train, "train", { classes, texts, noLabel, options, reading });
-  const present = new Set(trainSeen.kept.values()).size;
+  const trainScan = await scanSplit(origin.train, "train", { classes, texts, noLabel, options, reading });
+  const present = new Set(trainScan.rowClasses.values()).size;
   if (present < 2)
     throw new WorkbenchError(
       "invalid-input",
-      `All ${trainSeen.counts.rows} rows of ${origin.train.title} have the same label, so there is nothing to learn. ` +
-        `Check data.label_column "${options.label_column!}"${trainSeen.counts.unlabelled !== undefined ? `; data.no_label leaves out ${trainSeen.counts.unlabelled} rows` : ""}.`,
+      `All ${trainScan.counts.rows} rows of ${origin.train.title} have the same label, so there is nothing to learn. ` +
+        `Check data.label_column "${options.label_column!}"${trainScan.counts.unlabelled !== undefined ? `; data.no_label leaves out ${trainScan.counts.unlabelled} rows` : ""}.`,
     );
-  const others = await Promise.all(
+  const heldOutScans = await Promise.all(
     (["validation", "test"] as const).map(async (name) =>
       origin[name] === undefined
         ? undefined
-        : look(origin[name], name, { classes, texts, noLabel, options, reading }),
+        : scanSplit(origin[name], name, { classes, texts, noLabel, options, reading }),
     ),
   );
-  const [validationSeen, testSeen] = others.map((seen) => (seen?.kept.size === 0 ? undefined : seen));
-  const unlabelledSplits = (["validation", "test"] as const).filter((_, i) => others[i]?.kept.size === 0);
-  const held = validationSeen === undefined ? heldBack(trainSeen.kept, labels, options) : new Set<number>();
-  const part = (source: Source, seen: Seen, name: string, isIn: (row: number) => boolean): Source =>
-    chosenRows(
+  const [validationScan, testScan] = heldOutScans.map((scan) =>
+    scan?.rowClasses.size === 0 ? undefined : scan,
+  );
+  const unlabeledSplits = (["validation", "test"] as const).filter(
+    (_, i) => heldOutScans[i]?.rowClasses.size === 0,
+  );
+  const heldOutRows =
+    validationScan === undefined ? drawHeldOutRows(trainScan.rowClasses, labels, options) : new Set<number>();
+  const part = (source: Source, scan: SplitScan, name: string, isIn: (row: number) => boolean): Source =>
+    selectRows(
       source,
-      seen.kept,
+      scan.rowClasses,
       isIn,
-      hashOf([
+      computeHash([
         name,
-        named,
+        labelValues,
         options.split_seed,
         options.val_fraction,
         options.val_set_size,
@@ -97,40 +102,40 @@ export async function labelled(
       ]),
     );
   const validation =
-    validationSeen !== undefined
-      ? part(origin.validation!, validationSeen, "validation", () => true)
-      : held.size === 0
+    validationScan !== undefined
+      ? part(origin.validation!, validationScan, "validation", () => true)
+      : heldOutRows.size === 0
         ? undefined
-        : part(origin.train, trainSeen, "held back", (row) => held.has(row));
-  const counts = ({ counts: { classes: each, ...others } }: Seen): LabelledCounts => ({
+        : part(origin.train, trainScan, "held back", (row) => heldOutRows.has(row));
+  const counts = ({ counts: { classes: each, ...others } }: SplitScan): LabeledCounts => ({
     ...others,
     classes: labels.kind === "numbers" ? [] : each,
   });
-  const summary: LabelledSummary = {
+  const summary: LabeledSummary = {
     labels: labels.names,
-    train: counts(trainSeen),
-    ...(validationSeen === undefined ? {} : { validation: counts(validationSeen) }),
-    ...(testSeen === undefined ? {} : { test: counts(testSeen) }),
+    train: counts(trainScan),
+    ...(validationScan === undefined ? {} : { validation: counts(validationScan) }),
+    ...(testScan === undefined ? {} : { test: counts(testScan) }),
   };
   return {
     origin: {
       ...origin,
-      train: part(origin.train, trainSeen, "train", (row) => !held.has(row)),
+      train: part(origin.train, trainScan, "train", (row) => !heldOutRows.has(row)),
       validation,
-      test: testSeen && part(origin.test!, testSeen, "test", () => true),
+      test: testScan && part(origin.test!, testScan, "test", () => true),
     },
     labels,
     summary,
     notices: [
       ...notices,
-      ...noticesOf(summary, options),
-      ...unlabelledSplits.map((name) => `No row of the ${name} split has a gold label, so it is not used.`),
+      ...createNotices(summary, options),
+      ...unlabeledSplits.map((name) => `No row of the ${name} split has a gold label, so it is not used.`),
     ],
   };
 }
 
 /** Labels that mean that there is no gold label, by default −1 among classes. */
-function noLabelsOf({ no_label, labels, problem_type }: DataOptions): ReadonlySet<string> {
+function getNoLabelValues({ no_label, labels, problem_type }: DataOptions): ReadonlySet<string> {
   const values = no_label ?? (problem_type === "regression" ? [] : ["-1"]);
   return new Set(values.filter((value) => labels?.includes(value) !== true));
 }
@@ -141,20 +146,21 @@ async function readLabels(
   reading: SourceReading,
 ): Promise<ReturnType<typeof describeLabels> & { noLabel: ReadonlySet<string> }> {
   const isListed = options.labels !== undefined && options.problem_type !== "regression";
-  const noLabel = noLabelsOf(options);
-  const found = isListed ? new Set<string>() : await valuesIn(train, noLabel, reading);
-  const column = { title: train.title, found, names: await train.classNames?.(options.label_column!) };
+  const noLabel = getNoLabelValues(options);
+  const labelValues = isListed ? new Set<string>() : await collectLabelValues(train, noLabel, reading);
+  const column = { title: train.title, labelValues, names: await train.classNames?.(options.label_column!) };
   const described = describeLabels(column, options);
   if (described.labels.kind === "classes") return { ...described, noLabel };
   const numbers = { ...options, problem_type: "regression" as const };
-  const noNumber = noLabelsOf(numbers);
+  const noNumber = getNoLabelValues(numbers);
   // Numbers that only a held-out split has are not new classes.
   for (const source of [train, validation, test])
-    if (source !== undefined) for (const value of await valuesIn(source, noNumber, reading)) found.add(value);
+    if (source !== undefined)
+      for (const value of await collectLabelValues(source, noNumber, reading)) labelValues.add(value);
   return { labels: describeLabels(column, numbers).labels, notices: described.notices, noLabel: noNumber };
 }
 
-async function valuesIn(
+async function collectLabelValues(
   source: Source,
   noLabel: ReadonlySet<string>,
   reading: SourceReading,
@@ -165,7 +171,7 @@ async function valuesIn(
   return values;
 }
 
-interface Looking {
+interface ScanContext {
   readonly classes: ReadonlyMap<string, number>;
   /** Hashes of training texts; filled by the training split, which is looked at first. */
   readonly texts: Set<string>;
@@ -174,13 +180,13 @@ interface Looking {
   readonly reading: SourceReading;
 }
 
-async function look(
+async function scanSplit(
   source: Source,
   split: SplitName,
-  { classes, texts, noLabel, options, reading }: Looking,
-): Promise<Seen> {
-  const own = new Set<string>();
-  const kept = new Map<number, number>();
+  { classes, texts, noLabel, options, reading }: ScanContext,
+): Promise<SplitScan> {
+  const hashes = new Set<string>();
+  const rowClasses = new Map<number, number>();
   const counts = new Array<number>(classes.size).fill(0);
   let [row, duplicates, leaked, empty, unlabelled] = [-1, 0, 0, 0, 0];
   for await (const { text, label } of source.fragments(reading)) {
@@ -193,19 +199,19 @@ async function look(
       unlabelled++;
       continue;
     }
-    const at = classOf(label, classes, source, row);
+    const at = getClass(label, classes, source, row);
     const hash = createHash("sha1").update(text).digest("base64");
-    const isDuplicate = own.has(hash);
+    const isDuplicate = hashes.has(hash);
     if (isDuplicate) duplicates++;
     if (split !== "train" && texts.has(hash)) leaked++;
-    own.add(hash);
+    hashes.add(hash);
     if (split === "train") texts.add(hash);
     if (isDuplicate && options.drop_duplicates) continue;
-    kept.set(row, at);
+    rowClasses.set(row, at);
     counts[at]!++;
   }
   // A published test split has no gold labels at all; training needs some.
-  if (kept.size === 0 && (split === "train" || unlabelled === 0))
+  if (rowClasses.size === 0 && (split === "train" || unlabelled === 0))
     throw new WorkbenchError(
       "invalid-input",
       unlabelled === 0
@@ -214,18 +220,18 @@ async function look(
     );
   return {
     counts: {
-      rows: kept.size,
+      rows: rowClasses.size,
       classes: counts,
       duplicates,
       leaked,
       empty,
       ...(unlabelled > 0 ? { unlabelled } : {}),
     },
-    kept,
+    rowClasses,
   };
 }
 
-function classOf(
+function getClass(
   label: string | undefined,
   classes: ReadonlyMap<string, number>,
   source: Source,
@@ -237,49 +243,49 @@ function classOf(
   throw new WorkbenchError(
     "invalid-input",
     `Row ${row + 1} of ${source.title} has ${label === undefined || label === "" ? "no label" : `the label ${JSON.stringify(label)}`}; ` +
-      `labels are ${shortList(names)}. Fix the row, or list all labels in data.labels.`,
+      `labels are ${formatShortList(names)}. Fix the row, or list all labels in data.labels.`,
     { allowed: names },
   );
 }
 
 /** The same share of every class (rounded), drawn by the split's seed, so that a rare class is in both parts; of numbers any rows. */
-function heldBack(
-  kept: ReadonlyMap<number, number>,
+function drawHeldOutRows(
+  rowClasses: ReadonlyMap<number, number>,
   { kind, values }: Labels,
   { val_fraction, val_set_size, split_seed }: DataOptions,
 ): Set<number> {
-  const share = val_set_size === undefined ? val_fraction : Math.min(1, val_set_size / kept.size);
-  const held = new Set<number>();
+  const share = val_set_size === undefined ? val_fraction : Math.min(1, val_set_size / rowClasses.size);
+  const heldOut = new Set<number>();
   const groups = kind === "numbers" ? 1 : values.length;
   for (let each = 0; each < groups; each++) {
-    const rows = [...kept].flatMap(([row, at]) => (kind === "numbers" || at === each ? [row] : []));
-    const order = shuffled(rows.length, (split_seed ^ Math.imul(each + 1, 0x9e3779b1)) | 0);
-    for (let i = 0; i < Math.round(share * rows.length); i++) held.add(rows[order[i]!]!);
+    const rows = [...rowClasses].flatMap(([row, at]) => (kind === "numbers" || at === each ? [row] : []));
+    const order = shuffleIndices(rows.length, (split_seed ^ Math.imul(each + 1, 0x9e3779b1)) | 0);
+    for (let i = 0; i < Math.round(share * rows.length); i++) heldOut.add(rows[order[i]!]!);
   }
-  return held;
+  return heldOut;
 }
 
-function chosenRows(
+function selectRows(
   source: Source,
-  kept: ReadonlyMap<number, number>,
+  rowClasses: ReadonlyMap<number, number>,
   isIn: (row: number) => boolean,
   key: string,
 ): Source {
   return {
     ...source,
-    key: hashOf([source.key, key]),
+    key: computeHash([source.key, key]),
     async *fragments(context): AsyncGenerator<Fragment> {
       let row = -1;
       for await (const fragment of source.fragments(context)) {
         row++;
-        const at = kept.get(row);
+        const at = rowClasses.get(row);
         if (at !== undefined && isIn(row)) yield { ...fragment, classNumber: at };
       }
     },
   };
 }
 
-function noticesOf({ labels, ...splits }: LabelledSummary, options: DataOptions): string[] {
+function createNotices({ labels, ...splits }: LabeledSummary, options: DataOptions): string[] {
   const notices: string[] = [];
   const { train } = splits;
   const largest = Math.max(...train.classes);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { draw, initialise } from "../../../src/backend/models/initialise";
-import { parametersOf, shapeFromConfig } from "../../../src/backend/models/model";
+import { draw, initialize } from "../../../src/backend/models/initialize";
+import { parametersOf, createShape } from "../../../src/backend/models/model";
 import type { Init, ParameterSpec } from "../../../src/backend/representations/representation";
 
 const spec = (init: Init, name = "w"): ParameterSpec => ({
@@ -48,8 +48,8 @@ describe("initial weights", () => {
   });
 
   it("of GPT-2 are smaller where a block adds to the residual stream", () => {
-    const shape = shapeFromConfig({ model_type: "gpt2", vocab_size: 64, n_embd: 64, n_layer: 8, n_head: 4 });
-    const tensors = initialise(shape, 0);
+    const shape = createShape({ model_type: "gpt2", vocab_size: 64, n_embd: 64, n_layer: 8, n_head: 4 });
+    const tensors = initialize(shape, 0);
     expect(moments(tensors.get("transformer.h.0.attn.c_proj.weight")!.data).std).toBeCloseTo(0.02 / 4, 3);
     expect(moments(tensors.get("transformer.h.0.attn.c_attn.weight")!.data).std).toBeCloseTo(0.02, 3);
   });
@@ -65,10 +65,10 @@ describe("initial weights", () => {
       min_channels_per_group: 16,
     };
     const largest = (init: string) => {
-      const shape = shapeFromConfig({ ...config, init });
+      const shape = createShape({ ...config, init });
       const name = "model.layers.0.self_attn.qkv_proj.first_pointwise_conv.weight";
       expect(parametersOf(shape).find((each) => each.name === name)?.shape).toEqual([4, 16, 48]);
-      return Math.max(...initialise(shape, 1).get(name)!.data);
+      return Math.max(...initialize(shape, 1).get(name)!.data);
     };
     const [paper, fanIn] = [1 / Math.sqrt(16 * 48), 1 / Math.sqrt(16)];
     expect(largest("paper") / paper).toBeCloseTo(1, 1);

@@ -4,24 +4,24 @@ import { WorkbenchError } from "../../../protocol/errors";
 import type { ModelShape } from "../../models/model";
 import {
   codesName,
-  groupCount,
+  countGroups,
   type QuantizedOptions,
   residualNames,
   scalesName,
   zerosName,
-} from "../../representations/quantised";
+} from "../../representations/quantized";
 import { toInOut, weightName } from "../../representations/dense";
 import { type MaskedOptions, maskName } from "../../representations/masked";
-import { type MatrixSpec, nonZeros, type TensorData } from "../../representations/representation";
+import { type MatrixSpec, countNonZeros, type TensorData } from "../../representations/representation";
 import type { HostTensor } from "../../checkpoints/safetensors";
-import { denseTargets, stored } from "../denseTargets";
-import type { Treated } from "../layerwise";
+import { selectDenseTargets, chooseRepresentations } from "../denseTargets";
+import type { CompressedTarget } from "../layerwise";
 import { type Plan, planBetween } from "../method";
-import { singularValues } from "../algebra/linearAlgebra";
-import { floatsOf, partOf } from "../takenApart";
-import { allProjections, type Target, targetOptions } from "../targets";
+import { computeSvd } from "../algebra/linearAlgebra";
+import { readFloats, extractPart } from "../unpackTargets";
+import { isProjection, type Target, createTargetOptions } from "../targets";
 
-export const quantisingOptions = {
+export const quantizationOptions = {
   bits: z.int().min(2).max(8).default(4).describe("Bits per weight."),
   group_size: z
     .int()
@@ -39,10 +39,10 @@ export const quantisingOptions = {
     .min(0)
     .default(0)
     .describe("Rank of a low-rank correction of the quantization error (LoRC); 0 for none."),
-  ...targetOptions("all projections"),
+  ...createTargetOptions("all projections"),
 };
 
-export interface QuantisingOptions extends QuantizedOptions {
+export interface QuantizationOptions extends QuantizedOptions {
   readonly targets?: string | string[] | undefined;
   readonly ignore?: string | string[] | undefined;
 }
@@ -50,9 +50,13 @@ export interface QuantisingOptions extends QuantizedOptions {
 /** Values of `bits` in descending order. */
 export const bitLevels = [8, 6, 4, 3, 2] as const;
 
-export function quantisedTargets(title: string, shape: ModelShape, given: QuantisingOptions): Target[] {
-  const targets = denseTargets(title, shape, given, allProjections, ["masked"]);
-  const { group_size: size, residual } = given;
+export function selectQuantizationTargets(
+  title: string,
+  shape: ModelShape,
+  options: QuantizationOptions,
+): Target[] {
+  const targets = selectDenseTargets(title, shape, options, isProjection, ["masked"]);
+  const { group_size: size, residual } = options;
   const faults = targets.flatMap(({ matrix: { role, inputs }, type }) => {
     if (size !== undefined && inputs % size !== 0)
       return [
@@ -70,25 +74,28 @@ export function quantisedTargets(title: string, shape: ModelShape, given: Quanti
   );
 }
 
-export function planQuantising(title: string, before: ModelShape, given: QuantisingOptions): Plan {
-  const targets = quantisedTargets(title, before, given);
+export function planQuantization(title: string, before: ModelShape, options: QuantizationOptions): Plan {
+  const targets = selectQuantizationTargets(title, before, options);
   return planBetween(
     before,
-    stored(before, targets, (target) => quantisedAs(target, given)),
+    chooseRepresentations(before, targets, (target) => chooseQuantizedRepresentation(target, options)),
     "roles",
   );
 }
 
 /** The representation that a target will have, as far as it is known from the shape. */
-export function quantisedAs({ matrix, type, options }: Target, given: QuantizedOptions) {
+export function chooseQuantizedRepresentation(
+  { matrix, type, options }: Target,
+  quantization: QuantizedOptions,
+) {
   const { kept = matrix.inputs * matrix.outputs } = options as MaskedOptions;
   return {
     type: "quantised",
-    options: storedOptions({ ...given, kept: type === "masked" ? kept : undefined }),
+    options: pickStoredOptions({ ...quantization, kept: type === "masked" ? kept : undefined }),
   };
 }
 
-function storedOptions({ bits, group_size: size, symmetric, residual, kept }: QuantizedOptions) {
+function pickStoredOptions({ bits, group_size: size, symmetric, residual, kept }: QuantizedOptions) {
   return {
     bits,
     ...(size === undefined ? {} : { group_size: size }),
@@ -105,10 +112,10 @@ export interface Weights {
 }
 
 /** Reads the weights of a target, whether or not it has been split from a packed matrix already. */
-export function weightsOf(tensors: ReadonlyMap<string, HostTensor>, target: Target): Weights {
+export function readWeights(tensors: ReadonlyMap<string, HostTensor>, target: Target): Weights {
   const { matrix, type, representation, options, packedIn } = target;
   if (packedIn !== undefined && !tensors.has(weightName(matrix)))
-    return { dense: partOf(floatsOf(tensors, weightName(packedIn)), target), mask: undefined };
+    return { dense: extractPart(readFloats(tensors, weightName(packedIn)), target), mask: undefined };
   const source = (name: string) => tensors.get(name)!.data as TensorData;
   return {
     dense: representation.materialize(source, matrix, options),
@@ -123,7 +130,7 @@ export interface Grid {
 }
 
 /** Returns the grid for values from `low` to `high`; zero is always on it. */
-export function gridOf(
+export function computeGrid(
   low: number,
   high: number,
   { bits, symmetric }: Pick<QuantizedOptions, "bits" | "symmetric">,
@@ -137,17 +144,17 @@ export function gridOf(
   return { scale, zero: symmetric ? 0 : Math.round(-from / scale) - 2 ** (bits - 1) };
 }
 
-export function codeOf(value: number, { scale, zero }: Grid, bits: number): number {
+export function encodeValue(value: number, { scale, zero }: Grid, bits: number): number {
   const half = 2 ** (bits - 1);
   return Math.max(-half, Math.min(half - 1, Math.round(value / scale) + zero));
 }
 
-export function valueOfCode(code: number, { scale, zero }: Grid): number {
+export function decodeValue(code: number, { scale, zero }: Grid): number {
   return (code - zero) * scale;
 }
 
 /** Codes and grids of a matrix, filled in step by step. */
-export class Quantised {
+export class QuantizedMatrix {
   readonly codes: Int8Array;
   private readonly scales: Float32Array;
   private readonly zeros: Int8Array;
@@ -159,7 +166,7 @@ export class Quantised {
     private readonly options: QuantizedOptions,
     private readonly weights: Weights,
   ) {
-    this.groups = groupCount(matrix, options);
+    this.groups = countGroups(matrix, options);
     this.groupSize = matrix.inputs / this.groups;
     this.codes = new Int8Array(matrix.inputs * matrix.outputs);
     this.scales = new Float32Array(this.groups * matrix.outputs);
@@ -181,32 +188,32 @@ export class Quantised {
   set(input: number, output: number, value: number): number {
     if (this.weights.mask?.[input * this.matrix.outputs + output] === 0) return 0;
     const grid = this.gridAt(input, output);
-    const code = codeOf(value, grid, this.options.bits);
+    const code = encodeValue(value, grid, this.options.bits);
     this.codes[input * this.matrix.outputs + output] = code;
-    return valueOfCode(code, grid);
+    return decodeValue(code, grid);
   }
 
   /** [inputs, outputs] */
-  materialise(): Float32Array {
+  materialize(): Float32Array {
     const { inputs, outputs } = this.matrix;
     const out = new Float32Array(inputs * outputs);
     for (let input = 0; input < inputs; input++)
       for (let output = 0; output < outputs; output++) {
         const at = input * outputs + output;
-        if (this.weights.mask?.[at] !== 0) out[at] = valueOfCode(this.codes[at]!, this.gridAt(input, output));
+        if (this.weights.mask?.[at] !== 0) out[at] = decodeValue(this.codes[at]!, this.gridAt(input, output));
       }
     return out;
   }
 
   /** The residual approximates the quantization error of the original matrix. */
-  treated(): Treated {
+  toCompressedTarget(): CompressedTarget {
     const { matrix, options, groups } = this;
     const { inputs, outputs } = matrix;
     const { mask } = this.weights;
     const scalars = [groups, outputs];
     return {
       type: "quantised",
-      options: storedOptions({ ...options, kept: mask && nonZeros(mask) }),
+      options: pickStoredOptions({ ...options, kept: mask && countNonZeros(mask) }),
       tensors: [
         [codesName(matrix), { shape: [inputs, outputs], data: this.codes }],
         ...(mask === undefined
@@ -214,19 +221,19 @@ export class Quantised {
           : [[maskName(matrix), { shape: [inputs, outputs], data: mask }] as const]),
         [scalesName(matrix), { shape: scalars, data: this.scales }],
         ...(options.symmetric ? [] : [[zerosName(matrix), { shape: scalars, data: this.zeros }] as const]),
-        ...this.residual(),
+        ...this.computeResidual(),
       ],
     };
   }
 
   /** The best approximation of the error with this rank, in the Frobenius norm (Yao et al., ZeroQuant-V2, 2023). */
-  private residual(): (readonly [string, HostTensor])[] {
+  private computeResidual(): (readonly [string, HostTensor])[] {
     const { residual: width } = this.options;
     if (width === 0) return [];
     const { inputs, outputs } = this.matrix;
-    const now = this.materialise();
-    const lost = Float64Array.from(now, (each, i) => this.weights.dense[i]! - each);
-    const { a, b } = singularValues(lost, inputs, outputs).factors(width);
+    const approximation = this.materialize();
+    const lost = Float64Array.from(approximation, (each, i) => this.weights.dense[i]! - each);
+    const { a, b } = computeSvd(lost, inputs, outputs).factors(width);
     const [left, right] = residualNames(this.matrix);
     return [
       [left, { shape: [inputs, width], data: Float32Array.from(a) }],
@@ -236,24 +243,28 @@ export class Quantised {
 }
 
 /** Rounds every weight of a matrix to the nearest point of its group's grid. */
-export function roundedToNearest(matrix: MatrixSpec, weights: Weights, options: QuantizedOptions): Quantised {
+export function roundToNearest(
+  matrix: MatrixSpec,
+  weights: Weights,
+  options: QuantizedOptions,
+): QuantizedMatrix {
   const { inputs, outputs } = matrix;
   const { dense } = weights;
-  const quantised = new Quantised(matrix, options, weights);
-  const { groupSize: size } = quantised;
+  const quantized = new QuantizedMatrix(matrix, options, weights);
+  const { groupSize: size } = quantized;
   for (let output = 0; output < outputs; output++)
     for (let group = 0; group * size < inputs; group++) {
-      const [low, high] = rangeOf(dense, outputs, output, group * size, (group + 1) * size);
-      quantised.setGrid(group, output, gridOf(low, high, options));
+      const [low, high] = findRange(dense, outputs, output, group * size, (group + 1) * size);
+      quantized.setGrid(group, output, computeGrid(low, high, options));
     }
   for (let input = 0; input < inputs; input++)
     for (let output = 0; output < outputs; output++)
-      quantised.set(input, output, dense[input * outputs + output]!);
-  return quantised;
+      quantized.set(input, output, dense[input * outputs + output]!);
+  return quantized;
 }
 
 /** Returns the smallest and largest weight of an output in a group of inputs, for a matrix [inputs, outputs]. */
-export function rangeOf(
+export function findRange(
   dense: ArrayLike<number>,
   outputs: number,
   output: number,
