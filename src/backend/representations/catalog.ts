@@ -7,7 +7,7 @@ import factored from "./factored";
 import grouped from "./grouped";
 import masked from "./masked";
 import mpo from "./mpo";
-import quantized from "./quantized";
+import quantised from "./quantised";
 import sliced from "./sliced";
 import tied from "./tied";
 
@@ -19,7 +19,7 @@ export const representations: Readonly<Record<string, AnyRepresentation>> = {
   grouped,
   masked,
   mpo,
-  quantized,
+  quantised,
   sliced,
   tied,
 };

@@ -9,7 +9,7 @@ import {
   residualNames,
   scalesName,
   zerosName,
-} from "../../representations/quantized";
+} from "../../representations/quantised";
 import { toInOut, weightName } from "../../representations/dense";
 import { type MaskedOptions, maskName } from "../../representations/masked";
 import { type MatrixSpec, countNonZeros, type TensorData } from "../../representations/representation";
