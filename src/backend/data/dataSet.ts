@@ -107,7 +107,7 @@ async function openDataSet(
     const tokens = await openTokens(source, tokenizer, cacheFolder, sourceContext, {
       ...(context.onlyKept === undefined ? {} : { onlyKept: context.onlyKept }),
       truncation,
-      ...(options.truncate_prompt ? { longestPair: options.sequence_len + 1 } : {}),
+      ...(options.truncate_prompt ? { maxPairTokens: options.sequence_len + 1 } : {}),
       labels: classes?.labels.values.length ?? 0,
     });
     files.push({ source, file: tokens.file });
