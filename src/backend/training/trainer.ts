@@ -131,7 +131,7 @@ class TrainingSession implements AsyncDisposable {
   /** One optimizer step over `gradient_accumulation_steps` batches. */
   private async advance(steps: number, observer: TrainingObserver): Promise<void> {
     const { options } = this.request;
-    const evaluationStart = performance.now();
+    const stepStart = performance.now();
     const step = this.step + 1;
     const samplerBefore = this.sampler.state;
     const stepBatches = this.drawStep(step, observer);
@@ -158,7 +158,7 @@ class TrainingSession implements AsyncDisposable {
       observer.metrics(step, this.tokens, {
         ...this.metricsOf(result),
         "train/learning_rate": rate,
-        "train/tokens_per_second": counted / ((performance.now() - evaluationStart) / 1000),
+        "train/tokens_per_second": counted / ((performance.now() - stepStart) / 1000),
       });
     observer.progress(step, steps, this.secondsLeft(steps));
   }
