@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { format, resolveConfig } from "prettier";
 import { createCatalogFiles } from "./catalogFiles";
-import { createManifestText } from "./manifest";
+import { createManifestFiles } from "./manifest";
 import { phrasesMarkdown } from "./plainEnglish/phrases.js";
 import { createStructureMarkdown, createStructureSvg } from "./structure/drawing";
 import { createImportTable } from "./structure/importTable";
@@ -17,11 +17,13 @@ export async function generateCatalogs(root: string): Promise<Map<string, string
   return files;
 }
 
-/** VS Code's manifest, from the definitions in the catalogs of commands, views and panels. */
+/** VS Code's manifest and its texts, from the definitions in the catalogs of commands, views and panels. */
 export async function generateManifest(root: string): Promise<Map<string, string>> {
-  const text = await createManifestText(root);
+  const files = new Map(await createManifestFiles(root));
   const style = await resolveConfig(path.join(root, "package.json"));
-  return new Map([["package.json", await format(text, { ...style, parser: "json-stringify" })]]);
+  for (const [file, text] of files)
+    files.set(file, await format(text, { ...style, parser: "json-stringify" }));
+  return files;
 }
 
 /** The goals that the metrics declare, where the schema, cards and pages can read them. */

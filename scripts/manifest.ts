@@ -1,6 +1,6 @@
 /**
- * `contributes` and `activationEvents` of package.json, from the definitions of commands, views and panels. They are
- * loaded unchanged, with an inert `vscode` module: a definition must not need an editor.
+ * The generated parts of package.json, from the definitions of commands, views and panels, and package.nls.json with their
+ * texts. The definitions are loaded unchanged, with an inert `vscode` module: a definition must not need an editor.
  */
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -10,7 +10,8 @@ import { build } from "esbuild";
 import type { Command } from "../src/extension/command";
 import type { Panel } from "../src/extension/panels/panel";
 import type { View } from "../src/extension/view";
-import { configuration, container, notebookRenderer, notebooks, walkthroughs } from "./staticManifest";
+import { extractTexts } from "./manifestTexts";
+import { about, configuration, container, notebookRenderer, notebooks, walkthroughs } from "./staticManifest";
 
 export interface Definitions {
   readonly commands: Readonly<Record<string, Command>>;
@@ -63,20 +64,19 @@ const nothing = new Proxy(function () {}, {
 });
 module.exports = nothing;`;
 
-/** package.json with its generated parts up to date. */
-export async function createManifestText(root: string): Promise<string> {
-  const text = await readFile(path.join(root, "package.json"), "utf8");
-  const { contributes: _, activationEvents: __, ...rest } = JSON.parse(text) as Record<string, unknown>;
+/** package.json with its generated parts up to date, and package.nls.json. */
+export async function createManifestFiles(root: string): Promise<ReadonlyMap<string, string>> {
+  const current = JSON.parse(await readFile(path.join(root, "package.json"), "utf8")) as Record<
+    string,
+    unknown
+  >;
   const definitions = await loadDefinitions(root);
-  const manifest: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(rest)) {
-    manifest[key] = value;
-    // After the entry point that they activate.
-    if (key !== "main") continue;
-    manifest["activationEvents"] = createActivationEvents(definitions);
-    manifest["contributes"] = createContributions(definitions);
-  }
-  return `${JSON.stringify(manifest, null, 2)}\n`;
+  const { manifest, texts } = extractTexts({ ...about, contributes: createContributions(definitions) });
+  const generated = { ...manifest, activationEvents: createActivationEvents(definitions) };
+  return new Map([
+    ["package.json", `${JSON.stringify({ ...current, ...generated }, null, 2)}\n`],
+    ["package.nls.json", `${JSON.stringify(texts, null, 2)}\n`],
+  ]);
 }
 
 /** Views, commands, the notebook and the walkthrough activate the extension by themselves; a restored panel does not. */

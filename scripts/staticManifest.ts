@@ -2,6 +2,28 @@
  * The parts of the manifest that belong to no command, view or panel. `manifest.ts` writes all parts into package.json.
  */
 
+/** What Lathe is, and where it works. */
+export const about = {
+  displayName: "Lathe",
+  description:
+    "A research workbench for shrinking language models: write an experiment as a file, train, compress, compare, with live loss curves.",
+  // Runs are processes and files of the machine that has the folder: never in the browser, and not on the near side of a
+  // remote window. VS Code for the Web therefore does not offer the extension, instead of starting it without a host.
+  extensionKind: ["workspace"],
+  capabilities: {
+    untrustedWorkspaces: {
+      supported: "limited",
+      description:
+        "Experiments and the results of earlier runs can be read. Nothing is trained, resumed, exported, moved or deleted until the workspace is trusted.",
+      restrictedConfigurations: ["lathe.device", "lathe.nodePath"],
+    },
+    virtualWorkspaces: {
+      supported: false,
+      description: "Training reads text and writes runs as files, which a virtual workspace does not have.",
+    },
+  },
+};
+
 export const notebooks = [
   {
     type: "lathe-notebook",

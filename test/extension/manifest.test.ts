@@ -2,12 +2,17 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { createContributions, loadDefinitions, createManifestText } from "../../scripts/manifest";
+import { createContributions, createManifestFiles, loadDefinitions } from "../../scripts/manifest";
 import { pageCommands } from "../../src/protocol/page";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const definitions = await loadDefinitions(root);
-const manifest = JSON.parse(await createManifestText(root)) as Manifest;
+const files = await createManifestFiles(root);
+const texts = JSON.parse(files.get("package.nls.json")!) as Readonly<Record<string, string>>;
+/** As VS Code reads it: with the texts in place of their keys. */
+const manifest = JSON.parse(files.get("package.json")!, (_, value: unknown) =>
+  typeof value === "string" ? (texts[/^%(.+)%$/.exec(value)?.[1] ?? ""] ?? value) : value,
+) as Manifest;
 
 interface Manifest {
   readonly main: string;
@@ -38,9 +43,38 @@ const { commands, menus, keybindings, walkthroughs, views, viewsWelcome, viewsCo
   manifest.contributes;
 const ids = new Set(commands.map(({ command }) => command));
 
-test("the manifest is current; `npm run generate` writes it", () => {
-  const written = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as unknown;
-  expect(manifest).toEqual(written);
+test("the manifest and its texts are current; `npm run generate` writes them", () => {
+  for (const [file, text] of files) {
+    const written = JSON.parse(readFileSync(path.join(root, file), "utf8")) as unknown;
+    expect(JSON.parse(text), file).toEqual(written);
+  }
+});
+
+test("every text of the manifest can be translated, under a key that names its place", () => {
+  const untranslated: string[] = [];
+  const used = new Set<string>();
+  const { categories: _, ...parts } = JSON.parse(files.get("package.json")!) as Record<string, unknown>;
+  JSON.parse(JSON.stringify(parts), (_, value: unknown) => {
+    if (typeof value !== "string") return value;
+    const key = /^%(.+)%$/.exec(value)?.[1];
+    if (key !== undefined) used.add(key);
+    // What VS Code compares, resolves or executes does not begin as a sentence or a title does.
+    else if (/^[A-Z]\S* \S/.test(value)) untranslated.push(value);
+    return value;
+  });
+  expect(untranslated).toEqual([]);
+  expect([...used].sort()).toEqual(Object.keys(texts).sort());
+  expect(texts["commands.chooseDevice.title"]).toBe("Choose Device…");
+  expect(texts["configuration.device.markdownDescription"]).toContain("*Devices*");
+  expect(texts["walkthroughs.start.steps.open.title"]).toBe("Open a folder");
+});
+
+test("the extension runs where the folder is, and is not offered where there is no such machine", () => {
+  expect(manifest).toMatchObject({
+    extensionKind: ["workspace"],
+    capabilities: { virtualWorkspaces: { supported: false } },
+  });
+  expect(manifest).not.toHaveProperty("browser");
 });
 
 test("definitions load without an editor, and every one of them is in the manifest", () => {
@@ -100,7 +134,7 @@ test("whatever trains, changes or exports is off where the workspace is not trus
 });
 
 test("every file that the manifest names is there", () => {
-  const files = [
+  const named = [
     manifest.icon,
     ...viewsContainers.activitybar.map(({ icon }) => icon),
     ...walkthroughs.flatMap(({ steps }) => steps.map(({ media }) => media.markdown)),
@@ -108,7 +142,7 @@ test("every file that the manifest names is there", () => {
       ["light", "dark"].map((theme) => `media/panels/${icon}-${theme}.svg`),
     ),
   ];
-  expect(files.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
+  expect(named.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
 });
 
 test("the editor shows an icon as a template image: one colour, the theme's", () => {
