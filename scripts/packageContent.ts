@@ -1,4 +1,5 @@
 /** What a package of the extension holds for one platform, and what may not be in it. */
+import { galleryPagePath } from "./galleryPage";
 
 const runtime = "node_modules/onnxruntime-node/bin/napi-v6";
 const tokenizers = "node_modules/tokenizers";
@@ -30,7 +31,8 @@ export const maxPageBytes = 500e3;
 
 const requiredFiles = [
   "package.json",
-  "README.md",
+  "package.nls.json",
+  galleryPagePath,
   "LICENSE",
   "dist/extension.cjs",
   "dist/backend.cjs",
@@ -81,7 +83,7 @@ export function findContentFaults(
       })
       .map(({ name }) => `of another platform: ${name}`),
     ...files
-      .filter(({ name }) => /^(src|test|scripts|webview|\.)|\.(map|ts)$/.test(name))
+      .filter(({ name }) => /^(src|test|scripts|webview|\.)|\.(map|ts)$|\.schema\.json$/.test(name))
       .map(({ name }) => `of no use there: ${name}`),
     ...files
       .filter(({ name, bytes }) => name.startsWith("dist/pages/") && bytes > maxPageBytes)

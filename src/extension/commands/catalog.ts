@@ -12,6 +12,7 @@ import moveRunFirst from "./moveRunFirst";
 import moveRunLast from "./moveRunLast";
 import newExperiment from "./newExperiment";
 import openCharts from "./openCharts";
+import openDocumentation from "./openDocumentation";
 import openExample from "./openExample";
 import openParameters from "./openParameters";
 import openRuns from "./openRuns";
@@ -51,6 +52,7 @@ export const commands: Readonly<Record<string, Command>> = {
   moveRunLast,
   newExperiment,
   openCharts,
+  openDocumentation,
   openExample,
   openParameters,
   openRuns,
