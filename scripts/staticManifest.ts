@@ -71,7 +71,7 @@ export const configuration = {
       enum: ["all", "problems", "none"],
       enumDescriptions: [
         "Everything, including finished runs.",
-        "Only problems: a loss that is not a number, a spike, a plateau, a full disk, a failed run.",
+        "Only problems: a loss that is not a number, a spike, a plateau, overfitting, a full disk, a failed run.",
         "Nothing; the trees and charts still show everything.",
       ],
       default: "all",

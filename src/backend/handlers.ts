@@ -47,6 +47,10 @@ export function createHandlers(service: Service): Handlers<Omit<Requests, keyof 
         return createWeightHandlers(service);
       },
     ),
+    ...loadLater(["texts.survey"], async () => {
+      const { createTextHandlers } = await import("./service/textHandlers");
+      return createTextHandlers(service);
+    }),
     ...loadLater(["devices.list"], async () => {
       const { createDeviceHandlers } = await import("./service/deviceHandlers");
       return createDeviceHandlers(service);

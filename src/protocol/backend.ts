@@ -4,6 +4,7 @@ import type { ExperimentRequests } from "./service/experiments";
 import type { MetricEvents, MetricRequests } from "./service/metrics";
 import type { DeviceRequests, ModelRequests } from "./service/models";
 import type { RunEvents, RunRequests } from "./service/runs";
+import type { TextRequests } from "./service/texts";
 
 export interface ServiceRequests {
   /**
@@ -23,7 +24,14 @@ export interface ServiceRequests {
 }
 
 export interface Requests
-  extends ServiceRequests, RunRequests, MetricRequests, ExperimentRequests, ModelRequests, DeviceRequests {}
+  extends
+    ServiceRequests,
+    RunRequests,
+    MetricRequests,
+    ExperimentRequests,
+    ModelRequests,
+    DeviceRequests,
+    TextRequests {}
 
 export interface Events extends RunEvents, MetricEvents {
   /** A line for the extension's log. */

@@ -6,6 +6,7 @@ import path from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
 import type { DataOptions } from "../../schema/experiment";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
+import { findIgnored } from "./gitIgnored";
 import { refuseLfsPointer } from "./lfsPointer";
 
 export type FileFormat = Exclude<DataOptions["format"], "auto">;
@@ -36,7 +37,8 @@ export async function findFiles(
   format: DataOptions["format"],
 ): Promise<DataFile[]> {
   const paths = new Set<string>();
-  for (const pattern of patterns) for (const file of await findMatches(pattern, baseFolder)) paths.add(file);
+  for (const pattern of patterns)
+    for (const file of (await findMatches(pattern, baseFolder)).read) paths.add(file);
   const orderOf = (file: string): string => path.relative(baseFolder, file).replaceAll(path.sep, "/");
   const ordered = [...paths].sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
   const byIdentity = new Map<string, DataFile>();
@@ -53,7 +55,21 @@ export async function findFiles(
   return files.sort((a, b) => (orderOf(a.path) < orderOf(b.path) ? -1 : 1));
 }
 
-async function findMatches(pattern: string, baseFolder: string): Promise<string[]> {
+/** How many files match a pattern but are not read, because git ignores them. */
+export async function countIgnored(patterns: readonly string[], baseFolder: string): Promise<number> {
+  const ignored = new Set<string>();
+  for (const pattern of patterns)
+    for (const file of (await findMatches(pattern, baseFolder)).ignored) ignored.add(file);
+  return ignored.size;
+}
+
+interface Matches {
+  readonly read: readonly string[];
+  /** Matches that git ignores. */
+  readonly ignored: readonly string[];
+}
+
+async function findMatches(pattern: string, baseFolder: string): Promise<Matches> {
   const literal = path.resolve(baseFolder, pattern);
   const entry = await stat(literal).catch((thrown: unknown) => {
     // What is not a file is taken as a pattern; one that may not be looked at is an error.
@@ -67,14 +83,14 @@ async function findMatches(pattern: string, baseFolder: string): Promise<string[
         "invalid-input",
         `${literal} is ${literal.endsWith(experimentExtension) ? "an experiment" : "part of a run"}, which is never read as data. Name another file.`,
       );
-    return [literal];
+    return { read: [literal], ignored: [] };
   }
   if (entry?.isDirectory() === true)
     throw new WorkbenchError(
       "invalid-input",
       `${literal} is a folder. Write which files in it are meant, for example "${pattern.replace(/[\\/]$/, "")}/**/*.txt".`,
     );
-  if (!isDynamicPattern(pattern)) return [];
+  if (!isDynamicPattern(pattern)) return { read: [], ignored: [] };
   const files = await glob(pattern, {
     cwd: baseFolder,
     absolute: true,
@@ -85,7 +101,22 @@ async function findMatches(pattern: string, baseFolder: string): Promise<string[
       ...skippedFolders.filter((folder) => !pattern.includes(folder)).map((folder) => `**/${folder}/**`),
     ],
   });
-  return files.map((file) => path.normalize(file)).filter((file) => !isLatheFile(file, baseFolder));
+  const matches = files.map((file) => path.normalize(file)).filter((file) => !isLatheFile(file, baseFolder));
+  const fixedFolder = path.resolve(baseFolder, getFixedPart(pattern));
+  const ignored = await findIgnored([...matches, fixedFolder]);
+  // A pattern that names an ignored folder, such as `corpus/*.txt`, means its files.
+  if (ignored.has(fixedFolder)) return { read: matches, ignored: [] };
+  return {
+    read: matches.filter((file) => !ignored.has(file)),
+    ignored: matches.filter((file) => ignored.has(file)),
+  };
+}
+
+/** The folders that a pattern names before its first wildcard. */
+function getFixedPart(pattern: string): string {
+  const parts = pattern.split("/");
+  const wildcard = parts.findIndex((part) => isDynamicPattern(part));
+  return parts.slice(0, wildcard < 0 ? -1 : wildcard).join("/") || (pattern.startsWith("/") ? "/" : ".");
 }
 
 /** Experiments and the files of runs below the experiment's folder. */

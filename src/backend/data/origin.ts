@@ -4,7 +4,7 @@ import type { DataOptions } from "../../schema/experiment";
 import { grammarSchema } from "../../schema/experiment";
 import { WorkbenchError } from "../../protocol/errors";
 import { dataSets } from "./datasets/catalog";
-import { findFiles, throwIfCancelled } from "./files";
+import { countIgnored, findFiles, throwIfCancelled } from "./files";
 import { MarkovSource } from "./grammar";
 import { locateHubFiles } from "./hubDataSet";
 import { type ListedDataSet, locateFile, type NamedDataSet } from "./namedDataSet";
@@ -47,7 +47,12 @@ export async function openOrigin(options: DataOptions, context: OriginContext): 
   const patterns = toList(options.text);
   const files = await findFiles(patterns, context.baseFolder, options.format);
   if (files.length === 0) {
-    const nothing = `No file matches ${quotePatterns(patterns)} in ${context.baseFolder}`;
+    const ignored = await countIgnored(patterns, context.baseFolder);
+    const nothing =
+      `No file matches ${quotePatterns(patterns)} in ${context.baseFolder}` +
+      (ignored === 0
+        ? ""
+        : `, except ${ignored === 1 ? "1 file" : `${ignored} files`} that git ignores. Name the files or their folder to read them`);
     if (options.fallback === "grammar")
       return createGrammarOrigin(options, context, [`${nothing}; text of the grammar is read instead.`]);
     throw new WorkbenchError(

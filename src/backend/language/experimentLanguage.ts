@@ -14,7 +14,7 @@ import { attach, type EarlierRun } from "./attach";
 import { complete, type Surroundings } from "./complete";
 import { diagnose, analyze, type ExperimentAnalysis } from "./diagnose";
 import { type Hover, createHover } from "./hover";
-import { type Estimate, createLenses } from "./lenses";
+import { type Estimate, type MeasureText, createLenses } from "./lenses";
 import { createOutline } from "./outline";
 
 export class ExperimentLanguage {
@@ -57,9 +57,9 @@ export class ExperimentLanguage {
     return createHover(document, this.#schema);
   }
 
-  /** `estimate` builds the models of the plans. */
-  lenses(document: ExperimentText, estimate: Estimate): Promise<Lens[]> {
-    return createLenses(this.analyze(document), estimate);
+  /** `estimate` builds the models of the plans, `measureText` finds their files. */
+  lenses(document: ExperimentText, estimate: Estimate, measureText?: MeasureText): Promise<Lens[]> {
+    return createLenses(this.analyze(document), estimate, measureText);
   }
 
   attach(document: ExperimentText, runs: readonly EarlierRun[]): AttachedRun[] {

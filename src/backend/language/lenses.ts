@@ -11,18 +11,26 @@ import type { RunPlan } from "../../protocol/run";
 import type { Lens } from "../../protocol/service/experiments";
 import type { Experiment, Section } from "../experiment/experiment";
 import type { PlanEstimate, TrainingEstimate } from "../runs/planning/estimate";
+import type { TextSize } from "../runs/planning/textSize";
+import { createDataLens } from "./dataLens";
 import type { ExperimentAnalysis } from "./diagnose";
 import { findStepCells } from "./stepCells";
 
 /** Estimates a plan, or throws the reason why that is not possible. */
 export type Estimate = (plan: RunPlan) => Promise<PlanEstimate>;
 
-/** Side by side on a line; the Parameters panel shows more. */
-const maxVariants = 8;
+/** How much text a plan names; undefined if that is not known without reading it. */
+export type MeasureText = (plan: RunPlan) => Promise<TextSize | undefined>;
+
+/** As many are estimated; the Parameters panel shows more. */
+const maxVariants = 32;
+/** More different lenses than that on a line become one, which gives their range. */
+const maxRows = 3;
 
 export async function createLenses(
   { experiment, plans }: ExperimentAnalysis,
   estimate: Estimate,
+  measureText?: MeasureText,
 ): Promise<Lens[]> {
   // The first run of a sweep represents the variant.
   const first = new Map<string, RunPlan>();
@@ -31,9 +39,12 @@ export async function createLenses(
   const estimates: PlanFacts[] = [];
   for (const plan of plansShown) estimates.push(await collectFacts(experiment, plan, estimate));
   const runs = plans.length;
-  return findPlaces(experiment).flatMap((place) =>
+  const lenses = findPlaces(experiment).flatMap((place) =>
     createLensesAt(place, estimates, { variants: first.size, runs }),
   );
+  const parameters = Math.max(0, ...estimates.map(({ estimate: each }) => each?.before.total.trainable ?? 0));
+  const dataLens = await createDataLens(experiment, plansShown, parameters, measureText);
+  return dataLens === undefined ? lenses : [...lenses, dataLens].sort((a, b) => a.line - b.line);
 }
 
 interface PlanFacts {
@@ -97,6 +108,12 @@ function findPlaces({ declarations, actions }: Experiment): Place[] {
 interface LensText {
   readonly title: string;
   readonly tooltip: string;
+  /** What a single lens for many variants gives the range of. */
+  readonly measure?: {
+    readonly value: number;
+    readonly format: (value: number) => string;
+    readonly unit: string;
+  };
 }
 
 function createLensesAt(
@@ -104,7 +121,7 @@ function createLensesAt(
   estimates: readonly PlanFacts[],
   { variants, runs }: { variants: number; runs: number },
 ): Lens[] {
-  const rows: { text: LensText; variants: string[] }[] = [];
+  const rows: LensRow[] = [];
   for (const each of estimates) {
     const text = place.what === "model" ? describeModel(each) : describeAction(each, place);
     if (text === undefined) continue;
@@ -113,18 +130,52 @@ function createLensesAt(
     else same.variants.push(each.plan.variant);
   }
   const swept = runs > variants ? "\n\nFor each variant, the first run of the sweep." : "";
+  const { line, cell } = place;
+  if (rows.length > maxRows) return [{ line, cell, ...summarize(rows, variants, swept) }];
   return rows.map(({ text: { title, tooltip }, variants: names }) => {
     const isAll = names.length === estimates.length && estimates.length === variants;
-    const label = isAll || names.join("") === "" ? "" : `${names.join(", ")}: `;
+    const label = isAll || names.join("") === "" ? "" : `${formatNames(names)}: `;
     return {
-      line: place.line,
-      cell: place.cell,
-      // An editor interprets $(…) as an icon.
-      title: `${label}${title}`.replaceAll("$(", "$ ("),
-      tooltip: tooltip + swept,
+      line,
+      cell,
+      title: escapeIcons(`${label}${title}`),
+      tooltip: (label === "" || names.length <= maxRows ? "" : `${names.join(", ")}\n\n`) + tooltip + swept,
       ...(names[0] === "" || names[0] === undefined ? {} : { variant: names[0] }),
     };
   });
+}
+
+interface LensRow {
+  readonly text: LensText;
+  readonly variants: string[];
+}
+
+/** One lens for many variants: the range of what each costs, and all of them in the tooltip. */
+function summarize(
+  rows: readonly LensRow[],
+  variants: number,
+  swept: string,
+): Pick<Lens, "title" | "tooltip" | "variants"> {
+  const names = rows.flatMap((row) => row.variants);
+  const measures = rows.flatMap(({ text }) => text.measure ?? []).sort((a, b) => a.value - b.value);
+  const [least, most] = [measures[0], measures.at(-1)];
+  const range =
+    least === undefined || most === undefined
+      ? "sizes not known yet"
+      : `${least.format(least.value)} – ${most.format(most.value)} ${most.unit}`;
+  const lines = rows.map(({ text, variants: each }) => `${each.join(", ")}: ${text.title}`);
+  const rest = variants > maxVariants ? `\n\nThe first ${maxVariants} of ${variants} variants.` : "";
+  return {
+    title: `${names.length} variants: ${range}`,
+    tooltip: `${lines.join("\n")}${rest}${swept}`,
+    variants: names,
+  };
+}
+
+function formatNames(names: readonly string[]): string {
+  return names.length <= maxRows
+    ? names.join(", ")
+    : `${names.slice(0, maxRows - 1).join(", ")} and ${names.length - maxRows + 1} more`;
 }
 
 function describeModel({ estimate, reason }: PlanFacts): LensText {
@@ -136,6 +187,7 @@ function describeModel({ estimate, reason }: PlanFacts): LensText {
   return {
     title: `${formatCount(before.nonEmbedding.stored)} non-embedding · ${formatBytes(before.total.bytes)}${training}`,
     tooltip: `${family}: ${formatCounts(before)}${most === 0 ? "" : `\n\n${memoryText}`}`,
+    measure: { value: before.nonEmbedding.stored, format: formatCount, unit: "non-embedding" },
   };
 }
 
@@ -161,6 +213,7 @@ function describeAction(
   return {
     title: `${formatCount(from)} → ${formatCount(to)} non-embedding (${formatPercent(from === 0 ? 0 : to / from)}) · ${formatBytes(before.total.bytes)} → ${formatBytes(after.counts.total.bytes)}`,
     tooltip: `Before: ${formatCounts(before)}\n\nAfter: ${formatCounts(after.counts)}`,
+    measure: { value: to, format: formatCount, unit: "non-embedding" },
   };
 }
 
@@ -182,7 +235,13 @@ function describeTraining(
   return {
     title: `${length} · ${formatBytes(sumMemory(training))} · ${formatFlops(flopsPerStep)} per step`,
     tooltip: `${formatBytes(stateBytes)} of state (weights, moments, gradients), plus up to ${formatBytes(workingBytes)} during a step.${why}`,
+    measure: { value: flopsPerStep, format: formatFlops, unit: "per step" },
   };
+}
+
+/** An editor interprets $(…) as an icon. */
+function escapeIcons(title: string): string {
+  return title.replaceAll("$(", "$ (");
 }
 
 function describeUnknown(reason = "it cannot be estimated"): LensText {

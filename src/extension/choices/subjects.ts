@@ -30,12 +30,17 @@ export async function getPlannedSubjects(
   workbench: Workbench,
   args: readonly unknown[],
 ): Promise<readonly Subject[]> {
-  const { text } = (args[0] ?? {}) as { readonly text?: unknown };
+  const { text, variants } = (args[0] ?? {}) as {
+    readonly text?: unknown;
+    readonly variants?: readonly string[];
+  };
   const subjects: Subject[] = [];
   for (const { experiment, variant } of getExperimentsFromArguments(args)) {
     const subject = { kind: "plan" as const, experiment, ...(variant === undefined ? {} : { variant }) };
     // A lens belongs to text that may not be saved, so it passes the text.
-    if (typeof text === "string") subjects.push({ ...subject, text });
+    if (typeof text === "string" && variants !== undefined)
+      subjects.push(...variants.map((name) => ({ ...subject, variant: name, text })));
+    else if (typeof text === "string") subjects.push({ ...subject, text });
     else if (variant !== undefined) subjects.push(subject);
     else subjects.push(...(await getVariantSubjects(workbench, experiment)));
   }

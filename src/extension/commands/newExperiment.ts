@@ -1,17 +1,14 @@
-import * as vscode from "vscode";
+import path from "node:path";
 import { defineCommand } from "../command";
-import { listTemplates, openCopy } from "../templates";
+import { createExperiment } from "../createExperiment";
+import { pickTemplate } from "../templates";
 
 export default defineCommand({
   title: "New Experiment…",
   icon: "$(new-file)",
   menus: [{ menu: "view/title", when: "view == lathe.experiments", group: "navigation@1" }],
-  async run({ context }) {
-    const templates = await listTemplates(context.extensionUri);
-    const picked = await vscode.window.showQuickPick(
-      templates.map((template) => ({ label: template.title, detail: template.summary, template })),
-      { title: "Start from", matchOnDetail: true },
-    );
-    if (picked !== undefined) await openCopy(picked.template);
+  async run(workbench) {
+    const template = await pickTemplate(workbench, "Start from");
+    if (template !== undefined) await createExperiment(path.posix.basename(template.id), template.text);
   },
 });

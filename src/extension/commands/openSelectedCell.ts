@@ -22,10 +22,14 @@ export default defineCommand({
     }
     const codeCells = notebook.getCells().filter(({ kind }) => kind === vscode.NotebookCellKind.Code);
     const index = cell === undefined ? undefined : codeCells[cell]?.index;
-    const selections = index === undefined ? [] : [new vscode.NotebookRange(index, index + 1)];
-    const editor = await vscode.window.showNotebookDocument(notebook, { selections, preview: true });
-    if (selections[0] !== undefined)
-      editor.revealRange(selections[0], vscode.NotebookEditorRevealType.InCenterIfOutsideViewport);
+    if (index === undefined) {
+      await vscode.window.showNotebookDocument(notebook, { preview: true });
+      return undefined;
+    }
+    const range = new vscode.NotebookRange(index, index + 1);
+    // An empty list of selections would fail: VS Code reads its first element while it opens the file.
+    const editor = await vscode.window.showNotebookDocument(notebook, { selections: [range], preview: true });
+    editor.revealRange(range, vscode.NotebookEditorRevealType.InCenterIfOutsideViewport);
     return undefined;
   },
 });

@@ -122,14 +122,15 @@ function createFixes(
 
 function createCodeLens(
   document: vscode.TextDocument,
-  { at, title, tooltip, variant }: LocatedLens,
+  { at, title, tooltip, variant, variants }: LocatedLens,
 ): vscode.CodeLens {
   const source = getExperimentSource(document);
   // Lines may have gone since the service was asked.
   const range = document.lineAt(Math.min(at, document.lineCount - 1)).range;
   if (source === undefined) return new vscode.CodeLens(range, { command: "", title });
   const { file, text } = source.experiment;
-  const subject = { kind: "plan", experiment: file, text, ...(variant === undefined ? {} : { variant }) };
+  const shown = variants === undefined ? (variant === undefined ? {} : { variant }) : { variants };
+  const subject = { kind: "plan", experiment: file, text, ...shown };
   return new vscode.CodeLens(range, {
     command: "lathe.openParameters",
     title,

@@ -44,6 +44,8 @@ export interface Lens {
   readonly tooltip: string;
   /** The variant that a click shows in the Parameters panel. */
   readonly variant?: string;
+  /** The same for a lens about several. */
+  readonly variants?: readonly string[];
 }
 
 export interface OutlineCell {

@@ -126,7 +126,7 @@ export interface RunRequests {
 
 /** Something that a person should hear about once. */
 export interface Alert {
-  readonly kind: "not-a-number" | "spike" | "plateau" | "low-disk" | "done" | "failed";
+  readonly kind: "not-a-number" | "spike" | "plateau" | "overfitting" | "low-disk" | "done" | "failed";
   readonly run: string;
   readonly name: string;
   readonly message: string;

@@ -1,4 +1,5 @@
 /** Rows as they are found in the world: line ends, quoting, encodings, compression, missing values, filters and links. */
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { link, mkdir, symlink } from "node:fs/promises";
 import path from "node:path";
@@ -269,6 +270,52 @@ describe("each file is read once", () => {
       [".lathe/runs/r/log.md", "is part of a run"],
     ] as const)
       expect((await failureOf(openIn(folder, { text }))).message).toContain(message);
+  });
+});
+
+describe("files that git ignores", () => {
+  const git = (folder: string, ...args: string[]) =>
+    execFileSync("git", ["-C", folder, "-c", "init.defaultBranch=main", ...args], { stdio: "pipe" });
+
+  async function makeRepository(): Promise<string> {
+    const folder = temporaryFolder();
+    await writeFiles(folder, {
+      ".gitignore": "build/\n*.tmp.txt\nlinked\n",
+      "a.txt": "text",
+      "b.tmp.txt": "scratch",
+      "build/c.txt": "generated",
+      "sub/d.txt": "deeper",
+      "sub/.gitignore": "e.txt\n",
+      "sub/e.txt": "ignored below",
+      "kept.tmp.txt": "tracked",
+    });
+    git(folder, "init", "-q");
+    git(folder, "add", "-f", "kept.tmp.txt");
+    return folder;
+  }
+
+  test("are left out of a glob, unless they are tracked", async () => {
+    const folder = await makeRepository();
+    const elsewhere = temporaryFolder();
+    await writeFiles(elsewhere, { "f.txt": "behind a link" });
+    await symlink(elsewhere, path.join(folder, "linked"));
+    expect((await read({}, { text: "**/*.txt" }, folder)).documents).toEqual(["text", "tracked", "deeper"]);
+    expect((await read({}, { text: "*.txt" }, path.join(folder, "sub"))).documents).toEqual(["deeper"]);
+  });
+
+  test("are read where they or their folder are named", async () => {
+    const folder = await makeRepository();
+    expect((await read({}, { text: ["build/*.txt", "b.tmp.txt"] }, folder)).documents).toEqual([
+      "scratch",
+      "generated",
+    ]);
+  });
+
+  test("are named as the reason where nothing else matches", async () => {
+    const folder = await makeRepository();
+    expect((await failureOf(openIn(folder, { text: "b*.txt" }))).message).toContain(
+      "except 1 file that git ignores. Name the files or their folder to read them",
+    );
   });
 });
 

@@ -1,7 +1,10 @@
-import { expect, test } from "vitest";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
 import { createLenses } from "../../../src/backend/language/lenses";
 import { estimatePlan } from "../../../src/backend/runs/planning/estimate";
 import { WorkbenchError } from "../../../src/protocol/errors";
+import { measureText } from "../../../src/backend/runs/planning/textSize";
+import { temporaryFolder, writeFiles } from "../data/fixtures";
 import { cells, file, language } from "./editor";
 
 const head =
@@ -84,4 +87,64 @@ test("only what can't be is a reason: other failures are told as such", async ()
   expect(await failing(new WorkbenchError("unsupported", "too $(bug) large"))).toMatchObject([
     { title: "Size not known yet: too $ (bug) large" },
   ]);
+});
+
+test("many different variants have one lens, which gives their range and leads to all of them", async () => {
+  const widths = Array.from({ length: 12 }, (_, i) => `w${i}: {model: {intermediate_size: ${32 * (i + 1)}}}`);
+  const found = await lenses(head, `variants: {${widths.join(", ")}}`, train);
+  expect(found.map(({ line, title }) => `${line} ${title}`)).toEqual([
+    matching(/^3 12 variants: 22,720 – 90,304 non-embedding$/),
+    matching(/^15 12 variants: [\d.]+ MFLOP – [\d.]+ MFLOP per step$/),
+  ]);
+  const [{ variants, tooltip } = { variants: [], tooltip: "" }] = found;
+  expect(variants).toEqual(Array.from({ length: 12 }, (_, i) => `w${i}`));
+  expect(tooltip.split("\n")[3]).toMatch(/^w3: 41,152 non-embedding/);
+});
+
+test("many equal variants are not all named", async () => {
+  const rates = Array.from({ length: 6 }, (_, i) => `r${i}: {train: {learning_rate: ${i + 1}e-3}}`);
+  const found = await titles(
+    head,
+    `variants: {${rates.join(", ")}, wide: {model: {intermediate_size: 256}}}`,
+    train,
+  );
+  expect(found[0]).toMatch(/^3\/0 r0, r1 and 4 more: 41,152 non-embedding/);
+});
+
+describe("the lens of the data", () => {
+  const folder = temporaryFolder();
+  const dataLens = async (data: string) => {
+    const document = { file: path.join(folder, "x.lathe.md"), text: cells(data, modelCell, train) };
+    const [lens] = await createLenses(
+      language.analyze(document),
+      (plan) => estimatePlan(plan, folder),
+      (plan) => measureText(plan, folder),
+    );
+    return lens!;
+  };
+  const modelCell = head.split("\n")[1]!;
+
+  test("names files, bytes and tokens, and says when that is too little for the model", async () => {
+    await writeFiles(folder, { "a.txt": "x".repeat(3000), "b.txt": "x".repeat(1000), "c.lathe.md": "x" });
+    const lens = await dataLens('data: {text: ["**/*.txt"], tokenizer: bytes, sequence_len: 16}');
+    expect(lens).toMatchObject({ line: 2, cell: 0 });
+    expect(lens.title).toBe("2 files · 4.00 kB · 4,000 tokens · 0.049 per parameter: too little text");
+    expect(lens.tooltip).toContain("3,600 tokens for training");
+    expect(lens.tooltip).toContain("a.txt\nb.txt");
+  });
+
+  test("says no more than what is known", async () => {
+    await writeFiles(folder, { "a.jsonl": '{"text": "x"}\n' });
+    expect((await dataLens("data: {text: a.jsonl, tokenizer: bytes, sequence_len: 16}")).title).toBe(
+      "1 file · 14 B",
+    );
+    const grammar = await dataLens("data: {grammar: {length: 500000}, tokenizer: bytes, sequence_len: 16}");
+    expect(grammar.title).toBe("grammar · 500.00 kB · 500,000 tokens");
+    expect((await dataLens("data: {text: none.txt, tokenizer: bytes, sequence_len: 16}")).title).toBe(
+      "no file matches",
+    );
+    expect(
+      (await dataLens("data: {dataset: tinystories, tokenizer: bytes, sequence_len: 16}")).title,
+    ).toMatch(/non-embedding/);
+  });
 });

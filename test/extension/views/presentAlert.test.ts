@@ -38,7 +38,15 @@ test("a name makes no link, no second line and no escape of a notification", () 
 });
 
 test("the setting keeps what is no problem to itself, or everything", () => {
-  const kinds: readonly Alert["kind"][] = ["not-a-number", "spike", "plateau", "low-disk", "failed", "done"];
+  const kinds: readonly Alert["kind"][] = [
+    "not-a-number",
+    "spike",
+    "plateau",
+    "overfitting",
+    "low-disk",
+    "failed",
+    "done",
+  ];
   const shown = (setting: "all" | "problems" | "none") =>
     kinds.filter((kind) => isShown(alert(kind), setting));
   expect(shown("all")).toEqual(kinds);

@@ -8,7 +8,7 @@ import type { ExperimentRequests } from "../../../protocol/service/experiments";
 import type { RunSummary } from "../../../protocol/service/runs";
 import type { EarlierRun } from "../../language/attach";
 import type { ExperimentLanguage } from "../../language/experimentLanguage";
-import type { Estimate } from "../../language/lenses";
+import type { Estimate, MeasureText } from "../../language/lenses";
 import { isSamePath, findWorkspace } from "../../runs/folder/runLocation";
 import { ExperimentList } from "./experimentList";
 import type { Service } from "../service";
@@ -42,7 +42,8 @@ export function createExperimentHandlers(service: Service): Handlers<ExperimentR
     },
     "experiment.lenses": async (document, { signal }) => {
       const estimate = await createEstimate(service, document.file, signal);
-      return { lenses: await (await language()).lenses(document, estimate) };
+      const measureText = await createTextMeasure(service, document.file, signal);
+      return { lenses: await (await language()).lenses(document, estimate, measureText) };
     },
     "experiment.attach": async (document) => ({
       attached: (await language()).attach(document, listEarlierRuns(service, document.file)),
@@ -59,6 +60,17 @@ async function createEstimate(service: Service, file: string, signal: AbortSigna
     signal.throwIfAborted();
     if (readsFiles(plan)) service.requireTrust("Reading the files that determine the size of this model");
     return estimatePlan(plan, workspace);
+  };
+}
+
+async function createTextMeasure(service: Service, file: string, signal: AbortSignal): Promise<MeasureText> {
+  const { measureText } = await import("../../runs/planning/textSize");
+  const workspace = findWorkspace(file, service.folders);
+  return async (plan) => {
+    service.requireTrust("Finding the files of this data");
+    const size = await measureText(plan, workspace);
+    signal.throwIfAborted();
+    return size;
   };
 }
 

@@ -12,6 +12,7 @@ export type Finding = Pick<Alert, "kind" | "message">;
 export class LossWatch {
   private readonly spikes = new SpikeDetector();
   private readonly plateau = new PlateauDetector();
+  private readonly overfitting = new OverfittingDetector();
 
   add(line: MetricLine): readonly Finding[] {
     const findings: Finding[] = [];
@@ -27,7 +28,17 @@ export class LossWatch {
         kind: "spike",
         message: `train/loss has jumped to ${formatLoss(trained!)} at step ${line.step}, where ${formatLoss(typical)} was usual.`,
       });
+    if (trained !== undefined) this.overfitting.addTraining(trained);
+    const overfit =
+      evaluated === undefined ? undefined : this.overfitting.addEvaluation(line.step, evaluated);
+    if (overfit !== undefined)
+      findings.push({
+        kind: "overfitting",
+        message: `The model is overfitting: eval/loss has risen from ${formatLoss(overfit.best.loss)} at step ${overfit.best.step} to ${formatLoss(evaluated!)} at step ${line.step}, while train/loss fell from ${formatLoss(overfit.best.trained)} to ${formatLoss(overfit.trained)}. Use more text, a smaller model or fewer steps.`,
+      });
     const best = evaluated === undefined ? undefined : this.plateau.add(line.step, evaluated);
+    // Of an overfitting model it is known already.
+    if (best !== undefined && this.overfitting.isCertain) return findings;
     if (best !== undefined)
       findings.push({
         kind: "plateau",
@@ -103,6 +114,58 @@ export class PlateauDetector {
       return undefined;
     }
     return ++this.without === patience ? reference : undefined;
+  }
+}
+
+/** Evaluations in a row that must be worse than the best. */
+export const overfittingPatience = 3;
+/** By how much, relatively, the loss of evaluations must have risen and that of training fallen. */
+const overfittingShare = 0.02;
+
+interface EvaluationPoint {
+  readonly step: number;
+  readonly loss: number;
+  /** Mean of the training losses since the previous evaluation. */
+  readonly trained: number;
+}
+
+/** Evaluations that rise from their best while the training loss falls: the model memorizes its text. */
+export class OverfittingDetector {
+  private sum = 0;
+  private count = 0;
+  private best: EvaluationPoint | undefined;
+  private worse = 0;
+
+  /** Whether it has been reported. */
+  isCertain = false;
+
+  addTraining(loss: number): void {
+    if (!Number.isFinite(loss)) return;
+    this.sum += loss;
+    this.count++;
+  }
+
+  /** Returns the best evaluation and the current training loss once overfitting is certain. */
+  addEvaluation(
+    step: number,
+    loss: number,
+  ): { readonly best: EvaluationPoint; readonly trained: number } | undefined {
+    const trained = this.sum / this.count;
+    [this.sum, this.count] = [0, 0];
+    if (!Number.isFinite(loss) || !Number.isFinite(trained)) return undefined;
+    const { best } = this;
+    if (best === undefined || loss < best.loss) {
+      this.best = { step, loss, trained };
+      this.worse = 0;
+      return undefined;
+    }
+    const isWorse =
+      loss > best.loss + overfittingShare * Math.abs(best.loss) &&
+      trained < best.trained - overfittingShare * Math.abs(best.trained);
+    this.worse = isWorse ? this.worse + 1 : 0;
+    if (this.worse !== overfittingPatience) return undefined;
+    this.isCertain = true;
+    return { best, trained };
   }
 }
 

@@ -30,6 +30,7 @@ const kinds: Readonly<
 > = {
   "not-a-number": { level: "error", actions: [openCharts, stop, showLog] },
   spike: { level: "warning", actions: [openCharts, stop] },
+  overfitting: { level: "warning", actions: [openCharts, stop] },
   plateau: { level: "information", actions: [openCharts, stop] },
   "low-disk": { level: "warning", actions: [openRuns, stop] },
   done: { level: "information", actions: [openCharts, openParameters] },

@@ -3,6 +3,7 @@ import {
   type Finding,
   LossWatch,
   computeNeededBytes,
+  overfittingPatience,
   patience,
 } from "../../../../src/backend/service/runs/alerts";
 import type { MetricLine } from "../../../../src/protocol/run";
@@ -172,6 +173,65 @@ describe("a plateau", () => {
   it("is told again only after another improvement", () => {
     const losses = [...Array<number>(15).fill(3), ...Array<number>(15).fill(2)];
     expect(findings(losses.map((loss, i) => evalLine(i, loss))).map(({ step }) => step)).toEqual([10, 25]);
+  });
+});
+
+describe("overfitting", () => {
+  /** Ten training lines and then one evaluation at a time. */
+  const training = (
+    rounds: number,
+    trained: (round: number) => number,
+    evaluated: (round: number) => number,
+    level = 0,
+  ): MetricLine[] => {
+    const next = random(5);
+    return Array.from({ length: rounds }, (_, round) => [
+      ...Array.from({ length: 10 }, (__, i) =>
+        trainLine(round * 10 + i, trained(round) * (1 + level * noise(next))),
+      ),
+      evalLine(round * 10 + 9, evaluated(round) * (1 + 0.1 * level * noise(next))),
+    ]).flat();
+  };
+
+  it("is found once the evaluations have risen from their best while the training loss falls, and no plateau besides", () => {
+    const lines = training(
+      30,
+      (round) => 3 * 0.9 ** round,
+      (round) => 2 + 0.1 * Math.abs(round - 5),
+      0.05,
+    );
+    const found = findings(lines);
+    expect(found.map(({ kind, step }) => [kind, step])).toEqual([
+      ["overfitting", (5 + overfittingPatience) * 10 + 9],
+    ]);
+    expect(found[0]!.message).toMatch(
+      /^The model is overfitting: eval\/loss has risen from [12]\.\d+ at step 59 to 2\.\d+ at step 89, while train\/loss fell from 1\.\d+ to 1\.\d+\. Use more text, a smaller model or fewer steps\.$/,
+    );
+  });
+
+  it("is not what noise around a plateau looks like, nor a loss that rises in training too", () => {
+    const flat = training(
+      9,
+      (round) => 3 * 0.9 ** round,
+      () => 2,
+      0.05,
+    );
+    expect(findings(flat)).toEqual([]);
+    const diverging = training(
+      9,
+      (round) => 2 + 0.05 * round,
+      (round) => 2 + 0.1 * round,
+    );
+    expect(findings(diverging)).toEqual([]);
+  });
+
+  it("is not one evaluation on odd text", () => {
+    const odd = training(
+      9,
+      (round) => 3 * 0.9 ** round,
+      (round) => (round % 3 === 2 ? 4 : 3 * 0.95 ** round),
+    );
+    expect(findings(odd)).toEqual([]);
   });
 });
 

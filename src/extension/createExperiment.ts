@@ -1,0 +1,65 @@
+/** Writes a new experiment where a person wants it, and opens it as a notebook. */
+import path from "node:path";
+import * as vscode from "vscode";
+import { WorkbenchError } from "../protocol/errors";
+import { toExperimentPath } from "./experimentPath";
+import { escapeNotification } from "./plainText";
+
+const replace = "Replace";
+
+/** `name` is the suggested name without its ending. Undefined if the person cancels. */
+export async function createExperiment(name: string, text: string): Promise<vscode.Uri | undefined> {
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+  if (folder === undefined)
+    throw new WorkbenchError(
+      "not-found",
+      'An experiment and its runs need a folder. Run "File: Open Folder" first.',
+    );
+  const file = await chooseTarget(await findFreeName(folder, name));
+  if (file === undefined) return undefined;
+  await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(text));
+  await vscode.window.showNotebookDocument(await vscode.workspace.openNotebookDocument(file));
+  return file;
+}
+
+/** The dialog asks before it returns the name of an existing file; a name that Lathe completes is checked here. */
+async function chooseTarget(defaultUri: vscode.Uri): Promise<vscode.Uri | undefined> {
+  for (let suggestion = defaultUri; ;) {
+    const chosen = await vscode.window.showSaveDialog({
+      title: "Select the folder for the experiment",
+      saveLabel: "Create Experiment",
+      defaultUri: suggestion,
+    });
+    if (chosen === undefined) return undefined;
+    const target = chosen.with({ path: toExperimentPath(chosen.path) });
+    if (target.path === chosen.path || !(await exists(target))) return target;
+    const answer = await vscode.window.showWarningMessage(
+      escapeNotification(`${path.posix.basename(target.path)} already exists. Replace it?`),
+      {
+        modal: true,
+        detail: `An experiment's name ends with .lathe.md, so "${path.posix.basename(chosen.path)}" names this file. Its content would be lost.`,
+      },
+      replace,
+    );
+    if (answer === replace) return target;
+    suggestion = await findFreeName(
+      target.with({ path: path.posix.dirname(target.path) }),
+      path.posix.basename(target.path, ".lathe.md"),
+    );
+  }
+}
+
+/** `quick.lathe.md`, or `quick-2.lathe.md` if that exists. */
+async function findFreeName(folder: vscode.Uri, name: string): Promise<vscode.Uri> {
+  for (let number = 1; ; number++) {
+    const file = vscode.Uri.joinPath(folder, `${name}${number === 1 ? "" : `-${number}`}.lathe.md`);
+    if (!(await exists(file))) return file;
+  }
+}
+
+async function exists(file: vscode.Uri): Promise<boolean> {
+  return vscode.workspace.fs.stat(file).then(
+    () => true,
+    () => false,
+  );
+}
