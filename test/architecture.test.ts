@@ -6,11 +6,11 @@ import { findRoleStrings } from "./support/roleStrings";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-test("the source tree keeps to the import table", () => {
+test("the source tree follows the import table", () => {
   expect(findViolations(readSources(root, ["src", "webview"]))).toEqual([]);
 });
 
-test("every kind of import is seen, and whether it loads code", () => {
+test("every kind of import is detected, and whether it loads code", () => {
   const text = `import a, { type B } from "./a";
 import type { C } from "./c";
 import { type D, type E } from "./d";
@@ -43,7 +43,7 @@ const text = 'import "./string"';
 
 const planted: readonly [rule: string, files: Readonly<Record<string, string>>][] = [
   [
-    "the graph imports nothing of ours",
+    "the graph imports no other folder of Lathe",
     { "src/backend/graph/a.ts": `import "../engine/b";`, "src/backend/engine/b.ts": "" },
   ],
   [
@@ -62,7 +62,7 @@ const planted: readonly [rule: string, files: Readonly<Record<string, string>>][
     { "src/backend/graph/a.ts": `import { readFileSync } from "node:fs";` },
   ],
   [
-    "methods stand alone",
+    "methods do not import each other",
     {
       "src/backend/methods/a.ts": `import b from "./b";\nexport default b;`,
       "src/backend/methods/b.ts": "export default 1;",
@@ -79,11 +79,11 @@ const planted: readonly [rule: string, files: Readonly<Record<string, string>>][
   ["every import leads somewhere", { "src/cli/a.ts": `import "./gone";` }],
 ];
 
-test.each(planted)("a planted violation is found: %s", (_, files) => {
+test.each(planted)("detects a planted violation: %s", (_, files) => {
   expect(findViolations(new Map(Object.entries(files)))).toHaveLength(1);
 });
 
-test("a message says where, and what the rule is", () => {
+test("a message shows the place and the rule", () => {
   const found = planted.flatMap(([, files]) => findViolations(new Map(Object.entries(files))));
   expect(found).toMatchInlineSnapshot(`
     [
@@ -105,7 +105,7 @@ test("a message says where, and what the rule is", () => {
   `);
 });
 
-test("nothing outside the models folder takes the address of a matrix apart", () => {
+test("nothing outside the models folder parses the address of a matrix", () => {
   expect(findRoleStrings(readSources(root, ["src", "webview"]))).toEqual([]);
 });
 
@@ -124,7 +124,7 @@ test.each([
   expect(findRoleStrings(new Map([["src/backend/models/a.ts", line]]))).toEqual([]);
 });
 
-test("patterns that people write are not code that reads roles", () => {
+test("patterns that users write do not count as code that reads roles", () => {
   const line = 'samples: [{ targets: "layers.*.mlp.*" }, { targets: "embed_tokens" }],';
   expect(findRoleStrings(new Map([["src/backend/methods/a.ts", line]]))).toEqual([]);
 });

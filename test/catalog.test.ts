@@ -24,7 +24,7 @@ test("catalogs, the experiment reference and generated parts of pages are curren
   expect(await findStaleFiles(root, files)).toEqual([]);
 });
 
-test("a new file with a default export enters its catalog, whatever its name", async () => {
+test("a new file with a default export is added to its catalog, whatever its name", async () => {
   const folder = await mkdtemp(path.join(tmpdir(), "lathe-catalog-"));
   try {
     const write = async (file: string, text: string) => {
@@ -93,11 +93,11 @@ test("the extension host loads no native library", () => {
   expect(native.filter((name) => backend.has(name))).toEqual(native);
 });
 
-test("loading what experiments are checked with loads no engine", () => {
+test("loading the checks of experiments does not load an engine", () => {
   const sources = readSources(root, ["src"]);
   const loaded = loadedBy(sources, "src/backend/schemaCatalog.ts");
   expect(loaded).toContain("src/backend/models/gpt2.ts");
   expect([...loaded].filter((module) => module.startsWith("onnxruntime"))).toEqual([]);
-  // The check itself sees an engine where there is one.
+  // The check itself detects an engine if there is one.
   expect(loadedBy(sources, "src/backend/engine/onnxRuntime.ts")).toContain("onnxruntime-node");
 });

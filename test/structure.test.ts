@@ -13,7 +13,7 @@ const sources = new Map(
   }),
 );
 
-test("a room is a floor above the highest that it imports, and arrows that a longer way implies are left out", () => {
+test("a room is one floor above the highest that it imports, and arrows implied by a longer path are left out", () => {
   const structure = measureStructure(sources);
   expect(Object.fromEntries(structure.floors)).toEqual({
     "src/schema": 1,

@@ -1,4 +1,4 @@
-/** The command line as a person or a script meets it: real processes, with a small loop in place of training. */
+/** The command line as a user or a script runs it: real processes, with a small loop instead of training. */
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -111,7 +111,7 @@ describe("lathe run", () => {
     });
   });
 
-  it("puts runs where `lathe runs` lists them and a window shows them, in a folder without any mark", async () => {
+  it("stores runs where `lathe runs` and a window find them, in a folder without a repository or package", async () => {
     rmSync(join(workspace, ".lathe"), { recursive: true });
     mkdirSync(join(workspace, "deep", "er"), { recursive: true });
     const file = write(join("deep", "er", "first.lathe.md"), short);
@@ -137,7 +137,7 @@ describe("lathe run", () => {
     expect(json<{ runs: unknown[] }>(one).runs.length).toBe(1);
   });
 
-  it("draws a bar on a terminal and leaves the cursor as it was", async (test) => {
+  it("draws a progress bar on a terminal and restores the cursor", async (test) => {
     const file = write("first.lathe.md", short);
     const command = `"${process.execPath}" "${cli}" run ${file}`;
     const env = { ...process.env, LATHE_RUN_PROCESS: script, TERM: "xterm", NO_COLOR: "" };
@@ -160,7 +160,7 @@ describe("lathe run", () => {
     expect(screen.lastIndexOf("\u001b[?25h")).toBeGreaterThan(screen.lastIndexOf("\u001b[?25l"));
   });
 
-  it("makes its folder where --out says", async () => {
+  it("creates its folder at the path of --out", async () => {
     const { status } = await lathe("run", write("first.lathe.md", short), "--out", "elsewhere");
     expect(status).toBe(0);
     expect((await listRuns(join(workspace, "elsewhere"))).length).toBe(1);
@@ -168,7 +168,7 @@ describe("lathe run", () => {
     expect(json<unknown[]>(await lathe("runs", "--out", "elsewhere", "--json")).length).toBe(1);
   });
 
-  it("ends with status 1 and the reason when the run fails", async () => {
+  it("exits with status 1 and the reason when the run fails", async () => {
     const file = write("bad.lathe.md", short.replace("save_steps: 10", "max_grad_norm: 0"));
     const { status, output, errors } = await lathe("run", file, "--json");
     expect(status).toBe(1);
@@ -200,7 +200,7 @@ describe("lathe run", () => {
   );
 
   it.skipIf(process.platform === "win32")(
-    "leaves the run going on a second Ctrl-C, or when its terminal is closed",
+    "does not stop the run on a second Ctrl-C, or when its terminal is closed",
     async () => {
       const first = start("run", write("long.lathe.md", long.replace("size: 2", "size: 3000")));
       const { folder, id } = await waitForRun();
@@ -212,7 +212,7 @@ describe("lathe run", () => {
       expect(errors).toContain(`lathe attach ${id}`);
       expect((await onlyRun()).record?.state).toBe("running");
       const second = start("attach", "last");
-      // Whatever the run has come to by then: following has begun.
+      // Whatever step the run has reached by then: following has begun.
       await expect.poll(second.errors).toMatch(/preparing|\d+\/\d+/);
       second.child.kill("SIGKILL");
       await second.finished;
@@ -223,7 +223,7 @@ describe("lathe run", () => {
 });
 
 describe("the other commands", () => {
-  it("pause, continue, show the queue and change it, stop", async () => {
+  it("pause, continue, show and change the queue, stop", async () => {
     const file = write("long.lathe.md", `${long}\nvariants: {a: {}, b: {}, c: {}}`);
     const { runs } = json<{ runs: { id: string; folder: string }[] }>(
       await lathe("run", file, "--detach", "--json"),
@@ -251,7 +251,7 @@ describe("the other commands", () => {
     expect(shown.status).toBe(0);
   });
 
-  it("kill a run that does not listen, which then shows as interrupted", async () => {
+  it("kill a run that does not respond, which then shows as interrupted", async () => {
     const file = write("long.lathe.md", long);
     await lathe("run", file, "--detach");
     await waitForRun();
@@ -266,7 +266,7 @@ describe("bad input", () => {
     ["an unknown option", ["run", "good.lathe.md", "--fast"], /unknown option '--fast'/],
     ["a missing argument", ["run"], /missing required argument 'file'/],
     ["too many arguments", ["runs", "all"], /too many arguments/],
-    ["a seed that is none", ["run", "good.lathe.md", "--seed", "-1"], /whole number/],
+    ["an invalid seed", ["run", "good.lathe.md", "--seed", "-1"], /whole number/],
     [
       "a missing file",
       ["run", "absent.lathe.md"],
@@ -278,11 +278,11 @@ describe("bad input", () => {
     ["a setting without a value", ["run", "good.lathe.md", "--set", "train"], /--set train/],
     ["an unknown device", ["run", "good.lathe.md", "--device", "abacus"], /abacus/],
     ["an unknown run", ["show", "nothing"], /There are no runs/],
-    ["a queue command that is none", ["queue", "jump"], /lathe queue move RUN/],
-    ["a queued run that is none", ["queue", "move", "x", "--first"], /not among the queued runs/],
+    ["an unknown queue command", ["queue", "jump"], /lathe queue move RUN/],
+    ["an unknown queued run", ["queue", "move", "x", "--first"], /not among the queued runs/],
   ];
 
-  it.each(cases)("%s is told in words, with status 2, and nothing is started", async (_, args, message) => {
+  it.each(cases)("%s is reported with status 2, and nothing is started", async (_, args, message) => {
     write("good.lathe.md", short);
     write(
       "bad.lathe.md",
@@ -297,7 +297,7 @@ describe("bad input", () => {
     expect(existsSync(join(workspace, ".lathe", "runs"))).toBe(false);
   });
 
-  it("has all faults of a file told at once, one line each, clickable from where one stands", async () => {
+  it("reports all faults of a file at once, one line each, with paths relative to the working directory", async () => {
     mkdirSync(join(workspace, "deep"));
     const file = write(
       join("deep", "bad.lathe.md"),
@@ -310,7 +310,7 @@ describe("bad input", () => {
     for (const line of lines) expect(line).toMatch(/^deep\/bad\.lathe\.md:5:\d+: /);
   });
 
-  it("refuses a run whose record is broken, and says which", async () => {
+  it("refuses a run with a broken record, and names it", async () => {
     await lathe("run", write("first.lathe.md", short));
     const { folder } = await onlyRun();
     writeFileSync(join(folder, "run.json"), readFileSync(join(folder, "run.json"), "utf8").slice(0, 50));
@@ -322,7 +322,7 @@ describe("bad input", () => {
     expect(list.output).toContain("corrupt");
   });
 
-  it("helps without failing when help is asked for", async () => {
+  it("prints help on request with status 0", async () => {
     const { status, output } = await lathe("--help");
     expect(status).toBe(0);
     for (const name of ["run", "resume", "stop", "pause", "continue", "runs", "show", "attach", "queue"])
@@ -332,11 +332,11 @@ describe("bad input", () => {
   });
 });
 
-// eslint-disable-next-line no-control-regex -- These are the characters that a terminal obeys.
+// eslint-disable-next-line no-control-regex -- Terminals interpret these characters.
 const obeyed = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/;
 
-describe("text that a run holds", () => {
-  it("never steers the terminal, and reaches programs as it is", async () => {
+describe("text of a run", () => {
+  it("never controls the terminal, and reaches programs unchanged", async () => {
     const nasty = "a\u001b]0;t\u0007\u001b[2J\u009b31m\u202e\u0008b";
     const { path } = RunFolder.create(
       join(workspace, ".lathe", "runs"),

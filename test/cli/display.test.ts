@@ -5,8 +5,8 @@ import { createColors, toPlainText, toPlainLine } from "../../src/cli/terminal";
 
 const plainColors = createColors(false);
 
-describe("text from elsewhere", () => {
-  it("loses everything that could steer a terminal and nothing else", () => {
+describe("untrusted text", () => {
+  it("loses everything that could control a terminal, and nothing else", () => {
     const hostile = "a\u001b[31mred\u001b[0m\u001b]0;title\u0007 b\u009b2Jc\u0008\u202ed\re\nf größe 中文 😀";
     expect(toPlainText(hostile)).toBe("ared bcde\nf größe 中文 😀");
     expect(toPlainLine("a\nb\tc")).toBe("a b c");
@@ -31,7 +31,7 @@ describe("the loss plot", () => {
     return made;
   };
 
-  it("shows both curves with their ends, within its width", () => {
+  it("shows both curves with their last values, within its width", () => {
     const text = plotLoss(history(200, 20), 60, plainColors)!;
     expect(text).toMatchInlineSnapshot(`
       "train/loss
@@ -65,20 +65,20 @@ describe("the loss plot", () => {
     expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(60);
   });
 
-  it("draws both into one plot where there are colours", () => {
+  it("draws both in one plot if colors are available", () => {
     const text = plotLoss(history(200, 20), 60, createColors(true))!;
     expect(text.split("\n").length).toBeLessThan(16);
     expect(text).toContain("\u001b[33m");
   });
 
-  it("waits for two points, and copes with one value, a flat line and a number that is none", () => {
+  it("requires two points, and handles one value, a flat line and NaN", () => {
     expect(plotLoss(history(1, 1), 60, plainColors)).toBeUndefined();
     const flat = new RunHistory();
     flat.add([1, 2, 3].map((step) => ({ step, seconds: step, "train/loss": step === 2 ? NaN : 2 })));
     expect(plotLoss(flat, 60, plainColors)).toContain("2.000");
   });
 
-  it("keeps the mean of each column and a straight line between far points", () => {
+  it("shows the mean of each column and a straight line between distant points", () => {
     const points = [0, 1, 2, 3].map((step) => ({ step, value: step }));
     expect(resample(points, { first: 0, last: 3 }, 2)).toEqual([0.5, 2.5]);
     expect(
@@ -93,7 +93,7 @@ describe("the loss plot", () => {
     ).toEqual([0, 3, 6, 9]);
   });
 
-  it("knows the speed from the tokens when the run does not tell it", () => {
+  it("computes the speed from the tokens if the run does not report it", () => {
     expect(history(50, 10).tokensPerSecond).toBeCloseTo(5120);
     const telling = new RunHistory();
     telling.add([{ step: 1, seconds: 1, "train/tokens_per_second": 99 }]);

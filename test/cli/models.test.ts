@@ -20,7 +20,7 @@ import {
 } from "../support/subject";
 import { plainLab } from "../support/lab";
 
-// Below the packages, so that the bundle finds ONNX Runtime.
+// Inside node_modules, so that the bundle finds ONNX Runtime.
 const bundles = resolve("node_modules/.cache/lathe-tests", `models-${process.pid}`);
 const cli = join(bundles, "lathe.cjs");
 let workspace: string;
@@ -128,13 +128,13 @@ describe("lathe eval", () => {
     const { status, output } = await lathe("eval", "model", "--data", "night.txt", "--stride", "8", ...onCpu);
     expect(status).toBe(0);
     expect(output).toMatch(/^perplexity [\d.e+]+ per token, .* bits\/byte\nnight.txt, test split \(ids /);
-    // Bytes of the text and the end of the document; the first token has nothing before it.
+    // The bytes of the text and the end of the document; the first token is not scored.
     expect(output).toContain(
       `context 16, stride 8, tokenizer bytes, ${text.length} of ${text.length + 1} tokens scored`,
     );
   });
 
-  it("takes data and tokenizer of the model's run when nothing is said", async () => {
+  it("uses the data and tokenizer of the model's run by default", async () => {
     const found = json(await lathe("eval", run, "--json", ...onCpu));
     expect(found).toMatchObject({
       device: "cpu",
@@ -143,7 +143,7 @@ describe("lathe eval", () => {
     expect(found["model"]).toContain("0-compress");
   });
 
-  it("reads other text with the characters that the run was trained on", async () => {
+  it("reads other text with the characters of the run's training text", async () => {
     const { errors, status } = await lathe("eval", "last", "--data", "night.txt", ...onCpu);
     expect(status).toBe(2);
     expect(errors).toMatch(/The character .* does not occur/);
@@ -151,7 +151,7 @@ describe("lathe eval", () => {
 });
 
 describe("lathe generate", () => {
-  it("writes on from each prompt, without anything that steers a terminal", async () => {
+  it("continues each prompt, without terminal control characters", async () => {
     const options = [
       "--temperature",
       "9",
@@ -174,13 +174,13 @@ describe("lathe generate", () => {
     const found = json(await lathe("generate", "model", ...prompts, ...options, "--json"));
     const samples = found["samples"] as { text: string; ids: number[] }[];
     expect(found["options"]).toMatchObject({ do_sample: true, temperature: 9, top_k: 0, seed: 5 });
-    // The same seed draws the same tokens; the document holds them as they are.
+    // The same seed draws the same tokens; the JSON document contains them unchanged.
     expect(samples.map(({ ids }) => ids.length)).toEqual([200, 200]);
     // eslint-disable-next-line no-control-regex -- See above.
     expect(samples[0]!.text).toMatch(/[\u0000-\u001f]/);
   });
 
-  it("asks in the form of the chat template, ends at a stop text, and says how fast it was", async () => {
+  it("uses the chat template, ends at a stop string, and reports its speed", async () => {
     const chat = join(workspace, "chat");
     cpSync(join(workspace, "model"), chat, { recursive: true });
     writeFileSync(
@@ -210,17 +210,17 @@ describe("lathe generate", () => {
     expect(errors).toMatch(/bytes has no chat template/);
   });
 
-  it("takes the tokenizer of the run's own text", async () => {
+  it("uses the tokenizer of the run's own text", async () => {
     const options = ["--max-new-tokens", "5", ...onCpu];
     const found = json(await lathe("generate", "last", "--prompt", "a", "--json", ...options));
     expect(found["samples"]).toMatchObject([{ prompt: "a", prompt_tokens: 1, finish: "length" }]);
-    // One text without an end has no token that begins another.
+    // A single text without an end marker has no token that begins another.
     expect((await lathe("generate", "last", ...options)).errors).toMatch(/no token to continue from/);
   });
 });
 
 describe("lathe export", () => {
-  it.each(["safetensors", "onnx"])("writes a run as %s, where it is told to", async (format) => {
+  it.each(["safetensors", "onnx"])("writes a run as %s to the given path", async (format) => {
     const found = json(await lathe("export", "last", "--format", format, "--out", `out/${format}`, "--json"));
     expect(found["folder"]).toBe(join(workspace, "out", format));
     expect(readdirSync(join(workspace, "out", format))).toContain("tokenizer.json");
@@ -231,7 +231,7 @@ describe("lathe export", () => {
     );
   });
 
-  it("writes a folder that is a model again", async () => {
+  it("writes a folder that can be used as a model", async () => {
     const { status, output } = await lathe("export", "last", "--format", "safetensors");
     expect(status).toBe(0);
     expect(output).toContain(join(workspace, `${run}-safetensors`));
@@ -286,7 +286,7 @@ it.each([
   [["export", "last", "--format", "safetensors", "--batch-size", "2"], /--batch-size: has no effect here/],
   [["export", "last", "--format", "csv", "--checkpoint", "best"], /--checkpoint: has no effect here/],
   [["export", "no-such-run", "--format", "tensorboard"], /No run no-such-run in .*nearest is tiny-/],
-])("%j fails with status 2 and says why", async (args, message) => {
+])("%j fails with status 2 and a reason", async (args, message) => {
   const { status, output, errors } = await lathe(...args);
   expect({ status, output }).toEqual({ status: 2, output: "" });
   expect(errors.replace(/^Device .*\n/, "").replace(/^error: /, "")).toMatch(message);

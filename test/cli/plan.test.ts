@@ -1,4 +1,4 @@
-/** What the command line reports without running anything. */
+/** Reports of the command line that run nothing. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { realWorkspace, useRealLathe, type Workspace } from "../endToEnd/realLathe";
 
@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 
 describe("lathe plan", () => {
-  it("prints what each method takes from which parts, and what is left of the whole", async () => {
+  it("prints what each method removes from which parts, and the remaining totals", async () => {
     const cells =
       "model: {model_type: gpt2, vocab_size: 50257}\ncompress:\n  - irc: {}\n  - fpp: {targets: layers.*.mlp.*, rounding: kept}";
     const { status, output } = await workspace.lathe("plan", workspace.write("small.lathe.md", cells));
@@ -26,7 +26,7 @@ describe("lathe plan", () => {
     );
   });
 
-  it("tells a packed matrix as a whole where it is shrunk as one", async () => {
+  it("reports a packed matrix as a whole if it is shrunk as one", async () => {
     const cells = "model: {model_type: gpt2, vocab_size: 50257}\ncompress: {magnitude: {sparsity: 0.5}}";
     const { output } = await workspace.lathe("plan", workspace.write("packed.lathe.md", cells));
     expect(output.replace(/ {2,}/g, " ")).toContain(
@@ -34,7 +34,7 @@ describe("lathe plan", () => {
     );
   });
 
-  it("says whom a step learns from, and how large that is", async () => {
+  it("reports the teacher of a step, and its size", async () => {
     const cells =
       "data: {grammar: {}}\nmodel: {model_type: gpt2, vocab_size: 64, n_embd: 8, n_layer: 4, n_head: 2}\ntrain: {max_steps: 4}\n```\n\n```yaml\ncompress: {layerdrop: {rate: 0.5}}\n```\n\n```yaml\ntrain: {max_steps: 3, teacher: {recipe: hinton}}";
     const { status, output } = await workspace.lathe("plan", workspace.write("taught.lathe.md", cells));
@@ -49,7 +49,7 @@ describe("lathe plan", () => {
 });
 
 describe("lathe schema", () => {
-  it("prints a JSON schema in which every reference leads somewhere", async () => {
+  it("prints a JSON schema in which every reference resolves", async () => {
     const { status, output } = await workspace.lathe("schema");
     expect(status).toBe(0);
     const schema = JSON.parse(output) as Record<string, unknown>;

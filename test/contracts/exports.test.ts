@@ -1,4 +1,4 @@
-/** What every export format promises, for the smallest model of every family. */
+/** The contract of every export format, for the smallest model of every family. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

@@ -1,4 +1,7 @@
-/** What every method promises, on the smallest model of every family: what it planned, exact counts, and nothing done at a rate of zero. */
+/**
+ * The contract of every method, on the smallest model of every family: results as planned, exact counts, and no change
+ * at a rate of zero.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -21,7 +24,7 @@ import { createLabWithText } from "../support/lab";
 import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../support/subject";
 
 const grammar = useGrammar();
-/** A new one each time, since what is trained in a lab counts on. */
+/** A new one each time, since a lab counts training steps across methods. */
 const lab = (): Lab => createLabWithText(grammar.engine, grammar.data);
 
 function tinyCheckpoint(family: string): Checkpoint {
@@ -29,7 +32,7 @@ function tinyCheckpoint(family: string): Checkpoint {
   return { shape, tensors: drawModelTensors(shape, 4) };
 }
 
-/** Undefined where the model is refused. */
+/** Undefined if the model is refused. */
 async function applied(
   method: AnyMethod,
   given: Readonly<Record<string, unknown>>,
@@ -54,7 +57,7 @@ function expectRefused(
   refused.toThrow(/cannot be applied|cannot be stored|cannot be compressed/);
 }
 
-/** The dense matrix of every role, the parts of packed ones each on their own. */
+/** The dense matrix of every role, with the parts of packed ones separately. */
 function matricesOf({ shape, tensors }: Checkpoint): Map<string, Float32Array> {
   const source = (name: string) => tensors.get(name)!.data as Float32Array | Uint8Array;
   const found = new Map<string, Float32Array>();
@@ -75,7 +78,7 @@ function matricesOf({ shape, tensors }: Checkpoint): Map<string, Float32Array> {
   return found;
 }
 
-/** Of all matrices together, in the Frobenius norm. One that is gone with its layer adds nothing, as zeros would. */
+/** Over all matrices, in the Frobenius norm. A matrix removed with its layer counts as zeros. */
 function distance(
   before: ReadonlyMap<string, Float32Array>,
   after: ReadonlyMap<string, Float32Array>,
@@ -119,9 +122,9 @@ describe.each(Object.entries(methods))("%s", (id, method) => {
   const families = Object.keys(models);
   const rates = method.levels ?? [0, 0.25, 0.5, 0.75, 1];
 
-  // Levels that count something else than a share never take nothing, so that there is nothing to hold them to.
+  // Levels that are not shares always remove something, so there is nothing to check.
   const whole = method.levels === undefined ? families : [];
-  it.each(whole)("leaves every matrix of %s as it is, bit for bit, at a rate of 0", async (family) => {
+  it.each(whole)("leaves every matrix of %s unchanged, bit for bit, at a rate of 0", async (family) => {
     const before = tinyCheckpoint(family);
     const after = await applied(method, { [method.rate]: 0 }, before);
     if (after === undefined) {
@@ -132,7 +135,7 @@ describe.each(Object.entries(methods))("%s", (id, method) => {
       expect(matrix, role).toEqual(matricesOf(before).get(role));
   });
 
-  it.each(families)("is the farther from the matrices of %s the higher its rate", async (family) => {
+  it.each(families)("moves further from the matrices of %s at higher rates", async (family) => {
     const before = tinyCheckpoint(family);
     const errors: number[] = [];
     for (const rate of rates) {
@@ -141,19 +144,19 @@ describe.each(Object.entries(methods))("%s", (id, method) => {
         expectRefused(method, { [method.rate]: rate }, before);
         return;
       }
-      // Where what stays has moved to the front, matrices differ by what they have lost.
+      // If the remaining units have moved to the front, the difference is what was removed.
       const isMoved = Object.values(after.shape.representations).some(({ type }) => type === "sliced");
       const [was, is] = [matricesOf(before), matricesOf(after)];
       errors.push(isMoved ? Math.sqrt(energy(was) - energy(is)) : distance(was, is));
     }
-    // Levels that count something else than a share never take nothing.
+    // Levels that are not shares always remove something.
     if (method.levels === undefined) expect(errors[0]).toBe(0);
     expect(errors.at(-1)).toBeGreaterThan(0);
     expect(errors).toEqual([...errors].sort((a, b) => a - b));
   });
 
   it.each(families)(
-    "makes of %s what is written and read back bit for bit, with the counts of the file",
+    "turns %s into a model that is saved and loaded bit for bit, with the counts of the file",
     async (family) => {
       const before = tinyCheckpoint(family);
       using folder = createTemporaryFolder();
@@ -169,7 +172,7 @@ describe.each(Object.entries(methods))("%s", (id, method) => {
         expect(read).toEqual(after);
         const { total } = countModel(after.shape);
         const written = [...read.tensors].map(([name, { data }]) =>
-          // Of a masked tensor what the mask keeps is counted, however the file stores it.
+          // A masked tensor counts what the mask keeps, however the file stores it.
           data instanceof Uint8Array ? 0 : keptOf(read, name, data.length),
         );
         expect(written.reduce((sum, each) => sum + each, 0)).toBe(total.stored);
@@ -178,7 +181,7 @@ describe.each(Object.entries(methods))("%s", (id, method) => {
   );
 
   it.each(cases)(
-    "plans $sample of $family and does what it planned, or refuses with the reason",
+    "plans $sample of $family and follows the plan, or refuses with the reason",
     async ({ sample, family }) => {
       const shape = createTinyShape(family);
       const options = method.options.parse(sample) as unknown;
@@ -211,7 +214,7 @@ describe.each(Object.entries(methods))("%s", (id, method) => {
         expect(counts.nonEmbedding).toEqual(plan.after.nonEmbedding);
       }
       if (plan.exact !== "least") expect(counts.total.nonZero).toBeLessThanOrEqual(plan.after.total.nonZero);
-      // The shape alone says the same as the tensors do.
+      // The shape alone gives the same counts as the tensors.
       expect(countModel(after.shape)).toEqual(counts);
     },
   );

@@ -1,4 +1,4 @@
-/** What every metric promises, on the smallest model of every family. */
+/** The contract of every metric, on the smallest model of every family. */
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
@@ -45,7 +45,7 @@ const cases = Object.entries(metrics).flatMap(([id, metric]) =>
   metric.samples.flatMap((sample) => Object.keys(models).map((family) => ({ id, metric, sample, family }))),
 );
 
-/** What predicts the next token has these, what predicts hidden ones has not. */
+/** Available for models that predict the next token, but not for masked language models. */
 const causal = new Set(["generate", "perplexity", "repetition"]);
 
 function isRefused(id: string, { of }: AnyMetric, family: string): boolean {
@@ -57,7 +57,7 @@ const [refused, measured] = [true, false].map((wanted) =>
 );
 
 it.each(refused!)(
-  "$id of $family with $sample is refused in plan, with what to use instead",
+  "$id of $family with $sample is refused by the plan, with an alternative",
   ({ metric, family }) => {
     const check = () => metric.checkModel!(subjectOf(metric, family).shape);
     expect(check).toThrow(WorkbenchError);
@@ -66,7 +66,7 @@ it.each(refused!)(
 );
 
 it.each(measured!)(
-  "$id of $family with $sample gives the same plain finite data twice",
+  "$id of $family with $sample gives the same plain, finite data twice",
   async ({ metric, sample, family }) => {
     const subject = subjectOf(metric, family);
     const options = metric.options.parse(sample) as unknown;
@@ -81,7 +81,7 @@ it.each(measured!)(
 );
 
 describe.each(Object.entries(metrics))("%s", (id, metric) => {
-  it("names its numbers in two parts and explains each option", () => {
+  it("names its values in two parts and explains each option", () => {
     expect(metric.title).toMatch(/^[A-Z]/);
     expect(metric.options).toBeInstanceOf(z.ZodObject);
     for (const [key, option] of Object.entries(
@@ -90,7 +90,7 @@ describe.each(Object.entries(metrics))("%s", (id, metric) => {
       expect(option.description, `${id}.${key}`).toMatch(/\.$/);
   });
 
-  it("says what it lacks", async () => {
+  it("reports what it lacks", async () => {
     const family = metric.of === "encoder" ? "bert" : "gpt2";
     const { data: _data, tokenizer: _tokenizer, ...bare } = subjectOf(metric, family);
     const options = metric.options.parse(metric.samples[0]) as unknown;

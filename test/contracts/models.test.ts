@@ -1,4 +1,4 @@
-/** What every family of models promises, on its smallest configuration. */
+/** The contract of every model family, on its smallest configuration. */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { gradients } from "../../src/backend/graph/autodiff";
@@ -44,7 +44,7 @@ it("is in the catalog for every file that defines one, under its model_type", ()
   for (const [name, { tiny }] of Object.entries(models)) expect(tiny["model_type"]).toBe(name);
 });
 
-/** Logits of a model whose tensors are drawn, or given, for drawn tokens, or given ones. */
+/** Logits of a model with random or given tensors, for random or given tokens. */
 function run(
   shape: ModelShape,
   tensors: ReadonlyMap<string, ArrayLike<number>>,
@@ -79,18 +79,18 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
   const logits = run(shape, tensors, { tokens });
   const rowOf = (all: Float64Array, row: number) => all.subarray(row * vocabulary, (row + 1) * vocabulary);
 
-  it("takes its vocabulary from the tokenizer where the configuration leaves it out", () => {
+  it("takes its vocabulary size from the tokenizer if the configuration leaves it out", () => {
     const { vocab_size: _size, ...open } = tiny;
     expect(createShape(completeConfig(open, vocabulary))).toEqual(shape);
     expect(() => createShape(open)).toThrow(/vocab_size/);
     expect(() => completeConfig(tiny, vocabulary + 1)).toThrow(/raise it to/);
   });
 
-  it("comes back the same from its own configuration", () => {
+  it("is restored from its own configuration", () => {
     expect(createShape(shape.config)).toEqual(shape);
   });
 
-  it("has tensors with names of their own, and axes that say their size", () => {
+  it("has tensors with unique names, and axes that match their size", () => {
     expect(new Set(specs.map(({ name }) => name)).size).toBe(specs.length);
     const axes = listMatrixSlots(shape).flatMap(({ matrix }) => [
       [matrix.axes[0], matrix.inputs] as const,
@@ -102,7 +102,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     for (const [{ units, unit }, size] of axes) expect(units * unit).toBe(size);
   });
 
-  it("couples in every layer the heads and the channels that shrink together, and all that is as wide as the model", () => {
+  it("couples the heads and channels of every layer that shrink together, and everything as wide as the model", () => {
     const { layers, kvHeads, width } = dimensionsOf(shape);
     const groups = listCoupledGroups(shape);
     const purposes = (matrices: readonly MatrixSpec[]) => matrices.map(({ purpose }) => purpose);
@@ -118,7 +118,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     const [hidden, ...others] = groups.filter(({ kind }) => kind === "hidden");
     expect(others).toEqual([]);
     expect(hidden).toMatchObject({ units: width, layer: undefined });
-    // Each matrix of the residual stream makes it or reads it, and each norm is as wide.
+    // Each matrix of the residual stream writes or reads it, and each norm has its width.
     const all = listMatrixSlots(shape).map(({ matrix }) => matrix);
     expect(purposes(hidden!.producers)).toEqual(
       purposes(all.filter(({ axes: [, output] }) => output.kind === "hidden")),
@@ -130,7 +130,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     expect(norms.length).toBeGreaterThan(layers);
   });
 
-  it("names every tensor of a layer after it, and no other", () => {
+  it("names exactly the tensors of a layer after it", () => {
     const { layerName } = models[shape.family]!;
     const { layers } = dimensionsOf(shape);
     expect(new Set(specs.map(({ layer }) => layer))).toEqual(
@@ -143,7 +143,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     }
   });
 
-  it("has as many layers and positions as the keys say that it names", () => {
+  it("has the layers and positions that the configuration keys it names specify", () => {
     const { keys } = models[shape.family]!;
     const { layers, context } = dimensionsOf(shape);
     const changed = createShape({ ...tiny, [keys.layers]: layers + 1, [keys.context]: context + 3 });
@@ -151,7 +151,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
   });
 
   const isCausal = models[shape.family]!.mask === "causal";
-  it(isCausal ? "lets no token see a later one" : "lets every token see every other", () => {
+  it(isCausal ? "does not let a token see a later one" : "lets every token see every other", () => {
     const last = tokens.map((id, i) => (i % time === time - 1 ? (id + 1) % vocabulary : id));
     const changed = run(shape, tensors, { tokens: last });
     for (let row = 0; row < batch * time; row++) {
@@ -161,7 +161,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     }
   });
 
-  it("gives two documents packed into a row the logits that each has alone", () => {
+  it("gives two documents packed into a row the same logits as separately", () => {
     const lengths = [3, 5];
     const alone = lengths.map((length, document) => {
       const own = tokens.slice(document * 3, document * 3 + length);
@@ -181,7 +181,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     });
   });
 
-  it("does not notice padding, on either side", () => {
+  it("ignores padding on either side", () => {
     const plain = tokens.slice(0, 5);
     const others = new Array<number>(2 * time - 5).fill(0);
     const alone = run(shape, tensors, {
@@ -201,12 +201,12 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     expect(padded.every(Number.isFinite)).toBe(true);
   });
 
-  it("gives only the rows that are asked for", () => {
+  it("returns only the requested rows", () => {
     const some = run(shape, tensors, { tokens }, [7, 15]);
     expect(Array.from(some)).toEqual([...rowOf(logits, 7), ...rowOf(logits, 15)]);
   });
 
-  it("drops activations only where there is a seed and a rate", () => {
+  it("uses dropout only with a seed and a rate", () => {
     expect(run(shape, tensors, { tokens, seed: [5] }).length).toBe(logits.length);
     const rates = Object.keys(models[shape.family]!.config.parse(tiny) as object).filter((key) =>
       /pdrop|dropout/.test(key),
@@ -220,7 +220,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     expect(computeRelativeError(once!, logits)).toBeGreaterThan(1e-3);
   });
 
-  it("trains every tensor: each has a gradient that is not zero", () => {
+  it("trains every tensor: each has a nonzero gradient", () => {
     const values = createValues(specs);
     const y = forward(shape, createLookup(values), { tokens: input("tokens", [batch, time], "int32") });
     const loss = sum(mul(y, y), { axes: [0, 1], keepDims: false });
@@ -234,7 +234,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
       ).toBe(true);
   });
 
-  it("reports layers and matrices to whoever watches", () => {
+  it("reports layers and matrices to an observer", () => {
     const layers: [Value, Value][] = [];
     const seen: string[] = [];
     forward(
@@ -255,7 +255,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     expect(seen.sort()).toEqual(projections.map(({ matrix }) => matrix.role).sort());
   });
 
-  it("keeps its logits when packed matrices are stored in parts, and exports them whole", () => {
+  it("keeps its logits when packed matrices are stored in parts, and exports them packed", () => {
     const slots = listMatrixSlots({ ...shape, representations: {} });
     const dense = { ...shape, representations: {} };
     const whole = drawTensors(parametersOf(dense), 21);
@@ -281,7 +281,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     for (const [name, data] of whole) expect(Array.from(exported.get(name)!)).toEqual(Array.from(data));
   });
 
-  it("exports tensors that it can read back, with or without prefix, and refuses others", () => {
+  it("exports tensors that it can load, with or without prefix, and refuses others", () => {
     const exported = [...exportTensors(shape, createLookup(tensors))];
     const again = createShape(createExportedConfig(shape));
     const sizes = new Map(exported.map((each) => [each.name, each.shape]));

@@ -1,4 +1,6 @@
-/** What every operation promises: a gradient that finite differences confirm, and the same numbers on every device. */
+/**
+ * The contract of every operation: a gradient that finite differences confirm, and the same numbers on every device.
+ */
 import { describe, expect, it } from "vitest";
 import { gradients } from "../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../src/backend/graph/evaluate";

@@ -1,4 +1,4 @@
-/** Every operation and its gradient on real devices, held against the plain evaluation in double precision. */
+/** Compares every operation and its gradient on real devices with the plain evaluation in double precision. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Tensor as OrtTensor } from "onnxruntime-node";
 import type { DeviceName } from "../../src/schema/experiment";
@@ -36,7 +36,7 @@ function dataOf({ value, numbers }: DrawnInput): ConstantData {
   return arrays[value.type.dtype as Exclude<DType, "int64" | "int4">].from(numbers);
 }
 
-// WGSL promises no more for these two than an error of 2⁻¹¹, and only between -π and π.
+// WGSL only guarantees an error of 2⁻¹¹ for these two, and only between -π and π.
 const webgpuTolerance: Readonly<Record<string, number>> = { sin: 1e-3, cos: 1e-3 };
 
 interface Case {
@@ -46,7 +46,7 @@ interface Case {
   readonly drawn: readonly DrawnInput[];
 }
 
-/** Each sample's value `y` and, where there are any, its gradients. */
+/** Each sample's value `y` and its gradients, if any. */
 const cases: readonly Case[] = catalogOps.flatMap((op) =>
   getSamples(op).map((sample, number) => {
     const drawn = drawInputs(sample, 100 + number);
@@ -112,7 +112,7 @@ describe.each([
     expectClose(each, await runOn(engine, each), tolerance(each.name));
   });
 
-  it("dropout draws the very mask of the plain evaluation", async () => {
+  it("dropout draws the same mask as the plain evaluation", async () => {
     const shape = [3, 5, 64];
     const ones = Array.from({ length: 960 }, () => 1);
     const drawn = [
@@ -143,8 +143,8 @@ describe("as a portable file", () => {
   });
 });
 
-describe("scatterRows on the processor", () => {
-  // Threads that add to the same row at the same time lost some of it, now and then, with another form of this operation.
+describe("scatterRows on the CPU", () => {
+  // With another form of this operation, threads that added to the same row concurrently sometimes lost updates.
   it.each([
     [4096, 4, 3],
     [2048, 96, 65],

@@ -1,4 +1,4 @@
-/** What every representation promises: that it applies the matrix it stands for, exact counts, and a gradient. */
+/** The contract of every representation: it applies its dense matrix, has exact counts, and has a gradient. */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { gradients } from "../../src/backend/graph/autodiff";
@@ -16,7 +16,9 @@ import { createMatrixSpec } from "../support/matrix";
 
 const folder = new URL("../../src/backend/representations/", import.meta.url);
 
-/** Options that make the most of each representation on a matrix of 12 inputs and 6 outputs, or of 7 and 7 where it has to be square. */
+/**
+ * Options that exercise each representation on a matrix of 12 inputs and 6 outputs, or of 7 and 7 if it must be square.
+ */
 const samples: Readonly<Record<string, readonly unknown[]>> = {
   clustered: [{ clusters: 256 }, { clusters: 130 }],
   dense: [{}],
@@ -137,14 +139,14 @@ describe.each(Object.entries(representations))("%s", (id, representation) => {
 
     it("maps inputs to outputs", () => expect(y.type.shape).toEqual([5, spec.outputs]));
 
-    it("applies the dense matrix that it stands for", () => {
+    it("applies its dense matrix", () => {
       const dense = representation.materialize(createLookup(tensors), spec, options);
       const wanted = matmul(x, input("dense", [spec.inputs, spec.outputs]));
       const results = evaluateGraph({ outputs: { y, wanted } }, { ...feeds, dense });
       expect(computeRelativeError(results["y"]!, results["wanted"]!)).toBeLessThan(1e-6);
     });
 
-    it("builds that matrix as a graph too, where it can be read by row", () => {
+    it("also builds that matrix as a graph, if it can be read by row", () => {
       if (representation.dense === undefined) {
         expect(representation.refuses?.(matrix(id, "in_out", "embedding"), options)).toMatch(/row/);
         return;
@@ -152,7 +154,7 @@ describe.each(Object.entries(representations))("%s", (id, representation) => {
       const table = representation.dense(createLookup(values), spec, options);
       const wanted = fromInOut(representation.materialize(createLookup(tensors), spec, options), spec);
       const results = evaluateGraph({ outputs: { table } }, feeds);
-      // What is multiplied or added is rounded to single precision once more in the matrix.
+      // In the matrix, products and sums are rounded to single precision once more.
       expect(computeRelativeError(results["table"]!, wanted)).toBeLessThan(1e-6);
     });
 
@@ -181,7 +183,7 @@ describe.each(Object.entries(representations))("%s", (id, representation) => {
         trained.reduce((total, { shape }) => total + sizeOf(shape), 0),
       );
       expect(counts.nonZero).toBeLessThanOrEqual(counts.stored);
-      // One stored scalar may stand in several places, and where scalars are multiplied, several make one.
+      // One stored scalar may occur in several places, and several may be multiplied into one.
       if (!products.has(id))
         expect(counts.nonZero).toBeGreaterThanOrEqual(new Set(dense.filter((each) => each !== 0)).size);
       // Codes take fewer bits than a scalar.

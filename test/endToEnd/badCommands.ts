@@ -1,10 +1,10 @@
-/** Commands that cannot be carried out, and what is said of each. */
+/** Commands that cannot be executed, and the error message of each. */
 import { exporters } from "../../src/backend/exports/catalog";
 import { type Case, trainKeys } from "./badExperiments";
 
 export const badCommands: readonly Case[] = [
   {
-    what: "a variant where there are none",
+    what: "a variant in an experiment without variants",
     args: ["run", "good.lathe.md", "--variant", "small"],
     message: "--variant small: good.lathe.md has no variants. Leave the option out.",
   },
@@ -30,12 +30,12 @@ export const badCommands: readonly Case[] = [
     message: '--set train.max_steps: train.max_steps has to be a whole number, not "few".',
   },
   {
-    what: "a setting that is no YAML",
+    what: "a setting that is not YAML",
     args: ["run", "good.lathe.md", "--set", "train.max_steps=[1"],
     message: "--set train.max_steps=[1: not valid YAML: flow sequence must end with a ].",
   },
   {
-    what: "a seed that is none",
+    what: "an invalid seed",
     args: ["run", "good.lathe.md", "--seed", "x"],
     message: "option '--seed <number>' argument 'x' is invalid. Write a whole number.",
   },
@@ -45,7 +45,7 @@ export const badCommands: readonly Case[] = [
     message: "unknown option '--fast'",
   },
   {
-    what: "an experiment that is not there",
+    what: "a missing experiment",
     args: ["run", "nowhere.lathe.md"],
     message: "There is no experiment nowhere.lathe.md. Check the path.",
   },
@@ -72,7 +72,7 @@ export const badCommands: readonly Case[] = [
       "text.txt:1:1: the file has no cell. Write a block that starts with ```yaml and contains keys such as model or train.",
   },
   {
-    what: "a plan of what is not there",
+    what: "a plan of a missing experiment",
     args: ["plan", "nowhere.lathe.md"],
     message: "There is no experiment nowhere.lathe.md. Check the path.",
   },
@@ -82,39 +82,39 @@ export const badCommands: readonly Case[] = [
     message: "No run nothing in WORKSPACE/runs. The nearest is small-ID; `lathe runs` lists all.",
   },
   {
-    what: "a run where there are none",
+    what: "a run in a workspace without runs",
     args: ["attach", "last"],
     message: "There are no runs in WORKSPACE/.lathe/runs. Start one with `lathe run FILE`.",
   },
   {
-    what: "a beginning that two runs have",
+    what: "a prefix of two runs",
     args: ["show", "small", "--out", "two"],
     message: "small matches 2 runs: small-ID, small-ID. Give more of the id.",
   },
   {
-    what: "a finished run to resume",
+    what: "resuming a finished run",
     args: ["resume", "last", "--out", "runs"],
     message: "small-ID is done. To train it further, raise its steps with --set train.max_steps=N.",
   },
   {
-    what: "a finished run to stop",
+    what: "stopping a finished run",
     args: ["stop", "last", "--out", "runs"],
     message: "small-ID is done; only an active run accepts stop.",
   },
   {
-    what: "a model that is not there",
+    what: "a missing model",
     args: ["inspect", "nowhere"],
     message:
       "There is no model nowhere: no file, folder or run has that name. There are no runs in WORKSPACE/.lathe/runs. Start one with `lathe run FILE`.",
   },
   {
-    what: "a cut model to write with",
+    what: "generating with a truncated model",
     args: ["generate", "cut"],
     message:
       "WORKSPACE/cut/model.safetensors has changed since it was written: 3000 bytes instead of 14168. Use another checkpoint of the run.",
   },
   {
-    what: "an unknown format to export to",
+    what: "an unknown export format",
     args: ["export", "checkpoint", "--format", "gguf", "--out", "new"],
     message: `--format is ${Object.keys(exporters).join(", ")}, csv or tensorboard.`,
   },

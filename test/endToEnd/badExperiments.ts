@@ -1,4 +1,4 @@
-/** Experiments that cannot run, and what is said of each. */
+/** Experiments that cannot run, and the error message of each. */
 import { exporters } from "../../src/backend/exports/catalog";
 import { schemaCatalog } from "../../src/backend/schemaCatalog";
 import { createExperimentSchema, trainSchema } from "../../src/schema/experiment";
@@ -22,7 +22,7 @@ export interface Case {
   readonly message: string;
 }
 
-// Whoever adds a key or a data set has it allowed at once: what is held here is how an unknown one is told.
+// New keys and datasets change the list of allowed ones: these tests only check how an unknown one is reported.
 export const trainKeys = Object.keys(trainSchema.shape).join(", ");
 const cellKeys = Object.keys(createExperimentSchema(schemaCatalog).shape).join(", ");
 const dataSetNames = [...(schemaCatalog.dataSets ?? [])].sort().join(", ");
@@ -65,7 +65,7 @@ export const badExperiments: readonly Case[] = [
       'bad.lathe.md:5:21: unknown value "lama" of model.model_type. Did you mean "llama"? Allowed: bert, gpt2, kphi3, llama, phi3, qwen2.',
   },
   {
-    what: "a key that is declared twice",
+    what: "a duplicate key",
     cells: [data, model, model, train],
     message: 'bad.lathe.md:6:1: the key "model" is specified twice.',
   },
@@ -101,13 +101,13 @@ export const badExperiments: readonly Case[] = [
     message: "bad.lathe.md:7:1: not valid YAML: tabs are not allowed as indentation.",
   },
   {
-    what: "sequences that are longer than the data",
+    what: "sequences longer than the data",
     cells: [data.replace("16", "900"), model, train],
     message:
       "The training split of text.txt has 764 tokens (of 1002 in all), but a sequence of data.sequence_len 900 needs 901. Lower data.sequence_len, or give more text.",
   },
   {
-    what: "sequences that are longer than the model",
+    what: "sequences longer than the model's context",
     cells: [data, model.replace("}", ", max_position_embeddings: 8}"), train],
     message:
       "bad.lathe.md:4:38: data.sequence_len has to be at most 8, the model's max_position_embeddings; it is 16.",
@@ -142,35 +142,35 @@ export const badExperiments: readonly Case[] = [
       "WORKSPACE/latin.txt is not text: it has a byte that is not valid UTF-8 at position 3 (line 1). Exclude the file with a narrower pattern, set data.encoding to the file's encoding, or convert it to UTF-8.",
   },
   {
-    what: "an unknown data set",
+    what: "an unknown dataset",
     cells: ["data: {dataset: tinystory}", model, train],
     message: `bad.lathe.md:4:17: unknown value "tinystory" of data.dataset. Did you mean "tinystories"? Allowed: ${dataSetNames}.`,
   },
   {
-    what: "a tokenizer that is not there",
+    what: "a missing tokenizer",
     cells: tokenizer("nowhere.json"),
     message:
       'There is no tokenizer "nowhere.json": it is not one of bytes, characters, and there is no file WORKSPACE/nowhere.json. Write one of these names, or the path of a tokenizer.json relative to the experiment.',
   },
   {
-    what: "a tokenizer that is cut off",
+    what: "a truncated tokenizer",
     cells: tokenizer("broken.json"),
     message:
       "broken.json: the tokenizer cannot be read (Unexpected end of JSON input). Use an intact Hugging Face tokenizer.json, or the tokenizer `bytes`.",
   },
   {
-    what: "a tokenizer that is none",
+    what: "a file that is not a tokenizer",
     cells: tokenizer("other.json"),
     message:
       "other.json: the tokenizer cannot be read (model: Invalid input: expected object, received undefined). Use an intact Hugging Face tokenizer.json, or the tokenizer `bytes`.",
   },
   {
-    what: "a tokenizer that is larger than the vocabulary",
+    what: "a tokenizer larger than the vocabulary",
     cells: [data, model.replace("}", ", vocab_size: 100}"), train],
     message: "vocab_size is 100, but the tokenizer has 257 tokens; raise it to 257 or leave it out.",
   },
   {
-    what: "a tokenizer that is larger than a base model's vocabulary",
+    what: "a tokenizer larger than a base model's vocabulary",
     cells: on("checkpoint"),
     message:
       "The token L (id 76) occurs in document 1 of text.txt, from byte 0, but the model has only 20 rows (ids 0 to 19). Use the tokenizer that belongs to the model, leave the token out of the text, or train with resize_embeddings: true in base_model, which adds rows.",
@@ -182,12 +182,12 @@ export const badExperiments: readonly Case[] = [
       'bad.lathe.md:7:9: unknown value "gpu" of device. Did you mean "webgpu"? Allowed: auto, cpu, webgpu, cuda, dml, coreml.',
   },
   {
-    what: "a base model that is not there",
+    what: "a missing base model",
     cells: on("nowhere"),
     message: `There is no model at WORKSPACE/nowhere. ${modelKinds}`,
   },
   {
-    what: "a base model of the hub that is in no cache",
+    what: "a base model of the hub that is not in the cache",
     cells: on("openai-community/gpt2"),
     message:
       "openai-community/gpt2@main is missing or incomplete in the cache WORKSPACE/hub, and HF_HUB_OFFLINE prevents downloads. Unset HF_HUB_OFFLINE to download it. " +
@@ -206,31 +206,31 @@ export const badExperiments: readonly Case[] = [
     message: `WORKSPACE/text.txt is not a supported model file. ${modelKinds}`,
   },
   {
-    what: "a checkpoint whose weights are cut off",
+    what: "a checkpoint with truncated weights",
     cells: on("cut"),
     message:
       "WORKSPACE/cut/model.safetensors has changed since it was written: 3000 bytes instead of 14168. Use another checkpoint of the run.",
   },
   {
-    what: "a checkpoint with the configuration of another",
+    what: "a checkpoint with another checkpoint's configuration",
     cells: on("mixed"),
     message:
       "WORKSPACE/mixed/config.json has changed since it was written: its checksum differs. Use another checkpoint of the run.",
   },
   {
-    what: "a model folder whose weights are cut off",
+    what: "a model folder with truncated weights",
     cells: on("exported-cut"),
     message:
       "WORKSPACE/exported-cut/model.safetensors is not a valid safetensors file: model.layers.0.self_attn.q_proj.weight ([16, 16] F32) claims bytes 1280 to 2304, which do not fit its shape or the file. Use another copy of the file.",
   },
   {
-    what: "a model folder with the configuration of another",
+    what: "a model folder with another model's configuration",
     cells: on("exported-mixed"),
     message:
       "WORKSPACE/exported-mixed does not fit its configuration: model.embed_tokens.weight is [20, 16] where the model has [20, 32]; model.layers.0.self_attn.q_proj.weight is [16, 16] where the model has [32, 32]; model.layers.0.self_attn.k_proj.weight is [16, 16] where the model has [32, 32]; model.layers.0.self_attn.v_proj.weight is [16, 16] where the model has [32, 32]; model.layers.0.self_attn.o_proj.weight is [16, 16] where the model has [32, 32]; model.layers.0.mlp.gate_proj.weight is [32, 16] where the model has [32, 32]; model.layers.0.mlp.up_proj.weight is [32, 16] where the model has [32, 32]; model.layers.0.mlp.down_proj.weight is [16, 32] where the model has [32, 32]; and 4 more. Check that config.json and the weights belong together.",
   },
   {
-    what: "sequences that are longer than a base model",
+    what: "sequences longer than a base model's context",
     cells: [data.replace("16", "2049").replace("0.2", "0"), "base_model: checkpoint", train].map((cell) =>
       cell.replace("text.txt", "long.txt"),
     ),
@@ -258,7 +258,7 @@ export const badExperiments: readonly Case[] = [
     message: "bad.lathe.md:6:34: compress.magnitude.sparsity has to be at most 1, not 1.5.",
   },
   {
-    what: "a method on a role that it cannot treat",
+    what: "a method on a role that it does not support",
     cells: [
       data,
       model.replace("llama", "kphi3").replace("}", ", min_channels_per_group: 8}"),
@@ -280,7 +280,7 @@ export const badExperiments: readonly Case[] = [
       "bad.lathe.md:6:33: evaluate.perplexity.stride has to be at most the context, 16 tokens; it is 32, so tokens between windows would not be scored.",
   },
   {
-    what: "a context that is longer than the model",
+    what: "a context longer than the model's",
     cells: [
       data,
       model.replace("}", ", max_position_embeddings: 16}"),
@@ -289,7 +289,7 @@ export const badExperiments: readonly Case[] = [
     message: "A context of 64 is longer than the model's 16 positions. Set context to at most 16.",
   },
   {
-    what: "a split that the data has not",
+    what: "a split that the data does not have",
     cells: evaluate("split: test"),
     message:
       "text.txt has no test split, only train and validation. Set data.test_text, or choose another split.",
@@ -306,34 +306,34 @@ export const badExperiments: readonly Case[] = [
       "evaluate.generate needs a tokenizer, but the base model has none. Add a data cell with data.tokenizer.",
   },
   {
-    what: "a prompt that is longer than the model's context",
+    what: "a prompt longer than the model's context",
     cells: [
       data,
       model.replace("}", ", max_position_embeddings: 16}"),
-      asking('["Line 1", "Line 2 says 4 on."]'),
+      asking('["Line 1", "Line 2 adds 4 on."]'),
     ],
     message:
       "Prompt 2 has 17 tokens, but the model's context is 16 tokens. Shorten it to 16 tokens, or use a model with a longer context.",
   },
   {
-    what: "a conversation with somebody unknown",
+    what: "a conversation with an unknown role",
     cells: [data, model, asking("[[{role: robot, content: Hi}]]")],
     message:
       'bad.lathe.md:6:41: unknown value "robot" of evaluate.generate.prompts.0.0.role. Allowed: system, user, assistant.',
   },
   {
-    what: "a conversation in which nobody speaks",
+    what: "a conversation without messages",
     cells: [data, model, asking("[[]]")],
     message:
       "bad.lathe.md:6:33: evaluate.generate.prompts.0 has to be a list of at least 1 entries, not an empty list.",
   },
   {
-    what: "a stop text that is a number",
+    what: "a stop string that is a number",
     cells: [data, model, asking("[a], stop: 3")],
     message: "bad.lathe.md:6:43: evaluate.generate.stop has to be text or a list, not 3.",
   },
   {
-    what: "a conversation that nothing says how to write down",
+    what: "a conversation without a chat template",
     cells: [data, model, asking("[[{role: user, content: Hi}]]")],
     message:
       "The tokenizer bytes has no chat template, neither chat_template.jinja nor chat_template in its tokenizer_config.json. Put one of them beside the tokenizer, use the tokenizer of a chat model, or write the conversation as text.",

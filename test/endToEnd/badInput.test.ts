@@ -1,4 +1,4 @@
-/** What cannot run is refused in one line that says what is wrong, where, and what to do; nothing is left behind by it. */
+/** What cannot run is refused in one line with the problem, its place and the next step, and leaves nothing behind. */
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -9,13 +9,13 @@ import { realWorkspace, useRealLathe, type Workspace } from "./realLathe";
 useRealLathe();
 
 let workspace: Workspace;
-/** Where the one run of the workspace is kept, away from where runs usually are. */
+/** Folder of the workspace's only run, outside the usual folder of runs. */
 let run: string;
 
 beforeAll(async () => {
   workspace = realWorkspace();
   const inside = (...path: string[]) => join(workspace.path, ...path);
-  const text = Array.from({ length: 60 }, (_, i) => `Line ${i} says ${(i * i) % 97}.\n`).join("");
+  const text = Array.from({ length: 60 }, (_, i) => `Line ${i} adds ${(i * i) % 97}.\n`).join("");
   writeFileSync(inside("text.txt"), text);
   writeFileSync(inside("long.txt"), text.repeat(10));
   writeFileSync(inside("empty.txt"), "");
@@ -57,7 +57,7 @@ function widen(config: string): void {
 
 const cases: readonly Case[] = [...badExperiments, ...badCommands];
 
-/** The message, with what differs from time to time replaced. */
+/** The message, with its variable parts replaced. */
 function told(message: string): string {
   return message.replaceAll(workspace.path, "WORKSPACE").replaceAll(/-\d{8}-\d{6}-[0-9a-f]{4}/g, "-ID");
 }
@@ -73,12 +73,12 @@ describe("bad input", { timeout: 30_000 }, () => {
     expect(status).toBe(2);
     const { error } = JSON.parse(output) as { error: { code: string; message: string } };
     expect(told(error.message)).toBe(each.message);
-    // What a program reads in the document, a person reads beside it.
+    // Standard error shows users the message that the document gives programs.
     expect(errors.replace(/^error: /, "")).toBe(`${error.message}\n`);
     expect(existsSync(join(workspace.path, ".lathe", "runs"))).toBe(false);
   });
 
-  it("is told on standard error alone where no document is asked for", async () => {
+  it("is reported only on standard error without --json", async () => {
     for (const each of [cases[0]!, cases.at(-2)!, cases.at(-1)!]) {
       const { status, output, errors } = await workspace.lathe(...commandOf(each));
       expect({ status, output }).toEqual({ status: 2, output: "" });
@@ -86,7 +86,7 @@ describe("bad input", { timeout: 30_000 }, () => {
     }
   });
 
-  it("such as a number of threads that is none is refused like the rest", async () => {
+  it("such as an invalid number of threads is refused like the rest", async () => {
     const other = realWorkspace({ LATHE_THREADS: "many" });
     const file = other.write(
       "good.lathe.md",

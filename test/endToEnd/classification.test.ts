@@ -1,4 +1,4 @@
-/** One experiment from a language model to a shrunk classifier, and its bad input, with the real program. */
+/** An experiment from a language model to a shrunk classifier, and its bad input, with the real program. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -44,7 +44,7 @@ const results = (folder: string, step: string) =>
   };
 
 describe("an experiment that ends with a classifier", { timeout: 120_000 }, () => {
-  it("learns text, then its classes, is shrunk, and is measured; killed in between it comes to the same bytes", async () => {
+  it("learns text, then classes, is shrunk and evaluated, and gives the same bytes if killed in between", async () => {
     const folder = await workspace.run(file, "--device", "cpu");
     const { log, summary } = {
       log: readFileSync(join(folder, "log.txt"), "utf8"),

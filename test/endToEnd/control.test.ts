@@ -16,7 +16,7 @@ train: {max_steps: ${steps}, per_device_train_batch_size: 4, learning_rate: 3e-3
 `;
 
 describe("a training", { timeout: 120_000 }, () => {
-  it("that is stopped has a checkpoint of its last step, and goes on bit for bit", async () => {
+  it("that is stopped has a checkpoint of its last step, and resumes bit for bit", async () => {
     const workspace = realWorkspace();
     const file = workspace.write("long.lathe.md", training(1500));
     const attached = workspace.lathe("run", file, "--device", "cpu");
@@ -44,7 +44,7 @@ describe("a training", { timeout: 120_000 }, () => {
     expect(tensorsOf(folder)).toEqual(tensorsOf(whole));
   });
 
-  it("that is paused waits, and lets go of nothing", async () => {
+  it("that is paused waits, and continues on request", async () => {
     const workspace = realWorkspace();
     const folder = await workspace.begin(
       workspace.write("long.lathe.md", training(100_000)),
@@ -64,7 +64,7 @@ describe("a training", { timeout: 120_000 }, () => {
     expect(recordOf(folder).state).toBe("stopped");
   });
 
-  it("waits for its device behind another, unless it is not to wait", async () => {
+  it("waits for its device behind another run, unless it should not wait", async () => {
     const workspace = realWorkspace();
     const file = workspace.write("long.lathe.md", training(100_000));
     const first = await workspace.begin(file, "--device", "cpu");

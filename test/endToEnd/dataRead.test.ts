@@ -1,4 +1,4 @@
-/** Results name the data that was read, also where it is not what the experiment names. */
+/** Results name the data that was read, even if it differs from the experiment's. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";

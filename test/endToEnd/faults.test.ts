@@ -1,4 +1,4 @@
-/** What becomes of a training when the machine, the disk or a person damages what it stands on. */
+/** Trainings whose files are damaged by the machine, the disk or a user. */
 import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
@@ -35,7 +35,7 @@ model: {model_type: llama, hidden_size: 32, intermediate_size: 64, num_hidden_la
 train: {max_steps: 60, per_device_train_batch_size: 4, learning_rate: 3e-3, eval_steps: 20, save_steps: 10, save_total_limit: 3}
 evaluate: {perplexity: {stride: 12}}
 `;
-const text = Array.from({ length: 400 }, (_, i) => `Line ${i} says ${(i * i) % 97}.\n`).join("");
+const text = Array.from({ length: 400 }, (_, i) => `Line ${i} adds ${(i * i) % 97}.\n`).join("");
 
 let workspace: Workspace;
 let file: string;
@@ -48,21 +48,21 @@ beforeAll(async () => {
   expected = { history: await historyOf(folder), tensors: tensorsOf(folder) };
 });
 
-/** A run that was killed behind its checkpoints of steps 10, 20 and 30. */
+/** A run that was killed after its checkpoints of steps 10, 20 and 30. */
 async function interrupted(): Promise<string> {
-  // On a busy machine a run may be further, or done, before it is killed: then the next one is tried.
+  // On a busy machine, a run may be further, or done, before it is killed: then the next one is tried.
   for (let tries = 1; ; tries++) {
     const folder = await workspace.begin(file, "--device", "cpu", "--fresh");
     await pastStep(folder, 33);
     try {
       killProcess(folder);
     } catch {
-      // It has ended, which its state says.
+      // It has already ended; its state is checked below.
     }
     const { state } = await ended(folder);
     if (state === "interrupted" && !existsSync(join(folder, "checkpoints", "step-40"))) return folder;
     rmSync(folder, { recursive: true });
-    expect(tries, `killed behind step 40, or not at all: ${state}`).toBeLessThan(10);
+    expect(tries, `killed after step 40, or not at all: ${state}`).toBeLessThan(10);
   }
 }
 
@@ -75,7 +75,7 @@ function flipByte(path: string): void {
   writeFileSync(path, bytes);
 }
 
-/** The run ends as one that nothing has happened to, but for its notices, which are returned. */
+/** The run ends like an undamaged one, except for its notices, which are returned. */
 async function resumeWell(folder: string): Promise<readonly string[]> {
   const before = recordOf(folder).notices.length;
   const { status, errors } = await workspace.lathe("resume", folder);
@@ -88,7 +88,7 @@ async function resumeWell(folder: string): Promise<readonly string[]> {
 }
 
 describe("a checkpoint that is damaged", { timeout: 60_000 }, () => {
-  it("is told and passed over for the one before", async () => {
+  it("is reported and skipped for the previous one", async () => {
     const folder = await interrupted();
     flipByte(checkpoint(folder, 30, "optimizer.safetensors"));
     expect(await resumeWell(folder)).toEqual([
@@ -99,7 +99,7 @@ describe("a checkpoint that is damaged", { timeout: 60_000 }, () => {
     expect(await historyOf(folder)).toEqual(expected.history);
   });
 
-  it("and with it all others, makes the training begin again", async () => {
+  it("along with all others restarts the training", async () => {
     const folder = await interrupted();
     truncateSync(checkpoint(folder, 30, "model.safetensors"), 1000);
     rmSync(checkpoint(folder, 20, "state.json"));
@@ -112,7 +112,7 @@ describe("a checkpoint that is damaged", { timeout: 60_000 }, () => {
     expect(await historyOf(folder)).toEqual(expected.history);
   });
 
-  it("of a training that was done has that training done again, from the checkpoint before", async () => {
+  it("of a finished training repeats it from the previous checkpoint", async () => {
     const folder = await interrupted();
     await workspace.lathe("resume", folder);
     const record = recordOf(folder);
@@ -125,14 +125,14 @@ describe("a checkpoint that is damaged", { timeout: 60_000 }, () => {
 });
 
 describe("a history that is damaged", { timeout: 60_000 }, () => {
-  it("in its last line is mended", async () => {
+  it("in its last line is repaired", async () => {
     const folder = await interrupted();
     appendFileSync(join(folder, "metrics.jsonl"), '{"step":34,"train/lo');
     expect(await resumeWell(folder)).toEqual([]);
     expect(await historyOf(folder)).toEqual(expected.history);
   });
 
-  it("before the checkpoint shows a gap, and says so", async () => {
+  it("before the checkpoint shows a gap, with a notice", async () => {
     const folder = await interrupted();
     const path = join(folder, "metrics.jsonl");
     const rows = readFileSync(path, "utf8").split("\n");
@@ -144,7 +144,7 @@ describe("a history that is damaged", { timeout: 60_000 }, () => {
     expect(await historyOf(folder)).toEqual(expected.history.filter(({ step }) => step <= 16 || step > 30));
   });
 
-  it("is begun anew where it is gone", async () => {
+  it("is started again if it is missing", async () => {
     const folder = await interrupted();
     rmSync(join(folder, "metrics.jsonl"));
     expect(await resumeWell(folder)).toEqual([expect.stringContaining("it ends at step 0")]);
@@ -153,7 +153,7 @@ describe("a history that is damaged", { timeout: 60_000 }, () => {
 });
 
 describe("a record that is cut off", { timeout: 60_000 }, () => {
-  it("is told; the run is left as it is, and others go on", async () => {
+  it("is reported; the run is left unchanged, and others continue", async () => {
     const folder = await interrupted();
     const whole = readFileSync(join(folder, "run.json"));
     truncateSync(join(folder, "run.json"), 200);
@@ -174,7 +174,7 @@ describe("a record that is cut off", { timeout: 60_000 }, () => {
 });
 
 describe("data that changes", { timeout: 60_000 }, () => {
-  it("between two parts of a run is refused, and put back it is no fault", async () => {
+  it("between two parts of a run is refused, and accepted again once restored", async () => {
     const folder = await interrupted();
     appendFileSync(join(workspace.path, "text.txt"), "One line more.\n");
     const { status, errors } = await workspace.lathe("resume", folder);
@@ -185,7 +185,7 @@ describe("data that changes", { timeout: 60_000 }, () => {
     expect(await historyOf(folder)).toEqual(expected.history);
   });
 
-  it("in its cache is read anew", async () => {
+  it("in its cache is read again", async () => {
     const cache = join(workspace.path, "cache", "tokens");
     const tokens = readdirSync(cache, { recursive: true, encoding: "utf8" }).map((name) => join(cache, name));
     const largest = tokens
@@ -216,7 +216,7 @@ afterEach(() => {
 const noMount = "needs the right to mount a small file system, which this user or system does not have";
 
 describe("a disk", { timeout: 60_000 }, () => {
-  it("that is full fails the run with all that it has, and lets it go on once there is room", async (test) => {
+  it("that is full fails the run, keeps its files, and allows it to resume once there is space", async (test) => {
     const small = join(workspace.path, "small");
     if (!tryMount(small, "size=900k")) return test.skip(noMount);
     const { status, errors } = await workspace.lathe(
@@ -246,7 +246,7 @@ describe("a disk", { timeout: 60_000 }, () => {
     expect(await historyOf(folder)).toEqual(expected.history);
   });
 
-  it("that can't be written is told before anything runs", async (test) => {
+  it("that can't be written is reported before anything runs", async (test) => {
     const locked = join(workspace.path, "locked");
     if (!tryMount(locked, "ro,size=64k")) return test.skip(noMount);
     const { status, errors } = await workspace.lathe("run", file, "--device", "cpu", "--out", locked);
@@ -257,7 +257,7 @@ describe("a disk", { timeout: 60_000 }, () => {
     expect(readdirSync(locked)).toEqual([]);
   });
 
-  it("whose cache can't be written is told with the way around it", async (test) => {
+  it("whose cache can't be written is reported with a workaround", async (test) => {
     const locked = join(workspace.path, "locked");
     if (!tryMount(locked, "ro,size=64k")) return test.skip(noMount);
     const other = realWorkspace({ LATHE_CACHE: locked });

@@ -1,4 +1,4 @@
-/** Steps that an earlier run has finished are taken over while nothing that they depend on has changed, and only then. */
+/** Finished steps of an earlier run are reused only while none of their dependencies have changed. */
 import {
   appendFileSync,
   cpSync,
@@ -38,7 +38,7 @@ let file: string;
 let first: string;
 beforeEach(async () => {
   workspace = realWorkspace();
-  const text = Array.from({ length: 60 }, (_, i) => `Line ${i} says ${(i * i) % 97}.\n`).join("");
+  const text = Array.from({ length: 60 }, (_, i) => `Line ${i} adds ${(i * i) % 97}.\n`).join("");
   writeFileSync(join(workspace.path, "text.txt"), text);
   file = workspace.write("short.lathe.md", cells);
   first = await run();
@@ -46,7 +46,7 @@ beforeEach(async () => {
 
 const run = (...options: string[]) => workspace.run(file, "--device", "cpu", ...options);
 
-/** `train`, `compress` and so on, where the log says that the step came from an earlier run. */
+/** `train`, `compress` and so on, for the steps that the log reports as reused from an earlier run. */
 function takenOver(folder: string): string[] {
   const log = readFileSync(join(folder, "log.txt"), "utf8");
   return [...log.matchAll(/^\S+ Reused step \d+ \((\w+)\) of (\S+):/gm)].map(([, action]) => action!);
@@ -55,7 +55,7 @@ function takenOver(folder: string): string[] {
 const all = ["train", "compress", "evaluate"];
 
 describe("an equal second run", { timeout: 60_000 }, () => {
-  it("takes all over but its report: the same tensors, curve and results", async () => {
+  it("reuses everything except its report: the same tensors, curve and results", async () => {
     const second = await run();
     expect(takenOver(first)).toEqual([]);
     expect(takenOver(second)).toEqual(all);
@@ -68,12 +68,12 @@ describe("an equal second run", { timeout: 60_000 }, () => {
     const read = (folder: string, name: string) => readFileSync(join(folder, "steps", name), "utf8");
     expect(read(second, "2-evaluate/eval.json")).toBe(read(first, "2-evaluate/eval.json"));
     expect(read(second, "3-report/report.md")).toContain(recordOf(second).id);
-    // And what was taken over can be taken over again.
+    // Reused steps can be reused again.
     rmSync(first, { recursive: true });
     expect(takenOver(await run())).toEqual(all);
   });
 
-  it("under another name takes over what it shares with the first", async () => {
+  it("under another name reuses what it shares with the first", async () => {
     workspace.write(
       "short.lathe.md",
       cells.replace(
@@ -91,7 +91,7 @@ describe("an equal second run", { timeout: 60_000 }, () => {
     ]);
   });
 
-  it("does all itself with --fresh", async () => {
+  it("executes everything with --fresh", async () => {
     const second = await run("--fresh");
     expect(takenOver(second)).toEqual([]);
     expect(tensorsOf(second)).toEqual(tensorsOf(first));
@@ -99,7 +99,7 @@ describe("an equal second run", { timeout: 60_000 }, () => {
 });
 
 describe("what has changed since", { timeout: 60_000 }, () => {
-  it("is done anew, with all that depends on it and nothing else", async () => {
+  it("is executed again, with everything that depends on it and nothing else", async () => {
     expect(takenOver(await run("--set", "train.learning_rate=2e-3"))).toEqual([]);
     expect(takenOver(await run("--seed", "1"))).toEqual([]);
     expect(takenOver(await run("--set", "compress.magnitude.sparsity=0.25"))).toEqual(["train"]);
@@ -123,7 +123,7 @@ describe("what has changed since", { timeout: 60_000 }, () => {
 });
 
 describe("an earlier run that is damaged", { timeout: 60_000 }, () => {
-  it("gives nothing where its checkpoint or its history is not whole", async () => {
+  it("is not reused if its checkpoint or its history is incomplete", async () => {
     const weights = join(first, "checkpoints", "step-12", "model.safetensors");
     const whole = readFileSync(weights);
     truncateSync(weights, 500);

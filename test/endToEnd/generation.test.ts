@@ -1,4 +1,6 @@
-/** Samples of runs as a person meets them: while they are written, in the run folder, and of several models beside each other. */
+/**
+ * Samples of runs as users see them: while they are generated, in the run folder, and of several models side by side.
+ */
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -14,7 +16,7 @@ evaluate: {generate: {${generate}}}
 const logOf = (folder: string) => readFileSync(join(folder, "log.txt"), "utf8");
 
 describe("samples of a run", { timeout: 180_000 }, () => {
-  it("are kept with it, told as they end, and shown beside those of other models", async () => {
+  it("are saved with it, reported as they end, and shown beside those of other models", async () => {
     const workspace = realWorkspace();
     const text = `${cells("prompts: [a, aa], max_new_tokens: 40")}variants: {dense: {}, wide: {model: {intermediate_size: 64}}}`;
     const file = workspace.write("both.lathe.md", text);
@@ -40,7 +42,7 @@ describe("samples of a run", { timeout: 180_000 }, () => {
       })
       .join("\n\n");
     expect(output).toContain(`\n\n${beside}\n\n`);
-    // Beside each other alone: not once more with the rest of each run.
+    // Only side by side: not again with the rest of each run.
     expect(output).not.toContain(" → ");
     const names = folders.map((folder) => basename(folder));
     expect((await workspace.lathe("show", ...names)).output).toContain(`\n\n${beside}\n\n`);
@@ -48,7 +50,7 @@ describe("samples of a run", { timeout: 180_000 }, () => {
     expect((await workspace.lathe("show", names[1]!)).output).toContain(`"a" → "${samples[1]![0]!.text}"`);
   });
 
-  it("can be watched while they are written, and stopped", async () => {
+  it("can be watched while they are generated, and stopped", async () => {
     const workspace = realWorkspace();
     const file = workspace.write("long.lathe.md", cells("prompts: [a], max_new_tokens: 100000000"));
     const folder = await workspace.begin(file, "--device", "cpu");

@@ -1,4 +1,4 @@
-/** A run whose process is killed at any moment goes on as if nothing had happened: the same bytes, the same curve. */
+/** A run whose process is killed at any moment resumes as if nothing had happened: the same bytes, the same curve. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -22,7 +22,7 @@ import {
 
 useRealLathe();
 
-/** Everything that a training carries from step to step, two trainings, and every other action between and after them. */
+/** All state that a training carries between steps, two trainings, and every other action between and after them. */
 const cells = `
 data: {grammar: {length: 6000, symbols: 12}, sequence_len: 24, val_fraction: 0.2}
 model: {model_type: gpt2, n_embd: 32, n_layer: 1, n_head: 2, n_positions: 24, resid_pdrop: 0.1, embd_pdrop: 0.1, attn_pdrop: 0.1}
@@ -47,7 +47,7 @@ interface Expected {
 let workspace: Workspace;
 let file: string;
 let expected: Expected;
-/** Milliseconds that the run takes where nobody kills it. */
+/** Milliseconds that the run takes if it is not killed. */
 let undisturbed: number;
 beforeAll(async () => {
   workspace = realWorkspace({ LATHE_THREADS: "2" });
@@ -59,7 +59,7 @@ beforeAll(async () => {
 });
 
 const begin = () => workspace.begin(file, "--fresh", "--device", "cpu");
-/** False where the run has come to its end before. */
+/** False if the run has already ended. */
 async function killed(folder: string): Promise<boolean> {
   try {
     killProcess(folder);
@@ -99,7 +99,7 @@ const draftIn = (folder: string) => {
 };
 
 describe("a run whose process is killed", { timeout: 120_000 }, () => {
-  it("in the middle of a training shows as interrupted, and ends with the same bytes once resumed", async () => {
+  it("in the middle of a training shows as interrupted, and ends with the same bytes after resuming", async () => {
     const folder = await begin();
     await pastStep(folder, 33);
     expect(await killed(folder)).toBe(true);
@@ -109,7 +109,7 @@ describe("a run whose process is killed", { timeout: 120_000 }, () => {
     await expectEqual(folder);
   });
 
-  it("in each of the actions that follow goes on from there, and measures nothing twice", async () => {
+  it("in each of the following actions resumes from there, and measures nothing twice", async () => {
     const folder = await begin();
     const caught: string[] = [];
     for (const action of ["1-compress", "2-evaluate", "3-train", "4-evaluate", "5-export", "6-report"]) {
@@ -121,17 +121,17 @@ describe("a run whose process is killed", { timeout: 120_000 }, () => {
     }
     await ended(folder);
     await expectEqual(folder);
-    // On a busy machine an action of milliseconds may be over before its process is.
+    // On a busy machine, an action of milliseconds may end before its process is killed.
     expect(caught).toContain("3-train");
     expect(caught.length).toBeGreaterThanOrEqual(3);
   });
 
-  it("while it writes a checkpoint, and at any other moment, again and again, loses nothing", async () => {
+  it("repeatedly, while it writes a checkpoint and at any other moment, loses nothing", async () => {
     const random = xoroshiro128plus(7);
     const folder = await begin();
     let kills = 0;
     for (; kills < 8; kills++) {
-      // In shares of what the whole run takes here, so that a fast machine does not come to its end first.
+      // As fractions of the duration of the whole run here, so that a fast machine does not end first.
       const patience = (uniformInt(random, 6, 18) / 100) * undisturbed;
       if (kills % 2 === 0) await moment(folder, () => draftIn(folder));
       else await setTimeout(patience);

@@ -1,4 +1,4 @@
-/** A run that continues for more steps than planned is the run that was planned with them, where the schedule allows it. */
+/** A run extended by more steps equals the run planned with them, if the schedule allows it. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -67,14 +67,14 @@ async function expectEqual(folder: string, other: string) {
 }
 
 describe("a finished run under a constant schedule", { timeout: 300_000 }, () => {
-  it("equals the run that was planned with its new steps, bit for bit, with all that ran after", async () => {
+  it("equals the run that was planned with its new steps, bit for bit, including later actions", async () => {
     const file = write("short", train(`max_steps: 10, ${constant}`), after);
     const folder = await run(file);
     const keys = recordOf(folder).plan.steps.map(({ key }) => key);
     await extend(folder, "train.max_steps=15");
     await extend(folder, "train.max_steps=25", "train.logging_steps=1");
     const planned = await run(file, "--set", "train.max_steps=25");
-    // Whoever plans 25 steps gets them all from one plan.
+    // The reference run trains all 25 steps itself.
     expect(logOf(planned)).toContain(" Step 0: train.");
     await expectEqual(folder, planned);
     const { plan, state } = recordOf(folder);
@@ -91,7 +91,7 @@ describe("a finished run under a constant schedule", { timeout: 300_000 }, () =>
     expect(logOf(folder).match(/ Step 1: compress\./g)).toHaveLength(3);
   });
 
-  it("may be extended in its first training: the second begins again on what that leaves", async () => {
+  it("may be extended in its first training: the second restarts from its result", async () => {
     const file = write("two", train(`max_steps: 5, ${constant}`), train(`max_steps: 10, ${constant}`), after);
     const folder = await run(file);
     await extend(folder, "train.0.max_steps=10");
@@ -108,7 +108,7 @@ describe("a finished run under a constant schedule", { timeout: 300_000 }, () =>
     );
   });
 
-  it("may be planned in epochs, and its swept number of steps is the new one", async () => {
+  it("may be planned in epochs, and its swept number of steps changes to the new one", async () => {
     const epochs = write("epochs", train(`num_train_epochs: 0.1, ${constant}`));
     const folder = await run(epochs, "--set", "train.eval_steps=null", "--set", "train.save_steps=null");
     await extend(folder, "train.num_train_epochs=0.2");
@@ -130,7 +130,7 @@ describe("a finished run under a constant schedule", { timeout: 300_000 }, () =>
 });
 
 describe("a run whose process was killed", { timeout: 300_000 }, () => {
-  it("continues to another end and at other intervals", async () => {
+  it("continues to another end and with other intervals", async () => {
     const file = write("killed", train(`max_steps: 100000, ${constant}`));
     const folder = await workspace.begin(file, "--device", "cpu");
     await pastStep(folder, 12);
@@ -147,7 +147,7 @@ describe("a run whose process was killed", { timeout: 300_000 }, () => {
 });
 
 describe("a schedule that depends on the number of steps", { timeout: 300_000 }, () => {
-  it("is that of the new number from where the run continues, which the run reports", async () => {
+  it("follows the new number from where the run continues, which the run reports", async () => {
     const file = write("cosine", train("max_steps: 10, lr_scheduler_type: cosine, warmup_steps: 2"));
     const folder = await run(file);
     const short = await historyOf(folder);
@@ -166,7 +166,7 @@ describe("a schedule that depends on the number of steps", { timeout: 300_000 },
 });
 
 describe("what a resumed run refuses", { timeout: 300_000 }, () => {
-  it("is named, and nothing of the run is touched", async () => {
+  it("is named, and the run is not modified", async () => {
     const folder = await run(write("short", train(`max_steps: 10, ${constant}`), after));
     const before = [readFileSync(join(folder, "run.json"), "utf8"), await historyOf(folder)];
     const allowed =

@@ -1,4 +1,4 @@
-/** A paper card over real trainings: several variants and seeds, run, reported, and reported again after a change. */
+/** A paper card of real trainings: several variants and seeds are run, reported, and reported again after a change. */
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { realWorkspace, recordOf, useRealLathe } from "./realLathe";
@@ -43,7 +43,7 @@ interface Report {
 }
 
 describe("a paper card", { timeout: 180_000 }, () => {
-  it("is printed after its runs, from them alone, and says what they leave open", async () => {
+  it("is printed after its runs, only from them, and reports what they leave open", async () => {
     const workspace = realWorkspace();
     const file = workspace.write("card.lathe.md", cells(4));
     const { runs, report } = await workspace.json<{
@@ -57,7 +57,7 @@ describe("a paper card", { timeout: 180_000 }, () => {
       ["narrow", "reproduced", undefined],
       ["narrow", "not comparable", "scale tiny, published at full"],
     ]);
-    // The figures are those of the runs' own records.
+    // The values equal those of the runs' records.
     const losses = runs.map(({ folder }) => recordOf(folder).summary["eval/loss"]!.last);
     const [wide, narrow] = [losses.slice(0, 2), losses.slice(2)];
     expect(report.rows[2]!.reproduced!.mean).toBeCloseTo((narrow[0]! + narrow[1]!) / 2, 10);
@@ -76,7 +76,7 @@ describe("a paper card", { timeout: 180_000 }, () => {
     const html = readFileSync(report.page, "utf8");
     expect(html).toContain("Published and reproduced");
     expect(html).toContain("Training loss, nats per token");
-    // One file that needs no other, and in which nothing runs.
+    // A self-contained file without scripts.
     expect(html).not.toMatch(
       /<script|<link|<img|\bsrc=|url\((?!#)|@import|https?:\/\/(?!www\.w3\.org\/2000\/svg)/i,
     );
@@ -91,7 +91,7 @@ describe("a paper card", { timeout: 180_000 }, () => {
     expect(shown.output).toMatch(/narrow\s+parameters\/non_embedding_percent/);
     expect(existsSync(again.report)).toBe(true);
 
-    // At the published scale nothing has been run, and the sizes are exact all the same.
+    // At the published scale, nothing has been run, but the sizes are still exact.
     const full = await workspace.json<Report>("report", file, "--set", "scale=full");
     expect(full.unfinished).toBe(4);
     expect(full.rows.map(({ verdict }) => [verdict.kind, verdict.reason])).toEqual([
@@ -100,7 +100,7 @@ describe("a paper card", { timeout: 180_000 }, () => {
       ["not comparable", "no finished run"],
     ]);
 
-    // Runs of another text are not what the card is about.
+    // The card ignores runs of another text.
     workspace.write("card.lathe.md", cells(5));
     const changed = await workspace.json<Report>("report", file);
     expect([changed.runs, changed.unfinished]).toEqual([[], 4]);

@@ -1,4 +1,4 @@
-/** Lathe as a person gets it: the built programs, in a workspace, a cache and a queue of their own for each test. */
+/** Lathe as users get it: the built programs, with a separate workspace, cache and queue for each test. */
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -9,11 +9,12 @@ import { readMetrics } from "../../src/backend/runs/metrics/metricsReader";
 import { isActive, type RunRecord } from "../../src/protocol/run";
 import { newWorkspace } from "../backend/runs/workbench";
 
-// Below the packages, so that the programs find ONNX Runtime; of this process alone, since several may run at a time.
+// Inside node_modules, so that the programs find ONNX Runtime; separate for each process, since several may run at a
+// time.
 const dist = resolve("node_modules/.cache/lathe-end-to-end", String(process.pid));
 const workspaces: string[] = [];
 
-/** To be called at the top of a test file. */
+/** Call this at the top of a test file. */
 export function useRealLathe(): void {
   beforeAll(async () => {
     await Promise.all(programs.map((program) => bundle(program, dist)));
@@ -42,7 +43,7 @@ export interface Workspace {
   /** Writes an experiment of the cells and returns its name. */
   write(name: string, cells: string): string;
   lathe(...args: readonly string[]): Promise<Finished>;
-  /** The one document of a command that has to succeed. */
+  /** The JSON document of a command that must succeed. */
   json<T = Record<string, unknown>>(...args: readonly string[]): Promise<T>;
   /** Starts a run and returns its folder without waiting for its end. */
   begin(file: string, ...args: readonly string[]): Promise<string>;
@@ -50,7 +51,7 @@ export interface Workspace {
   run(file: string, ...args: readonly string[]): Promise<string>;
 }
 
-/** `variables` of the environment come on top of those that keep tests apart. */
+/** `variables` are added to the environment variables that separate tests. */
 export function realWorkspace(variables: Readonly<Record<string, string>> = {}): Workspace {
   const path = newWorkspace();
   workspaces.push(path);
@@ -105,14 +106,14 @@ function runFolders(workspace: string): string[] {
   return existsSync(runs) ? readdirSync(runs).map((name) => join(runs, name)) : [];
 }
 
-/** Run folders of the workspace, the oldest first. */
+/** Run folders of the workspace, oldest first. */
 export const runsOf = ({ path }: Workspace): string[] => runFolders(path).sort();
 
 export function recordOf(folder: string): RunRecord {
   return JSON.parse(readFileSync(join(folder, "run.json"), "utf8")) as RunRecord;
 }
 
-/** Ends the process of a run as a crash would: without a word, at once. */
+/** Ends the process of a run like a crash: silently and immediately. */
 export function killProcess(folder: string): void {
   process.kill(recordOf(folder).process!.pid, "SIGKILL");
 }
@@ -123,7 +124,7 @@ export interface MeasuredLine {
   readonly [metric: string]: number | undefined;
 }
 
-/** What a run has measured, without anything that depends on the time it took. */
+/** The metrics of a run, without those that depend on time. */
 export async function historyOf(folder: string): Promise<readonly MeasuredLine[]> {
   const { lines, bad } = await readMetrics(join(folder, "metrics.jsonl"));
   if (bad > 0) throw new Error(`${folder} has ${bad} bad lines of metrics.`);
@@ -135,14 +136,14 @@ export async function historyOf(folder: string): Promise<readonly MeasuredLine[]
   });
 }
 
-/** Every file of tensors that a run has left, by its path in the run folder. */
+/** Every tensor file of a run, by its path in the run folder. */
 export function tensorsOf(folder: string): ReadonlyMap<string, Buffer> {
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
   const files = names.filter((name) => name.endsWith(".safetensors")).sort();
   return new Map(files.map((name) => [name, readFileSync(join(folder, name))]));
 }
 
-/** Half-written files and folders, which nobody should ever find. */
+/** Partially written files and folders, which should never remain. */
 export function leftoversOf(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
     /\.(tmp|replaced)$|(^|[\\/])\.(run\.json|metrics\.jsonl)\./.test(name),

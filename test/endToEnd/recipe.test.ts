@@ -1,4 +1,4 @@
-/** A recipe from the command line: what the plan, the log and the steps say of its rows, and that it goes on where it stopped. */
+/** A recipe from the command line: its rows in the plan, the log and the results, and resuming where it stopped. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -26,34 +26,40 @@ function withPairs(): Workspace {
 
 const left = [200, 200, 200, 180, 180, 180, 160];
 
-it("counts the rows that each rule leaves in plan, log and results", { timeout: 60_000 }, async () => {
-  const workspace = withPairs();
-  const file = workspace.write("pairs.lathe.md", cells(12));
-  const { runs } = await workspace.json<{ runs: [{ data: { rows: { filters: { left: number }[] } } }] }>(
-    "plan",
-    file,
-    "--device",
-    "cpu",
-  );
-  expect(runs[0].data.rows.filters.map(({ left: count }) => count)).toEqual(left);
-  const said =
-    'Rows: 200 with text; left without "I am not" 200, "I am an AI" 200, "I do not" 200, "I cannot" 180';
-  expect((await workspace.lathe("plan", file, "--device", "cpu")).output).toContain(said);
+it(
+  "counts the rows that each rule leaves, in the plan, the log and the results",
+  { timeout: 60_000 },
+  async () => {
+    const workspace = withPairs();
+    const file = workspace.write("pairs.lathe.md", cells(12));
+    const { runs } = await workspace.json<{ runs: [{ data: { rows: { filters: { left: number }[] } } }] }>(
+      "plan",
+      file,
+      "--device",
+      "cpu",
+    );
+    expect(runs[0].data.rows.filters.map(({ left: count }) => count)).toEqual(left);
+    const said =
+      'Rows: 200 with text; left without "I am not" 200, "I am an AI" 200, "I do not" 200, "I cannot" 180';
+    expect((await workspace.lathe("plan", file, "--device", "cpu")).output).toContain(said);
 
-  const folder = await workspace.run(file, "--device", "cpu");
-  const log = readFileSync(join(folder, "log.txt"), "utf8");
-  expect(log).toContain(said);
-  expect(log).toMatch(/Block 1: 40 documents drawn with replacement, \d+ of them distinct, in \d+ sequences/);
-  const results = JSON.parse(readFileSync(join(folder, "steps/0-train/data.json"), "utf8")) as unknown;
-  expect({ ...(results as object), notices: [] }).toEqual(runs[0].data);
-  // The recipe is spelt out, so that nothing of it depends on what the next version takes it for.
-  const resolved = readFileSync(join(folder, "config.resolved.yaml"), "utf8");
-  expect(resolved).toContain("packing_strategy: characters");
-  expect(resolved).toContain("restart_optimizer: true");
-  expect(resolved).not.toContain("recipe");
-});
+    const folder = await workspace.run(file, "--device", "cpu");
+    const log = readFileSync(join(folder, "log.txt"), "utf8");
+    expect(log).toContain(said);
+    expect(log).toMatch(
+      /Block 1: 40 documents drawn with replacement, \d+ of them distinct, in \d+ sequences/,
+    );
+    const results = JSON.parse(readFileSync(join(folder, "steps/0-train/data.json"), "utf8")) as unknown;
+    expect({ ...(results as object), notices: [] }).toEqual(runs[0].data);
+    // The recipe is written out, so that it does not depend on later changes of the named recipe.
+    const resolved = readFileSync(join(folder, "config.resolved.yaml"), "utf8");
+    expect(resolved).toContain("packing_strategy: characters");
+    expect(resolved).toContain("restart_optimizer: true");
+    expect(resolved).not.toContain("recipe");
+  },
+);
 
-it("goes on bit for bit after a stop somewhere among its blocks", { timeout: 120_000 }, async () => {
+it("resumes bit for bit after a stop within its blocks", { timeout: 120_000 }, async () => {
   const workspace = withPairs();
   const file = workspace.write("pairs.lathe.md", cells(250));
   const folder = await workspace.begin(file, "--device", "cpu");

@@ -1,4 +1,4 @@
-/** What comes out at the end: published counts, equal losses on every device, a known floor, documents for programs. */
+/** Final results: published counts, equal losses on every device, a known floor, documents for programs. */
 import { resolve } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { webgpuSkipReason } from "../support/webgpu";
@@ -18,7 +18,7 @@ describe("published models", { timeout: 60_000 }, () => {
     ["kphi3/JP47D55C", "kphi3", 35_011_584, 232_012_800],
     ["kphi3/JP47D56C", "kphi3", 52_515_840, 249_517_056],
     ["gpt2/gpt2-small", "gpt2", 85_056_000, 124_439_808],
-  ])("%s has the parameters that were published", async (name, family, nonEmbedding, total) => {
+  ])("%s has the published number of parameters", async (name, family, nonEmbedding, total) => {
     const file = resolve("examples", "papers", `${name}.lathe.md`);
     const { models } = await realWorkspace().json<{ models: readonly Model[] }>("params", file);
     const counts = models.map(({ model_type, non_embedding, total: whole }) => [
@@ -37,10 +37,10 @@ train: {max_steps: ${steps}, per_device_train_batch_size: 8, learning_rate: 1e-2
 `;
 
 describe("a training on WebGPU", { timeout: 120_000 }, () => {
-  it("has the processor's losses", async (test) => {
+  it("has the CPU's losses", async (test) => {
     if (webgpuSkipReason !== undefined) return test.skip(webgpuSkipReason);
     const workspace = realWorkspace();
-    // Without a validation split: each further program takes a driver in software seconds to prepare.
+    // Without a validation split: a software driver takes seconds to prepare each additional program.
     const cells = grammar(20)
       .replace("{grammar:", "{val_fraction: 0, grammar:")
       .replace(", eval_steps: 10", "");
@@ -56,7 +56,7 @@ describe("a training on WebGPU", { timeout: 120_000 }, () => {
 });
 
 describe("the floor of a grammar", { timeout: 60_000 }, () => {
-  it("stands in the record, and a model that has learnt comes close to it, not below", async () => {
+  it("is in the record, and a trained model gets close to it, but not below", async () => {
     const workspace = realWorkspace();
     const folder = await workspace.run(workspace.write("floor.lathe.md", grammar(300)), "--device", "cpu");
     const { floor, summary } = recordOf(folder);
@@ -65,7 +65,7 @@ describe("the floor of a grammar", { timeout: 60_000 }, () => {
     const losses = (await historyOf(folder)).flatMap((line) => line["eval/loss"] ?? []);
     expect(losses[0]).toBeGreaterThan(2 * floor!);
     expect(losses.at(-1)).toBeLessThan(1.08 * floor!);
-    // A split of thousands of tokens strays from the rate of endless text by a few thousandths.
+    // A split of thousands of tokens deviates from the rate of infinite text by a few thousandths.
     expect(summary["eval/loss"]!.min).toBeGreaterThan(0.98 * floor!);
   });
 });

@@ -51,7 +51,7 @@ function start(options: Partial<BackendOptions> = {}) {
   return { service, log, crashes, restarts: () => restarts };
 }
 
-test("the first request starts the service, which knows the folders before it answers, and the experiments once they are found", async () => {
+test("the first request starts the service, which gets the folders before it answers, and the experiments once they are found", async () => {
   let find: (found: typeof workspace) => void = () => undefined;
   const { service, log } = start({ workspace: () => new Promise((found) => (find = found)) });
   expect(log).toEqual([]);
@@ -62,7 +62,7 @@ test("the first request starts the service, which knows the folders before it an
   expect(log.filter((line) => line.includes("runs as process"))).toHaveLength(1);
 });
 
-test("a service that runs is told of another workspace, one that does not hears of it when it starts", async () => {
+test("a running service is notified of another workspace, a stopped one when it starts", async () => {
   let opened = ["/a"];
   const { service } = start({ workspace: async () => ({ ...workspace, folders: opened }) });
   const told = async () => {
@@ -76,7 +76,7 @@ test("a service that runs is told of another workspace, one that does not hears 
   expect(await told()).toEqual([["/a"], ["/a"], ["/b"]]);
 });
 
-test("a service whose workspace can't be searched knows its folders, and waits for nothing more", async () => {
+test("a service whose workspace can't be searched gets its folders, and waits for nothing else", async () => {
   const { service, log } = start({ workspace: () => Promise.reject(new Error("No search here.")) });
   await expect
     .poll(async () => (await service.request("runs.list", {})).runs)
@@ -93,7 +93,7 @@ test("an error of the service arrives with its code and details", async () => {
   });
 });
 
-test("a crash is told once, rejects what waits, and the service comes back with its listeners", async () => {
+test("a crash is reported once and rejects pending requests, and the service restarts with its listeners", async () => {
   const { service, crashes, restarts } = start();
   const heard: unknown[] = [];
   service.on("alertRaised", (alert) => heard.push(alert));
@@ -110,7 +110,7 @@ test("a crash is told once, rejects what waits, and the service comes back with 
   expect(crashes).toHaveLength(1);
   expect(crashes[0]!.givenUp).toBe(false);
   expect(crashes[0]!.error.message).toMatch(/ended unexpectedly, with status 3\. Runs continue without it/);
-  // Nobody asked for anything, and it is there again: pages that only listen must not stay deaf.
+  // It restarts without a request: pages that only listen must keep receiving events.
   await expect.poll(restarts).toBe(1);
   await service.request("devices.list", {});
   expect(heard).toHaveLength(2);
@@ -124,7 +124,7 @@ test("the next request does not wait for the pause before a restart", async () =
   await expect(service.request("runs.list", {})).resolves.toBeDefined();
 });
 
-test("a service that dies again and again is given up with a reason, until somebody revives it", async () => {
+test("a service that crashes repeatedly is not restarted, with a reason, until the user restarts it", async () => {
   process.env["SHAKY_DIES_AT_START"] = "1";
   const { service, crashes } = start({ policy: createRestartPolicy({ most: 2 }) });
   await expect(service.request("runs.list", {})).rejects.toThrow(/ended unexpectedly, with status 7/);
@@ -138,7 +138,7 @@ test("a service that dies again and again is given up with a reason, until someb
   await expect(service.request("runs.list", {})).resolves.toBeDefined();
 });
 
-test("a service that is caught in a loop is ended too when it is started anew", async () => {
+test("a service in an endless loop is also ended when it is restarted", async () => {
   const { service, log } = start();
   await service.request("runs.list", {});
   const first = Number(/process (\d+)/.exec(log.join("\n"))![1]);
@@ -158,7 +158,7 @@ test("a service that is caught in a loop is ended too when it is started anew", 
   await expect.poll(isAlive).toBe(false);
 });
 
-test("a Node that is not there is a crash that names what was tried", async () => {
+test("a missing Node executable is a crash that names what was tried", async () => {
   const { service, crashes } = start({
     executable: () => "/nowhere/node",
     policy: createRestartPolicy({ most: 1 }),
@@ -167,7 +167,7 @@ test("a Node that is not there is a crash that names what was tried", async () =
   expect(crashes).toHaveLength(1);
 });
 
-test("a request that is given up leaves the service alone", async () => {
+test("a canceled request does not affect the service", async () => {
   const { service, crashes } = start();
   const controller = new AbortController();
   const waiting = service.request("runs.results", { run: "r" }, controller.signal);
@@ -177,7 +177,7 @@ test("a request that is given up leaves the service alone", async () => {
   expect(crashes).toEqual([]);
 });
 
-test("crashes are forgotten after a while, and each within it waits longer", () => {
+test("crashes are forgotten after a while, and repeated ones increase the delay", () => {
   const policy = createRestartPolicy({ most: 3, within: 1000 });
   expect(policy.crashed(0)).toEqual({ again: true, delay: 250 });
   expect(policy.crashed(500)).toEqual({ again: true, delay: 500 });

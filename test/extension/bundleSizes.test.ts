@@ -8,12 +8,12 @@ import { measureParts } from "../../scripts/bundleParts";
 const folder = mkdtempSync(join(tmpdir(), "lathe-sizes-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe("what somebody waits for to be loaded", () => {
+describe("programs with a loading time", () => {
   const limited = programs.flatMap((program) =>
     program.mostBytes === undefined ? [] : [{ ...program, most: program.mostBytes }],
   );
 
-  test("is the program of the host and every page", () => {
+  test("are the program of the host and every page", () => {
     const pages = programs.filter(({ browser }) => browser === true);
     expect(pages.length).toBeGreaterThan(4);
     expect(limited.map(({ file }) => file)).toEqual(
@@ -25,7 +25,7 @@ describe("what somebody waits for to be loaded", () => {
     expect(await bundle(program, folder)).toBeLessThanOrEqual(most);
   });
 
-  test("no package is part of the host's program, which computes nothing", async () => {
+  test("the host's program computes nothing, so it contains no package", async () => {
     const host = programs.find(({ file }) => file === "extension.cjs")!;
     const parts = [...(await measureParts(host)).keys()];
     expect(parts).toContain("src/extension/views");

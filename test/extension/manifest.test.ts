@@ -111,11 +111,11 @@ test("menus, keys, the walkthrough, pages and views name only commands that exis
   expect(named.filter((command) => !ids.has(command))).toEqual([]);
 });
 
-test("every key binding says where it holds, so that none takes a key from the editor", () => {
+test("every key binding has a `when` clause, so that none takes a key from the editor", () => {
   expect(keybindings.filter(({ when }) => when === undefined)).toEqual([]);
 });
 
-test("whatever trains, changes or exports is off where the workspace is not trusted", () => {
+test("commands that train, change or export are disabled in an untrusted workspace", () => {
   const { commands: written } = createContributions(definitions) as {
     commands: readonly { command: string; enablement?: string }[];
   };
@@ -145,7 +145,7 @@ test("every file that the manifest names is there", () => {
   expect(named.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
 });
 
-test("the editor shows an icon as a template image: one colour, the theme's", () => {
+test("the editor shows an icon as a template image: one color, that of the theme", () => {
   const icon = readFileSync(path.join(root, viewsContainers.activitybar[0]!.icon), "utf8");
   expect(icon).toContain('stroke="currentColor"');
   expect(icon).not.toMatch(/#[0-9a-f]{3,}/i);

@@ -10,7 +10,7 @@ import { findContentFaults, createPlatformLines, platforms } from "../../scripts
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const runtime = "node_modules/onnxruntime-node/bin/napi-v6";
 
-test("a package adds the binaries of its own platform to what every package holds", () => {
+test("a package contains the common files and the binaries of its platform", () => {
   const everywhere = readFileSync(path.join(root, ".vscodeignore"), "utf8");
   expect(everywhere.split("\n").find((line) => line !== "" && !line.startsWith("#"))).toBe("**");
   expect(everywhere).not.toContain("/bin/");
@@ -25,7 +25,7 @@ test("a package adds the binaries of its own platform to what every package hold
     }
 });
 
-test("what is missing, foreign, useless or too large in a package is named", () => {
+test("missing, foreign, unused and too large files of a package are named", () => {
   const files = [
     `${runtime}/linux/x64/onnxruntime_binding.node`,
     `${runtime}/darwin/arm64/onnxruntime_binding.node`,

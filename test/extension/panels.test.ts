@@ -52,21 +52,21 @@ function connected() {
   return { asked, listeners, page, host, faults, restart: () => restarted() };
 }
 
-test("what is on the list of a page reaches the backend, and the host answers what is its own", async () => {
+test("allowed requests of a page reach the backend, and the host answers its own", async () => {
   const { host, asked } = connected();
   await expect(host.request("runs.list", {})).resolves.toEqual({ runs: [] });
   await expect(host.request("page.ready", {})).resolves.toEqual({ input: 1, state: 2 });
   expect(asked.map(({ name }) => name)).toEqual(["runs.list"]);
 });
 
-test("what is not on the list is refused and never reaches the backend", async () => {
+test("other requests are refused and never reach the backend", async () => {
   const { host, asked } = connected();
   for (const name of ["runs.start", "workspace.open", "page.command", "constructor", "__proto__"])
     await expect(host.request(name as "runs.list", {})).rejects.toMatchObject({ code: "unsupported" });
   expect(asked).toEqual([]);
 });
 
-test("a page that gives a request up gives it up at the backend, and so does a page that is closed", async () => {
+test("a page that cancels a request cancels it in the backend, and so does a page that is closed", async () => {
   const { host, asked, page } = connected();
   const controller = new AbortController();
   const first = host.request("runs.log", { run: "r", bytes: 1 }, controller.signal);
@@ -79,7 +79,7 @@ test("a page that gives a request up gives it up at the backend, and so does a p
   expect(asked.map(({ signal }) => signal?.aborted)).toEqual([true, true]);
 });
 
-test("only the events of its list arrive in a page, and a restart of the service does", async () => {
+test("a page receives only its allowed events, and a restart of the service", async () => {
   const { host, listeners, page, restart } = connected();
   const heard: unknown[] = [];
   host.on("runsChanged", (change) => heard.push(change));
@@ -95,7 +95,7 @@ test("only the events of its list arrive in a page, and a restart of the service
   expect([...listeners.keys()]).toEqual([]);
 });
 
-test("a page runs its one module and loads nothing from elsewhere", () => {
+test("a page runs its single module and loads nothing from elsewhere", () => {
   const sources = {
     title: '"><script>alert(1)</script>',
     script: "https://host/dist/pages/runs.js",
@@ -110,7 +110,7 @@ test("a page runs its one module and loads nothing from elsewhere", () => {
   expect(html).toContain('<script type="module" nonce="abc" src="https://host/dist/pages/runs.js">');
 });
 
-test("a link out of a folder does not make a file part of it", async () => {
+test("a file behind a link out of a folder is not part of it", async () => {
   const folder = await mkdtemp(path.join(tmpdir(), "lathe-within-"));
   try {
     const inside = path.join(folder, "inside");
@@ -128,14 +128,14 @@ test("a link out of a folder does not make a file part of it", async () => {
   }
 });
 
-test("escapes and links in foreign text are shown, not obeyed", () => {
+test("escapes and links in untrusted text are shown, not interpreted", () => {
   expect(escapeControls("a\u001b[31mb\u0000\u202e\n\tc")).toBe("a\\u001b[31mb\\u0000\\u202e\n\tc");
   expect(escapeNotification("[run](command:workbench.action.quit)")).toBe(
     "[run]\u200b(command:workbench.action.quit)",
   );
 });
 
-test("a page that is torn away watches no curve any longer", async () => {
+test("a discarded page no longer watches curves", async () => {
   const { host, page, asked } = connected();
   const series = [{ run: "/runs/one", metric: "train/loss", axis: "step" }] as const;
   await host.request("metrics.watch", { watcher: "a", series });

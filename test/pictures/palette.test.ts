@@ -1,4 +1,4 @@
-/** The colours are measured: contrast as WCAG counts it, and distances for eyes that lack a kind of cone. */
+/** Measures the colors: contrast as WCAG defines it, and distances under color blindness. */
 import { describe, expect, it } from "vitest";
 import { assignSlots, colorCount, getColor, type Ground, getMark } from "../../src/pictures/palette";
 
@@ -31,7 +31,7 @@ const eyes: Readonly<Record<string, readonly Rgb[]>> = {
   ],
 };
 
-/** Oklab, in which a distance is about what is seen. */
+/** Oklab, in which distances are perceptually uniform. */
 function oklab([r, g, b]: Rgb): Rgb {
   const [l, m, s] = [
     0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b,
@@ -72,28 +72,28 @@ const grounds: readonly (readonly [Ground, string])[] = [
   ["dark", "#000000"],
 ];
 
-describe.each(grounds)("colours on %s %s", (ground, background) => {
+describe.each(grounds)("colors on %s %s", (ground, background) => {
   const colors = Array.from({ length: colorCount }, (_, slot) => getColor(slot, ground));
 
-  it("stand out from the ground", () => {
+  it("contrast with the background", () => {
     for (const color of colors) expect(contrast(color, background), color).toBeGreaterThanOrEqual(3);
   });
 
-  it.each(["all cones", "protan", "deutan"])("stay apart for eyes with %s", (eye) => {
+  it.each(["all cones", "protan", "deutan"])("are distinguishable with %s", (eye) => {
     const { distance, pair } = closest(colors, eyes[eye]);
     expect(distance, pair).toBeGreaterThan(eye === "all cones" ? 0.15 : 0.1);
   });
 });
 
 describe("slots", () => {
-  it("stay with the runs that are shown, and are given again when one leaves", () => {
+  it("stay with the shown runs, and are reused when one is removed", () => {
     const first = assignSlots(["a", "b", "c"], new Map());
     expect([...first.values()]).toEqual([0, 1, 2]);
     const second = assignSlots(["c", "d", "a"], first);
     expect(Object.fromEntries(second)).toEqual({ a: 0, c: 2, d: 1 });
   });
 
-  it("differ in colour or mark for 56 runs", () => {
+  it("differ in color or marker for 56 runs", () => {
     const looks = Array.from({ length: 56 }, (_, slot) => `${getColor(slot, "dark")} ${getMark(slot)}`);
     expect(new Set(looks).size).toBe(56);
   });

@@ -1,4 +1,4 @@
-/** Pictures that are made without a browser: what they hold, and that none can carry markup. */
+/** Pictures created without a browser: their content, and that they cannot contain markup. */
 import { describe, expect, it } from "vitest";
 import { createBarsPicture } from "../../src/pictures/barsPicture";
 import { createCurveRows, createCurvesPicture } from "../../src/pictures/curvesPicture";
@@ -17,13 +17,13 @@ import { paperTheme as theme } from "../../src/pictures/theme";
 const matrix = { rows: 3, columns: 4, values: [0, 1, -2, 3, 4, -5, 6, 7, 8, 9, null, -11] };
 
 describe("a matrix as a picture", () => {
-  it("keeps the value of largest magnitude of what it covers, with its sign", () => {
+  it("keeps the value of largest magnitude of each pixel, with its sign", () => {
     expect(downsampleMatrix(matrix, 1, 2)).toEqual({ rows: 1, columns: 2, values: [9, -11] });
     expect(downsampleMatrix(matrix, 9, 9)).toEqual(matrix);
     expect(downsampleMatrix({ rows: 1, columns: 2, values: [null, null] }, 1, 1).values).toEqual([null]);
   });
 
-  it("has the strongest colours where all but a few outliers end", () => {
+  it("has the strongest colors at the limit of all values except a few outliers", () => {
     const values = Array.from({ length: 1000 }, (_, i) => (i === 0 ? 1e6 : 1));
     expect(computeLimit([{ rows: 1, columns: 1000, values }])).toBe(1);
     expect(getFillColor(2, 1, theme)).toBe(getFillColor(1, 1, theme));
@@ -31,7 +31,7 @@ describe("a matrix as a picture", () => {
     expect(getFillColor(null, 1, theme)).toBe("none");
   });
 
-  it("draws a cell a value, in their order, and gives them as lines", () => {
+  it("draws one cell per value, in order, and exports them as lines", () => {
     const picture = createMatrixPicture({
       title: "m",
       matrix,
@@ -50,14 +50,14 @@ describe("a matrix as a picture", () => {
     expect(createMatrixRows(matrix)).toHaveLength(13);
   });
 
-  it("is a landscape whose near faces are painted after the far ones, and whose heights are its values", () => {
+  it("is a surface whose near faces are painted after the far ones, and whose heights are its values", () => {
     const peak = { rows: 3, columns: 3, values: [0, 0, 0, 0, 5, 0, 0, 0, 0] };
     const given = { title: "peak", matrix: peak, limit: 5, theme, width: 400, turn: 0, tilt: 30 };
     const { faces } = createSurfacePicture(given);
     expect(faces).toHaveLength(4);
     const lowest = faces!.map(({ points }) => Math.max(...points.map(({ y }) => y)));
     expect([...lowest].sort((a, b) => a - b)).toEqual(lowest);
-    // Three points stand in the middle of the picture: far edge, peak, near edge. Only the peak has a height.
+    // Three points are in the middle of the picture: far edge, peak, near edge. Only the peak has a height.
     const inMiddle = (limit: number) => [
       ...new Set(
         createSurfacePicture({ ...given, limit })
@@ -69,7 +69,7 @@ describe("a matrix as a picture", () => {
     const [far, ground, near] = inMiddle(1e12).sort((a, b) => a - b);
     const peakAt = (limit: number) => inMiddle(limit).find((y) => y !== far && y !== near)!;
     expect((ground! - peakAt(10)) / (ground! - peakAt(5))).toBeCloseTo(0.5, 4);
-    // Seen from above there is no height.
+    // Seen from above, there is no height.
     const above = createSurfacePicture({ ...given, tilt: 90 }).faces!.flatMap(({ points }) => points);
     const flat = createSurfacePicture({ ...given, tilt: 90, limit: 1e9 }).faces!.flatMap(
       ({ points }) => points,
@@ -80,7 +80,7 @@ describe("a matrix as a picture", () => {
     });
   });
 
-  it("takes a vector for a ridge", () => {
+  it("draws a vector as a ridge", () => {
     const row = { rows: 1, columns: 4, values: [1, 2, 3, 4] };
     const { faces } = createSurfacePicture({
       title: "v",
@@ -109,7 +109,7 @@ const run = (name: string, seed: number, value: number): ShrinkRun => ({
   },
 });
 
-it("gathers bars by measure and line, with an interval over seeds, the shorter texts first", () => {
+it("groups bars by metric and line, with an interval over seeds, shorter texts first", () => {
   const runs = [run("dense", 1, 0.4), run("dense", 0, 0.2), run("irc", 0, 0.6)];
   const bars = createBars(runs, "repetition/");
   expect(bars.series).toEqual(["dense", "irc"]);

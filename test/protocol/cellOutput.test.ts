@@ -30,7 +30,7 @@ const output: CellOutput = {
 };
 
 describe("the plain form of a cell's output", () => {
-  test("says how far each run came, its losses and why it failed", () => {
+  test("shows the progress of each run, its losses and why it failed", () => {
     const text = formatCellMarkdown({
       ...output,
       runs: [
@@ -49,7 +49,7 @@ describe("the plain form of a cell's output", () => {
     `);
   });
 
-  test("sets the samples of several runs beside each other, prompt by prompt", () => {
+  test("shows the samples of several runs side by side, prompt by prompt", () => {
     const run = (name: string, samples: readonly Sample[]): CellRun => ({
       summary: { ...summary, name },
       steps: [{ index: 0, action: "evaluate", state: "done", blocks: [{ kind: "samples", samples }] }],
@@ -75,11 +75,11 @@ describe("the plain form of a cell's output", () => {
     ]);
     expect(rows[4]).toMatch(/^\| Why\? \| – \| \\<img src=x/);
     expect(rows).toHaveLength(5);
-    // Of one run they stay as they are, with their lines.
+    // Those of a single run stay unchanged, with their lines.
     expect(formatCellMarkdown({ ...output, runs: runs.slice(0, 1) })).toContain("Hiyou\nthere");
   });
 
-  test("nothing that a run says of itself is markup", () => {
+  test("text of a run is never markup", () => {
     const kinds = new Set<string>();
     const visit = (node: { type: string; children?: readonly unknown[] }) => {
       kinds.add(node.type);
@@ -87,7 +87,7 @@ describe("the plain form of a cell's output", () => {
     };
     visit(fromMarkdown(formatCellMarkdown(output)));
     expect([...kinds].sort()).toEqual(["paragraph", "root", "text"]);
-    // Nor is an address made a link, as editors do of bare ones.
+    // Editors turn bare addresses into links; this one does not become a link.
     expect(formatCellMarkdown(output)).not.toMatch(/https:|www\.e|e@e/);
   });
 });

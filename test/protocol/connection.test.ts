@@ -42,7 +42,7 @@ function pair(given: Partial<Handlers<Deeds>> = {}) {
 const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 describe("a request", () => {
-  it("is answered, each with its own result, in whatever order they end", async () => {
+  it("is answered with its own result, in whatever order requests end", async () => {
     const { client } = pair({
       double: async ({ value }) => {
         await new Promise((resolve) => setTimeout(resolve, 10 - value));
@@ -53,7 +53,7 @@ describe("a request", () => {
     expect(answers).toEqual([2, 4, 6]);
   });
 
-  it("of an unknown name is refused, also for a name that every object has", async () => {
+  it("with an unknown name is refused, even for a name that every object has", async () => {
     const { client, faults } = pair();
     for (const name of ["nothing", "constructor", "__proto__", "toString"])
       await expect(client.request(name as "double", { value: 1 })).rejects.toMatchObject({
@@ -64,7 +64,7 @@ describe("a request", () => {
     expect(faults).toEqual([]);
   });
 
-  it("fails with the very code, message and details that were thrown", async () => {
+  it("fails with the thrown code, message and details", async () => {
     const { client, faults } = pair();
     const coded = client.request("fail", { how: "coded" });
     await expect(coded).rejects.toBeInstanceOf(WorkbenchError);
@@ -80,7 +80,7 @@ describe("a request", () => {
     expect(faults).toEqual([]);
   });
 
-  it("that meets a fault of ours is answered as internal, and the fault is told with its origin", async () => {
+  it("that causes an internal error is answered as internal, and the error is reported with its origin", async () => {
     const { client, faults } = pair();
     await expect(client.request("fail", { how: "plain" })).rejects.toMatchObject({
       code: "internal",
@@ -94,7 +94,7 @@ describe("a request", () => {
     expect(faults[0]!.cause).toBeInstanceOf(TypeError);
   });
 
-  it("whose result can't cross is answered all the same", async () => {
+  it("whose result can't be cloned is still answered", async () => {
     const { client } = pair({ double: () => (() => 1) as unknown as number });
     await expect(client.request("double", { value: 1 })).rejects.toMatchObject({ code: "internal" });
     await expect(client.request("fail", { how: "coded" })).rejects.toMatchObject({ code: "busy" });
@@ -102,7 +102,7 @@ describe("a request", () => {
 });
 
 describe("cancellation", () => {
-  it("rejects the caller at once and aborts what runs on the other side", async () => {
+  it("rejects the caller immediately and aborts the handler on the other side", async () => {
     let aborted: unknown;
     const { client } = pair({
       wait: (_, { signal }) =>
@@ -142,7 +142,7 @@ describe("cancellation", () => {
     expect(faults).toEqual([]);
   });
 
-  it("by the side that answers reaches the caller as cancelled", async () => {
+  it("by the answering side reaches the caller as cancelled", async () => {
     const { client } = pair({
       wait: () => Promise.reject(new WorkbenchError("cancelled", "It was stopped here.")),
     });
@@ -154,7 +154,7 @@ describe("cancellation", () => {
 });
 
 describe("an event", () => {
-  it("reaches every listener until it is disposed of, and no other one", async () => {
+  it("reaches every listener until it is disposed, and no other one", async () => {
     const { client, server } = pair();
     const [first, second]: [number[], number[]] = [[], []];
     const listening = client.on("ticked", ({ count }) => first.push(count));
@@ -167,7 +167,7 @@ describe("an event", () => {
     expect([first, second]).toEqual([[1], [1, 2]]);
   });
 
-  it("whose listener throws still reaches the others, and the fault is told", async () => {
+  it("whose listener throws still reaches the others, and the error is reported", async () => {
     const { client, server, faults } = pair();
     const heard: number[] = [];
     client.on("ticked", () => {
@@ -182,7 +182,7 @@ describe("an event", () => {
 });
 
 describe("the end of a connection", () => {
-  it("rejects what waits and what is asked later with its reason, and aborts what runs", async () => {
+  it("rejects pending and later requests with its reason, and aborts running handlers", async () => {
     let aborted = false;
     const { client, server } = pair({
       wait: (_, { signal }) =>
@@ -206,7 +206,7 @@ describe("the end of a connection", () => {
     await expect(client.request("double", { value: 1 })).rejects.toBe(why);
   });
 
-  it("comes by itself when the channel no longer takes messages", async () => {
+  it("happens by itself when the channel no longer accepts messages", async () => {
     const broken: Channel = {
       post: () => {
         throw new Error("channel closed");
@@ -221,7 +221,7 @@ describe("the end of a connection", () => {
   });
 });
 
-it("strange messages are told as faults and break nothing", async () => {
+it("invalid messages are reported as errors and break nothing", async () => {
   const { client, faults, far } = pair();
   far.post({ kind: "greeting" });
   far.post({ kind: "result", id: 99, result: 1 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { LruCache } from "../../src/protocol/lruCache";
 
 describe("LruCache", () => {
-  it("drops what was used longest ago, reading included", () => {
+  it("evicts the least recently used value, where reading counts as use", () => {
     const cache = new LruCache<object>({ limit: 2 });
     const first = cache.set("a", {});
     cache.set("b", {});
@@ -19,7 +19,7 @@ describe("LruCache", () => {
     expect(cache.getOrCreate("a", () => ({}))).not.toBe(first);
   });
 
-  it("counts sizes as they are when it trims, and never drops the newest value", () => {
+  it("uses current sizes when it trims, and never evicts the newest value", () => {
     const cache = new LruCache<{ size: number }>({ limit: 10, sizeOf: ({ size }) => size });
     const growing = cache.set("a", { size: 4 });
     cache.set("b", { size: 4 });
@@ -30,7 +30,7 @@ describe("LruCache", () => {
     expect(["b", "c"].map((key) => cache.has(key))).toEqual([false, true]);
   });
 
-  it("keeps what is pinned as long as it is pinned", () => {
+  it("keeps pinned values as long as they are pinned", () => {
     const pinned = new Set(["a"]);
     const cache = new LruCache<object>({ limit: 1, isPinned: (key) => pinned.has(key) });
     cache.set("a", {});

@@ -27,9 +27,9 @@ it.each([
   [NaN, "NaN"],
   [Infinity, "∞"],
   [-Infinity, "−∞"],
-])("the figure %d is written %s", (value, text) => expect(formatNumber(value)).toBe(text));
+])("the value %d is formatted as %s", (value, text) => expect(formatNumber(value)).toBe(text));
 
-it("gives numbers of one column equally many digits", () => {
+it("gives the numbers of one column the same number of digits", () => {
   expect([1.5, 12, -0.5, 0, 1500].map((value) => formatAligned(value))).toEqual([
     "1.500",
     "12.00",
@@ -39,7 +39,7 @@ it("gives numbers of one column equally many digits", () => {
   ]);
 });
 
-it("counts with commas, or with three digits and a letter", () => {
+it("formats counts with commas, or with three digits and a letter", () => {
   expect([0, 1234567.4, -1234].map(formatCount)).toEqual(["0", "1,234,567", "−1,234"]);
   expect([3.214, 450, 999.7, 12_345, 2_500_000, 999_999, -1e13].map(formatShortCount)).toEqual([
     "3.21",
@@ -57,7 +57,7 @@ it("counts with commas, or with three digits and a letter", () => {
   ]);
 });
 
-it("writes sizes and work in decimal units, and never a thousand of one where there is a larger one", () => {
+it("formats sizes and work in decimal units, and never 1,000 of a unit if there is a larger one", () => {
   expect([0, 999, 1000, 296_448, 999_999, 1.5e9, 2e15, -2500].map(formatBytes)).toEqual([
     "0 B",
     "999 B",
@@ -71,7 +71,7 @@ it("writes sizes and work in decimal units, and never a thousand of one where th
   expect([12, 3.4e9].map(formatFlops)).toEqual(["12 FLOP", "3.40 GFLOP"]);
 });
 
-it("writes times in two units at most", () => {
+it("formats times in at most two units", () => {
   expect([-5, 0, 12.4, 75, 185, 3725, 90_000, 172_800].map(formatDuration)).toEqual([
     "0 s",
     "0 s",
@@ -87,7 +87,7 @@ it("writes times in two units at most", () => {
   expect([formatDateTime(""), formatDateTime("yesterday")]).toEqual(["–", "–"]);
 });
 
-it("writes shares, changes, and progress that is not at its end before it is", () => {
+it("formats shares, changes, and progress that only shows 100 % at the end", () => {
   expect([0, 0.0512, 0.25, 1, -0.845, NaN].map(formatPercent)).toEqual([
     "0.0 %",
     "5.12 %",

@@ -34,7 +34,7 @@ describe("the schema of cells", () => {
     expect(dataSchema.parse({ text: "*" })).toMatchObject({ sequence_len: 256, packing: true });
   });
 
-  test("takes a model's keys from its family, and refuses others even where the family would let them pass", () => {
+  test("takes a model's keys from its family, and refuses others even if the family would accept them", () => {
     expect(schema.parse({ model: { model_type: "a" } }).model).toEqual({ model_type: "a", width: 4 });
     expect(schema.safeParse({ model: { model_type: "a", depth: 1 } }).success).toBe(false);
     expect(schema.safeParse({ model: { model_type: "b", depth: 1, width: 2 } }).success).toBe(false);
@@ -42,7 +42,7 @@ describe("the schema of cells", () => {
     expect(schema.safeParse({ compress: { prune: { sparsty: 1 } } }).success).toBe(false);
   });
 
-  test("keeps the rules of a family's own", () => {
+  test("keeps the rules of a family", () => {
     const even = family.superRefine(({ width }, context) => {
       if (width % 2 !== 0) context.addIssue({ code: "custom", path: ["width"], message: "odd" });
     });
@@ -52,7 +52,7 @@ describe("the schema of cells", () => {
     expect(result.error?.issues).toMatchObject([{ path: ["model", "width"], message: "odd" }]);
   });
 
-  test("lets variants change single keys, fill nothing in, and say null", () => {
+  test("allows variants to change single keys and set null, without filling in defaults", () => {
     const variants = {
       some: {
         model: { width: 3, depth: null },
@@ -70,20 +70,20 @@ describe("the schema of cells", () => {
     expect(schema.safeParse({ variants: { a: { scales: {} } } }).success).toBe(false);
   });
 
-  test("accepts nothing where the catalogs are empty, and says so in JSON Schema too", () => {
+  test("accepts nothing if the catalogs are empty, also in JSON Schema", () => {
     const empty = createExperimentSchema(none);
     expect(empty.safeParse({ model: { model_type: "a" } }).success).toBe(false);
     expect(() => z.toJSONSchema(empty, { io: "input", unrepresentable: "any" })).not.toThrow();
   });
 
-  test("knows the names of data sets where it is given them", () => {
+  test("allows the names of datasets that it receives", () => {
     const named = createExperimentSchema({ ...none, dataSets: ["shakespeare"] });
     expect(named.safeParse({ data: { dataset: "shakespeare" } }).success).toBe(true);
     expect(named.safeParse({ data: { dataset: "shakespear" } }).success).toBe(false);
     expect(schema.safeParse({ data: { dataset: "anything" } }).success).toBe(true);
   });
 
-  test("asks entries of a catalog for an object of options", () => {
+  test("requires an object of options for entries of a catalog", () => {
     const models = { odd: z.string() };
     expect(() => createExperimentSchema({ ...none, models })).toThrow(
       "The schema of odd has to be an object of named options.",

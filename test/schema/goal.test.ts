@@ -4,10 +4,10 @@ import { paperSchema } from "../../src/schema/paper";
 import recursive from "../../src/backend/strategies/recursive";
 import { isHigherBetter } from "../../src/backend/card/outcome";
 
-describe("the goal of a number", () => {
+describe("the goal of a metric", () => {
   it.each([
     ["classification/f1_macro", "maximize"],
-    // An error rate that has "precision" in its name would be none of the declared ones.
+    // An error rate with "precision" in its name would not be one of the declared ones.
     ["custom/precision_loss", undefined],
     ["latency/median_ms", "minimize"],
     ["latency/examples_per_second", "maximize"],
@@ -21,7 +21,7 @@ describe("the goal of a number", () => {
   ])("of %s is %s", (name, goal) => expect(findGoal(name)).toBe(goal));
 });
 
-describe("where nothing declares it", () => {
+describe("an undeclared goal", () => {
   const paper = (question: object) =>
     paperSchema
       .safeParse({
@@ -31,7 +31,7 @@ describe("where nothing declares it", () => {
       })
       .error?.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
 
-  it("a paper card asks for it, and else takes what the metric declares", () => {
+  it("is required by a paper card, which otherwise uses the declared one", () => {
     expect(paper({ quantity: "generate/tokens" })).toEqual([
       expect.stringMatching(/higher_is_better is required: generate\/tokens does not declare/),
     ]);
@@ -42,7 +42,7 @@ describe("where nothing declares it", () => {
     expect(isHigherBetter({ quantity: "eval/loss" })).toBe(false);
   });
 
-  it("recursive compression asks for it", () => {
+  it("is required by recursive compression", () => {
     const faults = (options: object) =>
       recursive.options
         .safeParse({ method: { magnitude: {} }, ...options })

@@ -1,4 +1,7 @@
-/** Runs as points of a shrinking: the seeds of a point together, what has no rate as a baseline, and the front that nothing beats. */
+/**
+ * Runs as points of a compression series: seeds grouped by point, runs without a rate as baselines, and the Pareto
+ * front.
+ */
 import { describe, expect, it } from "vitest";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { computeEstimate } from "../../src/statistics/studentT";
@@ -46,7 +49,7 @@ const runs = [
 ];
 
 describe("points", () => {
-  it("stand along the swept rate, from small to large, with the interval of their seeds", () => {
+  it("are sorted by the swept rate, from small to large, with the interval of their seeds", () => {
     const { series, baselines } = collectShrinkData(runs, "rate", "classification/accuracy");
     expect(series.map(({ name }) => name)).toEqual(["irc", "fpp, learning_rate 0.1"]);
     const [half, most] = series[0]!.points;
@@ -58,7 +61,7 @@ describe("points", () => {
     expect(baselines[0]!.y.mean).toBeCloseTo(0.91, 12);
   });
 
-  it("are one line of a method whose bits are swept, and of models of several widths where no method is", () => {
+  it("form one line for a method with swept bits, and for models of several widths without a method", () => {
     const sized = (stored: number) => {
       const all = {
         trainable: stored,
@@ -82,13 +85,13 @@ describe("points", () => {
       ["smaller", 2],
       ["svd, n_embd 64", 1],
     ]);
-    // Bits are no share, so that along rates they have no place.
+    // Bits are not a share, so they have no position along rates.
     const along = collectShrinkData(given, "rate", "classification/accuracy");
     expect(along.series.map(({ name }) => name)).toEqual(["svd, n_embd 64"]);
     expect(along.baselines).toEqual([]);
   });
 
-  it("stand along sizes where these are asked for, and then everything has one or none", () => {
+  it("are placed by size on request, and then each point has a size or is left out", () => {
     const sized = (stored: number) => ({
       counts: {
         nonEmbedding: { stored: stored - 10 },
@@ -107,7 +110,7 @@ describe("points", () => {
     );
   });
 
-  it("stand along what an evaluation has measured, the seeds of a point together though each has a size of its own", () => {
+  it("are placed by a measured size, with grouped seeds although each has a different size", () => {
     const timed = (seed: number, percent: number, accuracy: number) => {
       const time = { last: percent, min: percent, max: percent };
       const { metrics, ...flap } = run("flap", { seed, "compress.flap.rate": 0.5 }, accuracy);
@@ -120,7 +123,7 @@ describe("points", () => {
     expect(baselines).toEqual([]);
   });
 
-  it("have published ones beside them where both of their numbers were printed", () => {
+  it("include published points if both of their numbers were printed", () => {
     const published = [
       { quantity: "parameters/total", value: 120, variant: "a" },
       { quantity: "classification/accuracy", value: 0.7, variant: "a" },
@@ -142,11 +145,11 @@ describe("points", () => {
       "1",
     ]);
     expect(collectShrinkData(given, "bits", "classification/accuracy").published).toBeUndefined();
-    // No model of ours beats them, and they beat none of ours: the front is of runs.
+    // Published points and runs do not dominate each other: the front consists of runs.
     expect(findParetoFront(along, "maximize").map(({ x }) => x)).toEqual([80]);
   });
 
-  it("are written as CSV with the numbers that they stand for", () => {
+  it("are written as CSV with their numbers", () => {
     const lines = formatShrinkData(
       collectShrinkData(runs, "rate", "classification/accuracy"),
       "rate",
@@ -165,13 +168,13 @@ describe("points", () => {
   });
 });
 
-it("knows the rate of any method, and no other swept number for one", () => {
+it("recognizes the rate of any method, and no other swept number as a rate", () => {
   expect(findSweptRate({ "compress.recursive.method.irc.rate": 0.4 })?.value).toBe(0.4);
   expect(findSweptRate({ "compress.gptq.bits": 4, "compress.magnitude.sparsity": 0.5 })?.value).toBe(0.5);
   expect(findSweptRate({ "train.learning_rate": 0.1, seed: 3 })).toBeUndefined();
 });
 
-it("offers what was measured of the model before what was measured of the machine", () => {
+it("offers metrics of the model before metrics of the machine", () => {
   const metrics = {
     "train/loss": {},
     "system/cpu": {},
@@ -187,7 +190,7 @@ it("offers what was measured of the model before what was measured of the machin
   ]);
 });
 
-it("has a front of points that no other beats in both", () => {
+it("has a front of points that no other point beats in both values", () => {
   const series = [
     {
       name: "a",

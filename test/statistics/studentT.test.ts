@@ -18,7 +18,7 @@ describe("Student's t", () => {
     expect(computeQuantile(freedom)).toBeCloseTo(wanted, 4);
   });
 
-  test("two degrees of freedom have a closed form", () => {
+  test("matches the closed form for two degrees of freedom", () => {
     // F(t) = 1/2 + t / (2 √(2 + t²)), so t = 2a / √(1 − 4a²) · 1/√2 · … solved for a = 0.475.
     const a = 0.475;
     expect(computeQuantile(2)).toBeCloseTo((2 * a * Math.SQRT2) / Math.sqrt(1 - 4 * a * a), 10);
@@ -33,7 +33,7 @@ describe("an estimate", () => {
     expect(half).toBeCloseTo(4.302653 / Math.sqrt(3), 5);
   });
 
-  test("of equal values has an interval of no width, of one value none", () => {
+  test("of equal values has an interval of width zero, and of one value no interval", () => {
     expect(computeEstimate([1.5, 1.5]).half).toBe(0);
     expect(computeEstimate([1.5])).toEqual({ mean: 1.5, count: 1 });
   });

@@ -10,7 +10,7 @@ import {
 
 export const maxLines = 400;
 
-/** One line a violation, with its place; none where all rules hold. */
+/** One line per violation, with its place; empty if all rules hold. */
 export function findViolations(sources: Sources): string[] {
   const violations: string[] = [];
   const graph = new Map<string, string[]>();
@@ -64,7 +64,7 @@ function isMethod(file: string, text: string): boolean {
   return isIn(file, "src/backend/methods") && !file.endsWith("/catalog.ts") && /^export default /m.test(text);
 }
 
-/** One cycle for each import that closes one, found depth first. */
+/** One cycle for each import that closes one, found depth-first. */
 export function findCycles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
   const cycles: string[][] = [];
   const visited = new Set<string>();

@@ -1,6 +1,6 @@
 import { createByteLevelAlphabet } from "../../src/backend/data/tokenizers/bytes";
 
-/** A `tokenizer.json` of single bytes, with special tokens that have the ids from 256 on. */
+/** A `tokenizer.json` of single bytes, with special tokens whose ids start at 256. */
 export function createByteTokenizerJson(...added: readonly string[]): string {
   const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
   return JSON.stringify({

@@ -1,4 +1,4 @@
-/** The engine and a text of the built-in grammar, for test files that let models read. */
+/** The engine and a text of the built-in grammar, for tests that run models. */
 import { afterAll, beforeAll } from "vitest";
 import type { DataSet } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";

@@ -1,4 +1,4 @@
-/** What methods are given in tests: a lab of the real parts, over a text where one is named. */
+/** The lab for methods in tests, made of the real parts, with a text if one is given. */
 import type { DataSet } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";
 import type { Lab } from "../../src/backend/compression/method";
@@ -6,7 +6,7 @@ import { type CountingLab, type LabParts, createMethodLab } from "../../src/back
 
 const rejectText = () => Promise.reject(new Error("This lab has no text."));
 
-/** For methods that look at nothing but the model. */
+/** For methods that use only the model. */
 export const plainLab: Lab = {
   seed: 1,
   signal: new AbortController().signal,

@@ -1,7 +1,7 @@
-/** A matrix on its own, for tests of what stores or treats one. */
+/** A single matrix, for tests of representations and methods. */
 import type { MatrixSpec } from "../../src/backend/representations/representation";
 
-/** An up projection of the first layer, from the residual stream to its channels, unless `changes` says otherwise. */
+/** An up projection of the first layer, from the residual stream to its channels, unless `changes` overrides this. */
 export function createMatrixSpec(
   inputs: number,
   outputs: number,

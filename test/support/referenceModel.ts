@@ -13,7 +13,7 @@ export interface ReferenceCase {
   readonly labels: number[][];
   readonly attention_mask?: number[][];
   readonly position_ids?: number[][];
-  /** Whether a label is of the place where it is, rather than of the place before it. */
+  /** Whether a label belongs to its own position rather than to the previous one. */
   readonly in_place?: boolean;
   readonly loss: number;
   readonly logits: { readonly rows: number[]; readonly values: number[] };
@@ -42,7 +42,7 @@ export const referenceNames = [
   "bert",
 ] as const;
 
-/** Models with a head over classes. */
+/** Models with a classification head. */
 export const classReferenceNames = [
   "gpt2-classes",
   "llama-classes",
@@ -74,7 +74,7 @@ export function createReferenceTensor(name: string, shape: Shape, bound: number)
   return Float32Array.from(drawUniform(name, sizeOf(shape), bound), (each) => each + offset);
 }
 
-/** A model on one reference case as a graph, with the numbers that it has to be fed. */
+/** A model on one reference case as a graph, with its feeds. */
 export function createReferenceGraph({ bound, config, tensors }: Reference, reference: ReferenceCase) {
   const shape: ModelShape = createShape(config);
   const batch = reference.tokens.length;
@@ -94,7 +94,8 @@ export function createReferenceGraph({ bound, config, tensors }: Reference, refe
     return value;
   };
   const logits = forward(shape, getWeight, inputs);
-  // The label of a place is the token that follows it, and none follows the last; classes and hidden tokens are in place.
+  // The label of a position is the next token, and the last has none; classes and masked tokens are at their own
+  // position.
   const isInPlace = reference.in_place === true;
   const labels = reference.labels.flatMap((row) => (isInPlace ? row : [...row.slice(1), -100]));
   const labelCount = labels.filter((label) => label !== -100).length;

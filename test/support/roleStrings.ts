@@ -1,6 +1,6 @@
-/** Finds code that takes the address of a matrix apart, or knows one by heart, instead of reading the model's description. */
+/** Finds code that parses the address of a matrix, or hard-codes one, instead of reading the model's description. */
 
-/** Roles are put together and taken apart here alone. */
+/** Roles are only composed and parsed here. */
 const owner = "src/backend/models/";
 
 const forbidden: readonly (readonly [pattern: RegExp, instead: string])[] = [
@@ -17,7 +17,7 @@ const forbidden: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/["'](?:embed_tokens|embed_positions|embed_types|lm_head)["']/, "purpose"],
 ];
 
-/** Patterns that a person writes: values of `targets` and `ignore`, and descriptions of options. */
+/** Patterns that users write: values of `targets` and `ignore`, and descriptions of options. */
 const allowedPattern = /\b(?:targets|ignore): |`[^`]*layers\.\*|^\s*(?:\*|\/\/|\/\*\*)/;
 
 export function findRoleStrings(sources: ReadonlyMap<string, string>): string[] {

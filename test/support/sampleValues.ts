@@ -23,7 +23,7 @@ export interface DrawnInput {
   readonly numbers: number[];
 }
 
-/** Named inputs of a sample with numbers drawn for them; floats become parameters, so that gradients can be asked for. */
+/** Named inputs of a sample with random numbers; floats become parameters, so that they have gradients. */
 export function drawInputs(sample: Sample<Attrs>, seed: number): DrawnInput[] {
   const random = createUniform(seed);
   return sample.inputs.map((each, i) => {
@@ -62,7 +62,7 @@ export function computeCentralDifferences(
   );
 }
 
-/** The largest difference, relative to the largest magnitude of what was expected. */
+/** The largest difference, relative to the largest expected magnitude. */
 export function computeRelativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   let worst = 0;
   let scale = 1e-12;

@@ -1,4 +1,4 @@
-/** What every test file does besides its own. */
+/** Common setup of every test file. */
 import { afterAll } from "vitest";
 import { removeTemporaryFolders } from "./temporary";
 

@@ -1,4 +1,4 @@
-/** A tiny model of any family with drawn weights, and a text of the built-in grammar for it, for tests of what uses models. */
+/** A tiny model of any family with random weights, and a text of the built-in grammar, for tests that use models. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ export interface TemporaryFolder extends Disposable {
   readonly path: string;
 }
 
-/** A folder that is gone once it is disposed. */
+/** A folder that is removed when disposed. */
 export function createTemporaryFolder(): TemporaryFolder {
   const path = mkdtempSync(join(tmpdir(), "lathe-test-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
@@ -48,7 +48,7 @@ export function drawModelTensors(shape: ModelShape, seed: number): HostTensors {
   return new Map(specs.map((spec) => [spec.name, { shape: spec.shape, data: tensors.get(spec.name)! }]));
 }
 
-/** Rows of a random word and the label that it gets, as a labelled data set. */
+/** Rows of a random word and its label, as a labeled dataset. */
 function openWordData(
   folder: string,
   file: string,
@@ -75,7 +75,7 @@ function openWordData(
   );
 }
 
-/** The class of a word is whether it begins with a, b or c, which a tiny model learns soon. */
+/** The class of a word is whether it begins with a, b or c, which a tiny model learns quickly. */
 export function openLabeledData(
   folder: string,
   options: Readonly<Record<string, unknown>> = {},

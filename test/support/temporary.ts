@@ -1,4 +1,4 @@
-/** Folders that go when the tests of a file are over, or the process that made them. */
+/** Folders that are removed after the tests of a file, or with the process that created them. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -15,5 +15,5 @@ export function removeTemporaryFolders(): void {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }
 
-// Programs that tests start end by themselves; a test runner ends its own processes without asking.
+// Programs that tests start exit by themselves; a test runner kills its own processes.
 process.on("exit", removeTemporaryFolders);

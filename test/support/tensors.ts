@@ -3,7 +3,7 @@ import { input, parameter, sizeOf, type Value } from "../../src/backend/graph/op
 import type { ParameterSpec, TensorData } from "../../src/backend/representations/representation";
 import { createUniform } from "./sampleValues";
 
-/** Numbers of [-1, 1] for float tensors, a fair coin for masks, codes of two bits from -2 to 1. */
+/** Numbers in [-1, 1] for float tensors, fair coin flips for masks, codes of two bits from -2 to 1. */
 export function drawTensors(specs: readonly ParameterSpec[], seed: number): Map<string, TensorData> {
   const random = createUniform(seed);
   return new Map(
@@ -30,7 +30,7 @@ export function createValues(specs: readonly ParameterSpec[]): Map<string, Value
   );
 }
 
-/** Looks up a name that has to be there. */
+/** Looks up a name that must exist. */
 export function createLookup<T>(map: ReadonlyMap<string, T>): (name: string) => T {
   return (name) => {
     const value = map.get(name);

@@ -22,7 +22,7 @@ const configs = {
 export type TinyName = keyof typeof configs;
 export const tinyNames = Object.keys(configs) as TinyName[];
 
-/** A model of width 16 over 32 tokens unless `changes` says otherwise. */
+/** A model of width 16 over 32 tokens unless `changes` overrides this. */
 export function createTinyShape(
   name: TinyName,
   { layers = 2, ...changes }: { layers?: number } & Readonly<Record<string, unknown>> = {},

@@ -1,4 +1,4 @@
-/** Small data, and trainings whose observer keeps all that it is told. */
+/** Small data, and trainings whose observer records all reports. */
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { dataSchema, type TrainOptions } from "../../src/schema/experiment";
@@ -31,7 +31,7 @@ export async function openTinyData({
   });
 }
 
-/** 32 symbols without structure to speak of: what is measured is the training, not the learning. */
+/** 32 symbols with little structure: these tests check the training procedure, not the learning. */
 export const openNoiseData = (length: number, sequenceLength = 16): Promise<DataSet> =>
   openTinyData({ grammar: { length, branching: 8 }, sequence_len: sequenceLength, val_fraction: 0.2 });
 
@@ -93,7 +93,7 @@ export async function trainTiny(training: TinyTraining): Promise<TinyTrainingRes
   return { result, metrics, saves, logs, losses: (metrics["train/loss"] ?? []).map(([, loss]) => loss) };
 }
 
-/** Bytes of each tensor, so that equality is equality bit for bit. */
+/** Bytes of each tensor, for comparisons bit for bit. */
 export function encodeTensors(tensors: HostTensors): Record<string, string> {
   return Object.fromEntries(
     [...tensors].map(([name, { shape, data }]) => {

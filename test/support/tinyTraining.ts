@@ -1,4 +1,4 @@
-/** Trainings of one small phi3 on noise, for the test files that ask what a training does. */
+/** Trainings of one small phi3 on noise, for tests of the training procedure. */
 import { afterAll, beforeAll } from "vitest";
 import type { DataSet } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";

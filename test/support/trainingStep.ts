@@ -1,4 +1,4 @@
-/** A small training step whose every part is known: two matrices, momentum, clipping by global norm if asked. */
+/** A small training step with known parts: two matrices, momentum, and optional clipping by global norm. */
 import { gradients } from "../../src/backend/graph/autodiff";
 import type { Graph } from "../../src/backend/graph/graph";
 import { constant, input, parameter, scalar, sizeOf, type Value } from "../../src/backend/graph/op";
@@ -59,7 +59,7 @@ export function uploadStep(engine: Engine, { width = 16 } = {}): Record<string, 
   };
 }
 
-/** Runs `count` steps, feeding the state back; the losses, and the feeds as the last step left them. */
+/** Runs `count` steps, feeding the state back; returns the losses, and the feeds after the last step. */
 export async function runSteps(
   program: { run(feeds: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>> },
   state: Readonly<Record<string, string>>,

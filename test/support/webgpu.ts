@@ -1,6 +1,6 @@
 /**
- * A WebGPU adapter for tests: the machine's own where it has one, else SwiftShader, the Vulkan driver in software that
- * Debian's package `chromium` brings along. Import this before anything opens a device.
+ * A WebGPU adapter for tests: the machine's own if it has one, else SwiftShader, the software Vulkan driver that
+ * Debian's package `chromium` includes. Import this before anything opens a device.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ const swiftShader = [
   "/opt/google/chrome/vk_swiftshader_icd.json",
 ];
 
-/** Why tests on WebGPU cannot run here, for `skip`; undefined where they can. */
+/** Why tests on WebGPU cannot run here, for `skip`; undefined if they can. */
 export const webgpuSkipReason: string | undefined = await findSkipReason();
 
 async function findSkipReason(): Promise<string | undefined> {

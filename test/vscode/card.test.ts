@@ -1,4 +1,7 @@
-/** The paper card of kphi-3 in VS Code, its small scale cut to a few steps: it runs from the notebook, draws its curves, ends with its table. */
+/**
+ * The paper card of kphi-3 in VS Code, with its small scale reduced to a few steps: it runs from the notebook, draws
+ * its curves, and ends with its table.
+ */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
@@ -8,7 +11,7 @@ import { noWindow, type Window } from "./support/window";
 const reason = noWindow();
 if (reason !== undefined) console.log(`No paper card in VS Code: ${reason}`);
 
-/** The card with other numbers in it; each has to be there. */
+/** The card with replaced numbers, each of which must occur in it. */
 function changed(card: string, changes: readonly (readonly [string, string])[]): string {
   return changes.reduce((text, [from, to]) => {
     if (!text.includes(from)) throw new Error(`The card has no ${from}.`);
@@ -36,7 +39,7 @@ describe.skipIf(reason !== undefined)("the paper card in VS Code", () => {
   afterAll(() => study.close());
 
   test(
-    "all its runs, its curves beside the published one, its table and its conclusions",
+    "shows all its runs, its curves beside the published one, its table and its conclusions",
     { timeout: 300_000 },
     async () => {
       onTestFailed(() => window.screenshot("failed-card"));

@@ -1,6 +1,6 @@
 /**
- * `npm run test:electron`: the suites of `host/` in the desktop VS Code, for whose network allows to download one.
- * LATHE_VSCODE=lowest takes the lowest version that the manifest allows.
+ * `npm run test:electron`: runs the suites of `host/` in the desktop VS Code, which it downloads.
+ * LATHE_VSCODE=lowest selects the lowest version that the manifest allows.
  */
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

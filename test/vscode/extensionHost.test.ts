@@ -1,4 +1,6 @@
-/** What the extension does inside a real extension host: the suites of `host/`, each of their tests counted as one here. */
+/**
+ * The extension inside a real extension host: runs the suites of `host/` and reports each of their tests as one here.
+ */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -61,7 +63,7 @@ async function runSuites(
     );
     if (!existsSync(resultsFile))
       throw new Error(
-        `No suite ran. The workbench said: ${said.join("\n")}\nThe server said: ${readFileSync(server.logFile, "utf8").slice(-3000)}`,
+        `No suite ran. Output of the workbench: ${said.join("\n")}\nServer log: ${readFileSync(server.logFile, "utf8").slice(-3000)}`,
       );
     return { status, results: JSON.parse(readFileSync(resultsFile, "utf8")) as HostResult[] };
   } finally {

@@ -1,4 +1,4 @@
-/** Whatever dies, the run goes on or can be resumed, and the window says what is true. */
+/** Whichever process is killed, the run continues or can be resumed, and the window shows the true state. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
@@ -24,7 +24,7 @@ describe.skipIf(reason !== undefined)("in VS Code", () => {
   const step = () => study.runs()[0]?.progress?.step ?? 0;
   const state = () => study.runs()[0]?.state;
 
-  test("a run goes on when the extension host is killed, and the reloaded window has its whole curve", async () => {
+  test("a run continues when the extension host is killed, and the reloaded window has its whole curve", async () => {
     onTestFailed(() => window.screenshot("failed-host-killed"));
     await window.openFile("first.lathe.md");
     await window.runAll();
@@ -36,7 +36,7 @@ describe.skipIf(reason !== undefined)("in VS Code", () => {
     await expect.poll(step, patience).toBeGreaterThan(then + 50);
 
     await window.reload();
-    // The window of an extension under development remembers no editors.
+    // The window of an extension under development does not restore editors.
     await window.openFile("first.lathe.md");
     await window.scrollNotebookTo("max_steps");
     await expect.poll(async () => (await window.curve()).to, patience).toBeGreaterThan(then + 50);
@@ -63,7 +63,7 @@ describe.skipIf(reason !== undefined)("in VS Code", () => {
     await expect.poll(state, patience).toBe("stopped");
   });
 
-  test("a killed service costs one notice, and the next request works", async () => {
+  test("a killed service causes one notice, and the next request works", async () => {
     onTestFailed(() => window.screenshot("failed-service-killed"));
     const [service] = study.server.processes("backend.cjs");
     process.kill(service!, "SIGKILL");

@@ -1,4 +1,4 @@
-/** How runs end, and what is left of them: the alerts of a window, its models and devices, and what is done with them. */
+/** The end of runs and their results: the alerts of a window, its models and devices, and their actions. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
@@ -9,7 +9,7 @@ import { noWindow, type Window } from "./support/window";
 const reason = noWindow();
 if (reason !== undefined) console.log(`No run ended in VS Code: ${reason}`);
 
-/** On one device, one after the other: a rate that no number outlives, a training that ends, and one that would go on for hours. */
+/** On one device, in sequence: a training that diverges, one that ends, and one that would take hours. */
 const variants = `
 \`\`\`yaml
 variants:
@@ -38,7 +38,7 @@ describe.skipIf(reason !== undefined)("in VS Code", () => {
   const picture = (name: string) => onTestFailed(() => window.screenshot(`failed-${name}`));
   const run = (variant: string) => study.runs().find(({ plan }) => plan.variant === variant);
 
-  test("a run that ends, one whose loss is no number and one that dies are told once each, with what can be done", async () => {
+  test("a run that ends, one whose loss is NaN and one that is killed are each reported once, with possible actions", async () => {
     picture("alerts");
     await window.openFile("outcomes.lathe.md");
     await window.runAll();
@@ -64,7 +64,7 @@ describe.skipIf(reason !== undefined)("in VS Code", () => {
     await expect.poll(() => run("killed")?.state, patience).toBe("stopped");
   });
 
-  test("a window that is opened later repeats none of it, and lists the checkpoint and the exported model", async () => {
+  test("a window that is opened later repeats none of the alerts, and lists the checkpoint and the exported model", async () => {
     picture("models");
     await window.reload();
     await window.openSidePanel();
@@ -79,7 +79,7 @@ describe.skipIf(reason !== undefined)("in VS Code", () => {
         ]),
       );
     await window.screenshot("models");
-    // The service has listed all runs by now, which is when it would tell of their ends.
+    // The service has listed all runs by now, which is when it would report their ends.
     expect((await window.notifications()).filter((text) => text.includes("outcomes-"))).toEqual([]);
   });
 
@@ -102,7 +102,7 @@ describe.skipIf(reason !== undefined)("in VS Code", () => {
       .toContainEqual(expect.stringMatching(/^Exported the model: \d+ files in /));
   });
 
-  test("every device says whether it works, and one is chosen through the palette", async () => {
+  test("every device shows whether it works, and one is selected through the palette", async () => {
     picture("devices");
     await window.command("Lathe: Focus on Devices View");
     await window.treeRow("cpu", "Devices").waitFor();

@@ -1,4 +1,4 @@
-/** What a person does with the packed extension, from the walkthrough to the trash; with pictures of what is seen. */
+/** A user's session with the packed extension, from the walkthrough to the trash, with screenshots. */
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
@@ -8,14 +8,14 @@ import { noWindow, type Window } from "./support/window";
 const reason = noWindow();
 if (reason !== undefined) console.log(`Nobody worked in VS Code: ${reason}`);
 
-describe.skipIf(reason !== undefined)("a person who has installed the package", () => {
+describe.skipIf(reason !== undefined)("a user who has installed the package", () => {
   let study: Study;
   let window: Window;
 
   beforeAll(async () => {
     study = await Study.open({ installed: true });
 
-    // Long enough for all that a person does before it is stopped.
+    // Long enough for everything that the user does before stopping it.
     const text = readFileSync("examples/first.lathe.md", "utf8").replace(
       /max_steps: \d+/,
       "max_steps: 20000",
@@ -50,7 +50,7 @@ describe.skipIf(reason !== undefined)("a person who has installed the package", 
     expect(states()).toEqual(["running", "queued"]);
   });
 
-  test("reloads the window in the middle, and the curve is there from its first step and goes on", async () => {
+  test("reloads the window during the run, and the curve is shown from its first step and continues", async () => {
     picture("reloaded");
     const before = (await window.curve()).to;
     await window.reload();
@@ -62,7 +62,7 @@ describe.skipIf(reason !== undefined)("a person who has installed the package", 
     await window.screenshot("reloaded");
   });
 
-  test("stops the run that waits and the one that runs, and resumes this one, in the tree", async () => {
+  test("stops the waiting and the running run, and resumes the latter, in the tree", async () => {
     picture("stopped");
     await window.openSidePanel();
     await window.rowAction(window.treeRow(/^first-grouped/), "Stop Run");
@@ -80,7 +80,7 @@ describe.skipIf(reason !== undefined)("a person who has installed the package", 
     await expect.poll(states, patience).toEqual(["stopped", "stopped"]);
   });
 
-  test("opens each panel, and finds them again after a reload", async () => {
+  test("opens each panel, and sees them again after a reload", async () => {
     picture("panels");
     await window.command("View: Close All Editors");
     await window.command("Lathe: Open Runs");
@@ -94,7 +94,7 @@ describe.skipIf(reason !== undefined)("a person who has installed the package", 
     await window.command("Lathe: Open Weights");
     await window.panel.locator("canvas").first().waitFor();
     await window.screenshot("weights");
-    // In a browser, VS Code writes down its editors every five seconds.
+    // In a browser, VS Code saves its open editors every five seconds.
     await window.page.waitForTimeout(7000);
     await window.reload();
     await window.panel.locator("canvas").first().waitFor({ timeout: 60_000 });
@@ -108,7 +108,7 @@ describe.skipIf(reason !== undefined)("a person who has installed the package", 
     ]);
   });
 
-  test("moves a run to the trash and takes it back", async () => {
+  test("moves a run to the trash and restores it", async () => {
     picture("trash");
     await window.openSidePanel();
     const row = window.treeRow(/^first-grouped/);
@@ -121,7 +121,7 @@ describe.skipIf(reason !== undefined)("a person who has installed the package", 
   });
 });
 
-describe.skipIf(reason !== undefined)("in a workspace that nobody trusts", () => {
+describe.skipIf(reason !== undefined)("in an untrusted workspace", () => {
   let study: Study;
   let window: Window;
 

@@ -1,6 +1,6 @@
 /**
- * What the workbench looks like in a light, a dark and a high-contrast theme, over runs whose curves are made up: the
- * pictures lie in test-results/vscode to be looked at, and each shows what it is named after.
+ * The workbench in a light, a dark and a high-contrast theme, with runs that have artificial curves. The
+ * pictures in test-results/vscode are for review, and their names describe what they show.
  */
 import { cpSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";

@@ -1,6 +1,6 @@
 /**
- * The pages as a person sees them: the bundled page in Chromium under the extension's own policy, connected by the
- * extension's own relay to the real service over real run folders. Only the editor around them is made up.
+ * The pages as users see them: the bundled page in Chromium under the extension's own policy, connected by the
+ * extension's own relay to the real service over real run folders. Only the editor around them is simulated.
  */
 import { createServer, type Server } from "node:http";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
@@ -20,12 +20,12 @@ import { type ThemeName, themes } from "./themes";
 
 const executable = process.env.LATHE_CHROMIUM ?? "/usr/bin/chromium";
 
-/** Why pages can't be tested here, for `skip`; undefined where they can. */
+/** Why pages can't be tested here, for `skip`; undefined if they can. */
 export const noChromium: string | undefined = existsSync(executable)
   ? undefined
   : `no ${executable}; on Debian: apt-get install chromium, elsewhere name a Chromium in LATHE_CHROMIUM`;
 
-/** Screenshots lie here, for a person to look at. */
+/** The folder of screenshots, for review. */
 export const pictures = resolve("test-results/pages");
 
 const nonce = "bm9uY2U";
@@ -35,12 +35,12 @@ export interface PageOptions {
   readonly theme?: ThemeName;
   readonly width?: number;
   readonly height?: number;
-  /** What the page kept when it was last open. */
+  /** The state that the page saved when it was last open. */
   readonly state?: unknown;
   readonly reducedMotion?: boolean;
 }
 
-/** What the page asked of the editor. */
+/** The requests of the page to the editor. */
 export interface Asked {
   readonly saved: { name: string; content: { text: string } | { base64: string } }[];
   readonly commands: { command: string; runs: readonly string[] }[];
@@ -61,7 +61,7 @@ export class PageHarness {
     readonly log: string[],
   ) {}
 
-  /** Opens the folder in a service of its own. */
+  /** Opens the folder in a separate service. */
   static async open(workspace: string, experiments: readonly string[] = []): Promise<PageHarness> {
     const folder = resolve("node_modules/.cache/lathe-pages", String(process.pid));
     await bundle({ source: "src/backend/main.ts", file: "backend.cjs" }, folder);
@@ -99,7 +99,7 @@ export class PageHarness {
     return new PageHarness(browser, server, folder, backend, log);
   }
 
-  /** The page of a panel; it may ask what `src/extension/panels/<panel>.ts` allows. */
+  /** The page of a panel, with the requests that `src/extension/panels/<panel>.ts` allows. */
   async panel<P extends PanelId>(
     panel: P,
     input: PanelInputs[P],
@@ -166,7 +166,7 @@ interface AxeResults {
 
 export class TestPage {
   readonly asked: Asked = { saved: [], commands: [], opened: [], panels: [], logged: [], copied: [] };
-  /** Errors, refused by the policy or thrown by the page: none, where all is well. */
+  /** Errors that the page threw or that the policy caused; should be empty. */
   readonly faults: string[] = [];
   private connected: ConnectedPage | undefined;
   private receive: ((message: unknown) => void) | undefined;
@@ -183,7 +183,7 @@ export class TestPage {
     const { page } = this;
     page.on("pageerror", (error) => this.faults.push(error.stack ?? error.message));
     page.on("console", (message) => {
-      // Nobody gives a page of the editor an icon, but a browser asks for one.
+      // Pages of the editor have no icon, but a browser requests one.
       const { url } = message.location();
       if (message.type() === "error" && !url.endsWith("/favicon.ico")) this.faults.push(message.text());
     });
@@ -194,13 +194,13 @@ export class TestPage {
     await page.goto(url);
   }
 
-  /** As a reload of the window does it: the page keeps its state, the connection is new. */
+  /** Like a reload of the window: the page keeps its state, the connection is new. */
   async reload(): Promise<void> {
     this.connect();
     await this.page.reload();
   }
 
-  /** As the editor does it: new variables on the document, another class on the body. */
+  /** Like the editor: new variables on the document, another class on the body. */
   async setTheme(theme: ThemeName): Promise<void> {
     await this.call("applyTheme", themes[theme]);
   }
@@ -218,7 +218,7 @@ export class TestPage {
     this.connected?.emit(name, payload);
   }
 
-  /** What axe finds that is serious or worse, one line each. */
+  /** The violations that axe considers serious or worse, one per line. */
   async violations(): Promise<string[]> {
     await this.page.evaluate(axeSource);
     const results = await this.page.evaluate<AxeResults>("axe.run()");
@@ -240,7 +240,7 @@ export class TestPage {
     await this.page.context().close();
   }
 
-  /** A function of the page's window; what is given crosses as JSON, as everything does that enters a webview. */
+  /** A function of the page's window; its argument is passed as JSON, like everything that enters a webview. */
   private async call(name: string, ...given: readonly unknown[]): Promise<void> {
     await this.page.evaluate(`void window.${name}(${given.map((each) => JSON.stringify(each)).join(", ")})`);
   }

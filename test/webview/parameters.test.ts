@@ -51,7 +51,7 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
   const totals = (page: TestPage) => page.page.locator(".totals");
   const counted = (page: TestPage) => expect.poll(() => totals(page).innerText()).not.toContain("counting…");
 
-  it("holds the three published models against each other and against what was published", async () => {
+  it("compares the three published models with each other and with the published sizes", async () => {
     const page = await open(published);
     await counted(page);
     const text = await totals(page).innerText();
@@ -65,7 +65,7 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
     await page.close();
   });
 
-  it("opens a layer, orders by size, compares another number, and comes back like that", async () => {
+  it("expands a layer, sorts by size, compares another number, and restores that state", async () => {
     const page = await open(published.slice(0, 2));
     await counted(page);
     const layers = page.page.locator(".roles .layer button");
@@ -111,7 +111,7 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
     await page.close();
   });
 
-  it("brings the published models beside one another though none has ever run", async () => {
+  it("shows the published models side by side although none has ever run", async () => {
     const page = await open([]);
     const choose = async (name: string, button: string) => {
       await page.page.getByRole("button", { name: button }).click();
@@ -132,7 +132,7 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
     await page.close();
   });
 
-  it("offers each variant of an experiment, by name and by what its heading says", async () => {
+  it("offers each variant of an experiment, by name and by its heading", async () => {
     const page = await open([]);
     await page.page.getByRole("button", { name: "Add a model" }).click();
     await page.page.locator(".menu vscode-text-field input").fill("two ways");
@@ -144,7 +144,7 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
     await page.close();
   });
 
-  it("says of a model that can't be counted why, and counts the others", async () => {
+  it("shows why a model can't be counted, and counts the others", async () => {
     const page = await open([checkpoint, { kind: "path", path: join(workspace, "<b>nowhere</b>") }]);
     await expect.poll(() => page.page.locator(".about.problem").innerText()).toContain("<b>nowhere</b>");
     await page.page.locator(".roles .layer").first().waitFor();
@@ -153,7 +153,7 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
     await page.close();
   });
 
-  it("adds what is chosen from runs, experiments and models on disk", async () => {
+  it("adds selected runs, experiments and models on disk", async () => {
     const page = await open([]);
     await page.page.getByRole("button", { name: "Add a model" }).click();
     await page.page.locator(".subjects .choice").first().waitFor();
@@ -162,14 +162,14 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
     await page.page.getByText("Nothing matches this name").waitFor();
     await page.page.locator(".menu vscode-text-field input").fill("dense");
     await page.page.locator(".subjects .choice").first().click();
-    // These runs have records alone, so that this one has no checkpoint to be counted.
+    // These runs have only records, so this one has no checkpoint to count.
     await page.page.locator(".about.problem").waitFor();
     expect(await page.violations()).toEqual([]);
     await page.close();
   });
 
   it.each<ThemeName>(["dark", "light", "highContrast", "highContrastLight"])(
-    "is readable by everybody in the theme %s",
+    "is accessible in the theme %s",
     async (theme) => {
       const page = await open(published, { theme });
       await counted(page);

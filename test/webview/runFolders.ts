@@ -1,4 +1,4 @@
-/** Run folders in any number, as a year of work leaves them behind: only their records, which is all that a table reads. */
+/** Any number of run folders, as after a year of work: only their records, which are all that the table reads. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
@@ -25,10 +25,13 @@ const remarks = [
   "same data, other seed",
 ];
 
-/** What stands in `number` of the made runs, over what chance gives it. */
+/** Overrides the random fields of run `number`. */
 export type Special = (number: number) => { readonly record?: Partial<RunRecord>; readonly notes?: RunNotes };
 
-/** Makes the runs in `.lathe/runs` and gives their folders; run 0 is the newest. The same numbers make the same runs. */
+/**
+ * Creates the runs in `.lathe/runs` and returns their folders; run 0 is the newest. The same numbers give the same
+ * runs.
+ */
 export function makeRuns(workspace: string, number: number, special: Special = () => ({})): string[] {
   const chance = xoroshiro128plus(7);
   const uniform = () => uniformFloat64(chance);
@@ -84,7 +87,7 @@ export function makeRuns(workspace: string, number: number, special: Special = (
       },
       notices: [],
       ...(state === "failed"
-        ? { failure: { code: "diverged", message: "The loss is no number at step 212." } }
+        ? { failure: { code: "diverged", message: "The loss is not a number at step 212." } }
         : {}),
       ...record,
     };

@@ -21,7 +21,7 @@ function newWorkspace(): string {
 
 const evil = `<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\u001b[31mred`;
 
-/** The table as the tests speak of it. */
+/** The table as the tests describe it. */
 class Table {
   constructor(readonly page: TestPage) {}
 
@@ -46,7 +46,7 @@ class Table {
   async column(title: string): Promise<number> {
     return Number(await this.header(title).getAttribute("data-column"));
   }
-  /** What stands in a column, from the top; only as far as rows are drawn. */
+  /** The values of a column, from the top; only of drawn rows. */
   async texts(title: string): Promise<string[]> {
     const cells = this.page.page.locator(`.body [data-column="${await this.column(title)}"]`);
     return (await cells.allInnerTexts()).map((text) => text.trim());
@@ -115,7 +115,7 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
       await table.header("Created").click();
     });
 
-    it("filters by words, columns and numbers, and says when a column is unknown", async () => {
+    it("filters by words, columns and numbers, and reports an unknown column", async () => {
       await table.filter("first nothing");
       await expect.poll(() => table.status().innerText()).toContain("0 of 30");
       await table.filter('"first of all"');
@@ -125,14 +125,14 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
       await table.filter("loss<2.2 -state:failed");
       await expect.poll(async () => (await table.texts("eval/loss")).length).toBeGreaterThan(2);
       for (const loss of await table.texts("eval/loss")) expect(Number(loss)).toBeLessThan(2.2);
-      await table.filter("colour:red");
+      await table.filter("color:red");
       await expect
         .poll(() => page.page.locator(".problem").innerText())
-        .toContain('There is no column "colour"');
+        .toContain('There is no column "color"');
       await expect.poll(() => table.rows().count()).toBeGreaterThan(20);
     });
 
-    it("shows what a run says as text, whatever it says", async () => {
+    it("shows the text of a run as text, whatever it contains", async () => {
       await table.filter("onerror");
       await expect.poll(() => table.rows().count()).toBe(1);
       expect(await table.cell(1, await table.column("Name")).innerText()).toContain(
@@ -167,14 +167,14 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
       await expect.poll(() => table.texts("Tags")).toEqual(["one\nthree"]);
     });
 
-    it("follows what happens to runs elsewhere", async () => {
+    it("follows changes of runs elsewhere", async () => {
       await table.filter("seen-elsewhere");
       await expect.poll(() => table.rows().count()).toBe(0);
       writeFileSync(join(folders[4]!, "notes.json"), JSON.stringify({ tags: ["seen-elsewhere"] }));
       await expect.poll(() => table.rows().count()).toBe(1);
     });
 
-    it("is walked through and chosen from with the keyboard alone", async () => {
+    it("supports navigation and selection with only the keyboard", async () => {
       await table.cell(1, 1).click();
       await press("ArrowDown");
       await press("Shift+ArrowDown");
@@ -217,7 +217,7 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
       await expect
         .poll(() => page.asked.commands)
         .toEqual([{ command: "lathe.deleteRuns", runs: [folders[0]] }]);
-      // One stop of the Tab key, not one a cell.
+      // One tab stop, not one per cell.
       expect(await table.grid.locator('[tabindex="0"]').count()).toBe(1);
     });
 
@@ -251,7 +251,7 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
       await expect.poll(() => groups.count()).toBe(0);
     });
 
-    it("shows the columns that are chosen, settings too, as wide as they are drawn", async () => {
+    it("shows the selected columns, including settings, at their dragged width", async () => {
       await page.page.getByRole("button", { name: "Columns" }).click();
       await page.page.locator("#columns-menu vscode-text-field input").fill("perplexity min");
       await page.page.getByRole("checkbox", { name: "eval/perplexity min" }).click();
@@ -272,7 +272,7 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
       await expect.poll(async () => Math.round((await header.boundingBox())!.width - before)).toBe(60);
     });
 
-    it("writes what it shows as CSV that no spreadsheet takes for formulas", async () => {
+    it("exports what it shows as CSV without formulas for spreadsheets", async () => {
       await page.page.getByRole("button", { name: "Export CSV" }).click();
       await expect.poll(() => page.asked.saved.length).toBe(1);
       const { name, content } = page.asked.saved[0]!;
@@ -284,7 +284,7 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
       expect(Number(hostile["train/loss"])).toBeGreaterThan(1);
     });
 
-    it("comes back as it was left", async () => {
+    it("restores its state", async () => {
       await table.filter("state:done");
       await table.header("Duration").click();
       await table.cell(2, 1).click();
@@ -308,7 +308,7 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
   });
 
   it.each<ThemeName>(["dark", "light", "highContrast", "highContrastLight"])(
-    "is readable by everybody in the theme %s",
+    "is accessible in the theme %s",
     async (theme) => {
       await open({ theme });
       await table.cell(2, 1).click();
@@ -320,7 +320,7 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
     },
   );
 
-  it("says what to do while there are no runs", async () => {
+  it("shows what to do if there are no runs", async () => {
     const empty = await PageHarness.open(newWorkspace());
     const opened = await empty.panel("runs", {});
     await opened.page.getByText("No runs yet").waitFor();
@@ -330,7 +330,7 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
 });
 
 describe.skipIf(noChromium !== undefined)(`the table of 5,000 runs${noChromium ?? ""}`, () => {
-  it("draws only the rows in sight, and sorts and filters them all at once", async () => {
+  it("draws only the visible rows, and sorts and filters all rows immediately", async () => {
     const workspace = newWorkspace();
     makeRuns(workspace, 5000);
     const harness = await PageHarness.open(workspace);
@@ -340,7 +340,7 @@ describe.skipIf(noChromium !== undefined)(`the table of 5,000 runs${noChromium ?
     await expect.poll(() => table.grid.getAttribute("aria-rowcount")).toBe("5001");
     expect(await table.rows().count()).toBeLessThan(60);
 
-    // Scrolled by most of a page every frame. What counts is the page's own work: drawing is slow without a GPU.
+    // Scrolls by most of a page every frame. Only the page's own work counts: drawing is slow without a GPU.
     const devtools = await page.page.context().newCDPSession(page.page);
     await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
     const seconds = async () => {

@@ -1,4 +1,4 @@
-/** Run folders as runs leave them, written by their own writers, with curves that look like trainings. */
+/** Run folders like those of real runs, created by the same writers, with curves that look like trainings. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { getOwnIdentity } from "../../src/backend/runs/process/processIdentity";
@@ -13,16 +13,16 @@ export interface SampleRun {
   readonly variant?: string;
   readonly experiment?: string;
   readonly steps?: number;
-  /** Lines that are there at once. */
+  /** Lines that exist from the start. */
   readonly lines?: number;
   readonly start?: number;
   readonly floor?: number;
   readonly seed?: number;
   readonly sweep?: Readonly<Record<string, unknown>>;
-  /** Numbers of evaluations, in a last line. */
+  /** Results of evaluations, in a last line. */
   readonly measured?: Readonly<Record<`${string}/${string}`, number>>;
   readonly spikes?: Readonly<Record<number, number>>;
-  /** What is done after the training. */
+  /** The actions after the training. */
   readonly then?: readonly ActionKey[];
   readonly state?: "done" | "running" | "paused" | "failed" | "stopped";
   readonly system?: boolean;
@@ -43,7 +43,7 @@ export class WrittenRun {
     this.writer = new MetricsWriter(join(folder.path, "metrics.jsonl"));
   }
 
-  /** `running` holds as long as the test's own process lives. */
+  /** `running` is valid as long as the test process lives. */
   static async write(workspace: string, sample: SampleRun): Promise<WrittenRun> {
     const { name, state = "done", steps = 400, variant = "" } = sample;
     mkdirSync(join(workspace, ".lathe"), { recursive: true });
@@ -90,7 +90,7 @@ export class WrittenRun {
     return this.folder.path;
   }
 
-  /** As many steps more; the record follows. */
+  /** Appends this many steps and updates the record. */
   grow(steps: number): void {
     for (let i = 0; i < steps; i++) {
       const line = this.next();
@@ -111,7 +111,7 @@ export class WrittenRun {
     this.folder.update({ summary: this.summary });
   }
 
-  /** A line of the test's own making. */
+  /** A line that the test defines. */
   append(line: MetricLine): void {
     this.writer.append(line);
   }

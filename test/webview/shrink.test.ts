@@ -1,4 +1,4 @@
-/** The panel Shrink as a page: its lines, what is read of a point, what is saved, and how it comes back. */
+/** The page of the panel Shrink: its lines, the details of a point, its exports, and its restored state. */
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -75,7 +75,7 @@ describe.skipIf(noChromium !== undefined)("the panel Shrink", () => {
     return page;
   }
 
-  it("draws two measures along the rate, reads a point, and opens its runs", async () => {
+  it("draws two metrics along the rate, shows a point, and opens its runs", async () => {
     const page = await open();
     expect(await page.page.locator("svg.picture").count()).toBe(2);
     // Nine points of three seeds each in either chart; the dense runs are a line.
@@ -91,7 +91,7 @@ describe.skipIf(noChromium !== undefined)("the panel Shrink", () => {
     await page.close();
   });
 
-  it("saves each chart as CSV with its numbers, as SVG whose names are text, and as PNG", async () => {
+  it("saves each chart as CSV with its numbers, as SVG with names as text, and as PNG", async () => {
     const page = await open();
     for (const format of ["CSV", "SVG", "PNG"])
       await page.page.getByRole("button", { name: `Save classification/accuracy as ${format}` }).click();
@@ -111,7 +111,7 @@ describe.skipIf(noChromium !== undefined)("the panel Shrink", () => {
     await page.close();
   });
 
-  it("draws what models write as bars, and shows the texts side by side as text", async () => {
+  it("draws the metrics of generated texts as bars, and shows the texts side by side as text", async () => {
     const page = await harness.panel(
       "shrink",
       { experiment: join(workspace, "texts.lathe.md") },
@@ -130,7 +130,7 @@ describe.skipIf(noChromium !== undefined)("the panel Shrink", () => {
     const texts = page.page.getByRole("region", { name: "Texts side by side" });
     await texts.waitFor();
     expect(await texts.getByRole("columnheader").allInnerTexts()).toEqual(["Prompt", "dense", hostile]);
-    // Of each line the run of the smallest seed speaks.
+    // Each line shows the texts of the run with the smallest seed.
     expect(await texts.getByRole("cell").first().innerText()).toBe(` upon ${hostile} dense 0`);
     expect(await page.page.locator("img").count()).toBe(0);
     expect(await page.violations()).toEqual([]);
@@ -139,7 +139,7 @@ describe.skipIf(noChromium !== undefined)("the panel Shrink", () => {
     await page.close();
   });
 
-  it("comes back as it was left, and is accessible in every theme", async () => {
+  it("restores its state, and is accessible in every theme", async () => {
     const page = await open();
     await page.page.getByLabel("Pareto front").check();
     await page.page.getByLabel("Along").selectOption("total");

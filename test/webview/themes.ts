@@ -1,4 +1,6 @@
-/** The colours that the editor gives a page, for its modern themes and high contrast: as much of them as the pages use. */
+/**
+ * The colors that the editor passes to a page, for its modern themes and high contrast: only those that the pages use.
+ */
 
 export type ThemeName = "dark" | "light" | "highContrast" | "highContrastLight";
 

@@ -26,7 +26,7 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
       num_key_value_heads: 2,
     });
     const tensors = drawModelTensors(shape, 3);
-    // Heavy in the middle and uneven across columns, as weights are that have learnt something.
+    // Concentrated around zero and uneven across columns, like trained weights.
     for (const { data } of tensors.values())
       data.forEach((value, i) => {
         data[i] = 0.03 * Math.atanh(value * 0.99) * (1.2 + Math.sin((i % 128) / 9));
@@ -57,7 +57,7 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     return page;
   }
 
-  it("draws a role before and after, and tells what half of it became", async () => {
+  it("draws a role before and after, and shows what became of half of it", async () => {
     const page = await open([before, after]);
     await page.page.getByRole("option", { name: "layers.1.mlp.up_proj" }).click();
     await expect.poll(() => page.page.locator("h1").innerText()).toBe("layers.1.mlp.up_proj");
@@ -76,7 +76,7 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     await page.close();
   });
 
-  it("paints each value of a small matrix where it stands, and reads it at the pointer and by key", async () => {
+  it("paints each value of a small matrix in its place, and shows it at the pointer and by keyboard", async () => {
     const page = await open([before, after]);
     await page.page.getByRole("option", { name: "layers.0.self_attn.q_proj" }).click();
     await expect.poll(() => page.page.locator("h1").innerText()).toBe("layers.0.self_attn.q_proj");
@@ -92,7 +92,7 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     const pixels = await page.page.evaluate<number[]>(
       `[...document.querySelector(".heat canvas").getContext("2d").getImageData(0, 0, 128, 128).data]`,
     );
-    // Blue for what is below zero, orange for what is above: red and blue tell which.
+    // Blue for values below zero, orange above: the red and blue channels show which.
     const largest = Math.max(...wanted.values.map((value) => Math.abs(value!)));
     wanted.values.forEach((value, i) => {
       const [red, , blue] = pixels.slice(i * 4) as [number, number, number];
@@ -106,12 +106,12 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     expect(value).toBeCloseTo(wanted.values[2 * 128 + 5]!, 4);
     await canvas.press("ArrowDown");
     await expect.poll(() => shown.innerText()).toContain("Row 3, column 5");
-    // Both pictures are read at the same place.
+    // Both pictures show the value at the same place.
     await expect.poll(() => page.page.locator(".heat .hint").last().innerText()).toContain("Row 3, column 5");
     await page.close();
   });
 
-  it("shows a role as a landscape that turns, and as correlations, and saves each as PNG, SVG and CSV", async () => {
+  it("shows a role as a rotating surface, and as correlations, and saves each as PNG, SVG and CSV", async () => {
     const page = await open([before, after]);
     await page.page.getByRole("option", { name: "layers.1.mlp.up_proj" }).click();
     await expect.poll(() => page.page.locator("h1").innerText()).toBe("layers.1.mlp.up_proj");
@@ -167,7 +167,7 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     }
   });
 
-  it("finds roles by text and keyboard, and comes back with the one that was chosen", async () => {
+  it("finds roles by text and keyboard, and restores the selected one", async () => {
     const page = await open([before]);
     await page.page.locator(".side vscode-text-field input").fill("2 down");
     const list = page.page.getByRole("listbox", { name: "Role" });
@@ -181,7 +181,7 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     await again.close();
   });
 
-  it("says what to do with no model, and what is wrong with one that is not there", async () => {
+  it("shows what to do without a model, and why a missing one cannot be shown", async () => {
     const empty = await open([]);
     await empty.page.getByText("No weights to show").waitFor();
     await empty.close();
@@ -189,7 +189,7 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
       subjects: [{ kind: "path", path: join(workspace, "nowhere") }],
     });
     await expect.poll(() => page.page.getByRole("alert").innerText()).toContain("nowhere");
-    // Another choice is at hand, and none of it has to be dismissed.
+    // Another model can be selected, and no message has to be dismissed.
     await page.page.getByRole("button", { name: "Change" }).click();
     const search = page.page.locator(".menu vscode-text-field input");
     await search.waitFor();
@@ -199,7 +199,7 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     await page.close();
   });
 
-  it("says of an experiment that has never run how it gets weights", async () => {
+  it("shows how an experiment that has never run gets weights", async () => {
     const experiment = resolve("examples/papers/kphi3/JP47D54C.lathe.md");
     const page = await harness.panel("weights", { subjects: [{ kind: "plan", experiment }] });
     const said = page.page.getByRole("alert");
@@ -213,7 +213,7 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
   });
 
   it.each<ThemeName>(["dark", "light", "highContrast", "highContrastLight"])(
-    "is readable by everybody in the theme %s",
+    "is accessible in the theme %s",
     async (theme) => {
       const page = await open([before, after], { theme });
       await page.screenshot(`weights-${theme}`);

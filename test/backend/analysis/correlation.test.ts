@@ -1,4 +1,4 @@
-/** Correlations of rows and columns against the plain formula. */
+/** Compares correlations of rows and columns with the plain formula. */
 import { expect, it } from "vitest";
 import { computeCorrelation } from "../../../src/backend/analysis/correlation";
 import type { RoleValues } from "../../../src/backend/analysis/roleValues";
@@ -39,7 +39,7 @@ const [rows, columns] = [12, 5];
 const values = Float32Array.from(Array.from({ length: rows * columns }, createUniform(1)));
 const column = (at: number) => Array.from({ length: rows }, (_, row) => values[row * columns + at]!);
 
-it("is Pearson's, however the matrix is read, and symmetric", async () => {
+it("is Pearson's for any way of reading the matrix, and symmetric", async () => {
   for (const down of [false, true]) {
     const found = await computeCorrelation(role(rows, columns, values, down), "columns", 100, signal);
     expect([found.rows, found.columns, found.shape]).toEqual([5, 5, [5, 5]]);
@@ -49,14 +49,14 @@ it("is Pearson's, however the matrix is read, and symmetric", async () => {
   }
 });
 
-it("shows tied rows as one, and what never changes as nothing", async () => {
+it("is 1 for tied rows, and missing for constant ones", async () => {
   const tied = Float32Array.from({ length: 6 * 4 }, (_, i) => (i < 4 ? 0.1 : values[i % 4]!));
   const found = await computeCorrelation(role(6, 4, tied), "rows", 100, signal);
   expect(found.values.slice(0, 6)).toEqual(Array(6).fill(null));
   for (const i of [1, 2, 3, 4, 5]) expect(found.values[6 + i]).toBeCloseTo(1, 10);
 });
 
-it("takes columns that are spread evenly where there are many", async () => {
+it("samples evenly spaced columns if there are many", async () => {
   const wide = Float32Array.from(Array.from({ length: 8 * 30 }, createUniform(2)));
   const found = await computeCorrelation(role(8, 30, wide), "columns", 3, signal);
   const at = (j: number) => Array.from({ length: 8 }, (_, row) => wide[row * 30 + j]!);

@@ -1,4 +1,4 @@
-/** Short names of the experiments that come with Lathe. */
+/** Short names of the experiments included with Lathe. */
 import { expect, it } from "vitest";
 import { findExperiment } from "../../../src/backend/bench/findExperiment";
 
@@ -13,7 +13,7 @@ it.each([
   expect(findExperiment(name, papers).replaceAll("\\", "/")).toBe(file);
 });
 
-it("another name is answered with those that there are", () => {
+it("an unknown name is refused with the known ones", () => {
   expect(() => findExperiment("kphi3-99Z", papers)).toThrow(
     /^There is no experiment kphi3-99Z: give the path of an experiment file, or one of .*JP47D55C/,
   );

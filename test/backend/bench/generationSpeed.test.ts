@@ -1,10 +1,10 @@
-/** What the figures of writing are made of. Times themselves are nobody's to assert. */
+/** What the benchmark of generation measures. Times are not asserted. */
 import { expect, it } from "vitest";
 import { measureGeneration } from "../../../src/backend/bench/generationSpeed";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { models } from "../../../src/backend/models/catalog";
 
-it("times a prompt of half the context and a quarter of it more, with a cache and without", async () => {
+it("times a prompt of half the context and generation of another quarter, with and without a cache", async () => {
   await using engine = await openEngine("cpu");
   const lines: string[] = [];
   const speed = await measureGeneration(engine, models["kphi3"]!.tiny, (line) => lines.push(line));

@@ -1,4 +1,4 @@
-/** Every layout of a grouped block computes what the representation does, forwards and backwards. */
+/** Every layout of a grouped block computes the same as the representation, forward and backward. */
 import { describe, expect, it } from "vitest";
 import { measureGroupedBlock } from "../../../src/backend/bench/groupedBlock";
 import { layouts } from "../../../src/backend/bench/groupedLayouts";
@@ -71,7 +71,7 @@ describe("a layout of a grouped block", () => {
     },
   );
 
-  it("is stacked where the block is large, else batched, and gives the same", () => {
+  it("is stacked for large blocks, else batched, with the same results", () => {
     const products = (size: BlockSizes, layout: Layout) => {
       const { rows, groups, n, o } = size;
       const [x, a, b] = [
@@ -97,7 +97,7 @@ describe("a layout of a grouped block", () => {
     expect(layouts).toMatchObject({ batched: multiplyBatched, stacked: multiplyStacked });
   });
 
-  it("is timed beside the dense layer, in each pass and size", async () => {
+  it("is timed together with the dense layer, for each pass and size", async () => {
     await using engine = await openEngine("cpu", { threads: 1 });
     const rows = [];
     for await (const row of measureGroupedBlock(engine, { widths: [24], rows: [4, 8], rounds: 1 }))

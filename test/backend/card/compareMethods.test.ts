@@ -1,4 +1,4 @@
-/** The comparison of methods: none is left out, each has three rates, and the questions are about runs that there are. */
+/** The comparison of methods: it includes every method at three rates, and its questions are about existing runs. */
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
 import { groupRuns } from "../../../src/backend/card/figures";
@@ -10,7 +10,7 @@ import { findSweptAmount } from "../../../src/statistics/sweptRate";
 
 const file = resolve("examples/compare-methods.lathe.md");
 
-test("every method is there at three rates, with two controls", async () => {
+test("includes every method at three rates, and two controls", async () => {
   const { plans } = await loadPlans(file, {}, schemaCatalog);
   const amounts = new Map<string, Set<number>>();
   for (const { variant, sweep } of plans) {
@@ -23,7 +23,7 @@ test("every method is there at three rates, with two controls", async () => {
   for (const name of ways) expect([name, amounts.get(name)!.size]).toEqual([name, 3]);
 });
 
-test("questions name points that there are, and no point is smaller than every control", async () => {
+test("questions name existing points, and no point is smaller than every control", async () => {
   const { plans, workspace } = await loadPlans(file, {}, schemaCatalog);
   const { questions, baseline } = findPaper(plans)!;
   const ofOneSeed = plans.filter(({ seed }) => seed === 0);

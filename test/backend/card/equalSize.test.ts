@@ -1,4 +1,7 @@
-/** Methods against dense models of as many stored bits, from runs whose sizes and measures are set by hand. */
+/**
+ * Compares methods with dense models of the same number of stored bits, using runs with hand-written sizes and
+ * measures.
+ */
 import { describe, expect, it } from "vitest";
 import { compareAtEqualSize, describeSizedComparison } from "../../../src/backend/card/equalSize";
 import { groupRuns, type RunFigures } from "../../../src/backend/card/figures";
@@ -7,7 +10,7 @@ import { decideOutcome } from "../../../src/backend/card/outcome";
 import { paperSchema } from "../../../src/schema/paper";
 
 const seeds = [0, 1, 2];
-/** What a seed does to every model alike: it has to cancel. */
+/** Effect of a seed that is the same for every model and has to cancel out. */
 const luck = [0.3, -0.2, 0.05];
 const noise = [0.002, -0.002, 0.001];
 
@@ -20,7 +23,7 @@ const runs = (variant: string, point: string, bits: number, loss: number): RunFi
     tokens: 1,
     values: { "parameters/bits": bits, "perplexity/loss": loss + luck[seed]! + noise[seed]! },
   }));
-/** Loss 2 at 1,000 bits and one less for each ten times as many. */
+/** The loss is 2 at 1,000 bits and drops by 1 for each factor of ten. */
 const dense = [
   ...runs("dense", "", 100_000, 0),
   ...runs("smaller", "model.n_embd 8", 1_000, 2),
@@ -41,7 +44,7 @@ const shifted = (given: readonly RunFigures[]) =>
   }));
 
 describe("a comparison at equal size", () => {
-  // The square root of ten times as many bits lies in the middle of a decade.
+  // √10 times the bits is the middle of a decade.
   const middle = 1_000 * Math.sqrt(10);
   const groups = groupRuns([
     ...dense,
@@ -53,7 +56,7 @@ describe("a comparison at equal size", () => {
   ]);
   const [found] = compareAtEqualSize(paper, groups);
 
-  it("holds each point against the line between two controls over the logarithm of the bits", () => {
+  it("compares each point with the line between two controls over the logarithm of the bits", () => {
     expect(found!.points.map(({ variant, standing }) => [variant, standing])).toEqual([
       ["good", "better"],
       ["equal", "as good"],
@@ -63,16 +66,16 @@ describe("a comparison at equal size", () => {
     const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
     expect(good!.control.mean).toBeCloseTo(1.5 + mean(luck) + mean(noise), 12);
     expect(good!.difference.mean).toBeCloseTo(-0.3 - 2 * mean(noise), 12);
-    // Luck, a hundred times the noise, has cancelled.
+    // The effect of the seed, a hundred times the noise, has cancelled out.
     expect(good!.difference.half!).toBeLessThan(0.02);
   });
 
-  it("says which points have no control of their size, and nothing of the controls themselves", () => {
+  it("reports the points that have no control of their size, but not the controls themselves", () => {
     expect(found!.outside).toEqual(["tiny", "huge"]);
     expect(found!.points.some(({ variant }) => ["dense", "smaller"].includes(variant))).toBe(false);
   });
 
-  it("is a table and sentences of the card", () => {
+  it("is a table with sentences in the card", () => {
     const all = groups.flatMap((group) => group.runs);
     const blocks = createCardBlocks(paper, createPaperCard(paper, all));
     const table = blocks.find((block) => block.kind === "table" && /stored bits/.test(block.title ?? ""));
@@ -92,7 +95,7 @@ describe("a comparison at equal size", () => {
     ]);
   });
 
-  it("says so where no point is better, and nothing without controls", () => {
+  it("reports that no point is better, and is empty without controls", () => {
     const [worse] = compareAtEqualSize(
       paper,
       groupRuns([...dense, ...shifted(runs("bad", "", 10_000, 1.4))]),
@@ -103,7 +106,7 @@ describe("a comparison at equal size", () => {
   });
 });
 
-describe("a standing", () => {
+describe("a ranking", () => {
   const up = { quantity: "classification/accuracy", higher_is_better: true, tolerance: 0.1 };
   it.each([
     [{ mean: 0.3, half: 0.2, count: 3 }, up, "better"],

@@ -1,4 +1,4 @@
-/** The paper card of folding and pruning: at the full scale its counts are those that follow from the sizes of GPT-2 small. */
+/** The paper card of folding and pruning: at the full scale, its counts follow from the sizes of GPT-2 small. */
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
 import { createPaperCard } from "../../../src/backend/card/paperCard";
@@ -24,7 +24,7 @@ test(
   },
 );
 
-test("at the small scale no published count is held against one of other sizes", async () => {
+test("at the small scale, published counts are not compared with counts of other sizes", async () => {
   const { plans, workspace } = await loadPlans(file, { variant: "all" }, schemaCatalog);
   const figures = await Promise.all(plans.slice(0, 1).map((plan) => estimateFigures(plan, workspace)));
   const rows = createPaperCard(findPaper(plans)!, figures).rows.filter(
@@ -34,7 +34,7 @@ test("at the small scale no published count is held against one of other sizes",
   for (const { verdict } of rows) expect(verdict.kind).toBe("not comparable");
 });
 
-test("every question is about runs that there are, and every control is asked about", async () => {
+test("every question is about existing runs, and every control has a question", async () => {
   const { plans } = await loadPlans(file, {}, schemaCatalog);
   expect(new Set(plans.map(({ scale }) => scale))).toEqual(new Set(["small"]));
   const names = new Set(

@@ -1,4 +1,7 @@
-/** The paper card of kphi-3: its sizes are the published ones, its controls equal what they say, its curve is there. */
+/**
+ * The paper card of kphi-3: its sizes are the published ones, its controls match in size and work, and its curve is
+ * included.
+ */
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { estimatePlan } from "../../../src/backend/runs/planning/estimate";
@@ -16,7 +19,7 @@ async function estimatesAt(scale: string) {
 }
 
 describe.each(["full", "small"])("at scale %s", { timeout: 120_000 }, (scale) => {
-  test("the controls equal in size and work what they are to equal", async () => {
+  test("the controls match their models in size and work", async () => {
     const found = await estimatesAt(scale);
     const size = (variant: string) => found.get(variant)!.before.nonEmbedding.stored;
     const training = (variant: string) => found.get(variant)!.steps[0]!.training!;
@@ -24,7 +27,7 @@ describe.each(["full", "small"])("at scale %s", { timeout: 120_000 }, (scale) =>
     const sizes = ["phi3-2", "kphi3-2", "kphi3-3", "equal-parameters"].map(size);
     if (scale === "full") expect(sizes).toEqual([226_507_776, 35_011_584, 52_515_840, 34_510_464]);
     expect(Math.abs(sizes[3]! / sizes[1]! - 1)).toBeLessThan(0.03);
-    // Widths, groups and layers are in the same ratios, so the per cents are; norms weigh more in a narrow model.
+    // Widths, groups and layers are in the same ratios, so the percentages agree; norms weigh more in a narrow model.
     expect((100 * sizes[1]!) / sizes[0]!).toBeCloseTo(15.46, 0);
     expect(Math.abs((100 * sizes[2]!) / sizes[0]! - 23.19)).toBeLessThan(0.5);
     expect(Math.abs(work("equal-flops") - work("kphi3-2"))).toBeLessThan(

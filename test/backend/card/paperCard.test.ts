@@ -87,12 +87,12 @@ describe("the verdict on a published number", () => {
       [run("small", { tokens: undefined })],
       ["not comparable", "no finished run", undefined],
     ],
-    ["that nobody measured", {}, [run("small", {})], ["not comparable", "not measured", undefined]],
+    ["that was not measured", {}, [run("small", {})], ["not comparable", "not measured", undefined]],
   ] as const)("%s", (_, paper, runs, wanted) => {
     expect(verdictOf(paper, runs)).toEqual(wanted);
   });
 
-  test("a count is exact, needs no training, and a per cent counts at every scale", () => {
+  test("a count is exact and needs no training, and a percentage applies at every scale", () => {
     const paper = paperOf({
       scale: "full",
       baseline: "dense",
@@ -119,24 +119,24 @@ describe("the conclusion", () => {
   const said = (small: readonly number[], dense: readonly number[]) =>
     summarizeCard(createPaperCard(paper, [...seeds("small", small), ...seeds("dense", dense)])).at(-1)!;
 
-  test("yes where every seed is lower by far, with the interval of the paired differences", () => {
+  test("answers yes if every seed is much lower, with the interval of the paired differences", () => {
     // Differences -0.1, -0.12, -0.14: mean -0.12, s 0.02, half 4.3027 · 0.02 / √3 = 0.0497.
     expect(said([1.5, 1.48, 1.46], [1.6, 1.6, 1.6])).toBe(
       "Does small reach dense? Yes: eval/loss of small 1.4800 ± 0.0497, of dense 1.6000 ± 0.0000; difference −0.1200, 95 % interval −0.1697 to −0.0703 over 3 seeds; larger than the spread of the seeds; up to 0.0200 counts as equal.",
     );
   });
 
-  test("no where every seed is higher by more than counts as equal", () => {
+  test("answers no if every seed is higher by more than the tolerance", () => {
     expect(said([1.8, 1.81, 1.82], [1.6, 1.6, 1.6])).toMatch(
       /^Does small reach dense\? No: .*larger than the spread/,
     );
   });
 
-  test("higher, but by less than counts as equal, is yes, and larger than the spread all the same", () => {
+  test("answers yes if higher by less than the tolerance, even if by more than the spread", () => {
     expect(said([1.61, 1.6101, 1.6102], [1.6, 1.6, 1.6])).toMatch(/\? Yes: .*larger than the spread/);
   });
 
-  test("not decided where a variant has several points and the question names none of them", () => {
+  test("is not decided if a variant has several points and the question does not name one", () => {
     const paper = paperOf({ questions: [{ question: "Well?", variant: "small", against: "dense" }] });
     const points = ["rate 0.5", "rate 0.9"].flatMap((point) => seeds("small", [1, 1.01, 0.99], { point }));
     const [open] = createPaperCard(paper, [...seeds("dense", [1, 1.01, 0.99]), ...points]).answers;
@@ -144,17 +144,17 @@ describe("the conclusion", () => {
     expect(open!.reason).toMatch(/small has several points of a sweep/);
   });
 
-  test("not decided where the seeds differ by more than the models", () => {
+  test("is not decided if the seeds differ by more than the models", () => {
     expect(said([1.5, 1.7, 1.9], [1.6, 1.6, 1.6])).toMatch(
       /\? Not decided, the spread of the seeds is wider than the difference: .*; within the spread of the seeds/,
     );
   });
 
-  test("what the batches of a seed do to both models cancels", () => {
+  test("the effect of a seed's batches on both models cancels out", () => {
     expect(said([1.9, 1.5, 1.7], [1.8, 1.4, 1.6])).toMatch(/\? No: /);
   });
 
-  test("one seed decides nothing, and neither does a variant that has no run or no seed in common", () => {
+  test("is not decided by one seed, or with a variant without a run or a common seed", () => {
     expect(said([1.5], [1.6])).toMatch(
       /Not decided, a single seed has no spread: .*difference −0.1000, of one seed/,
     );
@@ -176,7 +176,7 @@ describe("the conclusion", () => {
   });
 });
 
-test("the card shows rows, models with their points of a sweep, and one sentence a block", () => {
+test("the card shows rows, models with their sweep points, and one sentence per block", () => {
   const paper = paperOf({
     baseline: "dense",
     published: [

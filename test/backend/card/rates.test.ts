@@ -1,4 +1,4 @@
-/** Where a method breaks, from runs whose measures are set by hand. */
+/** The rate at which a method breaks, from runs with hand-written measures. */
 import { describe, expect, it } from "vitest";
 import { groupRuns, type RunFigures } from "../../../src/backend/card/figures";
 import { createRateLines, describeRateLine } from "../../../src/backend/card/rates";
@@ -48,7 +48,7 @@ describe("a rate", () => {
     );
   });
 
-  it("counts from below where less is better, and says that nothing broke", () => {
+  it("reverses the comparison where lower is better, and reports that nothing broke", () => {
     const lower = paperSchema.parse({
       ...paper,
       rates: [{ quantity: "classification/accuracy", higher_is_better: false }],
@@ -59,7 +59,7 @@ describe("a rate", () => {
     expect(describeRateLine(line!)).toMatch(/No rate up to 0\.5 is found to break it\.$/);
   });
 
-  it("is nothing without a baseline, without rates, and without a seed in common", () => {
+  it("is missing without a baseline, without rates, or without a common seed", () => {
     expect(createRateLines(paper, groupRuns(runs("irc", 0.5, 0.9)))).toEqual([]);
     expect(createRateLines(paper, groupRuns(runs("dense", undefined, 0.9)))).toEqual([]);
     const other = runs("irc", 0.5, 0.9).map((each) => ({ ...each, seed: each.seed + 10 }));
@@ -67,7 +67,7 @@ describe("a rate", () => {
   });
 });
 
-it("puts what was really saved in one table, each reason once", () => {
+it("shows the actual savings in one table, each reason once", () => {
   const measured = (variant: string, time: readonly number[]) =>
     time.map((percent, seed): RunFigures => ({
       ...run(variant, undefined, seed, 1),

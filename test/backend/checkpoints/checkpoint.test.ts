@@ -73,7 +73,7 @@ function failure(act: () => unknown): WorkbenchError {
 }
 
 describe("a checkpoint", () => {
-  it("comes back as it was: weights, masks, representations, optimizer and state", () => {
+  it("is restored unchanged: weights, masks, representations, optimizer and state", () => {
     const got = readCheckpoint(written());
     expect(got.shape).toEqual(masked);
     expect(encodeTensors(got.tensors)).toEqual(encodeTensors(weights));
@@ -88,20 +88,20 @@ describe("a checkpoint", () => {
     expect(readCheckpoint(folder).training).toBeUndefined();
   });
 
-  it("leaves nothing else beside it", () => {
+  it("leaves no other files beside it", () => {
     const folder = written();
     writeCheckpoint(folder, checkpoint);
     expect(readdirSync(join(folder, ".."))).toEqual(["step-12"]);
   });
 
-  it("takes the place of an older one of the same name", () => {
+  it("replaces an older one of the same name", () => {
     const folder = written({ shape: masked, tensors: weights });
     writeCheckpoint(folder, checkpoint);
     expect(readCheckpoint(folder).training?.state.step).toBe(12);
   });
 });
 
-describe("a checkpoint that is not what was written is refused", () => {
+describe("a damaged checkpoint is refused", () => {
   const files = ["model.safetensors", "config.json", "optimizer.safetensors", "state.json"];
 
   it.each(files)("with a changed byte anywhere in %s", (name) => {
@@ -138,7 +138,7 @@ describe("a checkpoint that is not what was written is refused", () => {
     expect(thrown.message).toContain(`Checkpoint ${folder} is missing ${name}. Use another checkpoint`);
   });
 
-  it("without a manifest, or with one that is no manifest", () => {
+  it("without a manifest, or with an invalid one", () => {
     const folder = written();
     const path = join(folder, "manifest.json");
     const manifest = JSON.parse(readFileSync(path, "utf8")) as { files: Record<string, unknown> };
@@ -167,13 +167,13 @@ describe("a checkpoint that is not what was written is refused", () => {
     expect(failure(() => readCheckpoint(folder)).code).toBe("corrupt");
   });
 
-  it("where there is none at all, saying so", () => {
+  it("where there is none, with that reason", () => {
     const thrown = failure(() => readCheckpoint(join(createTemporaryFolder(), "step-1")));
     expect(thrown.code).toBe("not-found");
     expect(thrown.message).toContain("No checkpoint found at");
   });
 
-  it("with the tensors of another model, of other sizes, or of another type, naming them", () => {
+  it("with tensors of another model, size or type, which the error names", () => {
     const says = (content: Checkpoint) => {
       const thrown = failure(() => readCheckpoint(written(content)));
       expect(thrown.code).toBe("invalid-input");
@@ -201,7 +201,7 @@ describe("a checkpoint that is not what was written is refused", () => {
 describe("what a killed process leaves behind", () => {
   const parentOf = (folder: string) => join(folder, "..");
 
-  it("is passed over, and removed when asked", () => {
+  it("is skipped, and removed on request", () => {
     const folder = written();
     const draft = join(parentOf(folder), ".step-13.999.tmp");
     mkdirSync(draft);
@@ -212,7 +212,7 @@ describe("what a killed process leaves behind", () => {
     expect(readdirSync(parentOf(folder)).sort()).toEqual(["step-12", "step-13"]);
   });
 
-  it("is the old checkpoint where the new one was not in place yet", () => {
+  it("is the old checkpoint if the new one was not in place yet", () => {
     const folder = written();
     renameSync(folder, join(parentOf(folder), ".step-12.replaced"));
     expect(readCheckpoint(folder).training?.state.step).toBe(12);
@@ -222,7 +222,7 @@ describe("what a killed process leaves behind", () => {
     expect(readCheckpoint(folder).training?.state.step).toBe(12);
   });
 
-  it("is the new checkpoint where it was", () => {
+  it("is the new checkpoint if it was in place", () => {
     const folder = written();
     cpSync(folder, join(parentOf(folder), ".step-12.replaced"), { recursive: true });
     rmSync(join(parentOf(folder), ".step-12.replaced", "config.json"));
@@ -231,7 +231,7 @@ describe("what a killed process leaves behind", () => {
     expect(readCheckpoint(folder).training?.state.step).toBe(12);
   });
 
-  it("is nothing to worry about where no checkpoint has ever been", () => {
+  it("is nothing where there has never been a checkpoint", () => {
     expect(() => recoverCheckpoints(join(createTemporaryFolder(), "checkpoints"))).not.toThrow();
   });
 
@@ -251,7 +251,7 @@ describe("what a killed process leaves behind", () => {
       child.kill("SIGKILL");
       await ended;
       drafts += readdirSync(parentOf(folder)).filter((name) => name.endsWith(".tmp")).length;
-      // Read as a reader would at once, and again as the run itself would when it goes on.
+      // Read immediately, as another process would, and again as the run itself would when it resumes.
       const found = stepOf(readCheckpoint(folder));
       expect(typeof found === "number" && found >= step, String(found)).toBe(true);
       recoverCheckpoints(parentOf(folder));

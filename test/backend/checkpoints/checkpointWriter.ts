@@ -1,4 +1,4 @@
-/** A process that writes one checkpoint over the other until it is killed. What it writes follows from the step alone. */
+/** A process that overwrites a checkpoint repeatedly until it is killed. The content depends only on the step. */
 import { writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { numberedCheckpoint } from "./numberedCheckpoint";
 

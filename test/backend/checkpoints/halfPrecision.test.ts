@@ -11,12 +11,12 @@ function widened(words: Uint16Array, dtype: "float16" | "bfloat16"): Float32Arra
 
 describe.each(["float16", "bfloat16"] as const)("%s", (dtype) => {
   const numbers = widened(patterns, dtype);
-  /** Every finite number of the type in order, with the pattern that stands for it. */
+  /** Every finite number of the type in order, with its bit pattern. */
   const ordered = [...patterns]
     .filter((pattern) => pattern !== 0x8000 && Number.isFinite(numbers[pattern]))
     .sort((a, b) => numbers[a]! - numbers[b]!);
 
-  it("comes back from float32 bit for bit, whatever it is", () => {
+  it("makes the round trip through float32 bit for bit, for every pattern", () => {
     const back = narrow(numbers, dtype);
     const changed = patterns.filter((each) => back[each] !== each && !Number.isNaN(numbers[each]));
     expect([...changed]).toEqual([]);
@@ -41,7 +41,7 @@ describe.each(["float16", "bfloat16"] as const)("%s", (dtype) => {
     expect(wrong).toEqual([]);
   });
 
-  it("ends at its largest number, beyond which lies infinity", () => {
+  it("ends at its largest number, beyond which values become infinity", () => {
     expect(numbers[ordered.at(-1)!]).toBe(largest[dtype]);
     const [infinite] = widened(narrow(Float32Array.of(3.4028234663852886e38), dtype), dtype);
     expect(infinite).toBe(Infinity);

@@ -1,4 +1,4 @@
-/** A checkpoint all of whose files tell which step they belong to, large enough for a process to be killed in the middle. */
+/** A checkpoint whose files all contain their step, large enough that a process can be killed while writing it. */
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import type { HostTensor } from "../../../src/backend/checkpoints/safetensors";
 import { createTinyShape, drawWeights } from "../../support/tinyModels";

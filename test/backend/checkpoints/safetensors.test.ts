@@ -16,7 +16,7 @@ const folder = createTemporaryFolder();
 let files = 0;
 const newPath = () => join(folder, `${files++}.safetensors`);
 
-/** A file with any header, be it text or what JSON makes of a value, and any bytes behind it. */
+/** A file with any header, given as text or as a value to serialize, followed by any bytes. */
 function written(header: unknown, body: Uint8Array = new Uint8Array(), claimed?: bigint): string {
   const text = Buffer.from(typeof header === "string" ? header : JSON.stringify(header));
   const length = Buffer.alloc(8);
@@ -43,7 +43,7 @@ describe("a safetensors file", () => {
     ['"quoted" \\ {[ü€]}', { shape: [1], data: Float32Array.of(5) }],
   ]);
 
-  it("gives back every tensor bit for bit, of each type, and the metadata", () => {
+  it("restores every tensor of each type bit for bit, and the metadata", () => {
     const path = newPath();
     writeSafetensors(path, tensors, { made: "here" });
     const got = readSafetensors(path);
@@ -53,7 +53,7 @@ describe("a safetensors file", () => {
     expect(got.metadata).toEqual({ format: "pt", made: "here" });
   });
 
-  it("is the same bytes for the same tensors, with numbers at a multiple of eight bytes", () => {
+  it("has the same bytes for the same tensors, with data at a multiple of eight bytes", () => {
     const [first, second] = [newPath(), newPath()];
     writeSafetensors(first, tensors);
     writeSafetensors(second, tensors);
@@ -62,7 +62,7 @@ describe("a safetensors file", () => {
     expect(Number(bytes.readBigUInt64LE()) % 8).toBe(0);
   });
 
-  it("says the bytes of each tensor without reading it", () => {
+  it("reports the size of each tensor in bytes without reading it", () => {
     const path = newPath();
     writeSafetensors(path, tensors);
     expect(Object.fromEntries(readTensorSizes(path))).toMatchObject({
@@ -73,7 +73,7 @@ describe("a safetensors file", () => {
     });
   });
 
-  it("keeps tensors that start where others of no bytes do, in any order of the header", () => {
+  it("keeps tensors that start at the same offset as empty ones, in any order of the header", () => {
     const path = written(
       { full: entry("F32", [1], 0, 4), empty: entry("F32", [0], 0, 0) },
       new Uint8Array(4),
@@ -91,7 +91,7 @@ describe("half precision widens exactly", () => {
     const path = written({ x: entry(dtype, [256, 256], 0, body.length) }, body);
     return readSafetensors(path).tensors.get("x")!.data as Float32Array;
   };
-  /** The number of a sign bit, some bits of exponent and some of fraction, as IEEE 754 defines it. */
+  /** The value of a sign bit, exponent bits and fraction bits, as IEEE 754 defines it. */
   const numberOf = (word: number, exponentBits: number, fractionBits: number) => {
     const top = 2 ** exponentBits - 1;
     const bias = 2 ** (exponentBits - 1) - 1;
@@ -167,19 +167,19 @@ describe("a tensor of a type that is not read", () => {
     new Uint8Array(16),
   );
 
-  it("harms nobody who does not ask for it", () => {
+  it("does no harm unless it is requested", () => {
     using file = openTensors(path);
     expect(file.read("b")).toEqual(Float32Array.of(0));
     expect(() => file.read("a")).toThrow(/Unsupported type C64 of a in .*float32/);
     expect(() => file.read("c")).toThrow(/Unsupported type F4 /);
   });
 
-  it("is refused where everything is asked for", () => expect(() => readSafetensors(path)).toThrow(/C64/));
+  it("is refused if everything is requested", () => expect(() => readSafetensors(path)).toThrow(/C64/));
 });
 
 describe("a part of a tensor", () => {
   it.each(["float32", "bfloat16", "float16"] as const)(
-    "of %s is what stands there, across the pieces in which it is converted",
+    "of %s equals the stored values, across the chunks in which it is converted",
     (dtype) => {
       const path = newPath();
       const numbers = Float32Array.from({ length: 2 ** 21 + 5 }, (_, i) => (i % 2048) - 1024);
@@ -193,7 +193,7 @@ describe("a part of a tensor", () => {
         [2 ** 22, 2 ** 22 + 1],
       ] as const)
         expect(file.read("x", from, to)).toEqual(exact.slice(from, to));
-      // A comparison that could say where they differ takes many seconds.
+      // A comparison that shows where they differ takes many seconds.
       expect(Buffer.from(file.read("x").buffer).equals(Buffer.from(exact.buffer))).toBe(true);
     },
   );
@@ -207,11 +207,11 @@ describe("a part of a tensor", () => {
   }
 });
 
-describe("a file that is not to be trusted", () => {
+describe("an untrusted file", () => {
   const sixteen = new Uint8Array(16);
   const cases: readonly (readonly [what: string, path: () => string, says: string])[] = [
     ["is empty", () => written("", undefined, undefined), "header is not valid JSON"],
-    ["has less than a length", () => cut(written({}), 5), "has only 5 bytes"],
+    ["is shorter than the length field", () => cut(written({}), 5), "has only 5 bytes"],
     [
       "claims a longer header than the file",
       () => written({}, sixteen, 1000n),
@@ -237,35 +237,39 @@ describe("a file that is not to be trusted", () => {
       () => written({ a: entry("F32", [4], 0, 16) }, sixteen, 9n),
       "not valid JSON",
     ],
-    ["is no JSON", () => written("not a header"), "header is not valid JSON"],
+    ["is not JSON", () => written("not a header"), "header is not valid JSON"],
     ["is JSON, but a list", () => written("[1,2]"), "not a JSON object"],
     ["is JSON, but null", () => written("null"), "not a JSON object"],
     ["is JSON, but a number", () => written("12"), "not a JSON object"],
     ["is JSON of endless depth", () => written("[".repeat(200_000)), "header is not valid JSON"],
     ["lacks offsets", () => written({ a: { dtype: "F32", shape: [1] } }), "invalid entry a"],
     ["has a string for an entry", () => written({ a: "F32" }), "invalid entry a"],
-    ["has metadata that is no text", () => written({ __metadata__: { a: 1 } }), "invalid entry __metadata__"],
-    ["has a negative size", () => written({ a: entry("F32", [-4], 0, 16) }, sixteen), "invalid entry a"],
-    ["has a broken size", () => written({ a: entry("F32", [1.5], 0, 6) }, sixteen), "invalid entry a"],
     [
-      "has a size beyond exact numbers",
+      "has metadata that is not text",
+      () => written({ __metadata__: { a: 1 } }),
+      "invalid entry __metadata__",
+    ],
+    ["has a negative size", () => written({ a: entry("F32", [-4], 0, 16) }, sixteen), "invalid entry a"],
+    ["has a fractional size", () => written({ a: entry("F32", [1.5], 0, 6) }, sixteen), "invalid entry a"],
+    [
+      "has a size beyond exact integers",
       () => written({ a: entry("F32", [1e300], 0, 16) }, sixteen),
       "invalid entry a",
     ],
     ["has a negative offset", () => written({ a: entry("F32", [4], -16, 0) }, sixteen), "invalid entry a"],
     [
-      "has a type that nobody knows",
+      "has an unknown type",
       () => written({ a: entry("F7", [16], 0, 16) }, sixteen),
       "a is F7, which the format does not have",
     ],
     [
-      "calls its type constructor",
+      "has a type named constructor",
       () => written({ a: entry("constructor", [16], 0, 16) }, sixteen),
       "constructor",
     ],
     ["ends after the last byte", () => written({ a: entry("F32", [8], 0, 32) }, sixteen), "do not fit"],
     ["ends before it starts", () => written({ a: entry("F32", [4], 16, 0) }, sixteen), "do not fit"],
-    ["has a shape of other bytes", () => written({ a: entry("F32", [3], 0, 16) }, sixteen), "do not fit"],
+    ["has a shape of another size", () => written({ a: entry("F32", [3], 0, 16) }, sixteen), "do not fit"],
     [
       "has sizes whose product overflows",
       () => written({ a: entry("F32", [2 ** 52, 2 ** 52], 0, 16) }, sixteen),
@@ -288,7 +292,7 @@ describe("a file that is not to be trusted", () => {
     ],
     ["starts late", () => written({ a: entry("F32", [3], 4, 16) }, sixteen), "do not fit"],
     [
-      "has bytes of no tensor at the end",
+      "has extra bytes at the end",
       () => written({ a: entry("F32", [3], 0, 12) }, sixteen),
       "4 bytes do not belong to any tensor",
     ],
@@ -303,7 +307,7 @@ describe("a file that is not to be trusted", () => {
       "has a duplicate name",
     ],
     [
-      "names a tensor twice, once in disguise",
+      "names a tensor twice, once with an escape",
       () =>
         written(
           '{"a":{"dtype":"I32","shape":[4],"data_offsets":[0,16]},"\\u0061":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}',
@@ -312,7 +316,7 @@ describe("a file that is not to be trusted", () => {
       "has a duplicate name",
     ],
     [
-      "calls 2 a boolean",
+      "has a Boolean of 2",
       () => written({ a: entry("BOOL", [2], 0, 2) }, Uint8Array.of(1, 2)),
       "bytes other than 0 and 1",
     ],
@@ -325,7 +329,7 @@ describe("a file that is not to be trusted", () => {
 
   function padded(bytes: number): string {
     const path = written({}, undefined, BigInt(bytes));
-    truncateSync(path, bytes + 8); // The rest is a hole of the file, which takes no room.
+    truncateSync(path, bytes + 8); // The rest of the file is sparse and takes no space.
     return path;
   }
 
@@ -338,7 +342,7 @@ describe("a file that is not to be trusted", () => {
     expect(thrown.message).toContain("Use another copy");
   });
 
-  it("is refused wherever it is cut", () => {
+  it("is refused wherever it is truncated", () => {
     const whole = newPath();
     writeSafetensors(whole, new Map([["a", { shape: [3], data: Float32Array.of(1, 2, 3) }]]));
     const bytes = readFileSync(whole);
@@ -349,7 +353,7 @@ describe("a file that is not to be trusted", () => {
     }
   });
 
-  it("changes nothing outside of itself by the name __proto__", () => {
+  it("cannot change other objects by the name __proto__", () => {
     const path = written('{"__proto__":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', new Uint8Array(4));
     expect([...readSafetensors(path).tensors.keys()]).toEqual(["__proto__"]);
     expect(({} as Record<string, unknown>)["dtype"]).toBeUndefined();

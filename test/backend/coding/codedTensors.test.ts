@@ -1,4 +1,7 @@
-/** Entropy-coded weights in files: exported and loaded they are the bfloat16 weights, bit for bit, and damage is refused. */
+/**
+ * Entropy-coded weights in files: exporting and loading restores the bfloat16 weights bit for bit, and damage is
+ * refused.
+ */
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -22,24 +25,21 @@ const large = (name: string) => ({
   ...(name === "gpt2" ? { n_embd: 48, n_head: 4 } : { hidden_size: 48 }),
 });
 
-it.each(Object.keys(models))(
-  "a %s is loaded again with its bfloat16 weights, bit for bit",
-  async (family) => {
-    using folder = createTemporaryFolder();
-    const shape = createTinyShape(family, large(family));
-    const tensors = drawModelTensors(shape, 6);
-    const target = join(folder.path, "out");
-    const { notices } = await exportModel({ shape, tensors }, { format: "dfloat11" }, target);
-    expect(notices[0]).toMatch(/bits per weight/);
-    const model = await importModel(target);
-    expect([...model.tensors.keys()].sort()).toEqual([...tensors.keys()].sort());
-    for (const [name, { data }] of tensors)
-      expect(model.tensors.get(name)!.data, name).toEqual(rounded(data as Float32Array));
-    using opened = openModel(target);
-    const [name, { data }] = [...tensors].find(([, tensor]) => tensor.data.length > 2048)!;
-    expect(opened.read(name, 5, 100)).toEqual(rounded(data as Float32Array).subarray(5, 100));
-  },
-);
+it.each(Object.keys(models))("a %s is loaded with its bfloat16 weights, bit for bit", async (family) => {
+  using folder = createTemporaryFolder();
+  const shape = createTinyShape(family, large(family));
+  const tensors = drawModelTensors(shape, 6);
+  const target = join(folder.path, "out");
+  const { notices } = await exportModel({ shape, tensors }, { format: "dfloat11" }, target);
+  expect(notices[0]).toMatch(/bits per weight/);
+  const model = await importModel(target);
+  expect([...model.tensors.keys()].sort()).toEqual([...tensors.keys()].sort());
+  for (const [name, { data }] of tensors)
+    expect(model.tensors.get(name)!.data, name).toEqual(rounded(data as Float32Array));
+  using opened = openModel(target);
+  const [name, { data }] = [...tensors].find(([, tensor]) => tensor.data.length > 2048)!;
+  expect(opened.read(name, 5, 100)).toEqual(rounded(data as Float32Array).subarray(5, 100));
+});
 
 describe("a file", () => {
   const weights: HostTensor = { shape: [100, 300], data: drawNormals(30_000, 3) };
@@ -55,7 +55,7 @@ describe("a file", () => {
     writeSafetensors(path, tensors, { coded: change(metadata["coded"]!) }, "bfloat16");
   };
 
-  it("holds coded weights beside others, and says what each takes", () => {
+  it("contains coded weights beside others, and reports the size of each", () => {
     using folder = createTemporaryFolder();
     const path = join(folder.path, "m.safetensors");
     written(path);
@@ -77,8 +77,8 @@ describe("a file", () => {
   it.each<[string, (text: string) => string, RegExp]>([
     ["no JSON", () => "{", /not valid JSON/],
     ["without shapes", () => '{"w": "large"}', /is invalid/],
-    ["of a step that there is not", (text) => text.replace('"half"', '"zip"'), /is invalid/],
-    ["about a weight that is not there", (text) => text.replace('"w"', '"v"'), /coded tensor v is missing/],
+    ["of an unknown step", (text) => text.replace('"half"', '"zip"'), /is invalid/],
+    ["about a missing weight", (text) => text.replace('"w"', '"v"'), /coded tensor v is missing/],
     ["of a shape beyond its bytes", (text) => text.replace("[100,300]", "[1000000,1000000]"), /claims more/],
   ])("whose list of coded weights is %s is refused", (_, change, message) => {
     using folder = createTemporaryFolder();
@@ -89,7 +89,7 @@ describe("a file", () => {
 
   it.each<[string, (text: string) => string, RegExp]>([
     [
-      "a shape that its bytes do not make",
+      "a shape that does not match its bytes",
       (text) => text.replace("[100,300]", "[100,200]"),
       /damaged|cannot be decoded/,
     ],
@@ -99,12 +99,12 @@ describe("a file", () => {
       /does not decode to the original numbers/,
     ],
     [
-      "a mask that is none",
+      "an invalid mask",
       (text) => text.replace('[{"codec":"half"', '[{"codec":"kept","by":"w"},{"codec":"half"'),
       /which is not a mask/,
     ],
     [
-      "steps that do not follow each other",
+      "steps that do not fit together",
       (text) => text.replace('{"codec":"half","dtype":"bfloat16"},', ""),
       /cannot be decoded/,
     ],

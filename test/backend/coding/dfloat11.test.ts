@@ -1,4 +1,4 @@
-/** DFloat11 gives back every bit, reads any part, costs what entropy says, and refuses damaged bytes. */
+/** DFloat11 restores every bit, reads any part, takes the size that entropy predicts, and refuses damaged bytes. */
 import { describe, expect, it } from "vitest";
 import { blockWeights, encodeDFloat11, openDFloat11 } from "../../../src/backend/coding/dfloat11";
 import { narrow } from "../../../src/backend/checkpoints/halfPrecision";
@@ -20,8 +20,8 @@ function entropyOf(words: Uint16Array): number {
   return -shares.reduce((sum, share) => sum + share * Math.log2(share), 0);
 }
 
-describe("every bit comes back", () => {
-  /** Numbers of exponents that grow like Fibonacci's: an unbounded code would need words of 25 bits. */
+describe("every bit is restored", () => {
+  /** Numbers whose exponents have Fibonacci counts: an unbounded code would need words of 25 bits. */
   const fibonacci = () => {
     const counts = [1, 1];
     while (counts.length < 26) counts.push(counts.at(-1)! + counts.at(-2)!);
@@ -59,7 +59,7 @@ describe("every bit comes back", () => {
   });
 });
 
-it("takes 10.5 to 10.6 bits of a Gaussian weight, within a bit of the entropy", () => {
+it("takes 10.5 to 10.6 bits for a Gaussian weight, within a bit of the entropy", () => {
   const words = gaussian(2 ** 20);
   const bits = (8 * encodeDFloat11(words).length) / words.length;
   expect(bits).toBeGreaterThan(10.5);
@@ -82,13 +82,17 @@ describe("damaged bytes", () => {
     ["cut in the stream", good.slice(0, good.length - 5), /length of its stream is wrong/],
     ["blocks in another order", changed((_, view) => view.setUint32(256, 9, true)), /out of order/],
     ["a block that begins elsewhere", changed((_, view) => view.setUint32(260, 100, true)), /does not end/],
-    ["lengths that are no code", changed((bytes) => bytes.fill(1, 0, 256)), /do not form a prefix code/],
+    [
+      "lengths that do not form a code",
+      changed((bytes) => bytes.fill(1, 0, 256)),
+      /do not form a prefix code/,
+    ],
     ["no lengths", changed((bytes) => bytes.fill(0, 0, 256)), /does not end/],
   ])("%s are refused", (_, bytes, message) => {
     expect(() => decoded(bytes, words.length)).toThrow(message);
   });
 
-  it("give the same number of weights or an error, whichever bit is turned", () => {
+  it("give the same number of weights or an error, whichever bit is flipped", () => {
     const small = encodeDFloat11(gaussian(500));
     for (let at = 0; at < small.length; at++) {
       const bytes = small.slice();

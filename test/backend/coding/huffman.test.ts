@@ -1,4 +1,4 @@
-/** Prefix codes of bounded length against what is known of them: Kraft's sum, entropy, and the best lengths by trying all. */
+/** Checks prefix codes of bounded length by Kraft's sum, entropy, and the best lengths from an exhaustive search. */
 import { describe, expect, it } from "vitest";
 import {
   assignCanonicalCodes,
@@ -38,7 +38,7 @@ describe("lengths", () => {
     [[40, 20, 10, 5, 2, 1], 4],
     [[1, 1, 2, 3, 5, 8, 13], 4],
     [[7, 7, 7, 7, 7], 3],
-  ])("of counts %j up to %i bits are the best of all that are possible", (counts, limit) => {
+  ])("of counts %j up to %i bits are the best possible", (counts, limit) => {
     const lengths = computeCodeLengths(counts, limit);
     expect(cost(counts, lengths)).toBe(bestCost(counts, limit));
     expect(kraft(lengths)).toBe(1);
@@ -53,7 +53,7 @@ describe("lengths", () => {
     expect(kraft(lengths)).toBe(1);
   });
 
-  it("are 0 for what does not occur, and 1 for a single symbol", () => {
+  it("are 0 for symbols that do not occur, and 1 for a single symbol", () => {
     expect([...computeCodeLengths([0, 0, 3, 0], 12)]).toEqual([0, 0, 1, 0]);
     expect([...computeCodeLengths([0, 0], 12)]).toEqual([0, 0]);
   });
@@ -69,7 +69,7 @@ describe("words", () => {
     expect([...assignCanonicalCodes(lengths)]).toEqual([0b110, 0b0, 0, 0b10, 0b111]);
   });
 
-  it("are found by whatever bits a stream goes on with", () => {
+  it("are found whatever bits follow in the stream", () => {
     const lengths = Uint8Array.of(3, 1, 0, 2, 3);
     const table = createDecodingTable(lengths, 4);
     const found = (bits: number) => [table[bits]! >> 8, table[bits]! & 0xff];
@@ -79,7 +79,7 @@ describe("words", () => {
     expect(found(0b1111)).toEqual([3, 4]);
   });
 
-  it("of no prefix code are refused, and what begins no word is 0", () => {
+  it("that do not form a prefix code are refused, and bits that begin no word give 0", () => {
     expect(() => createDecodingTable(Uint8Array.of(1, 1, 1), 4)).toThrow(/do not form a prefix code/);
     expect(() => createDecodingTable(Uint8Array.of(5), 4)).toThrow(/do not form a prefix code/);
     expect(createDecodingTable(Uint8Array.of(1), 2)[0b10]).toBe(0);

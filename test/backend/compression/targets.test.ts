@@ -9,7 +9,7 @@ const roles = (shape: typeof gpt2, options: TargetOptions) =>
   selectTargets(shape, options).map(({ matrix }) => matrix.role);
 
 describe("selectTargets", () => {
-  it("takes all projections when nothing is said, and no embedding, head or norm", () => {
+  it("selects all projections by default, and no embedding, head or norm", () => {
     expect(roles(gpt2, {})).toEqual(
       [0, 1].flatMap((layer) =>
         ["self_attn.qkv_proj", "self_attn.o_proj", "mlp.up_proj", "mlp.down_proj"].map(
@@ -32,9 +32,9 @@ describe("selectTargets", () => {
       ["layers.0.mlp.up_proj", "embed_tokens"],
       ["embed_tokens", "layers.0.mlp.up_proj"],
     ],
-  ])("takes what matches %s", (targets, wanted) => expect(roles(gpt2, { targets })).toEqual(wanted));
+  ])("selects what matches %s", (targets, wanted) => expect(roles(gpt2, { targets })).toEqual(wanted));
 
-  it("leaves out what is to be ignored", () => {
+  it("leaves out what `ignore` matches", () => {
     expect(roles(gpt2, { targets: "layers.0.*", ignore: "*.mlp.*" })).toEqual([
       "layers.0.self_attn.qkv_proj",
       "layers.0.self_attn.o_proj",
@@ -42,7 +42,7 @@ describe("selectTargets", () => {
     expect(roles(gpt2, { ignore: ["lm_head", "layers.1.*"] })).toHaveLength(4);
   });
 
-  it("takes a packed matrix apart only where some of its parts are meant", () => {
+  it("splits a packed matrix only if some of its parts are selected", () => {
     const part = selectTargets(gpt2, { targets: "layers.0.self_attn.q_proj" });
     expect(part.map(({ matrix, packedIn }) => [matrix.role, packedIn?.role])).toEqual([
       ["layers.0.self_attn.q_proj", "layers.0.self_attn.qkv_proj"],
@@ -54,7 +54,7 @@ describe("selectTargets", () => {
     ]);
   });
 
-  it("goes on with parts that are stored apart already, and refuses parts of what is not dense as a whole", () => {
+  it("accepts parts that are already stored separately, and refuses parts of a packed matrix that is not dense", () => {
     const split = withRepresentations(gpt2, { "layers.0.self_attn.q_proj": { type: "masked", options: {} } });
     const found = selectTargets(split, { targets: "layers.0.self_attn.qkv_proj" });
     expect(found.map(({ matrix, type }) => [matrix.role.slice(-6), type])).toEqual([
@@ -70,7 +70,7 @@ describe("selectTargets", () => {
     );
   });
 
-  it("never touches embeddings and the head by a wildcard", () => {
+  it("never selects embeddings or the head by a wildcard", () => {
     const untied = createTinyShape("gpt2", { tie_word_embeddings: false });
     expect(roles(untied, { targets: "*" })).not.toContain("lm_head");
     expect(roles(untied, { targets: ["lm_head"] })).toEqual(["lm_head"]);

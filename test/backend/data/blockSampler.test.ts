@@ -3,7 +3,7 @@ import { type BlockOptions, BlockSampler } from "../../../src/backend/data/block
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import { failureOf, openIn, temporaryFolder, writeFiles } from "./fixtures";
 
-/** Documents of one byte, so that with a sequence of two tokens each is a sequence of its own. */
+/** Documents of one byte, so that each is one sequence of two tokens. */
 async function letters(count: number, more: Parameters<typeof openIn>[1] = {}): Promise<DataSet> {
   const folder = temporaryFolder();
   const rows = Array.from({ length: count }, (_, i) => ({ text: String.fromCodePoint(0x100 + i) }));
@@ -20,7 +20,7 @@ const usual: BlockOptions = {
   epochs: undefined,
 };
 
-/** What a block draws, in the order in which its sequences come. */
+/** The documents that a block draws, in the order of its sequences. */
 function drawn(sampler: BlockSampler): { documents: number[]; sequences: string[] } {
   const first = sampler.next();
   const { documents } = sampler.block;
@@ -30,7 +30,7 @@ function drawn(sampler: BlockSampler): { documents: number[]; sequences: string[
 }
 
 describe("blocks drawn with replacement", () => {
-  test("have as many duplicates as chance gives, the same for the same seed", async () => {
+  test("have the expected number of duplicates, and the same draws for the same seed", async () => {
     using data = await letters(1000);
     const options = { ...usual, rows: 1000 };
     const sampler = new BlockSampler(data.train, options);
@@ -40,7 +40,7 @@ describe("blocks drawn with replacement", () => {
     const mean = different.reduce((sum, count) => sum + count) / different.length;
     expect(Math.abs(mean - expected)).toBeLessThan(10);
     for (const count of different) expect(Math.abs(count - expected)).toBeLessThan(50);
-    // What this very seed gives, so that a change of the draw is noticed.
+    // The result of this seed, so that a change of the draw is noticed.
     expect(different.slice(0, 3)).toMatchInlineSnapshot(`
       [
         637,
@@ -52,7 +52,7 @@ describe("blocks drawn with replacement", () => {
     expect(drawn(again)).toEqual(drawn(new BlockSampler(data.train, options)));
   });
 
-  test("differ from each other and from those of another seed, and every draw is a sequence", async () => {
+  test("differ from each other and between seeds, and every draw is a sequence", async () => {
     using data = await letters(60);
     const sampler = new BlockSampler(data.train, usual);
     const [first, second] = [drawn(sampler), drawn(sampler)];
@@ -66,7 +66,7 @@ describe("blocks drawn with replacement", () => {
 });
 
 describe("blocks drawn without replacement", () => {
-  test("go through all documents once an epoch, across the borders of blocks", async () => {
+  test("visit every document once an epoch, across block boundaries", async () => {
     using data = await letters(60);
     const sampler = new BlockSampler(data.train, { ...usual, replacement: false });
     const stream = [drawn(sampler), drawn(sampler), drawn(sampler)].flatMap(({ documents }) => documents);
@@ -78,7 +78,7 @@ describe("blocks drawn without replacement", () => {
     expect(first).not.toEqual(all);
   });
 
-  test("end after exactly the epochs that were asked for, the last block cut short", async () => {
+  test("end after exactly the requested epochs, with a shorter last block", async () => {
     using data = await letters(60);
     const options = { ...usual, replacement: false, epochs: 2.5 };
     const sampler = new BlockSampler(data.train, options);
@@ -96,7 +96,7 @@ test("with replacement the blocks are whole: 19 for three epochs of the publishe
   expect(new BlockSampler(data.train, { ...usual, rows, epochs }).steps).toBe(19 * rows);
 });
 
-test("a block ends with a whole step, filled up with padding", async () => {
+test("a block ends with a full step, padded if necessary", async () => {
   using data = await letters(60);
   const sampler = new BlockSampler(data.train, { ...usual, batchSize: 3, batchesPerStep: 2, rows: 13 });
   const batches = Array.from({ length: 6 }, () => sampler.next());
@@ -110,7 +110,7 @@ test("a block ends with a whole step, filled up with padding", async () => {
 });
 
 test.each([true, false])(
-  "goes on from its state with the very next batch, replacement %s",
+  "resumes from its state with the next batch, replacement %s",
   async (replacement) => {
     using data = await letters(50);
     const options = { ...usual, batchSize: 4, rows: 18, replacement };
@@ -127,7 +127,7 @@ test.each([true, false])(
   },
 );
 
-test("blocks that fill no sequence, and the state of other data, are refused", async () => {
+test("blocks smaller than a sequence, and the state of other data, are refused", async () => {
   using data = await letters(50, { packing: true, sequence_len: 32 });
   const none = await failureOf((async () => new BlockSampler(data.train, { ...usual, rows: 2 }))());
   expect(none.message).toContain("A block of 2 documents does not fill a single sequence of 32 tokens");

@@ -1,4 +1,4 @@
-/** Conversations as chat templates write them down, and templates of others that misbehave. */
+/** Conversations formatted by chat templates, and templates that misbehave. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -18,19 +18,19 @@ const conversation: ChatMessage[] = [
   { role: "user", content: "Why?" },
 ];
 
-/** The form of Phi-3, written anew. */
+/** The format of Phi-3, rewritten. */
 const phi3 =
   "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}";
 
 describe("a chat template", () => {
-  it("writes a conversation up to where the next answer begins", () => {
+  it("formats a conversation up to the start of the next answer", () => {
     expect(apply(phi3, conversation)).toBe(
       "<|system|>\nBe brief.<|end|>\n<|user|>\nHello<|end|>\n<|assistant|>\nHi.<|end|>\n<|user|>\nWhy?<|end|>\n<|assistant|>\n",
     );
   });
 
-  it("knows the special tokens, and trims around blocks as the templates of others expect", () => {
+  it("knows the special tokens, and trims around blocks as published templates expect", () => {
     const source = `{{ bos_token }}{%- for m in messages %}
       {%- if m.role == 'user' %}[{{ m.content | trim }}]{%- else %}({{ m.content }}){{ eos_token }}{%- endif %}
     {%- endfor %}`;
@@ -39,12 +39,12 @@ describe("a chat template", () => {
     expect(apply("{% for i in range(1, 6, 2) %}{{ i }}{% endfor %}", [hello])).toBe("135");
   });
 
-  it("takes text for text, whatever it says", () => {
+  it("treats text as text, whatever it contains", () => {
     const content = "{{ bos_token }}{% raw %}\u0000</s>";
     expect(apply("{{ messages[0].content }}", [{ role: "user", content }])).toBe(content);
   });
 
-  it("is told no time, so that it writes the same on every day", () => {
+  it("has no access to the time, so that its output is the same every day", () => {
     const source = "{% if strftime_now is defined %}{{ strftime_now('%Y') }}{% else %}never{% endif %}";
     expect(apply(source, [hello])).toBe("never");
   });
@@ -54,7 +54,7 @@ describe("a chat template", () => {
     ["{% for %}", /refuses this conversation/],
     ["{% for i in range(100000000) %}{% endfor %}", /range of 100000000 numbers/],
     ["x".repeat(300_000), /300000 letters/],
-  ])("that fails is one error with its reason: %.40s", (source, reason) => {
+  ])("that fails raises one error with the reason: %.40s", (source, reason) => {
     const error = (() => {
       try {
         return apply(source, [hello]);
@@ -68,7 +68,7 @@ describe("a chat template", () => {
   });
 });
 
-it("a chat template is ended when it takes too long", () => {
+it("a chat template is stopped if it takes too long", () => {
   const loops = "{% for a in r %}".repeat(4) + "{% endfor %}".repeat(4);
   const endless = createChat("small.json", `{% set r = range(9000) %}${loops}`, tokens, 300);
   expect(() => endless.apply([hello])).toThrow(/small\.json refuses this conversation \(.*300ms\)/);
@@ -88,7 +88,7 @@ describe("a tokenizer", () => {
   }
   const config = (settings: object) => ({ "tokenizer_config.json": JSON.stringify(settings) });
 
-  it("has the template of its settings, of several the plain one, or of a file of its own", async () => {
+  it("has the template of its settings, the default of several, or that of a separate file", async () => {
     expect((await open({})).chat).toBeUndefined();
     const single = await open(config({ chat_template: "A{{ eos_token }}", eos_token: { content: "!" } }));
     expect(single.chat!.apply([hello])).toBe("A!");
@@ -101,7 +101,7 @@ describe("a tokenizer", () => {
     expect((await open(apart)).chat!.apply([hello])).toBe("J");
   });
 
-  it("keeps it among its files", async () => {
+  it("saves it with its files", async () => {
     const besides = { ...config({ bos_token: null }), "chat_template.jinja": "J" };
     expect((await open(besides)).files).toMatchObject(besides);
   });

@@ -1,4 +1,4 @@
-/** Rows whose class names are in the Parquet file, read for models that have the same classes in orders of their own. */
+/** Rows with class names in the Parquet file, read for models with the same classes in a different order. */
 import { dirname, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openData } from "../../../src/backend/data/dataSet";
@@ -10,7 +10,7 @@ import { createTemporaryFolder } from "../../support/temporary";
 /** scripts/reference/classLabels.py */
 const file = resolve("test/fixtures/data/nli.parquet");
 const names = ["entailment", "neutral", "contradiction"];
-/** Those of the file's rows; the one with −1 has no gold label. */
+/** The labels of the file's rows; the one with −1 has no gold label. */
 const rows = [2, 0, 1, 1, 2, 0, 0];
 
 const open = () =>
@@ -34,7 +34,7 @@ describe("the class names of a Parquet file", () => {
     ["the data's order", ["entailment", "neutral", "contradiction"]],
     ["the reverse order, in capitals", ["CONTRADICTION", "NEUTRAL", "ENTAILMENT"]],
     ["the order of the alphabet", ["contradiction", "entailment", "neutral"]],
-  ])("lead to the model's classes in %s", async (_, classes) => {
+  ])("map to the model's classes in %s", async (_, classes) => {
     using data = await open();
     expect(data.labels).toMatchObject({ names, values: ["0", "1", "2"] });
     const { train, notice } = matchToModel(data, headWith(Object.fromEntries(classes.entries())));
@@ -44,7 +44,7 @@ describe("the class names of a Parquet file", () => {
     expect(found.map((each) => [...each])).toEqual(wanted);
   });
 
-  it("are refused where the model has others", async () => {
+  it("are refused if the model has others", async () => {
     using data = await open();
     expect(() => matchToModel(data, headWith({ 0: "entailment", 1: "not_entailment" }))).toThrow(
       /Data: "entailment", "neutral", "contradiction".*not in the model: "neutral", "contradiction"/,

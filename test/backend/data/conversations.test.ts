@@ -1,4 +1,7 @@
-/** Conversations against the ids and masks of transformers' `apply_chat_template` (scripts/reference/conversations.py). */
+/**
+ * Compares conversations with the ids and masks of transformers' `apply_chat_template`
+ * (scripts/reference/conversations.py).
+ */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { formatDataLines } from "../../../src/backend/data/summaryText";
@@ -9,11 +12,11 @@ interface Case {
   tokenizer: string;
   template: string;
   messages: { role: string; content: string }[];
-  /** Where the template does not show the answers. */
+  /** For templates that do not mark the answers. */
   refused?: true;
   text: string;
   ids: number[];
-  /** A digit for each id. */
+  /** One digit per id. */
   mask: string;
 }
 
@@ -53,7 +56,7 @@ async function folderOf(
 
 const lines = (rows: readonly unknown[]) => rows.map((row) => JSON.stringify(row)).join("\n");
 
-/** Ids of each conversation, and a digit for each that says whether it is a label. */
+/** Ids of each conversation, and one digit per id: 1 for a label, 0 otherwise. */
 async function read(folder: string, more: Partial<DataOptions> = {}) {
   using data = await openIn(folder, { text: "a.*", ...options, ...more });
   const { train } = data;
@@ -72,7 +75,7 @@ async function read(folder: string, more: Partial<DataOptions> = {}) {
 
 describe.each(Object.keys(fixture.tokenizers))("conversations in %s", (tokenizer) => {
   test.each(Object.keys(fixture.templates))(
-    "have the ids and the mask of transformers: %s",
+    "have the ids and the mask that transformers gives: %s",
     async (template) => {
       const cases = fixture.cases.filter(
         (each) => each.tokenizer === tokenizer && each.template === template,
@@ -80,7 +83,7 @@ describe.each(Object.keys(fixture.tokenizers))("conversations in %s", (tokenizer
       const [fine, refused] = [false, true].map((is) =>
         cases.filter((each) => (each.refused ?? false) === is),
       );
-      // A sequence without a label is skipped, and so is not compared.
+      // A sequence without a label is skipped, so it is not compared.
       const expected = fine!.filter(({ mask }) => mask.slice(1).includes("1"));
       if (expected.length > 0) {
         const folder = await folderOf({ "a.jsonl": lines(fine!) }, fixture.templates[template], tokenizer);
@@ -109,7 +112,7 @@ const hello = [
   { role: "assistant", content: "Because." },
 ];
 
-test("ShareGPT's form gives the same as OpenAI's", async () => {
+test("ShareGPT's format gives the same as OpenAI's", async () => {
   const names = { system: "system", user: "human", assistant: "gpt", tool: "tool" };
   const more = [{ role: "system", content: "Be brief." }, ...hello, { role: "tool", content: "4" }];
   const folder = await folderOf({ "a.jsonl": lines([{ messages: more }]) });
@@ -118,7 +121,7 @@ test("ShareGPT's form gives the same as OpenAI's", async () => {
   expect(await read(other, { conversation_column: "conversations" })).toEqual(await read(folder));
 });
 
-test("answers of one conversation count alone, and the log reports how many tokens do", async () => {
+test("only the answers of a conversation have labels, and the log reports how many tokens these are", async () => {
   const folder = await folderOf({ "a.jsonl": lines([{ messages: hello }]) });
   const [sequence] = await read(folder);
   expect(sequence!.text).toBe("Hi 🎉.\nBecause.\n"); // Special tokens are labels and have no text.
@@ -129,7 +132,7 @@ test("answers of one conversation count alone, and the log reports how many toke
 });
 
 test.each(["parquet", "arrow"] as const)(
-  "%s files hold both forms, and null is an absent key",
+  "%s files support both formats, and null is a missing key",
   async (format) => {
     const template =
       "{% for m in messages %}[{{ m.role }}{% if m.tool_calls is defined %} calls {{ m.tool_calls[0].function.arguments.a + 1 }}{% endif %}{% if m.content is defined %} {{ m.content }}{% endif %}]{% endfor %}";
@@ -149,7 +152,7 @@ test.each(["parquet", "arrow"] as const)(
   },
 );
 
-test("packed conversations have labels on answers alone", async () => {
+test("packed conversations have labels only on answers", async () => {
   const folder = await folderOf({ "a.jsonl": lines(Array.from({ length: 9 }, () => ({ messages: hello }))) });
   using data = await openIn(folder, { text: "a.jsonl", ...options, packing: true, sequence_len: 20 });
   let labels = "";
@@ -163,12 +166,12 @@ describe("malformed conversations", () => {
   const user = { role: "user", content: "Hello" };
   test.each<[string, unknown, string]>([
     [
-      "a role that nobody knows",
+      "an unknown role",
       [user, { role: "narrator", content: "x" }],
       'message 2 has the role "narrator"; allowed are system',
     ],
     [
-      "a name of ShareGPT that nobody knows",
+      "an unknown name of ShareGPT",
       [{ from: "bing", value: "x" }],
       'message 1 has the from "bing"; allowed are system, human',
     ],
@@ -181,11 +184,11 @@ describe("malformed conversations", () => {
     ["a text as list", "Hello", 'the column "messages" holds a string'],
     ["an object as list", user, 'the column "messages" holds an object'],
     [
-      "an answer that is not to count",
+      "an answer without labels",
       [user, { role: "assistant", content: "x", weight: 0 }],
       "message 2 has the weight 0",
     ],
-  ])("%s: one error with file and row, or a row that is skipped", async (_, messages, message) => {
+  ])("%s: one error with file and row, or a skipped row", async (_, messages, message) => {
     const folder = await folderOf({ "a.jsonl": lines([{ messages: hello }, { messages }]) });
     const error = await failureOf(openIn(folder, { text: "a.jsonl", ...options }));
     expect(error).toMatchObject({ code: "invalid-input" });
@@ -194,7 +197,7 @@ describe("malformed conversations", () => {
     expect(await read(folder, { on_bad_rows: "skip" })).toHaveLength(1);
   });
 
-  test("a conversation that the template refuses names its row", async () => {
+  test("an error of the template names the row of the conversation", async () => {
     const folder = await folderOf(
       { "a.jsonl": lines([{ messages: [hello[1], hello[0]] }]) },
       fixture.templates["llama"],
@@ -204,7 +207,7 @@ describe("malformed conversations", () => {
     expect(message).toContain("Roles must alternate");
   });
 
-  test("a tokenizer without a template, and options that do not fit, are refused by name", async () => {
+  test("a tokenizer without a template, and options that do not fit, are refused with their names", async () => {
     const folder = await folderOf({ "a.jsonl": lines([{ messages: hello }]) });
     const refusal = async (more: Partial<DataOptions>) =>
       (await failureOf(openIn(folder, { text: "a.jsonl", ...options, ...more }))).message;
@@ -219,7 +222,7 @@ describe("malformed conversations", () => {
   });
 });
 
-test("a template that changes marked answers afterwards is refused", async () => {
+test("a template that later changes marked answers is refused", async () => {
   const source =
     "{% set ns = namespace(text='') %}{% for m in messages %}{% set ns.text = ns.text + m.content %}{% endfor %}{% set all %}{% generation %}{{ ns.text }}{% endgeneration %}{% endset %}{{ all[1:] }}";
   const folder = await folderOf({ "a.jsonl": lines([{ messages: hello }]) }, source);

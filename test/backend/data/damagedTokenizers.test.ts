@@ -1,4 +1,4 @@
-/** Files on which the native library would end the process: each is refused first, and the process goes on. */
+/** Files that would make the native library end the process: each is refused first, and the process survives. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { createTokenizerFromJson } from "../../../src/backend/data/tokenizers/tokenizerJson";
@@ -38,7 +38,7 @@ const charsmap = (base64: string) => ({
 describe("a tokenizer.json is refused", () => {
   test.each([
     [
-      "whose merge leads to no token",
+      "whose merge gives no token",
       { model: { type: "BPE", vocab: { a: 0, b: 1 }, merges: ["a b"] } },
       /model\.merges: "a b" needs the token "ab", which model\.vocab lacks/,
     ],
@@ -53,7 +53,7 @@ describe("a tokenizer.json is refused", () => {
       /"a b" joins a token without the continuing_subword_prefix "##"/,
     ],
     [
-      "that cuts into no characters",
+      "that splits into no characters",
       { pre_tokenizer: { type: "FixedLength", length: 0 } },
       /FixedLength\.length is 0/,
     ],
@@ -63,11 +63,11 @@ describe("a tokenizer.json is refused", () => {
       /post_processor\.single names "<s>", which is not in special_tokens/,
     ],
     [
-      "whose template of one text has two",
+      "whose template of one text has two texts",
       template([sequence("A"), sequence("B")]),
       /single has the sequence "B"/,
     ],
-    ["whose table is no base64", charsmap("$$$"), /precompiled_charsmap is damaged \(it is not base64\)/],
+    ["whose table is not base64", charsmap("$$$"), /precompiled_charsmap is damaged \(it is not base64\)/],
     ["whose table is empty", charsmap(""), /precompiled_charsmap is damaged/],
     ["whose table has no room for its trie", charsmap("/////w=="), /of which the trie takes 4294967295/],
   ])("%s", async (_, parts, message) => {
@@ -87,7 +87,7 @@ describe("the table of an intact file", () => {
     expect([...(await (await open(charsmap(intact))).encode("ab"))]).toEqual([2]);
   });
 
-  test("is accepted or refused, and never ends the process, whichever of its bytes is another", async () => {
+  test("is accepted or refused, and never ends the process, whichever of its bytes changes", async () => {
     const bytes = Buffer.from(intact, "base64");
     let refused = 0;
     for (let at = 0; at < bytes.length; at += 31) {

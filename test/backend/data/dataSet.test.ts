@@ -56,7 +56,7 @@ describe("the hash", () => {
 });
 
 describe("the token cache", () => {
-  test("is read the second time, without reading the text for its tokens", async () => {
+  test("is used the second time, without tokenizing the text again", async () => {
     const folder = await folderWithText();
     const steps: string[] = [];
     const context = {
@@ -73,7 +73,7 @@ describe("the token cache", () => {
     expect(cacheFiles(folder).length).toBe(1);
   });
 
-  test("one file serves every sequence length and split, another tokenizer has its own", async () => {
+  test("one file is used for every sequence length and split; another tokenizer has its own", async () => {
     const folder = await folderWithText();
     await hashWith(folder);
     await hashWith(folder, { sequence_len: 64, val_fraction: 0, document_mask: true });
@@ -105,7 +105,7 @@ describe("the token cache", () => {
     expect(third.notices.join()).not.toContain("damaged");
   });
 
-  test("several openings at once build the same file and leave nothing behind", async () => {
+  test("opening the same data concurrently builds one file and leaves nothing else behind", async () => {
     const folder = await folderWithText();
     const opened = await Promise.all(Array.from({ length: 4 }, () => openIn(folder, options)));
     for (const data of opened) expect(data.train.batch([1, 2])).toEqual(opened[0]!.train.batch([1, 2]));
@@ -154,7 +154,7 @@ describe("the token cache", () => {
     expect(cacheFiles(folder)).toEqual([]);
   });
 
-  test("a file that changes while it is read is not filed under the old hash", async () => {
+  test("a file that changes while it is read is not stored under the old hash", async () => {
     const folder = await folderWithText();
     const error = await failureOf(
       openData(optionsOf(options), {
@@ -170,7 +170,7 @@ describe("the token cache", () => {
   });
 });
 
-/** Changes one byte, counted from the end when negative. */
+/** Changes one byte; a negative position counts from the end. */
 function flip(file: string, at: number): void {
   const bytes = readFileSync(file);
   const position = at < 0 ? bytes.length + at : at;
@@ -178,8 +178,8 @@ function flip(file: string, at: number): void {
   writeFileSync(file, bytes);
 }
 
-describe("what is asked for", () => {
-  test("validation and test files of their own", async () => {
+describe("options", () => {
+  test("separate validation and test files", async () => {
     const folder = temporaryFolder();
     await writeFiles(folder, { "a.txt": text, "v/b.txt": text.slice(0, 999), "t/c.txt": "x".repeat(500) });
     using data = await openIn(folder, { ...options, validation_text: "v/*", test_text: "t/*" });
@@ -189,7 +189,7 @@ describe("what is asked for", () => {
     expect(data.notices).toEqual([]);
   });
 
-  test("max_bytes cuts at a character, and files behind it are not even hashed", async () => {
+  test("max_bytes cuts at a character, and the files after it are not hashed", async () => {
     const folder = temporaryFolder();
     await writeFiles(folder, { "a.txt": "ab" + "é".repeat(100), "b.txt": "later" });
     using data = await openIn(folder, { ...options, sequence_len: 4, val_fraction: 0, max_bytes: 101 });
@@ -200,7 +200,7 @@ describe("what is asked for", () => {
     expect(again.hash).toBe(hash);
   });
 
-  test("`**` skips node_modules, a pattern that names it does not, and a name with brackets is a name", async () => {
+  test("`**` skips node_modules unless the pattern names it, and a name with brackets is taken literally", async () => {
     const folder = temporaryFolder();
     await writeFiles(folder, {
       "x.md": "one ",
@@ -217,7 +217,7 @@ describe("what is asked for", () => {
     expect(await words(path.join(folder, "x.md"))).toBe("one ");
   });
 
-  test("`characters` has exactly the characters of the text, all splits included", async () => {
+  test("`characters` has exactly the characters of the text, including all splits", async () => {
     const folder = temporaryFolder();
     await writeFiles(folder, { "a.txt": "hello world\n", "b.txt": "HELLO!" });
     using data = await openIn(folder, {
@@ -238,7 +238,7 @@ describe("what is asked for", () => {
   });
 });
 
-describe("what cannot be", () => {
+describe("invalid options", () => {
   test.each<[string, Partial<DataOptions>, string, string[]]>([
     ["no source", { text: undefined }, "invalid-input", ["data.text, data.dataset, data.grammar"]],
     ["two sources", { dataset: "wikitext-2" }, "invalid-input", ["data.text and data.dataset"]],
@@ -265,7 +265,7 @@ describe("what cannot be", () => {
       ["validation split", "val_fraction"],
     ],
     ["nothing left to train on", { val_fraction: 1 }, "invalid-input", ["training split", "0 tokens"]],
-  ])("%s is refused in words that help", async (_, wrong, code, messages) => {
+  ])("%s is refused with a helpful message", async (_, wrong, code, messages) => {
     const folder = await folderWithText();
     await writeFiles(folder, { "sub/x.txt": "x" });
     const error = await failureOf(openIn(folder, { ...options, ...wrong }));
@@ -273,7 +273,7 @@ describe("what cannot be", () => {
     for (const message of messages) expect(error.message).toContain(message);
   });
 
-  test("a sequence longer than the data says how many tokens there are", async () => {
+  test("an error for a sequence longer than the data reports the number of tokens", async () => {
     const folder = temporaryFolder();
     await writeFiles(folder, { "a.txt": "twelve chars" });
     const error = await failureOf(openIn(folder, { ...options, val_fraction: 0 }));
@@ -281,13 +281,13 @@ describe("what cannot be", () => {
   });
 });
 
-describe("named data sets", () => {
-  test("the catalog holds every file of the folder, and what each entry needs", () => {
+describe("named datasets", () => {
+  test("the catalog contains every file of the folder, and what each entry needs", () => {
     const folder = path.resolve("src/backend/data/datasets");
     const files = readdirSync(folder).filter((name) => name !== "catalog.ts");
     expect(files.map((name) => name.replace(/\.ts$/, "")).sort()).toEqual(Object.keys(dataSets).sort());
     for (const [id, entry] of Object.entries(dataSets)) {
-      // Of others the hub names the files and their checksums.
+      // For the other datasets, the hub provides the files and their checksums.
       if ("hub" in entry) continue;
       for (const file of [entry.train, entry.validation, entry.test]) {
         if (file === undefined) continue;
@@ -298,7 +298,7 @@ describe("named data sets", () => {
     }
   });
 
-  test("tiny-shakespeare has its 65 characters and 202,651 words", async (context) => {
+  test("tiny-shakespeare has 65 characters and 202,651 words", async (context) => {
     sharedFile(context, "tiny-shakespeare", "input.txt");
     using data = await openNamed("tiny-shakespeare", { tokenizer: "characters" });
     const { train, validation } = data.summary;
@@ -308,16 +308,16 @@ describe("named data sets", () => {
     expect(validation!.tokens / 1_115_394).toBeCloseTo(0.1, 3);
   });
 
-  test("tinystories is 2,316 stories and the beginning of one more", async (context) => {
+  test("tinystories has 2,316 stories and the beginning of another", async (context) => {
     sharedFile(context, "tinystories", "tinystories_sample.txt");
     using data = await openNamed("tinystories", {});
     const { train, validation } = data.summary;
     expect(train.documents + validation!.documents).toBe(2317);
-    // 406,378 words less the 2,316 markers.
+    // 406,378 words minus the 2,316 markers.
     expect(train.words + validation!.words).toBe(404_062);
   });
 
-  test("wikitext-2 and Penn Treebank have their known words, a line end counted as one", async (context) => {
+  test("wikitext-2 and Penn Treebank have the known number of words, counting a line end as one", async (context) => {
     sharedFile(context, "wikitext-2", "test.txt");
     sharedFile(context, "penn-treebank", "ptb.test.txt");
     using wiki = await openNamed("wikitext-2", { sequence_len: 1024 });
@@ -341,7 +341,7 @@ describe("named data sets", () => {
     });
   }
 
-  test("a wrong file in LATHE_DATA is refused by its checksum", async () => {
+  test("a file in LATHE_DATA with a wrong checksum is refused", async () => {
     const dataFolder = temporaryFolder();
     await writeFiles(dataFolder, { "tiny-shakespeare/input.txt.gz": gzipSync("To be or not to be") });
     const error = await failureOf(

@@ -41,7 +41,7 @@ function serveRanges(request: IncomingMessage, response: ServerResponse): void {
   response.end(content.subarray(from));
 }
 
-/** Sends a third of what is asked for and then drops the connection. */
+/** Sends a third of the requested bytes and then drops the connection. */
 function cutOff(request: IncomingMessage, response: ServerResponse): void {
   const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
   response.writeHead(from > 0 ? 206 : 200, { "content-length": content.length - from });
@@ -82,7 +82,7 @@ test("a file is downloaded once, with progress, and then found in the cache", as
   expect(filesIn(cacheFolder)).toEqual(["train.txt"]);
 });
 
-test("a connection that is cut is resumed where it ended", async () => {
+test("a download resumes where the connection was cut", async () => {
   let cuts = 2;
   answer = (request, response) => (cuts-- > 0 ? cutOff : serveRanges)(request, response);
   const cacheFolder = temporaryFolder();
@@ -95,7 +95,7 @@ test("a connection that is cut is resumed where it ended", async () => {
   expect(starts[1]).toBeGreaterThan(starts[0]!);
 });
 
-test("what an earlier attempt left is continued by a later one", async () => {
+test("a later attempt resumes the download of an earlier one", async () => {
   const cacheFolder = temporaryFolder();
   answer = cutOff;
   const error = await failureOf(locate({ cacheFolder }));
@@ -109,7 +109,7 @@ test("what an earlier attempt left is continued by a later one", async () => {
   expect(Number(/bytes=(\d+)-/.exec(requests.at(-1)!.range!)![1])).toBeGreaterThan(content.length / 2);
 });
 
-test("a server that knows no ranges sends the whole file again", async () => {
+test("a server without range requests sends the whole file again", async () => {
   let cuts = 1;
   answer = (request, response) => {
     delete request.headers.range;
@@ -118,7 +118,7 @@ test("a server that knows no ranges sends the whole file again", async () => {
   expect(readFileSync(await locate({ cacheFolder: temporaryFolder() })).equals(content)).toBe(true);
 });
 
-test("a damaged part is thrown away and fetched anew", async () => {
+test("a damaged part is discarded and downloaded again", async () => {
   const cacheFolder = temporaryFolder();
   const part = `datasets/sample/train.txt.${file.sha256.slice(0, 8)}.part`;
   await writeFiles(cacheFolder, { [part]: "x".repeat(1000) });
@@ -126,7 +126,7 @@ test("a damaged part is thrown away and fetched anew", async () => {
   expect(requests.map(({ range }) => range)).toEqual(["bytes=1000-", undefined]);
 });
 
-test("another file than expected is refused by its checksum and not kept", async () => {
+test("a file with a wrong checksum is refused and not kept", async () => {
   file = { ...file, sha256: "0".repeat(64) };
   const cacheFolder = temporaryFolder();
   const error = await failureOf(locate({ cacheFolder }));
@@ -141,7 +141,7 @@ test("a longer file than expected is refused before it fills the disk", async ()
   expect(error.message).toContain("longer than the 1000 bytes");
 });
 
-test.each([404, 403])("the answer %i is an error that says where to place the file", async (status) => {
+test.each([404, 403])("status %i is an error that shows where to place the file", async (status) => {
   answer = (_, response) => response.writeHead(status).end();
   const cacheFolder = temporaryFolder();
   const error = await failureOf(locate({ cacheFolder }));
@@ -153,7 +153,7 @@ test.each([404, 403])("the answer %i is an error that says where to place the fi
   expect(requests.length).toBe(1);
 });
 
-test("without a network there is one clear error with the place of the file", async () => {
+test("without a network, there is one clear error with the path of the file", async () => {
   await new Promise((closed) => server.close(closed));
   const cacheFolder = temporaryFolder();
   const error = await failureOf(locate({ cacheFolder, dataFolder: "/somewhere" }));
@@ -162,7 +162,7 @@ test("without a network there is one clear error with the place of the file", as
   expect(error.message).toContain(path.join("/somewhere", "sample", "train.txt"));
 });
 
-test("LATHE_DATA comes first, then the cache; a damaged cache is fetched anew", async () => {
+test("LATHE_DATA comes first, then the cache; a damaged cached file is downloaded again", async () => {
   const [dataFolder, cacheFolder] = [temporaryFolder(), temporaryFolder()];
   await writeFiles(dataFolder, { "sample/train.txt": content });
   expect(await locate({ dataFolder, cacheFolder })).toBe(path.join(dataFolder, "sample", "train.txt"));
@@ -174,7 +174,7 @@ test("LATHE_DATA comes first, then the cache; a damaged cache is fetched anew", 
   expect(readFileSync(found).equals(content)).toBe(true);
 });
 
-test("two that want the same file at once download it once", async () => {
+test("two concurrent requests download the same file once", async () => {
   const cacheFolder = temporaryFolder();
   const found = await Promise.all([
     locate({ cacheFolder }),
@@ -186,7 +186,7 @@ test("two that want the same file at once download it once", async () => {
   expect(filesIn(cacheFolder)).toEqual(["train.txt"]);
 });
 
-test("a stop ends the download and keeps what there is", async () => {
+test("stopping ends the download and keeps the part received so far", async () => {
   const cacheFolder = temporaryFolder();
   const stop = new AbortController();
   answer = (_, response) => {

@@ -1,4 +1,4 @@
-/** What several tests of the data folder need: temporary folders, options with their defaults, real data where it is. */
+/** Helpers for tests of the data folder: temporary folders, options with their defaults, and real data if available. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import os from "node:os";
@@ -33,7 +33,7 @@ export function optionsOf(options: Partial<DataOptions>): DataOptions {
   return dataSchema.parse(options);
 }
 
-/** Opens data in a folder whose cache lies beside it and which knows no other data. */
+/** Opens data in a folder, with a cache next to it and without access to other data. */
 export async function openIn(folder: string, options: Partial<DataOptions>): Promise<DataSet> {
   return openData(optionsOf(options), {
     baseFolder: folder,
@@ -53,7 +53,7 @@ export async function failureOf(promise: Promise<unknown>): Promise<WorkbenchErr
 
 const sharedFolder = process.env["LATHE_DATA"] ?? path.resolve("..", "shared", "data");
 
-/** A file of the evaluation data, or a skip that says what is missing. */
+/** A file of the evaluation data; skips the test with a reason if the file is missing. */
 export function sharedFile(context: TestContext, ...names: string[]): string {
   const file = path.join(sharedFolder, ...names);
   if (!existsSync(file)) {
@@ -64,7 +64,7 @@ export function sharedFile(context: TestContext, ...names: string[]): string {
   return file;
 }
 
-/** The test cases beside the vocabularies: inputs with a divider, and a line of ids for each. */
+/** The test cases next to the vocabularies: inputs separated by a divider, and a line of ids for each. */
 export function vocabularyCases(context: TestContext, ...file: string[]): [string, number[]][] {
   const inputs = readFileSync(sharedFile(context, ...file) + ".inp", "utf8").split("\n__ggml_vocab_test__\n");
   const outputs = readFileSync(sharedFile(context, ...file) + ".out", "utf8").split("\n");

@@ -87,7 +87,7 @@ describe("each format gives the same documents", () => {
     expect(await documentsIn({ [`${name}.gz`]: gzipSync(content) })).toEqual(texts);
   });
 
-  test("text files, one document each in the order of their paths", async () => {
+  test("text files are one document each, in the order of their paths", async () => {
     const files = { "b.txt": "second", "a.txt": "first", "c/d.txt.gz": gzipSync("third"), "e.png": "no" };
     expect(await documentsIn(files, { text: ["**/*.txt", "c/*", "b.txt"] })).toEqual([
       "first",
@@ -96,15 +96,15 @@ describe("each format gives the same documents", () => {
     ]);
   });
 
-  test("a TSV is split at tabs alone, and its columns are numbers when it has no header", async () => {
-    const tsv = 'ham\tIt says "no\nspam\t"win" now\n';
+  test("a TSV is split only at tabs, and its columns are numbered without a header", async () => {
+    const tsv = 'ham\tHe read "no\nspam\t"win" now\n';
     expect(await documentsIn({ "sms.tsv": tsv }, { header: false, text_column: "2" })).toEqual([
-      'It says "no',
+      'He read "no',
       '"win" now',
     ]);
   });
 
-  test("format overrides the file's name", async () => {
+  test("`format` overrides the file extension", async () => {
     expect(await documentsIn({ "rows.txt": jsonl }, { format: "jsonl" })).toEqual(texts);
   });
 
@@ -126,7 +126,7 @@ describe("instruction pairs", () => {
     response_column: "output",
   };
 
-  test("the template leaves out the paragraph of an input that a row does not have", async () => {
+  test("the template leaves out the input paragraph if a row has no input", async () => {
     const file = { "pairs.json": JSON.stringify(rows) };
     expect(await documentsIn(file, pairs)).toEqual([
       "### Instruction:\nAdd {input}\n\n### Input:\n1 and 2\n\n### Response:\n3",
@@ -139,7 +139,7 @@ describe("instruction pairs", () => {
     ]);
   });
 
-  test("without train_on_inputs only the response and the end of the text have labels", async () => {
+  test("without train_on_inputs, only the response and the end of text have labels", async () => {
     const folder = temporaryFolder();
     await writeFiles(folder, { "pairs.json": JSON.stringify(rows) });
     const template = "{instruction}?{input}={response}!";
@@ -159,7 +159,7 @@ describe("instruction pairs", () => {
     });
     const encoded = (text: string) => [...Buffer.from(text), 256];
     expect(counted).toEqual([encoded("3!"), encoded("Hi {response}!")]);
-    // The last token of the prompt is the first one that predicts.
+    // The last token of the prompt is the first one with a label.
     const first = [...batch.labels.subarray(0, 40)].findIndex((label) => label !== -100);
     expect(batch.tokens[first]).toBe("=".charCodeAt(0));
   });
@@ -168,21 +168,17 @@ describe("instruction pairs", () => {
     ["no response column", { instruction_column: "instruction" }, "response_column is missing"],
     ["masking without pairs", { train_on_inputs: false }, "data.instruction_column"],
     ["a template without a response", { ...pairs, template: "{instruction}" }, "{response} exactly once"],
-    [
-      "a column that is not there",
-      { ...pairs, response_column: "answer" },
-      '"instruction", "input", "output"',
-    ],
+    ["a missing column", { ...pairs, response_column: "answer" }, '"instruction", "input", "output"'],
   ])("%s is refused", async (_, options, message) => {
     expect(await refusal({ "pairs.json": JSON.stringify(rows) }, options)).toContain(message);
   });
 
-  test("pairs out of plain text are refused", async () => {
+  test("instruction pairs in plain text are refused", async () => {
     expect(await refusal({ "a.txt": "text" }, pairs)).toContain("plain text");
   });
 });
 
-describe("unreadable files are named with what is wrong", () => {
+describe("errors of unreadable files name the file and the problem", () => {
   test.each<[string, Record<string, string | Uint8Array>, string[]]>([
     ["a NUL byte", { "a.txt": "ok\0no" }, ["a.txt is not text", "NUL byte at position 2"]],
     ["a gzip file without its ending", { "a.txt": gzipSync("x") }, ["It looks gzipped"]],
@@ -196,7 +192,7 @@ describe("unreadable files are named with what is wrong", () => {
     ],
     ["text named gzip", { "a.txt.gz": "plain" }, ["not an intact gzip"]],
     ["broken JSON Lines", { "a.jsonl": '{"text": "x"}\n{"text": ' }, ["a.jsonl:2 is not JSON"]],
-    ["rows that are no objects", { "a.jsonl": '"just a string"' }, ["a.jsonl:1", "JSON object"]],
+    ["rows that are not objects", { "a.jsonl": '"just a string"' }, ["a.jsonl:1", "JSON object"]],
     ["numbers in an array", { "a.json": "[1, 2]" }, ["a.json:1", "JSON object"]],
     ["a cut array", { "a.json": '[{"text": "x"},\n{"te' }, ["object that begins in line 2"]],
     ["an unclosed array", { "a.json": '[{"text": "x"}' }, ["in the middle of its array"]],
@@ -216,7 +212,7 @@ describe("unreadable files are named with what is wrong", () => {
   });
 });
 
-describe("published files of rows", () => {
+describe("published datasets", () => {
   test.for<[string[], Partial<DataOptions>, number]>([
     [["sms-spam", "SMSSpamCollection.tsv"], { header: false, quoting: "none", text_column: "2" }, 5574],
     [["glue", "CoLA", "train.tsv"], { header: false, quoting: "none", text_column: "4" }, 8551],
@@ -233,7 +229,7 @@ describe("published files of rows", () => {
       },
       52_002,
     ],
-  ])("%j has as many documents as it is known to have rows", async ([names, options, rows], context) => {
+  ])("%j has the known number of rows", async ([names, options, rows], context) => {
     const file = sharedFile(context, ...names);
     using data = await openIn(temporaryFolder(), { text: file, ...small, ...options });
     expect(data.summary.train.documents).toBe(rows);

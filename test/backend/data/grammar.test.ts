@@ -27,16 +27,16 @@ describe("the Markov source", () => {
     { seed: 4, symbols: 2, branching: 2 },
     { seed: 5, symbols: 256, branching: 16 },
     { seed: 6, symbols: 20, branching: 20, order: 3 },
-  ])("what the source itself pays for its text comes to the entropy rate: %o", (options) => {
+  ])("the source's own cross-entropy approaches the entropy rate: %o", (options) => {
     const grammar = source(options);
     const length = 400_000;
     const paid = grammar.computeCrossEntropy(textOf(grammar, length));
-    // The standard deviation of a symbol's cost is about one nat, and neighbours are nearly independent.
+    // The standard deviation of a symbol's cost is about one nat, and adjacent symbols are nearly independent.
     expect(Math.abs(paid - grammar.entropyRate)).toBeLessThan(6 / Math.sqrt(length));
     expect(grammar.entropyRate).toBeLessThanOrEqual(Math.log(options.branching ?? 4));
   });
 
-  test("a model that knows only shorter contexts pays more", () => {
+  test("a model with shorter contexts has a higher loss", () => {
     const grammar = source({ order: 2, symbols: 8, branching: 3 });
     const text = textOf(grammar, 200_000);
     const pairs = new Map<string, number>();
@@ -52,7 +52,7 @@ describe("the Markov source", () => {
     expect(nats).toBeGreaterThan(grammar.entropyRate + 0.1);
   });
 
-  test("with two symbols the entropy rate is the one that can be worked out by hand", () => {
+  test("with two symbols, the entropy rate matches the hand calculation", () => {
     const grammar = source({ symbols: 2, branching: 2, seed: 9 });
     // Estimate both rows from a long text; the rate of a two-state chain follows from them.
     const text = textOf(grammar, 400_000);
@@ -75,7 +75,7 @@ describe("the Markov source", () => {
   });
 });
 
-describe("data from the grammar", () => {
+describe("data of the grammar", () => {
   test("the floor is the entropy rate with the tokenizer bytes, and text is split at its end", async () => {
     const grammar = grammarSchema.parse({ length: 50_000 });
     using data = await openIn(temporaryFolder(), { grammar });
@@ -86,7 +86,7 @@ describe("data from the grammar", () => {
     expect(text).toBe(textOf(new MarkovSource(grammar), 20_000));
   });
 
-  test("symbols of two bytes spread their entropy over both", async () => {
+  test("symbols of two bytes distribute their entropy over both", async () => {
     const grammar = grammarSchema.parse({ length: 50_000, symbols: 200, branching: 8 });
     const source = new MarkovSource(grammar);
     using data = await openIn(temporaryFolder(), { grammar });
@@ -95,7 +95,7 @@ describe("data from the grammar", () => {
     expect(Math.abs(characters.floor! - source.entropyRate)).toBeLessThan(0.01 * source.entropyRate);
   });
 
-  test("it stands in for files that are not there when the experiment says so", async () => {
+  test("it replaces missing files if the experiment allows that", async () => {
     using data = await openIn(temporaryFolder(), { text: "*.txt", fallback: "grammar" });
     expect(data.title).toBe("grammar");
     expect(data.notices[0]).toContain('No file matches "*.txt"');

@@ -1,4 +1,4 @@
-/** A data set of the hub: found where it lies, else fetched from a server that answers as the hub does. */
+/** A dataset of the hub: used if it is already on disk, otherwise fetched from a server that mimics the hub. */
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -35,7 +35,7 @@ const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest(
 let server: Server;
 let requests: string[];
 let environment: Record<string, string>;
-/** What the hub says of a revision, or a status. */
+/** The hub's answer about a revision, or a status. */
 let revisions: Record<string, unknown>;
 
 beforeEach(async () => {
@@ -80,7 +80,7 @@ const locate = ({ cacheFolder = temporaryFolder(), dataFolder }: Where = {}) =>
     environment,
   );
 
-test("its files are fetched by the commit and checksums that the hub names, once", async () => {
+test("its files are fetched once, by the commit and checksums that the hub reports", async () => {
   const cacheFolder = temporaryFolder();
   const files = await locate({ cacheFolder });
   const below = (file: string) => path.join(cacheFolder, "datasets", "lamini", ...file.split("/"));
@@ -97,7 +97,7 @@ test("its files are fetched by the commit and checksums that the hub names, once
   expect(requests.slice(3)).toEqual([`${requests[1]!} with token`]);
 });
 
-test("what Hugging Face's own cache holds whole is used, and half of it is not", async () => {
+test("a complete snapshot in Hugging Face's cache is used, an incomplete one is not", async () => {
   const folder = path.join(environment.HF_HOME!, "hub", "datasets--MBZUAI--LaMini-instruction", "snapshots");
   const [first, second] = Object.entries(shards);
   await writeFiles(path.join(folder, commit), { [first![0]]: first![1] });
@@ -109,7 +109,7 @@ test("what Hugging Face's own cache holds whole is used, and half of it is not",
   expect(requests).toHaveLength(3);
 });
 
-test("LATHE_DATA comes first, and has to hold all files", async () => {
+test("LATHE_DATA comes first, and must contain all files", async () => {
   const dataFolder = temporaryFolder();
   const [first, second] = Object.entries(shards);
   await writeFiles(path.join(dataFolder, "lamini"), { [path.basename(first![0])]: first![1] });
@@ -123,7 +123,7 @@ test("LATHE_DATA comes first, and has to hold all files", async () => {
   expect(requests).toEqual([]);
 });
 
-test("where the main branch has no Parquet file, those that the hub has made of it are taken", async () => {
+test("if the main branch has no Parquet files, those that the hub converted are used", async () => {
   const { main } = revisions;
   revisions = { main: { sha: commit, siblings: [{ rfilename: "data.json" }] }, "refs/convert/parquet": main };
   expect(await locate()).toHaveLength(2);
@@ -140,14 +140,14 @@ test.each([
   ],
   ["no list", () => (revisions = { main: ["x"] }), "something else than a list of files"],
   [
-    "a file that lies outside",
+    "a file outside the folder",
     () => {
       const lfs = { sha256: "0".repeat(64), size: 1 };
       revisions = { main: { sha: commit, siblings: [{ rfilename: "../train.parquet", lfs }] } };
     },
     "file names or checksums that are none",
   ],
-])("%s is one error that says which files to place where", async (_, spoil, reason) => {
+])("%s is one error that names the files and where to place them", async (_, spoil, reason) => {
   spoil();
   const dataFolder = temporaryFolder();
   const error = await failureOf(locate({ dataFolder }));
@@ -157,7 +157,7 @@ test.each([
   expect(error.message).toContain(path.join(dataFolder, "lamini"));
 });
 
-test("its rows are read through the recipe, and without one by the columns that it is known to have", async () => {
+test("its rows are read with the recipe, or without one by its known columns", async () => {
   const dataFolder = temporaryFolder();
   await writeFiles(path.join(dataFolder, "lamini"), shards);
   const open = (options: Parameters<typeof optionsOf>[0]) =>
@@ -174,7 +174,7 @@ test("its rows are read through the recipe, and without one by the columns that 
   expect(recipe.summary.rows?.filters[3]).toEqual({ text: "I cannot", left: 2 });
 });
 
-test("of several sets under an id the files of its own folder are taken, split by split", async () => {
+test("for an id with several configurations, the files of the selected folder are used, split by split", async () => {
   const words = (rows: readonly (readonly [string, string, bigint])[]) =>
     new Uint8Array(
       parquetWriteBuffer({

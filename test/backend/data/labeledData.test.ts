@@ -1,4 +1,4 @@
-/** Rows with labels: their classes, what is twice, what is in two splits, and where the label stands in a sequence. */
+/** Rows with labels: their classes, duplicates, rows in two splits, and the position of the label in a sequence. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -41,7 +41,7 @@ const few: readonly Row[] = [
 ];
 
 describe("an example", () => {
-  it("is a padded row whose one label is its class, at the last token of its text", async () => {
+  it("is a padded row with a single label, its class, at the last token of its text", async () => {
     using data = await open(few);
     expect(data.labels).toEqual({
       kind: "classes",
@@ -59,19 +59,19 @@ describe("an example", () => {
       0,
       ...new Array<number>(3).fill(IGNORED),
     ]);
-    // Cut on the right to what a sequence holds, and told.
+    // Truncated on the right to the sequence length, and reported.
     expect(row(2, tokens)).toEqual(byte("a much l"));
     expect(row(2, labels)).toEqual([...new Array<number>(7).fill(IGNORED), 0]);
     expect(data.notices.join()).toContain("1 texts of rows.tsv are longer than a sequence");
   });
 
-  it("may be cut on its other side, or be refused", async () => {
+  it("may be truncated on the left, or be refused", async () => {
     using left = await open(few, { truncation: "left" });
     expect([...left.train.batch([2]).tokens]).toEqual([...Buffer.from("han fits")]);
     await expect(open(few, { truncation: "none" })).rejects.toThrow(/28 tokens, and a sequence has 8/);
   });
 
-  it("may be of two texts with a separator between them", async () => {
+  it("may consist of two texts with a separator between them", async () => {
     const pairs = [
       ["1", "ab", "c"],
       ["0", "x", "y"],
@@ -81,7 +81,7 @@ describe("an example", () => {
     expect(data.train.batch([0]).labels[3]).toBe(1);
   });
 
-  it("keep their label where rows are cleaned", async () => {
+  it("keeps its label if rows are cleaned", async () => {
     const rows: Row[] = [
       ["1", " ab "],
       ["0", "x"],
@@ -92,10 +92,10 @@ describe("an example", () => {
   });
 });
 
-describe("what is wrong with the rows", () => {
+describe("problems of the rows", () => {
   const many = Array.from({ length: 40 }, (_, i): Row => [i % 10 === 0 ? "rare" : "usual", `text ${i}`]);
 
-  it("is told: an uneven share, repeated texts, texts of two splits, rows without text", async () => {
+  it("are reported: imbalanced classes, duplicate texts, texts in two splits, rows without text", async () => {
     const rows = [...many, many[3]!, many[5]!, ["usual", " "]];
     using data = await open(
       rows,
@@ -116,7 +116,7 @@ describe("what is wrong with the rows", () => {
     expect(unique.train.documents).toBe(40);
   });
 
-  it("holds back the same share of every class, the same for every run", async () => {
+  it("stratifies by class, with the same result for every run", async () => {
     using data = await open(many, { val_fraction: 0.25 });
     const classesOf = (split: DataSet["train"]) =>
       Array.from({ length: split.sequences }, (_, i) =>
@@ -182,7 +182,7 @@ describe("what is wrong with the rows", () => {
   });
 });
 
-/** Rows as the data's README has them, less repeated ones where the set leaves them out. */
+/** The number of rows in the data's README, minus duplicates where the dataset leaves them out. */
 const sets = [
   ["sms-spam", "sms-spam/SMSSpamCollection.tsv", 5171, undefined, undefined],
   ["cola", "glue/CoLA/train.tsv", 8551, 1043, undefined],
@@ -190,9 +190,9 @@ const sets = [
   ["mrpc", "glue/MRPC/train.tsv", 3668, 408, 1725],
 ] as const;
 
-describe("named data sets", () => {
+describe("named datasets", () => {
   for (const [dataset, file, train, validation, test] of sets)
-    it(`${dataset} has the rows that it is known for`, { timeout: 60_000 }, async (context) => {
+    it(`${dataset} has the known number of rows`, { timeout: 60_000 }, async (context) => {
       const found = sharedFile(context, ...file.split("/"));
       const dataFolder = found.slice(0, -path.join(...file.split("/")).length);
       const options = dataSchema.parse({ dataset, sequence_len: 64, val_fraction: 0 });

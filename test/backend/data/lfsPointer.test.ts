@@ -27,7 +27,7 @@ it.each(["tokenizer.json", "tokenizer.model", "tokenizer.bin", "a.gguf"])(
   },
 );
 
-it("is not every text that speaks of Git LFS", () => {
+it("is not detected in every text that mentions Git LFS", () => {
   const path = join(folder, "about.txt");
   writeFileSync(path, `${pointer}${"x".repeat(1024)}`);
   expect(() => refuseLfsPointer(path)).not.toThrow();

@@ -35,7 +35,7 @@ async function cut(text: string, size: number, cuts: CutRule | undefined, target
   return pieces;
 }
 
-test("a line of the end-of-text marker divides documents, however the text arrives", async () => {
+test("a line with the end-of-text marker separates documents, however the text is chunked", async () => {
   const text =
     "one\ntwo\n<|endoftext|>\nthree <|endoftext|> inside\n<|endoftext|>\r\n\nfour 🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉\r\n<|endoftext|>\n<|endoftext|>x\n<|endoftext|>";
   const expected = [
@@ -47,12 +47,12 @@ test("a line of the end-of-text marker divides documents, however the text arriv
   for (let size = 1; size <= text.length; size++) expect(await documentsOf(text, size)).toEqual(expected);
 });
 
-test("a file without a marker is one document, blank lines at its end included", async () => {
+test("a file without a marker is one document, including blank lines at its end", async () => {
   for (const size of [1, 7, 100]) expect(await documentsOf("a\n\nb\n\n", size)).toEqual(["a\n\nb\n\n"]);
   expect(await documentsOf(" \n", 10)).toEqual([]);
 });
 
-test("pieces depend on the text alone, join to the text, and end where a word ends", async () => {
+test("pieces depend only on the text, join to the text, and end at the end of a word", async () => {
   const text = "The quick  brown fox\njumps over\n\nthe lazy dog. ".repeat(40);
   const whole = await cut(text, text.length, cutAnywhere, 64);
   expect(whole.length).toBeGreaterThan(20);
@@ -72,7 +72,7 @@ test("a text without spaces is cut between two characters, never inside one", as
   expect(ids.map((each) => tokenizer.decode(each)).join("")).toBe(text);
 });
 
-test("words, lines and bytes are counted as Unicode has them", async () => {
+test("words, lines and bytes are counted according to Unicode", async () => {
   expect(countText(" a b\u00a0ç\u3000東京 \n\nd\n")).toEqual({ words: 5, lines: 3, bytes: 22 });
 });
 
@@ -88,12 +88,12 @@ async function assertSameIds(context: TestContext, names: string[], text: string
   expect(dropped > 0).toBe(tokenizer.cuts?.space === "dropped");
 }
 
-test("tokenising GPT-2 piece by piece gives the ids of the whole text", async (context) => {
+test("tokenizing with GPT-2 piece by piece gives the ids of the whole text", async (context) => {
   const text = readFileSync("node_modules/typescript/lib/lib.es5.d.ts", "utf8").slice(0, 50_000);
   await assertSameIds(context, ["gpt2-bpe", "tokenizer.json"], text);
 });
 
-test("tokenising SentencePiece piece by piece gives the ids of the whole text", async (context) => {
+test("tokenizing with SentencePiece piece by piece gives the ids of the whole text", async (context) => {
   const text = readFileSync(sharedFile(context, "tinystories", "tinystories_sample.txt"), "utf8").slice(
     0,
     80_000,

@@ -1,4 +1,4 @@
-/** What the recipe of a published training does to rows before a model sees them. */
+/** How the recipe of a published training transforms rows before training. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -36,7 +36,7 @@ function textsOf(split: Split, tokenizer: Tokenizer): string[] {
   return texts;
 }
 
-describe("the format", () => {
+describe("the template", () => {
   const pairs = {
     instruction_column: "instruction",
     template: recipes.paper.data.template as string,
@@ -44,21 +44,21 @@ describe("the format", () => {
     val_fraction: 0,
   };
 
-  test("a pair is one turn of a user and one of the assistant", async () => {
+  test("a pair becomes one turn of the user and one of the assistant", async () => {
     const rows = [{ instruction: "Add 1 and 2.", response: "3" }];
     using data = await open(rows, { ...pairs, response_column: "response" });
     expect(textsOf(data.train, data.tokenizer)).toEqual(["<|user|>Add 1 and 2.<|end|><|assistant|>3<|end|>"]);
   });
 
-  test("an input follows its instruction where the template has no place for it", async () => {
+  test("an input follows its instruction if the template has no place for it", async () => {
     const rows = [
       { instruction: "Add.", input: "1 and {2}", output: "3" },
-      { instruction: "Say a.", input: "", output: "a" },
+      { instruction: "Add a.", input: "", output: "a" },
     ];
     using data = await open(rows, { ...pairs, input_column: "input", response_column: "output" });
     expect(textsOf(data.train, data.tokenizer)).toEqual([
       "<|user|>Add.\n\n1 and {2}<|end|><|assistant|>3<|end|>",
-      "<|user|>Say a.<|end|><|assistant|>a<|end|>",
+      "<|user|>Add a.<|end|><|assistant|>a<|end|>",
     ]);
   });
 });
@@ -67,7 +67,7 @@ describe("cleaning", () => {
   const screen = (cleaning: DataOptions["clean_rows"]) =>
     new RowScreen({ clean_rows: cleaning, drop_rows_containing: [] });
 
-  test("as published removes one line end behind a marker, and none before one", () => {
+  test("as published, removes one line end after a marker, and none before one", () => {
     const text = "\x1f <|user|>\n\nHi\n<|end|><|assistant|>\nHo/n<|end|>\n ";
     expect(screen("published").take({ text, end: true })?.text).toBe(
       "<|user|>\nHi\n<|end|><|assistant|>Ho<|end|>",
@@ -82,42 +82,46 @@ describe("cleaning", () => {
     [" <|user|>\nHi\n<|end|><|assistant|>", "\n\nHo\n<|end|> ", "<|user|>Hi"],
     ["<|user|>\n<|assistant|>", "\n", "<|user|><|assistant|>"],
     ["  ", "  a", ""],
-  ])("the prompt %j and the response %j come to the same text as both together", (prompt, text, start) => {
-    for (const cleaning of ["published", "mended"] as const) {
-      const whole = screen(cleaning).take({ text: prompt + text, end: true })!.text;
-      const parts = screen(cleaning).take({ prompt, text, end: true })!;
-      expect(parts.prompt! + parts.text).toBe(whole);
-      expect(parts.prompt!.startsWith(start)).toBe(true);
-      expect(parts.prompt!.length).toBeLessThanOrEqual(prompt.length);
-    }
-  });
+  ])(
+    "the prompt %j and the response %j give the same text separately and together",
+    (prompt, text, start) => {
+      for (const cleaning of ["published", "mended"] as const) {
+        const whole = screen(cleaning).take({ text: prompt + text, end: true })!.text;
+        const parts = screen(cleaning).take({ prompt, text, end: true })!;
+        expect(parts.prompt! + parts.text).toBe(whole);
+        expect(parts.prompt!.startsWith(start)).toBe(true);
+        expect(parts.prompt!.length).toBeLessThanOrEqual(prompt.length);
+      }
+    },
+  );
 });
 
-describe("rows that are dropped", () => {
-  /** Rule n finds n + 1 of these, though rules after it may match them as well. */
+describe("dropped rows", () => {
+  /** Rule n matches n + 1 of these, although later rules may match them as well. */
   const refusals = [
     "I am not able to. I cannot.",
     "I am an AI, and I do not know.",
     "No: I do not.",
     "Sorry, I cannot.",
+    // eslint-disable-next-line lathe/plain-english -- The published list.
     "It goes against my rules.",
     "That is not my job.",
     "I don't have one.",
   ];
   const rows = [
-    { instruction: "Say I do not.", response: "Well." },
+    { instruction: "Why: I do not.", response: "Well." },
     ...refusals.flatMap((response, i) =>
       Array.from({ length: i + 1 }, () => ({ instruction: "?", response })),
     ),
-    ...Array.from({ length: 10 }, (_, i) => ({ instruction: `Say ${i}.`, response: `I am ${i}.` })),
+    ...Array.from({ length: 10 }, (_, i) => ({ instruction: `Add ${i}.`, response: `I am ${i}.` })),
     { instruction: "", response: "" },
   ];
   const options = { ...paper, sequence_len: 16, val_set_size: 2 };
 
-  test("are counted rule by rule, in order, instructions included, and again from the cache", async () => {
+  test("are counted by rule, in order, including instructions, and again from the cache", async () => {
     const folder = temporaryFolder();
     await writeFiles(folder, { "rows.jsonl": rows.map((row) => JSON.stringify(row)).join("\n") });
-    // 39 rows hold text; "Say I do not." goes with the third rule.
+    // 39 rows have text; the third rule drops "Why: I do not."
     const left = [38, 36, 32, 28, 23, 17, 10];
     for (let time = 0; time < 2; time++) {
       using data = await openIn(folder, { ...options, text: "rows.jsonl" });
@@ -129,12 +133,13 @@ describe("rows that are dropped", () => {
       expect(data.validation!.documents).toBe(2);
       expect(formatDataLines(data.summary)[0]).toBe(
         'Rows: 39 with text; left without "I am not" 38, "I am an AI" 36, "I do not" 32, "I cannot" 28, ' +
+          // eslint-disable-next-line lathe/plain-english -- The published list.
           '"t goes against my" 23, "t is not my" 17, "I don\'t have" 10.',
       );
     }
   });
 
-  test("change the hash of the data, and plain text has no rows to drop", async () => {
+  test("change the hash of the data, and are refused for plain text", async () => {
     using all = await open(rows, { ...options, drop_rows_containing: [] });
     using some = await open(rows, options);
     expect(all.hash).not.toBe(some.hash);
@@ -145,7 +150,7 @@ describe("rows that are dropped", () => {
     expect(error.message).toContain("plain text, but rows to clean or to drop");
   });
 
-  test("a validation split of as many documents as there are is refused", async () => {
+  test("a validation split of all documents is refused", async () => {
     const error = await failureOf(open(rows, { ...options, val_set_size: 10 }));
     expect(error.message).toContain(
       "data.val_set_size 10 leaves nothing to train on: there are 10 documents",
@@ -158,15 +163,15 @@ function row(batch: Batch, values: Int32Array, at = 0): number[] {
 }
 
 describe("packing by characters", () => {
-  // With its marker of 13 characters each document of 7 counts 20.
+  // Each document has 7 characters and a marker of 13, so it counts as 20.
   const documents = ["aaaaaaa", "bbbbbbb", "ccccccc", "ddddddd", "eeeeeee"];
   const strategy = { packing_strategy: "characters", val_fraction: 0 } as const;
   const [a, b, c, d] = Buffer.from("abcd");
   const texts = (list: readonly string[]) => list.map((text) => ({ text }));
   const times = (count: number, id: number) => Array.from({ length: count }, () => id);
 
-  test("joins documents until they have enough characters, cuts at the context and drops the tail", async () => {
-    // 10 tokens of 4 characters are 40: two documents a sequence, 16 tokens of which 10 fit.
+  test("joins documents until they have enough characters, truncates at the context and drops the tail", async () => {
+    // 10 tokens of 4 characters are 40: two documents per sequence, and 10 of their 16 tokens fit.
     using data = await open(texts(documents), { ...strategy, sequence_len: 10, characters_per_token: 4 });
     expect(data.train.sequences).toBe(2);
     const batch = data.train.batch([0, 1]);
@@ -176,7 +181,7 @@ describe("packing by characters", () => {
     expect(batch.segments).toBeUndefined();
   });
 
-  test("pads what comes out short, and counts padding only when asked to", async () => {
+  test("pads short sequences, and counts padding only on request", async () => {
     const short = { ...strategy, sequence_len: 29, characters_per_token: 40 / 29 };
     const tokens = [...times(7, a!), END, ...times(7, b!), END, ...times(13, END)];
     using silent = await open(texts(documents), short);
@@ -186,11 +191,11 @@ describe("packing by characters", () => {
     using counted = await open(texts(documents), { ...short, train_on_padding: true });
     const labelled = counted.train.batch([0]);
     expect(row(labelled, labelled.tokens)).toEqual(tokens);
-    // The labels are the inputs, one ahead; nothing follows the last position.
+    // The labels are the inputs shifted by one; nothing follows the last position.
     expect(row(labelled, labelled.labels)).toEqual([...tokens.slice(1), IGNORED]);
   });
 
-  test("leaves out documents that would fill a sequence alone, and says so", async () => {
+  test("leaves out documents that would fill a sequence alone, and reports them", async () => {
     const list = ["a".repeat(40), documents[1]!, "c".repeat(39), "d".repeat(41), documents[4]!];
     using data = await open(texts(list), { ...strategy, sequence_len: 10, characters_per_token: 4 });
     const batch = data.train.batch([0]);
@@ -209,7 +214,7 @@ describe("packing by characters", () => {
     expect(data.train.sequences).toBe(1);
   });
 
-  test("the documents of a drawn order are packed among themselves, repeated ones too", async () => {
+  test("drawn documents are packed in their order, including repeated ones", async () => {
     using data = await open(texts(documents), { ...strategy, sequence_len: 20, characters_per_token: 2 });
     const packed = data.train.pack(Uint32Array.of(4, 4, 0, 3, 1));
     expect(packed.sequences).toBe(2);
@@ -218,7 +223,7 @@ describe("packing by characters", () => {
     expect([text(0), text(1), text(2)]).toEqual(["eeeeeeeeeeeeee", "aaaaaaaddddddd", ""]);
   });
 
-  test("a document mask keeps documents apart here too", async () => {
+  test("a document mask separates documents here too", async () => {
     const options = { ...strategy, sequence_len: 10, characters_per_token: 4, document_mask: true };
     using data = await open(texts(documents), options);
     const batch = data.train.batch([0]);
@@ -227,14 +232,14 @@ describe("packing by characters", () => {
     expect(batch.labels[7]).toBe(IGNORED);
   });
 
-  test("too little text for one sequence is said in characters", async () => {
+  test("an error about too little text for one sequence counts characters", async () => {
     const error = await failureOf(open(texts(["ab"]), { ...strategy, sequence_len: 10 }));
     expect(error.message).toContain("takes documents below 50 characters that have as many together");
   });
 });
 
 test.each([{}, { document_mask: true }, { packing: false }])(
-  "drawn documents are packed by tokens as a split of the documents in that order is, with %j",
+  "packing drawn documents by tokens equals packing a split in that order, with %j",
   async (more) => {
     const list = ["ab", "cdefg", "h", "ijklmnop", ""];
     const order = [3, 0, 3, 1, 2, 1];
@@ -249,7 +254,7 @@ test.each([{}, { document_mask: true }, { packing: false }])(
   },
 );
 
-test("the mended recipe counts responses alone, in full sequences with documents apart", async () => {
+test("the fixed recipe has labels only on responses, in full sequences with separate documents", async () => {
   const rows = [
     { instruction: "Hi?", response: "Ho." },
     { instruction: "A?", response: "B." },
@@ -262,7 +267,7 @@ test("the mended recipe counts responses alone, in full sequences with documents
   expect(new Set(batch.segments)).toEqual(new Set([1, 2]));
 });
 
-test("Alpaca goes through the recipe as through a few plain lines", async (context) => {
+test("the recipe gives the same for Alpaca as a few plain lines of code", async (context) => {
   const file = sharedFile(context, "alpaca", "alpaca_data.json.gz");
   const folder = temporaryFolder();
   using data = await openIn(folder, {
@@ -286,7 +291,7 @@ test("Alpaca goes through the recipe as through a few plain lines", async (conte
     expect([text, counted]).toEqual([text, left.length]);
   }
   expect(validation!.documents).toBe(500);
-  // The last row is cut where the bytes end, and counts all the same.
+  // The last row is truncated where the bytes end, but it still counts.
   expect(train.documents + 500).toBe(left.length);
   const sequences = (split: Split): number => {
     let packed = 0;

@@ -3,7 +3,7 @@ import { rememberWords } from "../../../src/backend/data/tokenizers/rememberWord
 
 const cuts = { space: "kept", line: true, beforeVisible: true, addedTokens: ["<x y>"] } as const;
 
-/** An encoder of UTF-16 units that keeps what it was called with. */
+/** An encoder of UTF-16 units that records its calls. */
 function unitEncoder() {
   const calls: (readonly string[])[] = [];
   const encodeAll = (texts: readonly string[]) => {
@@ -14,7 +14,7 @@ function unitEncoder() {
 }
 const unitsOf = (text: string) => Array.from(text, (unit) => unit.charCodeAt(0));
 
-test("only words that were not encoded before reach the encoder, each once", async () => {
+test("only new words are passed to the encoder, each once", async () => {
   const { calls, encodeAll } = unitEncoder();
   const encode = rememberWords(cuts, encodeAll);
   const texts = ["the cat saw the 2 cats", "", "the cat (the\nbig one) <x y> saw  it"];
@@ -29,7 +29,7 @@ test("only words that were not encoded before reach the encoder, each once", asy
   expect(calls).toHaveLength(1);
 });
 
-test("beyond the bound the words are forgotten, and ids stay the same", async () => {
+test("beyond the limit, words are evicted, and ids stay the same", async () => {
   const { calls, encodeAll } = unitEncoder();
   const encode = rememberWords(cuts, encodeAll, 8);
   for (const text of ["one two", "three four", "one two five", "one two"])
@@ -37,7 +37,7 @@ test("beyond the bound the words are forgotten, and ids stay the same", async ()
   expect(calls).toEqual([["one", " two"], ["three", " four"], [" five"], ["one", " two"]]);
 });
 
-test("two calls at a time both get the ids of words that neither has encoded yet", async () => {
+test("two concurrent calls both get the ids of words that are not encoded yet", async () => {
   const { encodeAll } = unitEncoder();
   const encode = rememberWords(cuts, encodeAll);
   const both = await Promise.all([encode(["new words"]), encode(["more new words"])]);

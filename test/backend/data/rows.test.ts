@@ -10,7 +10,7 @@ import { failureOf, openIn, temporaryFolder, writeFiles } from "./fixtures";
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
 
-/** Decoded documents and the notices of a data set. */
+/** Decoded documents and the notices of a dataset. */
 async function read(files: Files, options: Partial<DataOptions> = {}, folder = temporaryFolder()) {
   await writeFiles(folder, files);
   const given = { text: "*.*", sequence_len: 1, val_fraction: 0, ...options };
@@ -90,17 +90,17 @@ describe("malformed rows", () => {
 
   test.each<[string, Files, Partial<DataOptions>, string]>([
     ["another delimiter", { "a.csv": "id;text\n1;x" }, {}, "set data.delimiter"],
-    ["a column twice", { "a.csv": "text,text\n1,x" }, {}, "2 columns named"],
+    ["a duplicate column", { "a.csv": "text,text\n1,x" }, {}, "2 columns named"],
     ["quoted fields of TSV", { "a.tsv": 'text\tid\n"a ""b"""\t1\n' }, {}, "Set data.quoting to none"],
     ["a trailing comma", { "a.json": '[{"text": "x"},]' }, {}, "a.json:1"],
     ["an unknown encoding", { "a.txt": "x" }, { encoding: "latin-9x" }, 'data.encoding "latin-9x"'],
-    ["a key that no row has", { "a.jsonl": '{"a": 1}\n{"b": 2}' }, {}, 'no column "text"'],
-    ["NaN in a column that is read", { "a.jsonl": '{"text": NaN}' }, {}, "holds a number (NaN)"],
+    ["a key without any rows", { "a.jsonl": '{"a": 1}\n{"b": 2}' }, {}, 'no column "text"'],
+    ["NaN in a used column", { "a.jsonl": '{"text": NaN}' }, {}, "holds a number (NaN)"],
   ])("%s is refused", async (_, files, options, message) => {
     expect(await refusal(files, options)).toContain(message);
   });
 
-  test("a fault of the encoding is reported where it is, across chunks", async () => {
+  test("an encoding error is reported with its position, across chunks", async () => {
     const start = `${"é".repeat(200_000)}\nline`;
     const message = await refusal({
       "a.txt": Buffer.concat([Buffer.from(start), Buffer.from([0xe9, 0x20])]),
@@ -110,8 +110,8 @@ describe("malformed rows", () => {
   });
 });
 
-describe("how files are written", () => {
-  test("quoting: none reads a TSV of GLUE whole, standard reads quoted fields", async () => {
+describe("file formats", () => {
+  test("`quoting: none` reads a whole TSV of GLUE, `standard` reads quoted fields", async () => {
     const glue = 'id\ttext\n1\t"Open\n2\t"whole"\n3\tin"side\n';
     expect((await read({ "a.tsv": glue }, { quoting: "none" })).documents).toEqual([
       '"Open',
@@ -122,7 +122,7 @@ describe("how files are written", () => {
     expect((await read({ "a.tsv": quoted }, { quoting: "standard" })).documents).toEqual(["a\tb\nc"]);
   });
 
-  test("delimiter and a name like __proto__", async () => {
+  test("supports a delimiter and a name like __proto__", async () => {
     const options = { delimiter: ";", text_column: "__proto__" };
     expect((await read({ "a.csv": "id;__proto__\n1;x,y\n" }, options)).documents).toEqual(["x,y"]);
   });
@@ -131,7 +131,7 @@ describe("how files are written", () => {
     ["UTF-8 with a mark", Buffer.from("\ufefftext\nGröße"), undefined],
     ["UTF-16 with a mark", Buffer.from("\ufefftext\nGröße", "utf16le"), undefined],
     ["big-endian UTF-16 with a mark", Buffer.from("\ufefftext\nGröße", "utf16le").swap16(), undefined],
-    ["a mark over the option", Buffer.from("\ufefftext\nGröße", "utf16le"), "windows-1252"],
+    ["a mark that overrides the option", Buffer.from("\ufefftext\nGröße", "utf16le"), "windows-1252"],
     ["Latin-1 by its name", Buffer.from("text\nGröße", "latin1"), "latin1"],
   ])("%s is decoded", async (_, content, encoding) => {
     expect((await read({ "a.csv": content }, { encoding })).documents).toEqual(["Größe"]);
@@ -144,7 +144,7 @@ describe("how files are written", () => {
     );
   });
 
-  test("a Zstandard file that asks for a huge window is refused", async () => {
+  test("a Zstandard file with a huge window is refused", async () => {
     expect(await refusal({ "a.jsonl.zst": fixture("window.jsonl.zst") })).toContain(
       "window of 1073741824 bytes",
     );
@@ -174,12 +174,12 @@ describe("how files are written", () => {
 });
 
 describe("values and conditions", () => {
-  test("a missing key is a null, and NaN where nobody reads it is fine", async () => {
-    const rows = '{"text": "a", "n": NaN}\n{"n": -Infinity}\n{"text": "say NaN", "n": {"x": [Infinity]}}\n';
-    expect((await read({ "a.jsonl": rows })).documents).toEqual(["a", "say NaN"]);
+  test("a missing key is null, and NaN in unused columns is accepted", async () => {
+    const rows = '{"text": "a", "n": NaN}\n{"n": -Infinity}\n{"text": "has NaN", "n": {"x": [Infinity]}}\n';
+    expect((await read({ "a.jsonl": rows })).documents).toEqual(["a", "has NaN"]);
   });
 
-  test("a missing input of an instruction pair is an empty one", async () => {
+  test("a missing input of an instruction pair counts as empty", async () => {
     const rows = [
       { instruction: "Add", input: "1", output: "2" },
       { instruction: "Say", output: "hi" },
@@ -206,7 +206,7 @@ describe("values and conditions", () => {
     );
   });
 
-  test("null, NaN and truth values of JSON", async () => {
+  test("JSON's null, NaN and Boolean values", async () => {
     const rows = '{"text": "a", "x": null}\n{"text": "b", "x": true}\n{"text": "c", "x": NaN}\n{"text": "d"}';
     const texts = async (where: string) => (await read({ "a.jsonl": rows }, { where })).documents;
     expect(await texts("x == null")).toEqual(["a", "c", "d"]);
@@ -227,7 +227,7 @@ describe("values and conditions", () => {
     expect(await refusal({ "a.csv": csv }, { where })).toContain(message);
   });
 
-  test("rows without a gold label are left out and counted, unless the value is a class", async () => {
+  test("rows without a gold label are dropped and counted, unless the value is a class", async () => {
     const rows = ["x,-1", "a,0", "b,1", "c,-1", "d,1", "e,0"];
     const file = { "a.csv": `text,label\n${rows.join("\n")}\n`, "b.csv": "text,label\ny,-1\n" };
     const options = { text: "a.csv", label_column: "label" };
@@ -259,7 +259,7 @@ describe("each file is read once", () => {
     expect(documents).toEqual(["first", "second"]);
   });
 
-  test("experiments and runs are never data", async () => {
+  test("experiments and runs are never read as data", async () => {
     const folder = temporaryFolder();
     await writeFiles(folder, { "a.lathe.md": "# cells", "b.md": "text", ".lathe/runs/r/log.md": "run" });
     expect((await read({}, { text: ["*.md", "**/*.md", ".lathe/**/*.md"] }, folder)).documents).toEqual([
@@ -350,7 +350,7 @@ describe("sequences without a label that counts", () => {
   }
 
   test("are skipped and reported", async () => {
-    // 24 tokens in sequences of 8: only the last has an answer.
+    // 24 tokens in sequences of 8: only the last contains an answer.
     const { texts, notices } = await labelsOf({});
     expect(texts).toEqual(["yes", "no"]);
     expect(notices.join()).toContain("2 of 4 training sequences have no label that counts");
@@ -365,7 +365,7 @@ describe("sequences without a label that counts", () => {
     },
   );
 
-  test("have shorter prompts on request, cut on the left", async () => {
+  test("get shorter prompts on request, truncated on the left", async () => {
     const folder = temporaryFolder();
     await writeFiles(folder, file);
     using data = await openIn(folder, { text: "a.jsonl", ...pairs, truncate_prompt: true });
@@ -375,7 +375,7 @@ describe("sequences without a label that counts", () => {
     expect(data.notices.join()).toContain("1 prompts of a.jsonl");
   });
 
-  test("cannot be shortened where the loss counts prompts", async () => {
+  test("cannot be shortened if prompts have labels", async () => {
     const options = { ...pairs, train_on_inputs: true, truncate_prompt: true };
     expect(await refusal(file, options)).toContain("data.truncate_prompt");
   });

@@ -1,4 +1,4 @@
-/** Rows of small generated files against what Python's csv and json read (scripts/reference/rows.py). */
+/** Compares rows of small generated files with those that Python's csv and json read (scripts/reference/rows.py). */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
@@ -18,7 +18,7 @@ interface Case {
   quoting?: "standard" | "none";
   encoding: "utf-8" | "utf-8-sig" | "utf-16";
   text: string;
-  /** Null where Python refuses the file. */
+  /** Null if Python refuses the file. */
   rows: unknown[] | null;
 }
 

@@ -30,7 +30,7 @@ describe("packing", () => {
     expect(batch.positions).toBeUndefined();
   });
 
-  test("a document mask numbers documents, restarts positions and drops the step over a border", async () => {
+  test("a document mask numbers documents, restarts positions and drops the label across a boundary", async () => {
     using data = await withTexts(["ab", "c", "defgh"], { sequence_len: 8, document_mask: true });
     const batch = data.train.batch([0]);
     const [a, b, c, d, e, f, g] = Buffer.from("abcdefg");
@@ -40,7 +40,7 @@ describe("packing", () => {
     expect([...(batch.positions ?? [])]).toEqual([0, 1, 2, 0, 1, 0, 1, 2]);
   });
 
-  test("a border behind the last token of a row is dropped too", async () => {
+  test("a label across a boundary after the last token of a row is dropped too", async () => {
     using data = await withTexts(["abc", "defgh"], { sequence_len: 4, document_mask: true });
     const batch = data.train.batch([0, 1]);
     expect(batch.labels[3]).toBe(-100);
@@ -57,8 +57,8 @@ describe("packing", () => {
   });
 });
 
-describe("one document a sequence", () => {
-  test("short ones are padded, long ones go on in the next sequence", async () => {
+describe("one document per sequence", () => {
+  test("short documents are padded, long ones continue in the next sequence", async () => {
     using data = await withTexts(["ab", "cdefgh"], { sequence_len: 4, packing: false });
     const [a, b, c, d, e, f, g, h] = Buffer.from("abcdefgh");
     const batch = data.train.batch([0, 1, 2]);
@@ -85,7 +85,7 @@ describe("one document a sequence", () => {
 describe("train and validation", () => {
   const texts = Array.from({ length: 200 }, (_, i) => `document ${String(i).padStart(4, "0")}`);
 
-  test("documents are drawn by a seed, whole, each into one split", async () => {
+  test("whole documents are drawn by a seed, each into one split", async () => {
     const documents = async (split_seed: number) => {
       using data = await withTexts(texts, { sequence_len: 16, val_fraction: 0.1, split_seed });
       const { tokenizer } = data;
@@ -101,14 +101,14 @@ describe("train and validation", () => {
     expect((await documents(2)).validation).not.toEqual(first.validation);
   });
 
-  test("reads across documents that went to the other split give this split's tokens", async () => {
+  test("reads that span documents of the other split return only this split's tokens", async () => {
     using data = await withTexts(texts, { sequence_len: 16, val_fraction: 0.3 });
     const whole = [...data.train.read(0, data.train.tokens)];
     for (let from = 0; from + 50 < whole.length; from += 37)
       expect([...data.train.read(from, 50)]).toEqual(whole.slice(from, from + 50));
   });
 
-  test("a text of few documents is split at its end, and a notice says so", async () => {
+  test("a text of few documents is split at its end, with a notice", async () => {
     const words = Array.from({ length: 5000 }, (_, i) => `w${i}`);
     using data = await withTexts([words.join(" ")], { sequence_len: 16, val_fraction: 0.1 });
     expect(data.notices.join()).toContain("one document");
@@ -120,7 +120,7 @@ describe("train and validation", () => {
     expect(data.tokenizer.decode(data.validation!.read(0, validation!.tokens)).trimEnd()).toMatch(/w4999$/);
   });
 
-  test("words and bytes of both splits are those of the whole", async () => {
+  test("words and bytes of both splits add up to those of the whole", async () => {
     using data = await withTexts(texts, { sequence_len: 16, val_fraction: 0.25 });
     const { train, validation } = data.summary;
     expect(train.words + validation!.words).toBe(400);
@@ -130,7 +130,7 @@ describe("train and validation", () => {
 });
 
 describe("sampling", () => {
-  test("an epoch draws every sequence once, in another order than the next epoch", async () => {
+  test("an epoch draws every sequence once, in a different order from the next epoch", async () => {
     using data = await withTexts(["abcdefghijklmnopqrstuvwxyz"], { sequence_len: 2 });
     const { sequences } = data.train;
     const sampler = new Sampler(data.train, 1, 7);
@@ -144,7 +144,7 @@ describe("sampling", () => {
     );
   });
 
-  test("a sampler restored from its state goes on with the very next batch, over epochs too", async () => {
+  test("a sampler restored from its state continues with the next batch, also across epochs", async () => {
     using data = await withTexts(["abcdefghijklmnopqrstuvwxyz".repeat(3)], { sequence_len: 3 });
     const sampler = new Sampler(data.train, 4, 3);
     for (let step = 0; step < 20; step++) {

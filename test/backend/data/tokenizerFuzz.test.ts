@@ -4,7 +4,10 @@ import { describe, expect, test } from "vitest";
 import { type Fragment, splitPieces } from "../../../src/backend/data/pieces";
 import { createTokenizerFromJson } from "../../../src/backend/data/tokenizers/tokenizerJson";
 
-/** Hashes of what Python's `tokenizers` makes of texts that both sides generate: scripts/reference/fuzzTokenizers.py. */
+/**
+ * Hashes of the results of Python's `tokenizers` for texts that both sides generate:
+ * scripts/reference/fuzzTokenizers.py.
+ */
 interface Fixture {
   readonly texts: number;
   readonly alphabet: string;
@@ -62,7 +65,7 @@ function tokenizerOf({ name, model: index, ...rules }: Fixture["cases"][number])
   );
 }
 
-describe("ids and text are those of Python's library", () => {
+describe("ids and text match Python's library", () => {
   test.each(fixture.cases.map((each) => [each.name, each] as const))("%s", async (_, each) => {
     const tokenizer = await tokenizerOf(each);
     const below = drawer(each.seed);
@@ -82,7 +85,7 @@ describe("ids and text are those of Python's library", () => {
   });
 });
 
-test("a text is cut only where the ids stay those of the whole, and encoded in parts it keeps ids and text", async () => {
+test("a text is only split where the ids stay the same, and encoding it in parts keeps ids and text", async () => {
   const cutsOf = new Map<string, number>();
   for (const each of fixture.cases) {
     const tokenizer = await tokenizerOf(each);
@@ -92,7 +95,7 @@ test("a text is cut only where the ids stay those of the whole, and encoded in p
       const word = words[below(words.length)]!;
       return `${below(4) === 0 ? drawText(below) : word}${below(5) === 0 ? "\n" : " "}`;
     }).join("");
-    // The library gets the whole text only here; other methods divide it into words.
+    // Only this call passes the whole text to the library; other methods split it into words.
     const [{ ids: whole } = { ids: [] }] = await tokenizer.encodeInParts(text, Infinity);
     expect(Array.from(await tokenizer.encode(text)), each.name).toEqual(Array.from(whole));
     const pieces: string[] = [];

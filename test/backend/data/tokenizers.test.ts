@@ -14,7 +14,7 @@ const samples = [
   "don't  stop   1234567",
 ];
 
-/** A small tokenizer.json whose model knows the characters of the samples and the merges given here. */
+/** A small tokenizer.json whose model has the characters of the samples and these merges. */
 function smallJson(parts: {
   pre_tokenizer: unknown;
   normalizer?: unknown;
@@ -51,19 +51,19 @@ function smallJson(parts: {
 describe("bytes", () => {
   const tokenizer = createBytesTokenizer();
 
-  test("every text comes back from its ids", async () => {
+  test("every text is restored from its ids", async () => {
     for (const text of samples) expect(tokenizer.decode(await tokenizer.encode(text))).toBe(text);
     expect(tokenizer.vocabSize).toBe(257);
     expect([...(await tokenizer.encode("aé"))]).toEqual([0x61, 0xc3, 0xa9]);
   });
 
-  test("half a character decodes to the replacement character and the end of text to nothing", async () => {
+  test("half a character decodes to the replacement character, and the end of text to nothing", async () => {
     const ids = await tokenizer.encode("aé");
     expect(tokenizer.decode(ids.subarray(0, 2))).toBe("a\ufffd");
     expect(tokenizer.decode([0x61, 256, 0x62])).toBe("ab");
   });
 
-  test("its tokenizer.json is read back as the same tokenizer", async () => {
+  test("its tokenizer.json is loaded as the same tokenizer", async () => {
     const folder = temporaryFolder();
     await writeFiles(folder, tokenizer.files);
     const back = await openTokenizer(folder, "/");
@@ -71,7 +71,7 @@ describe("bytes", () => {
     expect(back.endOfText).toBe(256);
   });
 
-  test("its tokenizer.json gives the same ids in the library of Hugging Face", async () => {
+  test("its tokenizer.json gives the same ids in Hugging Face's library", async () => {
     const library = Library.fromString(String(tokenizer.files["tokenizer.json"]));
     for (const text of samples) {
       const encoding = await library.encode(text, null, { addSpecialTokens: false });
@@ -81,7 +81,7 @@ describe("bytes", () => {
 });
 
 describe("characters", () => {
-  test("ids follow the code points, also beyond 16 bits", async () => {
+  test("ids follow the code points, even beyond 16 bits", async () => {
     const set = new CharacterSet();
     set.add("bca🎉");
     set.add("b\n");
@@ -99,7 +99,7 @@ describe("characters", () => {
     expect(error.message).toContain('"ß" (U+00DF)');
   });
 
-  test("its tokenizer.json is read back as the same tokenizer", async () => {
+  test("its tokenizer.json is loaded as the same tokenizer", async () => {
     for (const withEnd of [true, false]) {
       const tokenizer = createCharactersTokenizer(["\n", " ", "1", "a", "🎉"], withEnd);
       const folder = temporaryFolder();
@@ -114,7 +114,7 @@ describe("characters", () => {
 describe("tokenizer.json", () => {
   const ascii = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i));
 
-  test("words of a Llama-like vocabulary may be encoded one by one", async () => {
+  test("words of a Llama-like vocabulary can be encoded separately", async () => {
     const json = smallJson({
       alphabet: ["▁", "\n", ...ascii],
       merges: ["▁ t", "h e", "▁t he", "▁ ▁", "▁▁ ▁▁", "i n", "▁ ("],
@@ -141,12 +141,12 @@ describe("tokenizer.json", () => {
     for (const text of ["the  cat in    the (hat)", "x\n  the the\n", " the", "the "])
       expect(tokenizer.decode(await tokenizer.encode(text))).toBe(text);
     expect(tokenizer.endOfText).toBe(tokenizer.vocabSize - 2);
-    // "▁the", "▁in", and a token that swallows the space behind it, which words one by one would not see.
+    // "▁the", "▁in", and a token that strips the space after it, which separate words would not include.
     expect((await tokenizer.encode("the in the")).length).toBe(4);
     expect(await tokenizer.encode("the<mask> the")).toEqual(await tokenizer.encode("the<mask>the"));
   });
 
-  test("special tokens that the file puts before a text become the token that opens documents", async () => {
+  test("special tokens that the file prepends to a text become the opening token of documents", async () => {
     const json = JSON.parse(
       smallJson({ alphabet: ["a", "b"], merges: ["a b"], pre_tokenizer: null, added: [{ content: "<s>" }] }),
     ) as Record<string, unknown>;
@@ -161,7 +161,7 @@ describe("tokenizer.json", () => {
     expect([...(await tokenizer.encode("ab"))]).toEqual([2]);
   });
 
-  test("the end of text comes from tokenizer_config.json when its name is unusual", async () => {
+  test("the end of text is read from tokenizer_config.json if its name is unusual", async () => {
     const json = smallJson({
       alphabet: ["a"],
       merges: [],
@@ -188,7 +188,7 @@ describe("tokenizer.json", () => {
     expect(error.message).toContain(message);
   });
 
-  test("a missing file is refused with the names that would have been accepted", async () => {
+  test("a missing file is refused with the accepted names", async () => {
     const error = await failureOf(openTokenizer("gone/tokenizer.json", temporaryFolder()));
     expect(error.code).toBe("not-found");
     expect(error.message).toMatch(/gone.tokenizer\.json.*bytes, characters/s);
@@ -208,7 +208,7 @@ describe("llama2.c tokenizer", () => {
     expect(error.message).toContain("tok.bin is not a llama2.c tokenizer file");
   });
 
-  test("the known text of stories260K has its known ids", async (context) => {
+  test("the known text of stories260K has the known ids", async (context) => {
     const tokenizer = await openTokenizer(sharedFile(context, "stories260k", "tok512.bin"), "/");
     const ids = [
       403, 407, 261, 378, 432, 383, 286, 261, 376, 298, 315, 421, 395, 317, 426, 338, 401, 396, 267, 337, 410,

@@ -1,4 +1,6 @@
-/** Vocabularies in files of other kinds than tokenizer.json: SentencePiece, GGUF, GPT-2's two files, and what stands beside them. */
+/**
+ * Vocabularies in other formats than tokenizer.json: SentencePiece, GGUF, GPT-2's two files, and the files beside them.
+ */
 import { copyFileSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
@@ -10,7 +12,7 @@ interface Trained {
   readonly vocabulary: number;
   readonly cases: readonly (readonly [text: string, ids: readonly number[], decoded: string])[];
 }
-/** Written by scripts/reference/pieces.py with SentencePiece itself. */
+/** Written by scripts/reference/pieces.py with SentencePiece. */
 const { made_with: _, ...trained } = JSON.parse(
   readFileSync(new URL("../../fixtures/pieces.json", import.meta.url), "utf8"),
 ) as Record<string, Trained>;
@@ -29,7 +31,7 @@ describe("a SentencePiece model", () => {
     }
   });
 
-  test("is written as a tokenizer.json that is the same tokenizer", async () => {
+  test("is exported as an equivalent tokenizer.json", async () => {
     const folder = temporaryFolder();
     await writeFiles(folder, {
       "tokenizer.model": Buffer.from(trained["bpe with bytes"]!.model, "base64"),
@@ -45,7 +47,7 @@ describe("a SentencePiece model", () => {
     expect([...(await tokenizer.encode("the<|end|>river"))]).toContain(380);
   });
 
-  test("puts a space before the first stretch only where its settings say that it is no legacy", async () => {
+  test("prepends a space to the first segment only if its settings set `legacy` to false", async () => {
     const open = async (legacy: boolean) => {
       const folder = temporaryFolder();
       await writeFiles(folder, {
@@ -73,7 +75,7 @@ describe("a SentencePiece model", () => {
 
   test.each([
     ["nothing", () => Buffer.alloc(0), /not a SentencePiece model \(it holds no pieces\)/],
-    ["text", () => Buffer.from("this is no model at all"), /not a SentencePiece model/],
+    ["text", () => Buffer.from("this is not a model"), /not a SentencePiece model/],
     [
       "half of one",
       () => {
@@ -84,7 +86,7 @@ describe("a SentencePiece model", () => {
     ],
     [
       "one whose table is damaged",
-      // A second normalizer field after the first has a table of one byte.
+      // A second normalizer field, which has a table of one byte, follows the first.
       () => Buffer.concat([Buffer.from(trained["unigram"]!.model, "base64"), Buffer.from([26, 3, 18, 1, 7])]),
       /precompiled_charsmap is damaged \(1 bytes, of which the trie takes 0\)/,
     ],
@@ -163,7 +165,7 @@ describe("a GGUF file", () => {
     ["nests lists", header(1n, list("x", 9, [u32(1)])), /a value of type 9/],
     ["has no vocabulary", header(0n), /the file holds none/],
     [
-      "cuts text in a way that is not known",
+      "splits text in an unknown way",
       header(
         3n,
         text("tokenizer.ggml.model", "gpt2"),
@@ -196,7 +198,7 @@ describe("the two files of GPT-2", () => {
     }
   });
 
-  test("are refused one without the other, and without ids", async () => {
+  test("are refused if one is missing, and without ids", async () => {
     const folder = temporaryFolder();
     await writeFiles(folder, { "vocab.json": files["vocab.json"] });
     expect((await failureOf(openTokenizer("vocab.json", folder))).message).toMatch(/merges.txt is missing/);
@@ -226,7 +228,7 @@ describe("published vocabularies", () => {
     },
   );
 
-  test("Phi-3's is Llama's with added tokens, in its GGUF file and beside a tokenizer.model", async (context) => {
+  test("Phi-3's is Llama's with added tokens, in its GGUF file and with a tokenizer.model", async (context) => {
     const gguf = await openTokenizer(sharedFile(context, "phi3-vocab", "ggml-vocab-phi-3.gguf"), "/");
     const folder = temporaryFolder();
     for (const file of [
@@ -236,7 +238,7 @@ describe("published vocabularies", () => {
       copyFileSync(file, path.join(folder, path.basename(file)));
     const own = await openTokenizer(folder, "/");
     expect([gguf.vocabSize, own.vocabSize]).toEqual([32_064, 32_011]);
-    // The GGUF file names one end, and the SentencePiece model another.
+    // The GGUF file and the SentencePiece model name different end-of-text tokens.
     expect([gguf.endOfText, own.endOfText]).toEqual([32_000, 2]);
     for (const tokenizer of [gguf, own]) {
       const cases = vocabularyCases(context, "llama-spm", "ggml-vocab-llama-spm.gguf");
@@ -248,7 +250,7 @@ describe("published vocabularies", () => {
     }
   });
 
-  test("of stories260K, the tokenizer.model gives the ids of the tokenizer.bin", async (context) => {
+  test("the tokenizer.model of stories260K gives the ids of its tokenizer.bin", async (context) => {
     const model = await openTokenizer(sharedFile(context, "stories260k", "tok512.model"), "/");
     const bin = await openTokenizer(sharedFile(context, "stories260k", "tok512.bin"), "/");
     for (const text of ["Once upon a time, there was a little girl.", "naïve 東京", "a\n\tb"])

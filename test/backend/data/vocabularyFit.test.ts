@@ -12,7 +12,7 @@ async function folderOf(files: Readonly<Record<string, string>>): Promise<string
   return folder;
 }
 
-test("a tokenizer may have more tokens than rows while none of them occurs; one that occurs is named with its place", async () => {
+test("a tokenizer may have more tokens than rows if they do not occur; one that occurs is refused with its place", async () => {
   const folder = await folderOf({
     "tokenizer.json": createByteTokenizerJson("<|endoftext|>", "[PAD]"),
     "plain.txt": "hello world",
@@ -30,7 +30,7 @@ test("a tokenizer may have more tokens than rows while none of them occurs; one 
   refuseTokensWithoutRow(258, (rows) => padded.findToken(rows));
 });
 
-test("labels beside the tokens are not taken for tokens", async () => {
+test("labels are not treated as tokens", async () => {
   const rows = Array.from({ length: 300 }, (_, i) => `t${i}\tc${i}`).join("\n");
   const folder = await folderOf({ "rows.tsv": `text\tlabel\n${rows}\n` });
   using data = await openIn(folder, {
@@ -79,7 +79,7 @@ test.each([
   expect([again.endOfText, again.hash]).toEqual([end, tokenizer.hash]);
 });
 
-test("only where no file specifies the end of a document is it taken by its name, with a notice", async () => {
+test("the end of a document is found by its name only if no file specifies it, with a notice", async () => {
   const folder = await folderOf({ "tokenizer.json": createByteTokenizerJson("<a>", "</s>") });
   const tokenizer = await openTokenizer(folder, "/");
   expect(tokenizer.endOfText).toBe(257);
@@ -88,7 +88,7 @@ test("only where no file specifies the end of a document is it taken by its name
   );
 });
 
-test("data without a tokenizer is read with that of the base model", () => {
+test("data without a tokenizer uses that of the base model", () => {
   const plan = { data: { text: "a.txt" } } as unknown as RunPlan;
   expect(withBaseTokenizer(plan, "/model").data).toMatchObject({
     text: "a.txt",

@@ -1,4 +1,4 @@
-/** Which device is taken, and that every refusal and every fallback is said out loud. */
+/** Which device is chosen, and that every refusal and every fallback is reported. */
 import { describe, expect, it } from "vitest";
 import type { DeviceName } from "../../../src/schema/experiment";
 import { getAutomaticOrder, chooseDevice, listDevices } from "../../../src/backend/engine/devices";
@@ -8,7 +8,7 @@ import { resolveThreadCount } from "../../../src/backend/engine/runtime";
 import { webgpuSkipReason } from "../../support/webgpu";
 
 describe("devices", () => {
-  it("are all listed, each working or with a reason and what would help", async () => {
+  it("are all listed, each either working or with a reason and a remedy", async () => {
     const reports = await listDevices();
     expect(reports.map(({ name }) => name)).toEqual(["cpu", "webgpu", "cuda", "dml", "coreml"]);
     expect(reports[0]).toMatchObject({
@@ -19,12 +19,12 @@ describe("devices", () => {
       expect(report.reason).toMatch(/\. It requires .*\.$/s);
   });
 
-  it("opens the processor by name without a notice", async () => {
+  it("opens the CPU by name without a notice", async () => {
     await using engine = await openEngine("cpu");
     expect(engine.device).toMatchObject({ name: "cpu", reason: "selected by name", notices: [] });
   });
 
-  it("chooses automatically with the whole story in the reason", async () => {
+  it("chooses automatically, with the reason for every device", async () => {
     const device = await chooseDevice("auto");
     expect(device.reason).toMatch(/^auto: /);
     expect(device.reason).toContain(device.name);
@@ -33,7 +33,7 @@ describe("devices", () => {
     else expect(device.notices).toEqual([]);
   });
 
-  it("never chooses a software driver unasked, and warns where it was asked for", async ({ skip }) => {
+  it("chooses a software driver only on request, with a warning", async ({ skip }) => {
     skip(webgpuSkipReason !== undefined, webgpuSkipReason);
     const webgpu = (await listDevices()).find(({ name }) => name === "webgpu")!;
     skip(!webgpu.software, "this machine has a graphics card");
@@ -43,7 +43,7 @@ describe("devices", () => {
     expect((await chooseDevice("auto")).reason).toMatch(/webgpu has only a software driver \(SwiftShader/);
   });
 
-  it("refuses an unknown name with the known ones and the nearest", async () => {
+  it("refuses an unknown name and lists the known ones and the nearest", async () => {
     await expect(openEngine("wegpu" as DeviceName)).rejects.toMatchObject({
       code: "invalid-input",
       message: expect.stringMatching(
@@ -53,7 +53,7 @@ describe("devices", () => {
     });
   });
 
-  it("fails on a named device that does not start, and says what to do", async () => {
+  it("fails if a named device does not start, and reports what to do", async () => {
     const broken = (await listDevices()).find(({ works }) => !works)!;
     await expect(openEngine(broken.name)).rejects.toMatchObject({
       code: "device-failed",
@@ -61,13 +61,13 @@ describe("devices", () => {
     });
   });
 
-  it("tries Core ML never and DirectML on Windows only", () => {
+  it("never tries Core ML, and DirectML only on Windows", () => {
     expect(getAutomaticOrder("darwin")).toEqual(["webgpu", "cpu"]);
     expect(getAutomaticOrder("win32")).toEqual(["cuda", "webgpu", "dml", "cpu"]);
     expect(getAutomaticOrder("linux")).toEqual(["cuda", "webgpu", "cpu"]);
   });
 
-  it("survive a driver that crashes, hangs or says nothing", async () => {
+  it("survive a driver that crashes, hangs or returns nothing", async () => {
     const reason = async (script: string) => {
       const answer = await tryDevice("webgpu", { script, timeoutMilliseconds: 1500 });
       return answer.works ? "" : answer.reason;
@@ -81,7 +81,7 @@ describe("devices", () => {
 });
 
 describe("threads", () => {
-  it("come from the option, then the environment, then the machine", () => {
+  it("are set by the option, else the environment, else the machine", () => {
     expect(resolveThreadCount(3)).toBe(3);
     process.env.LATHE_THREADS = "2";
     expect(resolveThreadCount(undefined)).toBe(2);

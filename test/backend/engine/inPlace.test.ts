@@ -1,4 +1,4 @@
-/** When the new value of a state may overwrite the old one: the proof on graphs, case by case. */
+/** When the new value of a state may overwrite the old one, for different graphs. */
 import { describe, expect, it } from "vitest";
 import { findInPlaceStates } from "../../../src/backend/engine/inPlace";
 import { input, scalar, type Value } from "../../../src/backend/graph/op";
@@ -15,7 +15,7 @@ const x = input("x", [2, 4]);
 const rate = input("rate", []);
 const norm = (value: Value) => sum(mul(value, value), { axes: [0, 1], keepDims: false });
 
-/** Whether w may be overwritten by `next`, in a graph with these outputs beside it. */
+/** Whether `next` may overwrite w, in a graph with these additional outputs. */
 function safe(next: Value, others: Readonly<Record<string, Value>> = {}): boolean {
   return findInPlaceStates({ outputs: { next, ...others } }, { next: "w" }).has("w");
 }
@@ -30,11 +30,11 @@ describe("a state is overwritten in place", () => {
     expect(safe(sub(w, mul(gradient, rate)))).toBe(true);
   });
 
-  it("when it is decayed first, element by element", () => {
+  it("when it is first decayed, element by element", () => {
     expect(safe(add(mul(w, scalar(0.9)), g))).toBe(true);
   });
 
-  it("when the update does not read it, but comes after all who do", () => {
+  it("when the update does not read it, but comes after all readers", () => {
     expect(safe(matmul(g, matmul(w, g)))).toBe(true);
   });
 
@@ -75,17 +75,17 @@ describe("a state keeps a second set of buffers", () => {
     expect(safe(next, { before: reshape(w, { shape: [16] }) })).toBe(false);
   });
 
-  it("when the update moves elements to other places", () => {
+  it("when the update moves elements", () => {
     expect(safe(transpose(w, { perm: [1, 0] }))).toBe(false);
     expect(safe(add(transpose(w, { perm: [1, 0] }), w))).toBe(false);
     expect(safe(add(neg(transpose(w, { perm: [1, 0] })), w))).toBe(false);
   });
 
-  it("when the update multiplies matrices of it", () => {
+  it("when the update is a matrix product with it", () => {
     expect(safe(matmul(w, g))).toBe(false);
   });
 
-  it("when the update replaces some of its rows by others of them", () => {
+  it("when the update replaces some of its rows with others of its rows", () => {
     const at = input("at", [2], "int32");
     expect(safe(replaceRows(w, at, slice(w, { axis: 0, start: 0, end: 2 })))).toBe(false);
     const next = replaceRows(w, at, input("rows", [2, 4]));
@@ -103,7 +103,7 @@ describe("a state keeps a second set of buffers", () => {
     expect(safe(sub(w, mul(gradient, rate)), { late })).toBe(false);
   });
 
-  it("when it hides in a concatenation that outlives the update", () => {
+  it("when it is part of a concatenation that outlives the update", () => {
     const both = concat(w, g, { axis: 0 });
     const gradient = mul(slice(both, { axis: 0, start: 0, end: 4 }), g);
     expect(safe(sub(w, gradient), { late: matmul(x, slice(both, { axis: 0, start: 0, end: 4 })) })).toBe(
@@ -111,7 +111,7 @@ describe("a state keeps a second set of buffers", () => {
     );
   });
 
-  it("when two states change places", () => {
+  it("when two states are swapped", () => {
     const v = input("v", [4, 4]);
     expect(findInPlaceStates({ outputs: { a: v, b: w } }, { a: "w", b: "v" }).size).toBe(0);
     const proven = findInPlaceStates({ outputs: { a: maximum(v, g), b: sub(w, g) } }, { a: "w", b: "v" });

@@ -1,4 +1,4 @@
-/** A thousand training steps leave the process as large as the steps before them did. */
+/** A thousand training steps do not increase the memory of the process. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { runSteps, createTrainingStep, uploadStep } from "../../support/training
 import { webgpuSkipReason } from "../../support/webgpu";
 
 const width = 64;
-/** Weights and momentum of the step: what a single forgotten set of buffers would cost, each step. */
+/** Weights and momentum of the step: the memory that a single leaked set of buffers costs in each step. */
 const stateBytes = 2 * 4 * (width * 2 * width + 2 * width * 4);
 const megabyte = 2 ** 20;
 const boundBytes = 16 * megabyte;
@@ -15,7 +15,9 @@ const boundBytes = 16 * megabyte;
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-/** What the process holds outside JavaScript's own heap, whose size follows its collector and not the engine. */
+/**
+ * Memory of the process outside the JavaScript heap, whose size depends on the garbage collector and not on the engine.
+ */
 async function residentBytes(): Promise<number> {
   for (let round = 0; round < 3; round++) {
     collectGarbage();
@@ -26,11 +28,11 @@ async function residentBytes(): Promise<number> {
 }
 
 describe("1,000 steps do not grow memory", () => {
-  it("of which a leak of one set of state would be noticed", () => {
+  it("and a leak of one set of state would be noticed", () => {
     expect(1000 * stateBytes).toBeGreaterThan(2 * boundBytes);
   });
 
-  // Until a process has warmed up it grows by itself: compiled code, arenas of the allocator, pools of the runtime.
+  // A process grows until it has warmed up: compiled code, arenas of the allocator, pools of the runtime.
   for (const [device, inPlace, warmUp] of [
     ["cpu", true, 1500],
     ["cpu", false, 500],

@@ -1,4 +1,4 @@
-/** The engine on ONNX Runtime, the same promises on every device that can be had here. */
+/** The engine on ONNX Runtime: the same contract on every device available here. */
 import { describe, expect, it } from "vitest";
 import type { Engine, Tensor } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
@@ -23,7 +23,7 @@ for (const device of ["cpu", "webgpu"] as const)
         await body(engine);
       });
 
-    test("computes a product of matrices", async (engine) => {
+    test("computes a matrix product", async (engine) => {
       const a = input("a", [2, 2]);
       const b = input("b", [2, 2]);
       await using program = await engine.compile({ outputs: { y: matmul(a, b) } });
@@ -36,13 +36,13 @@ for (const device of ["cpu", "webgpu"] as const)
         expect(await floats(y)).toEqual([19, 22, 43, 50]);
       }
       expect(await floats(left)).toEqual([1, 2, 3, 4]);
-      // What is fed again and again is uploaded once.
+      // A tensor that is fed repeatedly is uploaded once.
       expect(left instanceof RuntimeTensor && left.ortTensor.location).toBe(
         device === "cpu" ? "cpu" : "gpu-buffer",
       );
     });
 
-    test("carries integers, booleans and scalars in and out", async (engine) => {
+    test("passes integers, booleans and scalars in and out", async (engine) => {
       const integers = input("integers", [3], "int32");
       const flags = input("flags", [3], "bool");
       const scale = input("scale", []);
@@ -70,7 +70,7 @@ for (const device of ["cpu", "webgpu"] as const)
       expect(await floats(feeds.up)).toEqual(up);
     });
 
-    test("refuses bad feeds before native code sees them, and goes on working", async (engine) => {
+    test("refuses bad feeds before they reach native code, and keeps working", async (engine) => {
       const { graph, state } = createTrainingStep();
       await using program = await engine.compile(graph, { state });
       const feeds = uploadStep(engine);
@@ -98,7 +98,7 @@ for (const device of ["cpu", "webgpu"] as const)
       expect((await runSteps(program, state, feeds, 2)).losses[1]).toBeGreaterThan(0);
     });
 
-    test("refuses what was disposed", async (engine) => {
+    test("refuses disposed objects", async (engine) => {
       const program = await engine.compile({ outputs: { y: add(input("x", [1]), input("z", [1])) } });
       const x = engine.upload(float([1]), Float32Array.of(1));
       const z = engine.upload(float([1]), Float32Array.of(1));
@@ -114,7 +114,7 @@ for (const device of ["cpu", "webgpu"] as const)
       await expect(engine.compile({ outputs: { y: input("x", [1]) } })).rejects.toThrow(/already disposed/);
     });
 
-    test("lets go of everything in any order", async (engine) => {
+    test("releases everything in any order", async (engine) => {
       const { graph, state } = createTrainingStep();
       const program = await engine.compile(graph, { state });
       const { feeds } = await runSteps(program, state, uploadStep(engine), 2);
@@ -129,7 +129,7 @@ for (const device of ["cpu", "webgpu"] as const)
       expect((await runSteps(other, state, uploadStep(second), 2)).losses).toHaveLength(2);
     });
 
-    test("names the node of a graph that the runtime refuses", async (engine) => {
+    test("names the node if the runtime refuses a graph", async (engine) => {
       const broken = defineOp<[Value]>({
         name: "broken",
         onnx: "NoSuchOperator",
@@ -161,8 +161,8 @@ for (const device of ["cpu", "webgpu"] as const)
     });
   });
 
-describe("state on the processor", () => {
-  it("gives the same bits over many steps in place as in two sets of buffers", async () => {
+describe("state on the CPU", () => {
+  it("gives the same bits over many steps in place and with two sets of buffers", async () => {
     await using engine = await openEngine("cpu");
     const { graph, state } = createTrainingStep({ clipped: true });
     await using inPlace = await engine.compile(graph, { state });
@@ -176,7 +176,7 @@ describe("state on the processor", () => {
       expect(await one.feeds[name]!.read()).toEqual(await two.feeds[name]!.read());
   });
 
-  it("gives the same bits where only some of the state can be in place", async () => {
+  it("gives the same bits if only part of the state can be in place", async () => {
     await using engine = await openEngine("cpu");
     const { graph, state } = createTrainingStep({ clipped: false });
     await using mixed = await engine.compile(graph, { state });
@@ -187,7 +187,7 @@ describe("state on the processor", () => {
     expect(one.losses).toEqual(two.losses);
   });
 
-  it("moves between two sets of buffers without a copy, and in place stays in one", async () => {
+  it("alternates between two sets of buffers without a copy, and keeps one in place", async () => {
     await using engine = await openEngine("cpu");
     const { graph, state } = createTrainingStep({ clipped: true });
     for (const inPlace of [true, false]) {
@@ -203,8 +203,8 @@ describe("state on the processor", () => {
   });
 });
 
-describe("a run that fails", () => {
-  it("says so with the runtime's reason, and keeps the state that it had not begun to overwrite", async () => {
+describe("a failed run", () => {
+  it("reports the runtime's reason, and keeps the state that it has not begun to overwrite", async () => {
     await using engine = await openEngine("cpu");
     const [w, table, row] = [input("w", [1, 2]), input("table", [3, 2]), input("row", [1], "int32")];
     for (const inPlace of [true, false]) {
@@ -229,7 +229,7 @@ describe("a run that fails", () => {
 });
 
 describe("state on WebGPU", () => {
-  it("trains as the processor does", async ({ skip }) => {
+  it("trains like the CPU", async ({ skip }) => {
     skip(webgpuSkipReason !== undefined, webgpuSkipReason);
     const { graph, state } = createTrainingStep();
     const losses: number[][] = [];
@@ -242,7 +242,7 @@ describe("state on WebGPU", () => {
     losses[0]!.forEach((loss, i) => expect(Math.abs(losses[1]![i]! / loss - 1)).toBeLessThan(1e-3));
   });
 
-  it("says when operations are left to the processor", async ({ skip }) => {
+  it("reports operations that fall back to the CPU", async ({ skip }) => {
     skip(webgpuSkipReason !== undefined, webgpuSkipReason);
     await using engine = await openEngine("webgpu");
     const [a, b] = [input("a", [2], "int64"), input("b", [2], "int64")];

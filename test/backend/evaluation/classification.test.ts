@@ -1,4 +1,4 @@
-/** Measures of a classification: by hand, by their definitions, and of a model that has learned one. */
+/** Classification metrics: calculated by hand, checked by their definitions, and measured on a trained model. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { Engine } from "../../../src/backend/engine/engine";
@@ -22,9 +22,9 @@ import {
   createTinySubject,
 } from "../../support/subject";
 
-describe("the measures", () => {
-  it("of two classes are those worked out by hand", () => {
-    // 50 ham, of which 45 are found, 10 spam, of which 8 are.
+describe("the metrics", () => {
+  it("of two classes match hand calculations", () => {
+    // 50 ham with 45 predicted correctly, and 10 spam with 8 predicted correctly.
     const scores = computeScores(
       [
         [45, 5],
@@ -41,7 +41,7 @@ describe("the measures", () => {
     expect(scores.loss).toBeCloseTo(0.2, 12);
   });
 
-  it("of three classes without a positive one are means over the classes", () => {
+  it("of three classes without a positive class are means over the classes", () => {
     const scores = computeScores(
       [
         [3, 1, 0],
@@ -54,11 +54,11 @@ describe("the measures", () => {
     const f1 = [6 / 8, 4 / 7, 2 / 5];
     expect(scores.f1).toBeCloseTo((f1[0]! + f1[1]! + f1[2]!) / 3, 12);
     expect(scores.f1_weighted).toBeCloseTo((4 * f1[0]! + 4 * f1[1]! + 2 * f1[2]!) / 10, 12);
-    // R_K of Gorodkin from its sums: 6 right of 10, said 4, 3, 3, true 4, 4, 2.
+    // Gorodkin's R_K from its sums: 6 of 10 correct, predicted 4, 3, 3, actual 4, 4, 2.
     expect(scores.matthews).toBeCloseTo((6 * 10 - (16 + 12 + 6)) / Math.sqrt((100 - 34) * (100 - 36)), 12);
   });
 
-  it("of a class that is never said is 0, and told", () => {
+  it("of a class that is never predicted are 0, with a notice", () => {
     const scores = computeScores(
       [
         [5, 0],
@@ -71,7 +71,7 @@ describe("the measures", () => {
     expect(scores.undefined_scores).toEqual([1]);
   });
 
-  it("obey what follows from their definitions, whatever was said", () => {
+  it("satisfy the properties of their definitions for any predictions", () => {
     const random = createUniform(5);
     for (let tries = 0; tries < 200; tries++) {
       const classes = 2 + Math.floor(random() * 3);
@@ -88,7 +88,7 @@ describe("the measures", () => {
     }
   });
 
-  it("have intervals that hold the measure and shrink with the examples", () => {
+  it("have intervals that contain the value and shrink with the number of examples", () => {
     const random = createUniform(11);
     const width = (examples: number) => {
       const truths = Array.from({ length: examples }, () => Number(random() < 0.4));
@@ -120,7 +120,7 @@ describe("a model", () => {
   });
 
   it.each(Object.keys(models))(
-    "%s learns to tell two kinds of words apart by its last token",
+    "%s learns to distinguish two kinds of words by its last token",
     async (family) => {
       const before = createTinyClassifier(family, data);
       const quiet = { vocab_size: data.tokenizer.vocabSize };
@@ -144,7 +144,7 @@ describe("a model", () => {
     },
   );
 
-  it("with a head over classes has no perplexity and writes nothing, and one without tells no classes apart", async () => {
+  it("with a classification head has no perplexity and generates no text; one without cannot classify", async () => {
     const classifier = createTinyClassifier("gpt2", data);
     const lab = createQuietLab(engine);
     await expect(perplexity.evaluate(classifier, perplexity.options.parse({}), lab)).rejects.toThrow(

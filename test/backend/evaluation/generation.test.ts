@@ -42,7 +42,7 @@ const greedy: GenerationOptions = {
 const write = (prompts: Prompt[], options: Partial<GenerationOptions>, subject = letters) =>
   continuePrompts(subject, prompts, { ...greedy, ...options }, createQuietLab(engine));
 
-/** The most likely next ids by the plain evaluator, one whole pass a token. */
+/** The most likely next ids by the plain evaluator, with a full pass for each token. */
 async function reference(
   { shape, tensors, tokenizer }: Subject,
   prompt: string,
@@ -66,7 +66,7 @@ async function reference(
 }
 
 describe("continuePrompts", () => {
-  it("takes the most likely token each time, also beyond the model's context", async () => {
+  it("takes the most likely token each time, even beyond the model's context", async () => {
     const [short, long] = await write(["abc", "hgfedcba"], { max_new_tokens: 20 });
     expect(short!.ids).toEqual(await reference(letters, "abc", 20));
     expect(long!.ids).toEqual(await reference(letters, "hgfedcba", 20));
@@ -74,7 +74,7 @@ describe("continuePrompts", () => {
     expect(dimensionsOf(letters.shape).context).toBe(16);
   });
 
-  it("writes the same after a prompt whether or not others are with it", async () => {
+  it("generates the same text for a prompt alone and in a batch", async () => {
     const options = { do_sample: true, seed: 4, max_new_tokens: 8 };
     const alone = await write(["abc"], options);
     const among = await write(["abc", "d", "ee", "f", "g", "h", "a", "b", "c", "d"], options);
@@ -82,7 +82,7 @@ describe("continuePrompts", () => {
     expect(among).toHaveLength(10);
   });
 
-  it("draws the same tokens for the same seed, others for another, and others at each place", async () => {
+  it("draws the same tokens for the same seed, and different ones for another seed or position", async () => {
     const options = { do_sample: true, temperature: 3, max_new_tokens: 12 };
     const prompts = Array.from({ length: 9 }, () => "a");
     const once = await write(prompts, { ...options, seed: 1 });
@@ -91,20 +91,20 @@ describe("continuePrompts", () => {
     expect(new Set(once.map(({ text }) => text)).size).toBeGreaterThan(7);
   });
 
-  it("comes to the most likely tokens as the temperature goes to zero, or with one candidate", async () => {
+  it("gives the most likely tokens as the temperature approaches zero, or with one candidate", async () => {
     const [wanted] = await write(["cab"], {});
     for (const options of [{ temperature: 1e-4 }, { temperature: 0 }, { top_k: 1 }, { top_p: 0 }])
       expect((await write(["cab"], { do_sample: true, ...options }))[0]!.ids).toEqual(wanted!.ids);
   });
 
-  it("repeats less with a penalty on what has occurred", async () => {
+  it("repeats less with a repetition penalty", async () => {
     const distinct = async (repetition_penalty: number) =>
       new Set((await write(["a"], { repetition_penalty, max_new_tokens: 6 }))[0]!.ids).size;
     expect(await distinct(1e6)).toBeGreaterThan(await distinct(1));
   });
 
-  it("ends at the end of text, which is not part of what was written", async () => {
-    // Whatever comes first is made to be the end of text.
+  it("ends at the end-of-text token, which is not part of the generated text", async () => {
+    // The first generated token becomes the end-of-text token.
     const [first] = await reference(letters, "abc", 1);
     const tokenizer = { ...letters.tokenizer!, endOfText: first };
     const [ended] = await write(["abc"], {}, { ...letters, tokenizer });
@@ -112,7 +112,7 @@ describe("continuePrompts", () => {
     expect((await write(["abc"], { max_new_tokens: 1 }))[0]!.finish).toBe("length");
   });
 
-  it("streams pieces that join to the text, and no half characters", async () => {
+  it("streams pieces that join to the text, without partial characters", async () => {
     const subject = subjectOf(createBytesTokenizer());
     const pieces: string[][] = [[], []];
     const samples = await continuePrompts(
@@ -126,8 +126,8 @@ describe("continuePrompts", () => {
     expect(pieces[1]!.length).toBeGreaterThan(5);
   });
 
-  it("holds back a character until all of its bytes are there", async () => {
-    // "a", and the two bytes of "é" as tokens of their own.
+  it("holds back a character until all of its bytes are generated", async () => {
+    // "a", and the two bytes of "é" as separate tokens.
     const bytes = [0x61, 0xc3, 0xa9];
     const tokenizer: Tokenizer = {
       ...createCharactersTokenizer(["a", "b", "c"], false),
@@ -146,7 +146,7 @@ describe("continuePrompts", () => {
     expect(sample!.text).toContain("é");
   });
 
-  it("ends before a stop text, of which nothing is shown, not even its beginning", async () => {
+  it("ends before a stop string and shows no part of it", async () => {
     const [free] = await write(["abc"], { max_new_tokens: 12 });
     const stop = free!.text.slice(4, 7);
     const at = free!.text.indexOf(stop);
@@ -161,12 +161,12 @@ describe("continuePrompts", () => {
     expect(ended).toMatchObject({ text: free!.text.slice(0, at), finish: "stop" });
     expect(ended!.ids).toEqual(free!.ids.slice(0, at + stop.length));
     expect(shown.join("")).toBe(ended!.text);
-    // What only looked like the beginning of a stop text is shown after all.
+    // Text that only looks like the start of a stop string is shown in the end.
     const almost = `${free!.text.slice(-2)}z`;
     expect((await write(["abc"], { max_new_tokens: 12, stop: [almost] }))[0]).toEqual(free);
   });
 
-  it("ends at a stop token, also one that is named by its text alone", async () => {
+  it("ends at a stop token, even if it is specified only by its text", async () => {
     const [free] = await write(["abc"], { max_new_tokens: 12 });
     const id = free!.ids[3]!;
     const before = free!.ids.slice(0, free!.ids.indexOf(id));
@@ -190,25 +190,28 @@ describe("continuePrompts", () => {
     });
   });
 
-  it("answers conversations in the form of the chat template", async () => {
+  it("answers conversations in the format of the chat template", async () => {
     const chat = createChat("letters", "{% for m in messages %}a{{ m.content }}b{% endfor %}c", {});
     const subject = { ...letters, tokenizer: { ...letters.tokenizer!, chat, bos: 1 } };
     const messages: ChatMessage[] = [{ role: "user", content: "de" }];
     const [answer, plainly] = await write([[...messages], "adebc"], { add_special_tokens: false }, subject);
     expect(answer).toEqual({ ...plainly, messages });
-    // The template writes the opening token itself, where there is to be one.
+    // The template itself writes the opening token, if there is one.
     expect((await write([messages], {}, subject))[0]).toEqual(answer);
     await expect(write([messages], {})).rejects.toThrow(/characters has no chat template/);
   });
 
-  it.each([true, false])("writes the same in batches of any size, use_cache %s", async (use_cache) => {
-    const prompts = ["a", "abcdefgh", "hg", "abcabcabcabc", "d", "dd", "ddd", "e", "ee"];
-    const together = await write(prompts, { use_cache, max_new_tokens: 9 });
-    for (const [i, prompt] of prompts.entries())
-      expect(together[i]!.ids).toEqual(await reference(letters, prompt, 9));
-  });
+  it.each([true, false])(
+    "generates the same text in batches of any size, use_cache %s",
+    async (use_cache) => {
+      const prompts = ["a", "abcdefgh", "hg", "abcabcabcabc", "d", "dd", "ddd", "e", "ee"];
+      const together = await write(prompts, { use_cache, max_new_tokens: 9 });
+      for (const [i, prompt] of prompts.entries())
+        expect(together[i]!.ids).toEqual(await reference(letters, prompt, 9));
+    },
+  );
 
-  it("tells how long reading and writing took", async () => {
+  it("reports how long prefill and generation took", async () => {
     const times: GenerationTimes[] = [];
     await continuePrompts(letters, ["abc", "d"], greedy, createQuietLab(engine), {
       onTimed: (each) => times.push(each),
@@ -217,7 +220,7 @@ describe("continuePrompts", () => {
     expect(Math.min(times[0]!.prompt_seconds, times[0]!.new_seconds)).toBeGreaterThan(0);
   });
 
-  it("stops between two tokens when it is told to", async () => {
+  it("stops between two tokens on request", async () => {
     const stopping = new AbortController();
     const shown: string[] = [];
     const writing = continuePrompts(letters, ["abc"], greedy, createQuietLab(engine, stopping.signal), {
@@ -230,14 +233,14 @@ describe("continuePrompts", () => {
     expect(shown).toHaveLength(3);
   });
 
-  it("refuses a prompt that is longer than the model's context, before anything is written", async () => {
+  it("refuses a prompt longer than the model's context before generating anything", async () => {
     await expect(write(["a", "abcdefghabcdefgha"], {})).rejects.toThrow(
       /Prompt 2 has 17 tokens, but the model's context is 16 tokens/,
     );
     expect((await write(["abcdefghabcdefgh"], { max_new_tokens: 3 }))[0]!.ids).toHaveLength(3);
   });
 
-  it("starts from the token that opens a document where the prompt is empty", async () => {
+  it("starts from the opening token of a document if the prompt is empty", async () => {
     const opened = { ...letters.tokenizer!, bos: 2 };
     const [sample] = await write([""], {}, { ...letters, tokenizer: opened });
     expect(sample!.prompt_tokens).toBe(1);
@@ -246,7 +249,7 @@ describe("continuePrompts", () => {
     await expect(write([""], { add_special_tokens: false })).rejects.toThrow(/no token to continue from/);
   });
 
-  it("refuses a prompt with a token that the model has no row for", async () => {
+  it("refuses a prompt with a token that has no row in the model's embedding", async () => {
     const other = { ...letters, tokenizer: createBytesTokenizer() };
     await expect(write(["a"], {}, other)).rejects.toThrow(
       /token a \(id 97\) occurs in token 1 of prompt 1, but the model has only 9 rows/,
@@ -255,7 +258,7 @@ describe("continuePrompts", () => {
 });
 
 describe("generate", () => {
-  it("samples where an option of sampling is given, with Hugging Face's defaults", () => {
+  it("samples if a sampling option is set, with Hugging Face's defaults", () => {
     const resolve = (given: object) =>
       resolveGeneration(generate.options.parse({ prompts: ["a"], ...given }), 7);
     expect(resolve({})).toMatchObject({ do_sample: false, repetition_penalty: 1, seed: 7 });

@@ -1,5 +1,5 @@
 /**
- * Classifiers whose classes are in an order of their own, and regressions, held against transformers and SciPy
+ * Compares classifiers with a different order of classes, and regressions, with transformers and SciPy
  * (scripts/reference/heads.py).
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -70,7 +70,7 @@ afterAll(async () => {
   await engine[Symbol.asyncDispose]();
 });
 
-/** The model as transformers saves it, read back. */
+/** The model, loaded from the format that transformers saves. */
 async function load(
   family: string,
   kind: "classes" | "regression",
@@ -127,7 +127,7 @@ async function classify(
   );
 }
 
-describe.each(cases)("a %s classifier whose classes are in an order of their own", (family) => {
+describe.each(cases)("a %s classifier with a different order of classes", (family) => {
   const { accuracy, loss, confusion } = families[family]!.classes;
   const expectSame = ({ values, details }: Awaited<ReturnType<typeof classify>>) => {
     expect(values["classification/accuracy"]).toBeCloseTo(accuracy, 12);
@@ -138,11 +138,11 @@ describe.each(cases)("a %s classifier whose classes are in an order of their own
 
   it("has transformers' accuracy, loss and confusion: labels are matched by name", async () => {
     expectSame(await classify(family, labels));
-    // Neither the order of the data nor that of the alphabet changes anything.
+    // Neither the order in the data nor alphabetical order has an effect.
     expectSame(await classify(family, labels, { labels: ["spam", "ham", "not_sure"] }));
   });
 
-  it("has them for numbers with names, and for the model's own numbers, which is reported", async () => {
+  it("has the same for numbers with names, and for the model's own numbers, with a notice", async () => {
     const places: Readonly<Record<string, number>> = { ham: 0, not_sure: 1, spam: 2 };
     const named = { labels: ["0", "1", "2"], label_names: ["Ham", "Not sure", "Spam"] };
     expectSame(
@@ -170,12 +170,12 @@ describe.each(cases)("a %s classifier whose classes are in an order of their own
     expect(details.confusion[2]).toEqual(ham!.map((count, i) => count + unsure![i]!));
   });
 
-  it("takes the names from label2id where id2label has none", async () => {
+  it("takes the names from label2id if id2label has none", async () => {
     const id2label = { "0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2" };
     expectSame(await classify(family, labels, {}, { id2label }));
   });
 
-  it("without names is read by the numbers of its classes", async () => {
+  it("without names uses the numbers of its classes", async () => {
     const names = { id2label: { "0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2" }, label2id: undefined };
     const own: Readonly<Record<string, number>> = { spam: 0, not_sure: 1, ham: 2 };
     const numbers = labels.map((label) => own[label]!);
@@ -269,14 +269,14 @@ describe.each(cases)("a %s regression", (family) => {
 describe("labels that are numbers", () => {
   const numbers = (of: (i: number) => number | string) => texts.map((_, i) => of(i));
 
-  it("with decimals are a regression, and may be classes on request", async () => {
+  it("are a regression if they have decimals, or classes on request", async () => {
     using data = await open(scores);
     expect(data.labels!.kind).toBe("numbers");
     using classes = await open(scores, { problem_type: "single_label_classification" });
     expect(classes.labels!.kind).toBe("classes");
   });
 
-  it("that are whole are a regression on request, also for a loaded regression model", async () => {
+  it("are a regression on request if they are whole, also for a loaded regression model", async () => {
     using data = await open(
       numbers((i) => i % 6),
       { problem_type: "regression" },
@@ -305,7 +305,7 @@ describe("labels that are numbers", () => {
   });
 });
 
-it("correlations share ranks as SciPy does", () => {
+it("correlations average tied ranks like SciPy", () => {
   expect(pearson(ties.a, ties.b)).toBeCloseTo(ties.pearson, 8);
   expect(pearson(computeAverageRanks(ties.a), computeAverageRanks(ties.b))).toBeCloseTo(ties.spearman, 8);
   expect(pearson([0.1, 0.1, 0.1], [1, 2, 3])).toBeNull();

@@ -1,4 +1,4 @@
-/** What comes next, with a cache and without one: the same logits, token for token, on every device. */
+/** The next token with and without a cache: the same logits, token by token, on every device. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { webgpuSkipReason } from "../../support/webgpu";
 import type { Engine } from "../../../src/backend/engine/engine";
@@ -27,7 +27,7 @@ function model(family: string, changes: Readonly<Record<string, unknown>> = {}):
   return { shape, tensors: drawModelTensors(shape, 7) };
 }
 
-/** Half of every matrix's weights behind masks. */
+/** Every matrix has half of its weights masked. */
 function masked({ shape, tensors }: Model): Promise<Model> {
   return magnitude.apply({ shape, tensors }, magnitude.options.parse({ sparsity: 0.5 }), plainLab);
 }
@@ -44,7 +44,7 @@ const models: Readonly<Record<string, () => Model | Promise<Model>>> = {
   "phi3, masked": () => masked(model("phi3")),
 };
 
-/** What a device adds to these is seen with others; each graph takes SwiftShader a second. */
+/** The other models cover the differences of a device; each graph takes SwiftShader a second. */
 const onProcessorOnly = new Set(["llama, tied", "gpt2, masked", "phi3, masked"]);
 
 const prompts = [[3, 1, 4, 1, 5, 9, 2, 6], [5], [3, 5, 8]];
@@ -54,7 +54,7 @@ interface Trace {
   readonly ids: readonly (readonly number[])[];
 }
 
-/** The most likely token after each text, again and again; the second text ends early. */
+/** Appends the most likely token to each text repeatedly; the second text ends early. */
 async function greedy(next: NextToken, steps: number): Promise<Trace> {
   const texts = prompts.map((ids) => ({ ids: [...ids], isOpen: true }));
   const logits: Float32Array[] = [];
@@ -84,12 +84,12 @@ async function compare(engine: Engine, given: Model, slots: number, steps: numbe
   );
 }
 
-describe("the cache on the processor", () => {
+describe("the cache on the CPU", () => {
   let engine: Engine;
   beforeAll(async () => (engine = await openEngine("cpu")));
   afterAll(() => engine[Symbol.asyncDispose]());
 
-  it.each(Object.keys(models))("of %s is overwritten where it lies, every table of it", async (name) => {
+  it.each(Object.keys(models))("of %s is overwritten in place, in every tensor", async (name) => {
     const { shape } = await models[name]!();
     const { graph, state } = buildCachedForward(shape, { batch: 2, slots: 8, time: 1 });
     await using program = await engine.compile(graph, { state });
@@ -97,7 +97,7 @@ describe("the cache on the processor", () => {
     expect(program.inPlace).toHaveLength(2 * dimensionsOf(shape).layers);
   });
 
-  it("gives the same in place as with two sets of buffers", async () => {
+  it("gives the same results in place and with two sets of buffers", async () => {
     const { shape, tensors } = model("llama");
     const { graph, state } = buildCachedForward(shape, { batch: 1, slots: 8, time: 2 });
     const logits = await Promise.all(
@@ -129,7 +129,7 @@ describe("the cache on the processor", () => {
     expect(logits[0]).toEqual(logits[1]);
   });
 
-  it("takes in a long text chunk by chunk", async () => {
+  it("reads a long text in chunks", async () => {
     const given = model("kphi3", { max_position_embeddings: 700 });
     const texts = [600, 300, 511].map((length, seed) => ({
       ids: Array.from({ length }, (_, i) => (i * i + 7 * i + seed) % 32),
@@ -148,7 +148,7 @@ describe("the cache on the processor", () => {
     }
   });
 
-  it("stops between two runs when it is told to, and works on after", async () => {
+  it("stops between two runs on request, and keeps working afterwards", async () => {
     await using cached = new CachedNextToken(engine, model("gpt2"), { batch: 1, slots: 16 });
     const texts = [{ ids: [1, 2, 3], isOpen: true }];
     const stopped = AbortSignal.abort();
@@ -171,7 +171,7 @@ describe.each(["cpu", "webgpu"] as const)("on %s", { timeout: 180_000 }, (device
   afterAll(() => engine[Symbol.asyncDispose]());
 
   const names = Object.keys(models).filter((name) => device === "cpu" || !onProcessorOnly.has(name));
-  it.each(names)("%s: texts of unequal length in one batch", async (name) => {
+  it.each(names)("%s: texts of different lengths in one batch", async (name) => {
     const given = await models[name]!();
     await compare(engine, given, dimensionsOf(given.shape).context, 6);
   });
@@ -180,7 +180,7 @@ describe.each(["cpu", "webgpu"] as const)("on %s", { timeout: 180_000 }, (device
     await compare(engine, await models[name]!(), dimensionsOf(model(name).shape).context, 12);
   });
 
-  it("leaves no operation of a step to another device", async () => {
+  it("runs every operation of a step on this device", async () => {
     const { graph, state } = buildCachedForward(model("phi3").shape, { batch: 2, slots: 8, time: 1 });
     await using program = await engine.compile(graph, { state });
     expect(program.notices).toEqual([]);

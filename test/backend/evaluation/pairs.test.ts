@@ -1,5 +1,5 @@
 /**
- * Texts and pairs of texts as an encoder reads them: special tokens, token types, padding and truncation, held against
+ * Texts and pairs of texts for an encoder: special tokens, token types, padding and truncation, compared with
  * transformers (scripts/reference/pairs.py).
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -121,14 +121,14 @@ async function load(changes: Readonly<Record<string, unknown>> = {}) {
 }
 
 describe.each(Object.entries(fixture.post_processors))("the post-processor %s", (name, { encoded }) => {
-  // Where texts have no closing token, a pair stays one text with a separator, as it does for decoders.
+  // If texts have no closing token, a pair stays one text with a separator, as for decoders.
   it.each(name === "opens" ? cases.slice(0, 2) : cases)("gives transformers' ids: %s", async (given) => {
     using data = await open(name, given);
     expect(encodedBy(data)).toEqual(encoded[given]);
   });
 });
 
-it("a pair is one text where a separator is set, or texts have no closing token", async () => {
+it("a pair is one text if a separator is set, or texts have no closing token", async () => {
   using joined = await open("template", "pair right", { pair_separator: " , ", sequence_len: 64 });
   const separator = joined.tokenizer;
   const [first] = rows;
@@ -140,7 +140,7 @@ it("a pair is one text where a separator is set, or texts have no closing token"
   expect(encodedBy(opened).ids[0]).toEqual([5, ...plain]);
 });
 
-it("refuses a text or pair that special tokens leave no room for, or that may not be cut", async () => {
+it("refuses a text or pair without space beside special tokens, or that must not be truncated", async () => {
   await expect(open("template", "pair right", { sequence_len: 3 })).rejects.toThrow(
     "A sequence of 3 tokens has no room for text beside the tokenizer's 3 special tokens. Raise data.sequence_len.",
   );
@@ -152,7 +152,7 @@ it("refuses a text or pair that special tokens leave no room for, or that may no
 describe.each(cases)("a BERT classifier on texts: %s", (given) => {
   const reference = model.results[given];
 
-  it("has transformers' logits, accuracy and loss, whatever the batch size", async () => {
+  it("has transformers' logits, accuracy and loss, for any batch size", async () => {
     const subject = await load();
     using data = await open("template", given);
     for (const batch_size of [1, 7]) {
@@ -202,7 +202,7 @@ describe.each(cases)("a BERT classifier on texts: %s", (given) => {
       const gradient = Array.from(moments.get(name)!.mean);
       const probing = drawUniform(`${name}#probe`, gradient.length, bound);
       const { norm, probe } = reference.gradients[name]!;
-      // A bias of keys has no gradient but what rounding leaves of it.
+      // The gradient of a key bias is only rounding error.
       expect(Math.abs(Math.hypot(...gradient) - norm), name).toBeLessThan(1e-4 * norm + 1e-6 * largest);
       const found = gradient.reduce((sum, each, i) => sum + each * probing[i]!, 0);
       expect(Math.abs(found - probe), name).toBeLessThan(1e-4 * norm + 1e-6 * largest);
@@ -235,7 +235,7 @@ describe("text for a masked language model", () => {
     expect([...exact.batch.tokens]).toEqual(exact.line);
   });
 
-  it("never hides special tokens, and hides every other one where all are to be", async () => {
+  it("never masks special tokens, and masks every other one at a rate of 1", async () => {
     const { line, batch, tokenizer } = await framed({ sequence_len: 8, packing: false });
     const { num_labels: _, id2label: __, label2id: ___, ...language } = (await load()).shape.config;
     const prepare = createPrepare({ family: "bert", config: language, representations: {} }, tokenizer, 1)!;

@@ -34,7 +34,7 @@ function nats(window: Int32Array): number[] {
   });
 }
 
-/** The guide's loop as it stands there: windows one after another, with what is scored already left out. */
+/** The loop of the guide: consecutive windows, without the tokens that are already scored. */
 function reference(ids: Int32Array, context: number, stride: number): { loss: number; scored: number } {
   let total = 0;
   let scored = 0;
@@ -66,7 +66,7 @@ describe("perplexity", () => {
     expect(found.perplexity).toBe(Math.exp(found.loss));
   });
 
-  it("scores all tokens but the first once, or all but one a window where windows do not overlap", async () => {
+  it("scores every token except the first once, or except one per window if windows do not overlap", async () => {
     const { tokens } = grammar.data.validation!;
     expect((await measure({ context: 8, stride: 3 })).protocol.scored_tokens).toBe(tokens - 1);
     expect((await measure({ context: 8, stride: 8 })).protocol.scored_tokens).toBe(
@@ -74,12 +74,12 @@ describe("perplexity", () => {
     );
   });
 
-  it("gives the same figure for every batch size", async () => {
+  it("gives the same value for every batch size", async () => {
     const losses = await Promise.all([1, 2, 7].map((batch_size) => measure({ stride: 3, batch_size })));
     for (const { loss } of losses) expect(Math.abs(loss - losses[0]!.loss)).toBeLessThan(1e-6);
   });
 
-  it("takes a text shorter than the context as one window", async () => {
+  it("reads a text shorter than the context as one window", async () => {
     const found = await measure({ context: 16, stride: 16, max_tokens: 5 });
     expect(found.protocol.scored_tokens).toBe(4);
     expect(Math.abs(found.loss - reference(grammar.data.validation!.read(0, 5), 16, 16).loss)).toBeLessThan(
@@ -87,7 +87,7 @@ describe("perplexity", () => {
     );
   });
 
-  it("relates figures per token, word and byte by the counts that it reports", async () => {
+  it("relates values per token, word and byte by the reported counts", async () => {
     const { protocol, loss, word_perplexity, bits_per_byte } = await measure({ line_ends_as_words: true });
     const nats = loss * (protocol.tokens - 1);
     expect(protocol.bytes).toBe(grammar.data.validation!.counts.bytes);
@@ -98,7 +98,7 @@ describe("perplexity", () => {
     expect(bits_per_byte).toBeCloseTo(nats / protocol.bytes / Math.LN2, 9);
   });
 
-  it("says its protocol in one line, with a hash that follows the text alone", async () => {
+  it("reports its protocol in one line, with a hash that depends only on the text", async () => {
     const options = perplexity.options.parse({ max_tokens: 30 });
     const { lines, details } = await perplexity.evaluate(subject, options, createQuietLab(grammar.engine));
     expect(lines[1]).toMatch(
@@ -116,14 +116,14 @@ describe("perplexity", () => {
     await expect(measure(options)).rejects.toThrow(message);
   });
 
-  it("says so where there is no text, and where weights are broken", async () => {
+  it("reports missing text and broken weights", async () => {
     await expect(measure({}, { ...subject, data: undefined })).rejects.toThrow(/no text to evaluate on/);
     const tensors = new Map(subject.tensors);
     tensors.set("model.norm.weight", { shape: [16], data: new Float32Array(16).fill(NaN) });
     await expect(measure({}, { ...subject, tensors })).rejects.toThrow(/not a number from token 1 on/);
   });
 
-  it("stops when it is told to", async () => {
+  it("stops on request", async () => {
     const lab = createQuietLab(grammar.engine, AbortSignal.abort());
     const stopped = perplexity.evaluate(subject, perplexity.options.parse({}), lab);
     await expect(stopped).rejects.toMatchObject({ code: "cancelled" });

@@ -8,7 +8,7 @@ import {
   penalizeRepetition,
 } from "../../../src/backend/evaluation/sampling";
 
-/** Logits whose softmax is known. */
+/** Logits with a known softmax. */
 const logitsOf = (...probabilities: number[]) => Float32Array.from(probabilities, (each) => Math.log(each));
 const everything = { temperature: 1, top_k: 0, top_p: 1 };
 const shares = (logits: Float32Array, options: Partial<typeof everything>) => {
@@ -24,20 +24,20 @@ describe("candidates", () => {
     expect(selectCandidates(logits, everything).ids).toEqual([1, 3, 2, 0]);
   });
 
-  it("have probabilities to the power of 1/temperature, made to sum to one", () => {
+  it("have probabilities to the power of 1/temperature, normalized to a sum of one", () => {
     const powers = [0.1, 0.4, 0.2, 0.3].map((each) => each ** 2);
     const all = powers.reduce((a, b) => a + b);
     const { ids, probabilities } = selectCandidates(logits, { ...everything, temperature: 0.5 });
     ids.forEach((id, i) => expect(probabilities[i]).toBeCloseTo(powers[id]! / all, 6));
   });
 
-  it("become the most likely token alone as the temperature goes to zero", () => {
+  it("reduce to the most likely token as the temperature approaches zero", () => {
     expect(shares(logits, { temperature: 0 })).toEqual({ 1: 1 });
     expect(shares(logits, { temperature: 1e-3 })[1]).toBe(1);
     expect(shares(logits, { temperature: 1e6 })[0]).toBeCloseTo(0.25, 3);
   });
 
-  it("keep the k most likely tokens and share out their probability", () => {
+  it("keep the k most likely tokens and renormalize their probabilities", () => {
     expect(shares(logits, { top_k: 2 })).toEqual({ 1: 0.57143, 3: 0.42857 });
     expect(shares(logits, { top_k: 1 })).toEqual({ 1: 1 });
     expect(shares(logits, { top_k: 9 })).toEqual(shares(logits, {}));
@@ -57,13 +57,13 @@ describe("candidates", () => {
     [0.71, [1, 3, 2]],
     [0.95, [1, 3, 2, 0]],
     [1, [1, 3, 2, 0]],
-  ])("with top_p %f are the smallest set that has as much", (top_p, ids) => {
+  ])("with top_p %f are the smallest set with that probability", (top_p, ids) => {
     const kept = selectCandidates(logits, { ...everything, top_p });
     expect(kept.ids).toEqual(ids);
     expect(kept.probabilities.reduce((a, b) => a + b)).toBeCloseTo(1, 12);
   });
 
-  it("cut by top_k before top_p, which counts what is left", () => {
+  it("apply top_k before top_p, which counts the remaining tokens", () => {
     // Of the two left, the first has 0.4/0.7, which is more than 0.5.
     expect(shares(logits, { top_k: 2, top_p: 0.5 })).toEqual({ 1: 1 });
   });
@@ -73,28 +73,29 @@ describe("candidates", () => {
     expect(Object.keys(shares(logits, { temperature: 10, top_p: 0.9 }))).toHaveLength(4);
   });
 
-  it("are refused where a logit is not a number", () => {
+  it("are refused if a logit is NaN", () => {
     expect(() => selectCandidates(Float32Array.of(1, NaN), everything)).toThrow(/not numbers/);
     expect(() => findMostLikely(Float32Array.of(1, NaN))).toThrow(/not numbers/);
   });
 });
 
 describe("draw", () => {
-  it("takes the candidate whose share of [0, 1) the number falls on", () => {
+  it("takes the candidate whose share of [0, 1) contains the number", () => {
     const kept = { ids: [7, 3, 5], probabilities: Float64Array.of(0.5, 0.25, 0.25) };
     expect([0, 0.49, 0.5, 0.74, 0.75, 0.999999, 1].map((each) => draw(kept, each))).toEqual([
       7, 7, 3, 3, 5, 5, 5,
     ]);
   });
 
-  it("draws each token as often as its probability says", () => {
+  it("draws each token with the frequency of its probability", () => {
     const generator = xoroshiro128plus(3);
     const expected = [0.05, 0.15, 0.3, 0.5];
     const kept = selectCandidates(logitsOf(...expected), everything);
     const draws = 40_000;
     const seen = [0, 0, 0, 0];
     for (let i = 0; i < draws; i++) seen[draw(kept, uniformFloat64(generator))]!++;
-    // Pearson's statistic has three degrees of freedom; 16.3 is passed once in a thousand times, and the seed is fixed.
+    // Pearson's statistic has three degrees of freedom; 16.3 is exceeded once in a thousand times, and the seed is
+    // fixed.
     const statistic = seen.reduce(
       (total, count, i) => total + (count - draws * expected[i]!) ** 2 / (draws * expected[i]!),
       0,
@@ -104,14 +105,14 @@ describe("draw", () => {
 });
 
 describe("mostLikely", () => {
-  it("is the lowest id of equals", () => {
+  it("is the lowest id of equal logits", () => {
     expect(findMostLikely(Float32Array.of(1, 3, 2, 3))).toBe(1);
     expect(findMostLikely(Float32Array.of(-5, -5))).toBe(0);
   });
 });
 
 describe("penaliseRepetition", () => {
-  it("divides positive logits and multiplies negative ones, once however often a token occurred", () => {
+  it("divides positive logits and multiplies negative ones, once, however often a token occurred", () => {
     const logits = Float32Array.of(2, -2, 3, -3);
     penalizeRepetition(logits, [0, 1, 0, 1], 2);
     expect([...logits]).toEqual([1, -4, 3, -3]);

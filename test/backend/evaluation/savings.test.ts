@@ -1,4 +1,4 @@
-/** What is really saved: the counts are those of the model, the statistics those of their samples, and zeros that are written save nothing. */
+/** Actual savings: the counts match the model, the statistics match their samples, and stored zeros save nothing. */
 import { describe, expect, it } from "vitest";
 import { countModel } from "../../../src/backend/models/accounting";
 import latency from "../../../src/backend/evaluation/latency";
@@ -13,14 +13,14 @@ import { plainLab } from "../../support/lab";
 import { createQuietLab, createTinySubject } from "../../support/subject";
 
 describe("statistics", () => {
-  it("give the quantiles that stand between values", () => {
+  it("interpolate quantiles between values", () => {
     expect([0, 0.25, 0.5, 0.95, 1].map((share) => computeQuantile([4, 1, 3, 2, 5], share))).toEqual([
       1, 2, 3, 4.8, 5,
     ]);
     expect(computeQuantile([1, 2], 0.5)).toBe(1.5);
   });
 
-  it("give intervals that hold what they are of, and none without draws", () => {
+  it("give intervals that contain the value, and none without draws", () => {
     const values = Array.from({ length: 200 }, (_, i) => (i * 37) % 101);
     const mean = (places: readonly number[]) =>
       places.reduce((sum, at) => sum + values[at]!, 0) / places.length;
@@ -33,11 +33,11 @@ describe("statistics", () => {
   });
 });
 
-describe("of a shrunk model", () => {
+describe("savings of a shrunk model", () => {
   const grammar = useGrammar();
   const few = { repeats: 3, batch_size: 2 };
 
-  it("folded matrices are less to store, write and hold, and every row says of what", async () => {
+  it("folded matrices take less file size and memory, and every row shows what it measures", async () => {
     const subject = createTinySubject("gpt2", grammar.data);
     const folded = await dwc.apply(
       await irc.apply(subject, irc.options.parse({}), plainLab),
@@ -64,7 +64,7 @@ describe("of a shrunk model", () => {
     expect(row("time").now).toBeGreaterThan(0);
   });
 
-  it("zeros behind masks save nothing in file and memory, and the reason is told", async () => {
+  it("masked zeros save nothing in the file and in memory, and the reason is reported", async () => {
     const subject = createTinySubject("gpt2", grammar.data);
     const pruned = await magnitude.apply(subject, magnitude.options.parse({ sparsity: 0.7 }), plainLab);
     const { details, lines } = await savings.evaluate(
@@ -75,7 +75,7 @@ describe("of a shrunk model", () => {
     const percent = (what: string) => details.rows.find((each) => each.what === what)!.percent;
     expect(percent("stored scalars")).toBeLessThan(75);
     expect(percent("file bytes")).toBeGreaterThan(100);
-    // Three tenths of the weights and a bit for each that there was, which a prefix code may make shorter.
+    // Three tenths of the weights and one bit for each original weight, which a prefix code may shorten.
     expect(percent("packed file bytes")).toBeLessThanOrEqual(percent("stored bits") + 0.5);
     expect(percent("memory bytes")).toBeGreaterThan(100);
     expect(lines.join("\n")).toContain("stored and multiplied like other numbers");

@@ -1,4 +1,4 @@
-/** A small trained model does what its authors' own program makes it do, and its perplexity is measured. */
+/** A small trained model generates the same text as its authors' program, and its perplexity is measured. */
 import { dirname, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
 import { openData } from "../../../src/backend/data/dataSet";
@@ -30,7 +30,7 @@ const ids = [
 ];
 
 describe("stories260K", () => {
-  it("writes its known text greedily, id by id", async (context) => {
+  it("generates its known text greedily, id by id", async (context) => {
     const options = {
       max_new_tokens: 80,
       do_sample: false,
@@ -50,7 +50,7 @@ describe("stories260K", () => {
     expect(sample!.text.slice(0, text.length)).toBe(text);
   });
 
-  it("predicts the stories that it learned from, and the better the more it sees before", async (context) => {
+  it("predicts its training stories, and better with longer context", async (context) => {
     const subject = await stories(context);
     const file = sharedFile(context, "tinystories", "tinystories_sample.txt");
     using folder = createTemporaryFolder();

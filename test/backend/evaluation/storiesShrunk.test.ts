@@ -1,4 +1,4 @@
-/** A small trained model shrunk by every method that fits it: what each costs in perplexity, in one table. */
+/** Shrinks a small trained model by every suitable method and lists the perplexity of each in one table. */
 import { dirname, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type * as z from "zod";
@@ -20,11 +20,11 @@ let engine: Engine;
 beforeAll(async () => (engine = await openEngine("cpu")));
 afterAll(() => engine[Symbol.asyncDispose]());
 
-/** Of a method that takes a share; the others say themselves what they take, and the first of it is nearly nothing. */
+/** For a method with a share option; the others define their own levels, of which the first is nearly zero. */
 const shares = [0.25, 0.5, 0.75];
 const calibration = { samples: 16 };
 
-/** A method with its options, or one after the other, at each of several levels. */
+/** A method with its options, or several methods in sequence, at each of several levels. */
 interface Row {
   readonly name: string;
   readonly level: string;
@@ -61,7 +61,7 @@ const rows: readonly Row[] = [
 ];
 
 it(
-  "each method costs more the more it takes, and those that look at text cost less",
+  "each method costs more at higher levels, and calibrated methods cost less",
   { timeout: 300_000 },
   async (context) => {
     const tokenizer = sharedFile(context, "stories260k", "tok512.bin");
@@ -119,7 +119,7 @@ it(
     expect(at("gptq", -1)).toBeLessThan(at("rtn", -1));
     expect(at("svd whiten", 1)).toBeLessThan(at("svd", 1));
     expect(at("svd whiten center", 1)).toBeLessThan(at("svd", 1));
-    // What rounding to eight bits adds to pruning is next to nothing.
+    // Rounding to eight bits after pruning costs next to nothing.
     expect(at(gptqAfterPruning.name, 0)).toBeLessThan(at("sparsegpt", 1) + 0.01);
     expect(losses.size).toBeGreaterThanOrEqual(rows.length - 1);
   },

@@ -1,4 +1,4 @@
-/** Rates of repetition and of words that are none, on texts whose rates are plain to see. */
+/** Rates of repetition and of meaningless words, on texts with obvious rates. */
 import { describe, expect, it } from "vitest";
 import {
   measureMeaninglessWords,
@@ -8,7 +8,7 @@ import {
 } from "../../../src/backend/evaluation/tokenRates";
 
 describe("repeated n-grams", () => {
-  it("are none where all differ, and almost all where one token goes on", () => {
+  it("have rate 0 if all differ, and nearly 1 if one token repeats", () => {
     expect(measureRepeatedNgrams([1, 2, 3, 4, 5, 6], 4)).toBe(0);
     expect(measureRepeatedNgrams([7, 7, 7, 7, 7, 7], 4)).toBeCloseTo(1 - 1 / 3, 12);
     expect(measureRepeatedNgrams([1, 2, 1, 2, 1], 2)).toBeCloseTo(1 - 2 / 4, 12);
@@ -17,7 +17,7 @@ describe("repeated n-grams", () => {
 });
 
 describe("repeated tokens", () => {
-  it("are those among the tokens just before", () => {
+  it("are those that occur among the preceding tokens", () => {
     expect(measureRepeatedTokens([1, 2, 1, 3], 128)).toBe(0.25);
     expect(measureRepeatedTokens([1, 2, 3, 1], 2)).toBe(0);
     expect(measureRepeatedTokens([1, 2, 3, 1], 3)).toBe(0.25);
@@ -28,13 +28,13 @@ describe("repeated tokens", () => {
 describe("meaningless words", () => {
   const isKnown = (word: string) => new Set(["the", "cat", "don't", "café"]).has(word);
 
-  it("are those that nobody knows, whatever their case", () => {
+  it("are those outside the dictionary, regardless of case", () => {
     expect(splitWords("The cat, don't; CAFÉ — 3rd.")).toEqual(["the", "cat", "don't", "café", "3rd"]);
     expect(measureMeaninglessWords("The cat xqzt", isKnown)).toBeCloseTo(1 / 3, 12);
     expect(measureMeaninglessWords("…!", isKnown)).toBe(0);
   });
 
-  it("are also stretches that cannot be printed; tabs and line ends can", () => {
+  it("include unprintable characters, but not tabs and line ends", () => {
     expect(measureMeaninglessWords("the\uFFFD\uFFFD cat\n\t", isKnown)).toBeCloseTo(1 / 3, 12);
     expect(measureMeaninglessWords("the \u0007 cat \u0000\u0001", isKnown)).toBeCloseTo(2 / 4, 12);
   });

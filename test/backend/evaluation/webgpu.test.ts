@@ -1,4 +1,4 @@
-/** Metrics on WebGPU: the same figures, and the same most likely tokens, as on the processor. */
+/** Metrics on WebGPU: the same values and the same most likely tokens as on the CPU. */
 import { expect, it } from "vitest";
 import { webgpuSkipReason } from "../../support/webgpu";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
@@ -13,7 +13,7 @@ import {
 } from "../../support/subject";
 import { plainLab } from "../../support/lab";
 
-it("measures a pruned model as the processor does", async (context) => {
+it("gives the CPU's results for a pruned model", async (context) => {
   if (webgpuSkipReason !== undefined) console.warn(`skipped "${context.task.name}": ${webgpuSkipReason}`);
   context.skip(webgpuSkipReason !== undefined, webgpuSkipReason);
   using folder = createTemporaryFolder();

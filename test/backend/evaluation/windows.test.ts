@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { splitWindow, createWindows } from "../../../src/backend/evaluation/windows";
 
 describe("windowsOf", () => {
-  it("gives non-overlapping windows where the stride is the context, without their first tokens", () => {
+  it("gives non-overlapping windows without their first tokens if the stride equals the context", () => {
     expect([...createWindows(10, 4, 4)]).toEqual([
       { start: 0, from: 1, to: 4 },
       { start: 4, from: 5, to: 8 },
@@ -11,7 +11,7 @@ describe("windowsOf", () => {
     expect([...createWindows(9, 4, 4)].at(-1)).toEqual({ start: 4, from: 5, to: 8 });
   });
 
-  it("scores in each further window the last tokens only", () => {
+  it("scores only the last tokens of each further window", () => {
     expect([...createWindows(9, 4, 2)]).toEqual([
       { start: 0, from: 1, to: 4 },
       { start: 2, from: 4, to: 6 },
@@ -41,7 +41,7 @@ describe("windowsOf", () => {
           expect(token).toBeGreaterThan(start);
           expect(token).toBeLessThan(start + context);
         }
-    // Only without overlap do windows begin with a token that none of them scores.
+    // Only windows without overlap start with a token that no window scores.
     const unscored = (token: number) => token % stride === 0 && (token === 0 || stride === context);
     expect(seen).toEqual(seen.map((_, token) => (unscored(token) ? 0 : 1)));
   });

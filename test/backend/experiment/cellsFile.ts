@@ -1,14 +1,14 @@
-/** Experiments as text, and what is wrong with them. */
+/** Experiments as text, and their errors. */
 import { parseExperiment } from "../../../src/backend/experiment/parse";
 import { InvalidInput } from "../../../src/protocol/errors";
 import { catalog } from "./sampleCatalog";
 
-/** A Markdown file with one cell an argument, each with its text from the third line of its block on. */
+/** A Markdown file with one cell per argument, whose text starts in the third line of its block. */
 export function cellsFile(...cells: string[]): string {
   return `# Title\n\n${cells.map((cell) => `\`\`\`yaml\n${cell}\n\`\`\`\n`).join("\nProse.\n\n")}`;
 }
 
-/** What is refused in the text of an experiment. */
+/** The error of an experiment's text. */
 export function faultsOf(text: string, name = "x.lathe.md"): InvalidInput {
   try {
     parseExperiment(text, name, catalog);

@@ -32,18 +32,18 @@ const summary = ({ plan: { steps }, first }: ReturnType<typeof change>) => ({
   earlier: steps.map(({ earlier }) => earlier?.map(({ steps: each }) => each)),
 });
 
-it("continues the first training that changes, and starts those after it again, whatever they did before", () => {
+it("continues the first changed training, and restarts those after it, even if finished", () => {
   const longer = change(plan!, ["train.1.max_steps=30"], 10, 20);
   expect(summary(longer)).toEqual({ first: 1, ends: [10, 30], earlier: [undefined, [20]] });
   const both = change(longer.plan, ["train.0.max_steps=15"], 10, 30);
   expect(summary(both)).toEqual({ first: 0, ends: [15, 30], earlier: [[10], undefined] });
-  // The second one starts again, so it may also become shorter and save at other steps.
+  // The second training restarts, so it may also become shorter and save at other steps.
   const shorter = change(longer.plan, ["train.max_steps=15", "train.save_steps=5"], 10, 30);
   expect(summary(shorter)).toEqual({ first: 0, ends: [15, 15], earlier: [[10], undefined] });
   expect(shorter.plan.steps[1]!.options).toMatchObject({ save_steps: 5 });
 });
 
-it("gives other keys than the plan that had these steps from the start", () => {
+it("gives different keys from a plan that had these steps from the start", () => {
   const { plan: longer } = change(plan!, ["train.0.max_steps=15"], 10, 20);
   const [planned] = planRuns(parseExperiment(text.replace("10", "15"), "two.yaml", catalog), {
     codeVersion: "1",
@@ -55,7 +55,7 @@ it("gives other keys than the plan that had these steps from the start", () => {
   }
 });
 
-it("refuses epochs for blocks whose last one they cut", () => {
+it("refuses epochs that truncate the last block", () => {
   const blocks = text.replaceAll("max_steps: 10", "num_train_epochs: 1, block_rows: 8");
   const [cut] = planRuns(parseExperiment(blocks, "blocks.yaml", catalog), { codeVersion: "1" });
   expect(() => change(cut!, ["train.0.num_train_epochs=2"], 10, 20)).toThrow(

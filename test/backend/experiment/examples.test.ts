@@ -25,7 +25,7 @@ const plansOf = async (name: string) =>
   });
 
 describe.each(examples)("examples/%s", (name) => {
-  test("is accepted, cut without loss, and resolved to configurations that give the same plans", async () => {
+  test("is accepted, splits without loss, and resolves to configurations that give the same plans", async () => {
     const text = readFileSync(path.join(folder, name), "utf8");
     expect(
       splitCells(text)
@@ -51,11 +51,11 @@ test("the first example compares a dense model with a grouped one", async () => 
   expect(counts.map(({ trainable }) => trainable)).toEqual([426_624, 189_056]);
 });
 
-test("the published models have the published sizes, and the cards say the same", async () => {
+test("the published models have the published sizes, as their cards state", async () => {
   const sizes: unknown[] = [];
   for (const name of examples.filter((each) => each.startsWith("papers/"))) {
     const [{ model, paper, variant } = {}] = await plansOf(name);
-    // The prompts are asked of models that are already there, and the card of several models has its own test.
+    // The prompts file uses existing models, and the card of several models has its own test.
     if (model === undefined || variant !== "") continue;
     const { nonEmbedding, total } = countModel(createShape(model));
     sizes.push([path.basename(name, ".lathe.md"), nonEmbedding.trainable, total.trainable]);
@@ -74,7 +74,7 @@ test("the published models have the published sizes, and the cards say the same"
   ]);
 });
 
-test("the prompts of the published models go to each of them in turn", async () => {
+test("the prompts of the published models are run on each model in turn", async () => {
   const plans = await plansOf("papers/kphi3/prompts.lathe.md");
   expect(plans.map(({ baseModel }) => baseModel)).toEqual(
     ["54C", "55C", "56C"].map((each) => `schuler/experimental-JP47D${each}`),

@@ -1,4 +1,4 @@
-/** What is wrong with an experiment: each fault with its place, the allowed values and the nearest known key. */
+/** Faults of an experiment: each with its place, the allowed values and the nearest known key. */
 import { describe, expect, test } from "vitest";
 import { parseExperiment } from "../../../src/backend/experiment/parse";
 import { maxCharacters } from "../../../src/protocol/cells";
@@ -9,7 +9,7 @@ const model = "model: {model_type: phi3, hidden_size: 64, num_attention_heads: 4
 const data = "data: {text: '**/*.ts', sequence_len: 128}";
 
 describe("faults of an experiment", () => {
-  test.each(["adam_beta1", "adam_beta2"])("%s of 1 is refused as itself, and 0 is not", (key) => {
+  test.each(["adam_beta1", "adam_beta2"])("%s of 1 is refused by name, and 0 is accepted", (key) => {
     expect(messagesOf(cellsFile(model, `train: {${key}: 1}`))).toEqual([
       expect.stringMatching(new RegExp(`train\\.${key} has to be less than 1`)),
     ]);
@@ -34,7 +34,7 @@ describe("faults of an experiment", () => {
     expect(messagesOf(cellsFile("xyzzy: {}"))[0]).not.toMatch(/Did you mean/);
   });
 
-  test("wrong types, sizes and words say what has to stand there", () => {
+  test("errors of wrong types, sizes and words name the allowed values", () => {
     expect(
       messagesOf(
         cellsFile(
@@ -90,7 +90,7 @@ describe("faults of an experiment", () => {
     `);
   });
 
-  test("a rule of a family's own points at the key that it names", () => {
+  test("a rule of a family points at the key that it names", () => {
     expect(messagesOf(cellsFile("model:\n  model_type: phi3\n  hidden_size: 65\n  num_attention_heads: 4")))
       .toMatchInlineSnapshot(`
       [
@@ -99,7 +99,7 @@ describe("faults of an experiment", () => {
     `);
   });
 
-  test("compress takes one known method at a time", () => {
+  test("compress accepts one known method at a time", () => {
     expect(
       messagesOf(
         cellsFile(
@@ -121,7 +121,7 @@ describe("faults of an experiment", () => {
     `);
   });
 
-  test("declarations stand once, and the model above what works on it", () => {
+  test("declarations occur once, and the model comes before the actions that use it", () => {
     expect(messagesOf(cellsFile("train: {max_steps: 1}", model, data, "seed: 1", "seed: 2")))
       .toMatchInlineSnapshot(`
       [
@@ -194,7 +194,7 @@ describe("faults of an experiment", () => {
     );
   });
 
-  test("two names of one option have to agree", () => {
+  test("two names of one option must agree", () => {
     const train = (options: string) => cellsFile(data, model, `train: ${options}`);
     expect(messagesOf(train("{micro_batch_size: 3, per_device_train_batch_size: 4}"))).toMatchInlineSnapshot(`
       [
@@ -209,7 +209,7 @@ describe("faults of an experiment", () => {
     `);
   });
 
-  test("a variant's changes are checked in the whole that they make", () => {
+  test("a variant's changes are checked in the merged experiment", () => {
     expect(
       messagesOf(
         cellsFile(
@@ -246,7 +246,7 @@ describe("faults of an experiment", () => {
     `);
   });
 
-  test("a sweep names paths that exist, with values that fit", () => {
+  test("a sweep names existing paths, with valid values", () => {
     expect(
       messagesOf(
         cellsFile(
@@ -282,7 +282,7 @@ describe("faults of an experiment", () => {
       `);
   });
 
-  test("text that is no experiment is refused", () => {
+  test("text that is not an experiment is refused", () => {
     expect(
       [
         "",
@@ -319,7 +319,7 @@ describe("faults of an experiment", () => {
     `);
   });
 
-  test("all faults of a file come together, in their order", () => {
+  test("all faults of a file are reported together, in order", () => {
     const text = cellsFile("sed: 1", "model: {model_type: phi3, hidden_sze: 3}", "train: {max_steps: 0}");
     const lines = faultsOf(text).faults.map(({ details }) => details.position?.line);
     expect(lines).toEqual([4, 10, 16]);

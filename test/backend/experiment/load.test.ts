@@ -25,7 +25,7 @@ test("a file is read with its byte order mark", async () => {
   expect((await loadExperiment(file, catalog)).declarations.seed?.value).toBe(2);
 });
 
-test("a file that cannot be an experiment is refused with what to do", async () => {
+test("a file that cannot be an experiment is refused with the next step", async () => {
   expect(await failure("missing.lathe.md")).toMatchInlineSnapshot(
     `"not-found: There is no experiment missing.lathe.md. Check the path."`,
   );

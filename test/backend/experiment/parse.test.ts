@@ -7,7 +7,7 @@ const model = "model: {model_type: phi3, hidden_size: 64, num_attention_heads: 4
 const data = "data: {text: '**/*.ts', sequence_len: 128}";
 
 describe("reading an experiment", () => {
-  test("cells, declarations and actions come with their lines, keys and order", () => {
+  test("cells, declarations and actions have their lines, keys and order", () => {
     const experiment = parseExperiment(
       cellsFile(
         `${data}\nseed: 3`,
@@ -88,7 +88,7 @@ describe("reading an experiment", () => {
     );
   });
 
-  test("CRLF line ends and a byte order mark move no place", () => {
+  test("CRLF line ends and a byte order mark do not shift positions", () => {
     const text = `\uFEFF${cellsFile(model, "train: {\n  max_step: 3}")}`.replaceAll("\n", "\r\n");
     expect(messagesOf(text)[0]).toMatch(
       /^x\.lathe\.md:11:3: unknown key "max_step" in train\. Did you mean "max_steps"\?/,

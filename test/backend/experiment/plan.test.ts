@@ -61,7 +61,7 @@ describe("planning runs", () => {
     expect(steps[0]!.options).not.toHaveProperty("micro_batch_size");
   });
 
-  test("a vocabulary size that nobody wrote is left to the tokenizer, unless there is no text", () => {
+  test("an unspecified vocabulary size is left to the tokenizer, unless there is no text", () => {
     const gpt2 = "model: {model_type: gpt2, n_embd: 8}";
     expect(plan([data, gpt2])[0]!.model).not.toHaveProperty("vocab_size");
     expect(plan([gpt2])[0]!.model).toHaveProperty("vocab_size", 50257);
@@ -71,7 +71,7 @@ describe("planning runs", () => {
     );
   });
 
-  test("variants, sweep values and seeds multiply, and names say what differs", () => {
+  test("variants, sweep values and seeds multiply, and names show the differences", () => {
     const cells = [
       data,
       model,
@@ -106,7 +106,7 @@ describe("planning runs", () => {
     expect(plan(cells, { set: { "train.learning_rate": 0.1 } })).toHaveLength(4);
   });
 
-  test("variants merge maps, replace lists, and null takes keys, metrics and actions away", () => {
+  test("variants merge maps and replace lists, and null removes keys, metrics and actions", () => {
     const cells = [
       data,
       model,
@@ -143,7 +143,7 @@ describe("planning runs", () => {
     expect(trained).toMatchObject({ model: undefined, baseModel: "some/model" });
   });
 
-  test("every variant may bring a whole model of its own", () => {
+  test("every variant may define its own complete model", () => {
     const plans = plan([
       data,
       "train: {}",
@@ -152,7 +152,7 @@ describe("planning runs", () => {
     expect(plans.map(({ model: given, baseModel }) => given?.model_type ?? baseModel)).toEqual(["gpt2", "x"]);
   });
 
-  test("a variant changes the sweep for itself: an axis of its own, other values, or none", () => {
+  test("a variant changes its own sweep: another axis, other values, or none", () => {
     const plans = plan([
       model,
       "compress: {magnitude: {sparsity: 0.7}}",
@@ -178,7 +178,7 @@ describe("planning runs", () => {
     expect(plans[4]!.steps[0]!.options).toMatchObject({ magnitude: { sparsity: 0.7 } });
   });
 
-  test("a variant that lost the swept action runs once", () => {
+  test("a variant without the swept action runs once", () => {
     const plans = plan([
       data,
       model,
@@ -194,7 +194,7 @@ describe("planning runs", () => {
     ]);
   });
 
-  test("running a cell takes the actions down to it", () => {
+  test("running a cell includes the actions up to it", () => {
     const cells = [data, model, "train: {}", "compress: {magnitude: {}}", "train: {max_steps: 2}"];
     const steps = (throughCell: number) => plan(cells, { throughCell })[0]!.steps.map(({ action }) => action);
     expect(steps(1)).toEqual([]);
@@ -202,7 +202,7 @@ describe("planning runs", () => {
     expect(plan(cells, { throughCell: 3 })[0]!.steps[1]!.key).toBe(plan(cells)[0]!.steps[1]!.key);
   });
 
-  test("settings reach every action of a name, or one by number", () => {
+  test("settings apply to every action of a name, or to one by number", () => {
     const cells = [data, model, "train: {}", "compress: {magnitude: {}}", "train: {}"];
     const stepsOf = (...settings: string[]) => plan(cells, { set: parseSettings(settings) })[0]!.steps;
     expect(stepsOf("train.max_steps=7").map(({ options }) => options.max_steps)).toEqual([7, undefined, 7]);
@@ -219,7 +219,7 @@ describe("planning runs", () => {
     });
   });
 
-  test("plans may name the file as the workspace sees it, while messages keep the name that was typed", () => {
+  test("plans may name the file relative to the workspace, while messages keep the typed name", () => {
     const experiment = read([model, data, "train: {}"], "..\\typed\\a.lathe.md");
     const options = { codeVersion: "1", file: "examples/a.lathe.md" };
     expect(planRuns(experiment, options)[0]).toMatchObject({
@@ -271,7 +271,7 @@ describe("planning runs", () => {
     );
   });
 
-  test("combinations of a sweep that do not fit are refused before anything runs", () => {
+  test("invalid combinations of a sweep are refused before anything runs", () => {
     const cells = [model, "sweep: {model.hidden_size: [64, 60], model.num_attention_heads: [4, 8]}"];
     expect(failure(cells, {})).toMatchInlineSnapshot(
       `"examples/first.lathe.md:6:69: model.num_attention_heads: 8 heads do not divide the width 60."`,
@@ -305,7 +305,7 @@ describe("a resolved configuration", () => {
     }
   });
 
-  test("keeps a base model, and a folder that is absolute", () => {
+  test("keeps a base model, and an absolute folder", () => {
     const [only] = plan([data, "base_model: org/model", "evaluate: {perplexity: {}}"]);
     const text = writeResolvedYaml(only!, { folder: "C:\\work\\examples" });
     const [again] = planRuns(parseExperiment(text, "r/config.resolved.yaml", catalog), { codeVersion: "1" });
@@ -319,7 +319,7 @@ describe("keys of steps", () => {
   const base = keys(plan(cells)[0]!);
   const withChange = (...settings: string[]) => keys(plan(cells, { set: parseSettings(settings) })[0]!);
 
-  test("change with what a step depends on, and with nothing else", () => {
+  test("change with the inputs of a step, and with nothing else", () => {
     expect(keys(plan(cells)[0]!)).toEqual(base);
     expect(new Set(base).size).toBe(3);
     expect(withChange("device=webgpu")).toEqual(base);
@@ -332,7 +332,7 @@ describe("keys of steps", () => {
     expect(changed(keys(plan(cells, { codeVersion: "2" })[0]!))).toEqual([true, true, true]);
   });
 
-  test("take the hash of the data in when it is known", () => {
+  test("include the hash of the data if it is known", () => {
     const [run] = plan(cells);
     const inputs = { codeVersion: "1", dataHash: "abc" };
     const keyed = addStepKeys(run!, inputs);
@@ -346,7 +346,7 @@ describe("keys of steps", () => {
   });
 });
 
-test("names of runs are fit for folders", () => {
+test("names of runs are valid folder names", () => {
   const sweep = [
     { path: "train.learning_rate", value: 3e-4 },
     { path: "data.text", value: "../a b/*.ts" },

@@ -1,4 +1,4 @@
-/** A recipe is nothing but options of the cells, each of which somebody may set otherwise. */
+/** A recipe consists only of options of the cells, each of which can be overridden. */
 import { expect, test } from "vitest";
 import { parseExperiment } from "../../../src/backend/experiment/parse";
 import { planRuns, type PlanOptions } from "../../../src/backend/experiment/plan";
@@ -24,7 +24,7 @@ const one = (cells: readonly string[], options: Partial<PlanOptions> = {}): RunP
 };
 
 test.each(recipeNames)(
-  "%s says what the cells leave open, whatever their order, and all of it is shown",
+  "%s sets the options that the cells leave open, regardless of their order, and all of them are shown",
   (name) => {
     const { data: read, steps } = one([data, model, "train: {learning_rate: 1e-3}", `recipe: ${name}`]);
     const { sequence_len: _, ...rest } = recipes[name].data;
@@ -33,7 +33,7 @@ test.each(recipeNames)(
   },
 );
 
-test("the two recipes differ in these switches alone", () => {
+test("the two recipes differ only in these switches", () => {
   expect(listRecipeDifferences().map(({ path, paper, fixed }) => [path, paper, fixed])).toEqual([
     ["data.clean_rows", "published", "mended"],
     ["data.train_on_inputs", true, false],
@@ -47,7 +47,7 @@ test("the two recipes differ in these switches alone", () => {
   ]);
 });
 
-test("every option of a recipe is one of the schema's, and says what it is for", () => {
+test("every option of a recipe is in the schema, and has a description", () => {
   for (const name of recipeNames) {
     expect(dataSchema.parse(recipes[name].data)).toMatchObject(recipes[name].data);
     expect(trainSchema.parse(recipes[name].train)).toMatchObject(recipes[name].train);
@@ -62,7 +62,7 @@ test("every option of a recipe is one of the schema's, and says what it is for",
   }
 });
 
-test("variants, sweeps and settings choose a recipe, and change single switches of it", () => {
+test("variants, sweeps and settings select a recipe and override single switches", () => {
   const cells = [
     "recipe: paper",
     data,
@@ -95,7 +95,7 @@ test("variants, sweeps and settings choose a recipe, and change single switches 
   });
 });
 
-test("what a cell says in another way takes the place of what the recipe says", () => {
+test("an equivalent option of a cell replaces that of the recipe", () => {
   const held = (...more: string[]) => one(["recipe: fixed", model, "train: {}", ...more]).data!;
   expect(held(data).val_set_size).toBe(5000);
   const own = held("data: {text: pairs.jsonl, sequence_len: 128, val_fraction: 0.2}");
@@ -110,7 +110,7 @@ test("what a cell says in another way takes the place of what the recipe says", 
   expect(set.data!.val_set_size).toBeUndefined();
 });
 
-test("a resolved configuration gives the same run without naming the recipe", () => {
+test("a resolved configuration gives the same run without the name of the recipe", () => {
   const first = one(["recipe: paper", data, model, "train: {max_steps: 3}"]);
   const text = writeResolvedYaml(first, { folder: "." });
   expect(text).not.toContain("recipe");
@@ -120,7 +120,7 @@ test("a resolved configuration gives the same run without naming the recipe", ()
   expect(again.steps).toEqual(first.steps);
 });
 
-test("no recipe, and a switch that cannot be, are errors at their place", () => {
+test("an unknown recipe and an invalid switch are errors at their place", () => {
   const failure = (...cells: string[]): string => {
     try {
       plan(cells);

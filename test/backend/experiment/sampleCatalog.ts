@@ -1,4 +1,4 @@
-/** A small catalog whose schemas are the kinds that models, methods and metrics bring along. */
+/** A small catalog with the kinds of schemas that models, methods and metrics define. */
 import * as z from "zod";
 import type { SchemaCatalog } from "../../../src/schema/experiment";
 

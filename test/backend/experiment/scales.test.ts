@@ -41,7 +41,7 @@ function faults(work: () => unknown): string[] {
 }
 
 describe("a scale", () => {
-  test("changes cells, variants and the sweep before any of them is applied", () => {
+  test("changes cells, variants and the sweep before they are applied", () => {
     const plans = plansOf();
     expect(plans.map(({ name }) => name)).toEqual([
       "x-small-dense-seed1",
@@ -64,7 +64,7 @@ describe("a scale", () => {
     });
   });
 
-  test("takes away what a variant of it names null, and a variant that is null itself", () => {
+  test("removes what its variants set to null, and a variant that is null itself", () => {
     const changed = scales.replace(
       "variants: {grouped: {",
       "variants: {dense: null, bare: {train: null}, grouped: {",
@@ -78,7 +78,7 @@ describe("a scale", () => {
     ]);
   });
 
-  test("is chosen anew with --set, and other settings still win over it", () => {
+  test("can be selected with --set, and other settings override it", () => {
     const plans = plansOf({ scale: "full", "train.max_steps": 7 });
     expect(plans.map(({ name }) => name)).toEqual(["x-full-dense", "x-full-grouped"]);
     expect(plans[0]).toMatchObject({
@@ -88,7 +88,7 @@ describe("a scale", () => {
     });
   });
 
-  test("is not applied where none is chosen", () => {
+  test("is not applied unless selected", () => {
     const [plan] = plansOf({}, ...base, scales.replace("scale: small\n", ""));
     expect(plan!.name).toBe("x-dense");
     expect(plan).not.toHaveProperty("scale");
@@ -112,7 +112,7 @@ describe("a scale", () => {
       /^x\.lathe\.md:23:11: unknown key "modell" in scales\.small\. Did you mean "model"\?/,
     ],
     [
-      "a size that does not fit, in a scale that is not chosen",
+      "a size that does not fit, in a scale that is not selected",
       [...base, "scale: full\nscales:\n  full: {}\n  small: {model: {hidden_size: 30}}"],
       /^x\.lathe\.md:\d+:\d+: model\.num_attention_heads: 4 heads do not divide the width 30/,
     ],
@@ -127,7 +127,7 @@ describe("a scale", () => {
     else expect(first).toMatch(message);
   });
 
-  test("that --set names has to be there", () => {
+  test("must exist if --set names it", () => {
     expect(faults(() => plansOf({ scale: "huge" }))).toEqual([
       '--set scale: unknown scale "huge". Allowed: full, small.',
     ]);
@@ -152,17 +152,17 @@ describe("a paper cell", () => {
     ],
     ["an unknown baseline", "  baseline: dance", '24:13: unknown variant "dance" in paper.baseline.'],
     [
-      "a per cent of no baseline",
+      "a percentage without a baseline",
       "  published: [{quantity: parameters/total_percent, value: 50}]",
       "24:26: parameters/total_percent refers to a baseline. Name its variant in paper.baseline.",
     ],
     [
-      "a question about nobody",
+      "a question about an unknown variant",
       "  questions: [{question: Is it?, variant: dense, against: nobody}]",
       '24:59: unknown variant "nobody" in paper.questions.0.against.',
     ],
     [
-      "a scale that is not declared",
+      "an undeclared scale",
       "  scale: full",
       '24:10: unknown scale "full" in paper.scale. Nothing is allowed here.',
     ],

@@ -3,8 +3,8 @@ import { readYaml } from "../../../src/backend/experiment/yamlText";
 
 const faults = (text: string) => readYaml(text).faults.map(({ start, message }) => `${start}: ${message}`);
 
-describe("YAML with places", () => {
-  test("a path is found by key and by value, also through an alias", () => {
+describe("YAML with positions", () => {
+  test("a path is found by key and by value, even through an alias", () => {
     const text = "a: &x {b: [1, 22]}\nc: *x\n";
     const [document] = readYaml(text).documents;
     const at = (path: (string | number)[], part?: "key" | "value") => {
@@ -79,7 +79,7 @@ describe("YAML with places", () => {
     `);
   });
 
-  test("text that would exhaust the process is refused at once", () => {
+  test("text that would exhaust the process is refused immediately", () => {
     const started = performance.now();
     const letters = "abcdefghi";
     const aliases = Array.from(

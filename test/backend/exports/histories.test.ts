@@ -42,7 +42,7 @@ async function exported(run: RunFolder, format: string): Promise<Buffer> {
   return readFileSync(join(folder, files[0]!.name));
 }
 
-/** CRC-32C bit by bit, as its definition has it. */
+/** CRC-32C bit by bit, according to its definition. */
 function crc32c(bytes: Uint8Array): number {
   let sum = 0xffffffff;
   for (const byte of bytes) {

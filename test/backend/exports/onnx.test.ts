@@ -51,7 +51,7 @@ function tokensFor(shape: ModelShape, count = batch * time): number[] {
   return Array.from({ length: count }, () => Math.floor(random() * dimensionsOf(shape).vocabulary));
 }
 
-/** Logits by the plain evaluator, from the model as it is stored. */
+/** Logits of the stored model by the plain evaluator. */
 function reference(
   { shape, tensors }: Model,
   [rows, columns]: readonly [number, number] = [batch, time],
@@ -268,8 +268,10 @@ it("refuses sequences that are longer than the context", async () => {
 const wide = { hidden_size: 64, intermediate_size: 96, num_attention_heads: 4, num_key_value_heads: 2 };
 const codes = (bits: number, more: object = {}) => ({ type: "quantised", options: { bits, ...more } });
 
-describe("a matrix keeps its form in the graph", () => {
-  /** Of `down_proj` [96, 64]: how it is stored, the operator that reads it, and the share of its dense bytes at most. */
+describe("a matrix keeps its representation in the graph", () => {
+  /**
+   * Of `down_proj` [96, 64]: how it is stored, the operator that reads it, and its maximum share of the dense bytes.
+   */
   const cases: readonly (readonly [string, RepresentationChoice, string, number])[] = [
     ["4 bits in groups of 32", codes(4, { group_size: 32 }), "MatMulNBits", 0.17],
     ["3 bits in groups of 48", codes(3, { group_size: 48, symmetric: false }), "MatMulNBits", 0.2],

@@ -52,7 +52,7 @@ const cases: readonly { readonly title: string; readonly steps: readonly Given[]
   { title: "tied rows", steps: [[irc, { rate: 0.5 }]] },
 ];
 
-/** What a method leaves of a model, or one method after the other. */
+/** The result of a method, or of several methods in sequence. */
 async function shrunk(steps: readonly Given[], family = "llama"): Promise<Checkpoint> {
   const shape = createTinyShape(family, family === "llama" ? large : {});
   let model: Checkpoint = { shape, tensors: drawModelTensors(shape, 8) };
@@ -70,7 +70,7 @@ describe.each(cases)("$title", ({ title, steps }) => {
     const target = join(folder.path, "out");
     await exportModel({ shape, tensors }, { format: "packed", entropy_coding: false }, target);
     const counted = countModel(shape, { tensors: (name) => tensors.get(name)!.data as TensorData }).total;
-    // Which rows are tied follows from a seed of 32 bits, which stands in the manifest.
+    // The tied rows follow from a 32-bit seed in the manifest.
     const seeds = listMatrixSlots(shape).flatMap(({ stored }) =>
       stored.filter(({ type }) => type === "tied"),
     );
@@ -84,7 +84,7 @@ describe.each(cases)("$title", ({ title, steps }) => {
     }
     const exact = counted.bits - 32 * seeds.length;
     expect(written).toBeGreaterThanOrEqual(exact);
-    // Only the last byte of a tensor of bits may be filled up.
+    // Only the last byte of a tensor of bits may be padded.
     expect(written - exact).toBeLessThan(8 * filled || 1);
   });
 

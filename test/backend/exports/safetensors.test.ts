@@ -110,7 +110,7 @@ describe.each(Object.keys(models))("%s in half precision and several files", (fa
   );
 });
 
-describe("what cannot be written", () => {
+describe("values that cannot be written", () => {
   const shape = createTinyShape("gpt2");
   const refusal = async (options: object, change?: (tensors: HostTensors) => void, tokenizer?: Tokenizer) => {
     using folder = createTemporaryFolder();
@@ -130,13 +130,13 @@ describe("what cannot be written", () => {
   };
   const large = (tensors: HostTensors) => (tensors.get("transformer.ln_f.bias")!.data[3] = 70_000);
 
-  it("is a value beyond the largest of the type", async () => {
+  it("include a value beyond the largest of the type", async () => {
     expect(await refusal({ dtype: "float16" }, large)).toMatch(
       /ln_f.bias contains 70000, but the largest value of float16 is 65504. Export the model as bfloat16/,
     );
   });
 
-  it.each(["none", "5 parsecs", "0GB", "-1"])("is a file size of %s", async (size) => {
+  it.each(["none", "5 parsecs", "0GB", "-1"])("include a file size of %s", async (size) => {
     expect(await refusal({ max_shard_size: size })).toMatch(/size such as 5GB|at least one byte/);
   });
 });

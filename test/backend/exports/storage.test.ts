@@ -19,7 +19,7 @@ interface Figures {
 }
 type Name = "gpt2" | "llama" | "llama-tied" | "phi3";
 
-/** Written by scripts/reference/storage.py, which also loads what is exported here with the real library. */
+/** Written by scripts/reference/storage.py, which also loads these exports with the real library. */
 const { bound, models } = JSON.parse(
   readFileSync(new URL("../../fixtures/models/storage.json", import.meta.url), "utf8"),
 ) as { bound: number; models: Record<Name, Record<StoredDtype, Figures>> };

@@ -17,7 +17,7 @@ function numbers(count: number, seed: number): number[] {
   return Array.from({ length: count }, () => 2 * random() - 1);
 }
 
-/** Holds every gradient of a loss against finite differences, at seeded numbers. */
+/** Compares every gradient of a loss with finite differences, for seeded numbers. */
 function expectTrueGradients(loss: Value, wrt: readonly (Value & { readonly name: string })[]): void {
   const feeds = Object.fromEntries(wrt.map((x, i) => [x.name, numbers(sizeOf(x.type.shape), i + 1)]));
   gradients(loss, wrt).forEach((gradient, i) => {
@@ -32,13 +32,13 @@ const named = (name: string, shape: readonly number[]) =>
   parameter(name, shape) as Value & { readonly name: string };
 
 describe("gradients", () => {
-  it("add up over all uses of a value, also where one operation uses it twice", () => {
+  it("add up over all uses of a value, even if one operation uses it twice", () => {
     const x = named("x", [3]);
     const square = mul(x, x);
     expectTrueGradients(total(add(mul(square, x), sub(exp(x), square))), [x]);
   });
 
-  it("add up over paths that part and meet again", () => {
+  it("add up over paths that split and join again", () => {
     const x = named("x", [2, 3]);
     const y = exp(x);
     const left = mul(y, scalar(3));
@@ -62,7 +62,7 @@ describe("gradients", () => {
       [1, 1, 1],
       [2, 3],
     ],
-  ])("are summed over what broadcasting repeated: %j with %j", (a, b) => {
+  ])("are summed over broadcast axes: %j with %j", (a, b) => {
     const [x, y] = [named("x", a), named("y", b)];
     expectTrueGradients(total(mul(exp(x), mul(y, y))), [x, y]);
   });
@@ -99,7 +99,7 @@ describe("gradients", () => {
     expectTrueGradients(add(total(piece(first)), total(mul(piece(second), scalar(3)))), [x]);
   });
 
-  it("of slices along different axes, or beside a padding of the model's own, are right too", () => {
+  it("of slices along different axes, or with a padding in the model, are correct too", () => {
     const x = named("x", [4, 4]);
     const rows = slice(x, { axis: 0, start: 0, end: 2 });
     const columns = slice(x, { axis: 1, start: 2, end: 4 });
@@ -110,7 +110,7 @@ describe("gradients", () => {
     expectTrueGradients(loss, [x]);
   });
 
-  it("are zeros of the right shape where the loss does not depend on a value", () => {
+  it("are zeros of the right shape if the loss does not depend on a value", () => {
     const [x, idle] = [named("x", [2]), named("idle", [3, 2])];
     const [, gradient] = gradients(total(exp(x)), [x, idle]);
     expect(gradient!.type).toEqual(idle.type);
@@ -119,7 +119,7 @@ describe("gradients", () => {
     ]);
   });
 
-  it("are zeros where every way to the loss is flat", () => {
+  it("are zeros if every path to the loss is constant", () => {
     const x = named("x", [3]);
     const steps = cast(greater(x, scalar(0)), { to: "float32" });
     const [gradient] = gradients(total(mul(steps, scalar(2))), [x]);
@@ -128,12 +128,12 @@ describe("gradients", () => {
     ]);
   });
 
-  it("flow past a flat way where there is another", () => {
+  it("use another path if one is constant", () => {
     const x = named("x", [4]);
     expectTrueGradients(total(where(greater(x, scalar(0)), mul(x, x), x)), [x]);
   });
 
-  it("may be asked for a value inside the graph, and for the loss itself", () => {
+  it("can be requested for a value inside the graph, and for the loss itself", () => {
     const x = named("x", [2]);
     const y = exp(x);
     const loss = total(mul(y, y));
@@ -149,7 +149,7 @@ describe("gradients", () => {
     expectTrueGradients(total(mul(first!, first!)), [x]);
   });
 
-  it("survive shapes that are moved about", () => {
+  it("survive changes of shape", () => {
     const [x, y] = [named("x", [2, 3, 4]), named("y", [12, 2])];
     const turned = reshape(transpose(x, { perm: [2, 1, 0] }), { shape: [12, 2] });
     const wide = expand(reshape(mean(y, { axes: [0], keepDims: true }), { shape: [1, 2] }), {
@@ -166,7 +166,7 @@ describe("gradients", () => {
     expect(() => gradients(reshape(total(x), { shape: [1] }), [x])).toThrow("of shape [1]");
   });
 
-  it("are refused where they reach an operation that must not be differentiated, naming it", () => {
+  it("are refused if they reach an operation that must not be differentiated, naming it", () => {
     const x = parameter("x", [2]);
     const held = waitFor(input("gate", [], "bool"), x, scalar(1));
     expect(() => gradients(total(held), [x])).toThrow(
@@ -174,7 +174,7 @@ describe("gradients", () => {
     );
   });
 
-  it("leave out what nobody asked for", () => {
+  it("leave out everything not requested", () => {
     const [x, frozen] = [parameter("x", [2, 2]), parameter("frozen", [2, 2])];
     const loss = total(matmul(matmul(x, frozen), frozen));
     const products = (wrt: Value[]) =>

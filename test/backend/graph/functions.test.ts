@@ -26,7 +26,7 @@ describe("gelu", () => {
     wanted.forEach((each, i) => expect(got[i]).toBeCloseTo(each, 7));
   });
 
-  it("has the gradient of finite differences", () => {
+  it("has the gradient that finite differences give", () => {
     const feeds = { x: [-2, -0.5, 0, 0.3, 1.7] };
     const [gradient] = gradients(total(gelu(x)), [x]);
     const wanted = computeCentralDifferences(total(gelu(x)), feeds, "x");
@@ -46,7 +46,7 @@ describe("rope", () => {
   const x = parameter("x", [2, 3, 8]);
   const numbers = Array.from({ length: 48 }, () => random() - 0.5);
 
-  it("turns each pair of channels by its angle", () => {
+  it("rotates each pair of channels by its angle", () => {
     const got = evaluate(rope(x, cos, sin), { x: numbers });
     for (let row = 0; row < 6; row++)
       for (let i = 0; i < 4; i++) {
@@ -57,7 +57,7 @@ describe("rope", () => {
       }
   });
 
-  it("is orthogonal: it keeps lengths, and products depend on the difference of angles alone", () => {
+  it("is orthogonal: it keeps lengths, and products depend only on the difference of angles", () => {
     const norm = (values: Float64Array) => Math.hypot(...values);
     const got = evaluate(rope(x, cos, sin), { x: numbers });
     for (let row = 0; row < 6; row++)
@@ -77,7 +77,7 @@ describe("rope", () => {
     expect(product(7, 3)).not.toBeCloseTo(product(7, 4), 3);
   });
 
-  it("has as gradient the turn back, which finite differences confirm", () => {
+  it("has the inverse rotation as its gradient, as finite differences confirm", () => {
     const loss = total(mul(rope(x, cos, sin), parameter("w", [2, 3, 8])));
     const feeds = { x: numbers, w: numbers.map((each, i) => each * (i % 5)) };
     const [gradient] = gradients(loss, [x]);
@@ -94,18 +94,18 @@ describe("dropout", () => {
   const seedInput = input("seed", [], "int32");
   const x = parameter("x", [rows, width]);
   const ones = new Float64Array(count).fill(1);
-  /** 1 where an element is kept, -1 where it is dropped. */
+  /** 1 for a kept element, -1 for a dropped one. */
   const signs = (seed: number, site = 0, rate = 0.5) =>
     evaluate(dropout(x, rate, seedInput, site), { x: ones, seed: [seed] }).map((each) =>
       each === 0 ? -1 : 1,
     );
-  /** In standard deviations of what independent fair coins give. */
+  /** In standard deviations of the sum of independent fair coin flips. */
   const correlation = (a: Float64Array, b: Float64Array, lag = 0) => {
     let product = 0;
     for (let i = 0; i + lag < count; i++) product += a[i]! * b[i + lag]!;
     return product / Math.sqrt(count - lag);
   };
-  /** Root of the mean square: 1 for independent numbers of variance 1. */
+  /** Root mean square: 1 for independent numbers of variance 1. */
   const spread = (scores: readonly number[]) =>
     Math.sqrt(scores.reduce((sum, each) => sum + each ** 2, 0) / scores.length);
 
@@ -113,10 +113,10 @@ describe("dropout", () => {
     signs(Math.floor(i / 4) * (i < 12 ? 1 : 104_729), i % 4),
   );
 
-  it("is nothing at rate 0", () => expect(dropout(x, 0, seedInput, 0)).toBe(x));
+  it("is the identity at rate 0", () => expect(dropout(x, 0, seedInput, 0)).toBe(x));
 
   it.each([0.05, 0.1, 0.5, 0.9])(
-    "drops a share of %f, and scales the rest so that the mean stays",
+    "drops a share of %f, and scales the rest so that the mean is preserved",
     (rate) => {
       const scores = Array.from({ length: 8 }, (_, seed) => {
         const y = evaluate(dropout(x, rate, seedInput, seed), { x: ones, seed: [seed * 7919] });
@@ -131,31 +131,31 @@ describe("dropout", () => {
     },
   );
 
-  it("draws the same mask for the same seed and site, whatever the values", () => {
+  it("draws the same mask for the same seed and site, regardless of the values", () => {
     expect(signs(12, 3)).toEqual(signs(12, 3));
     const other = evaluate(dropout(x, 0.5, seedInput, 3), { x: ones.map((_, i) => i + 1), seed: [12] });
     expect(other.map((each) => (each === 0 ? -1 : 1))).toEqual(signs(12, 3));
   });
 
-  it("draws masks of different seeds and sites without correlation, neighbouring numbers included", () => {
+  it("draws masks of different seeds and sites without correlation, including consecutive numbers", () => {
     const scores = masks.flatMap((a, i) => masks.slice(0, i).map((b) => correlation(a, b)));
     expect(spread(scores)).toBeLessThan(1.2);
     expect(Math.max(...scores.map(Math.abs))).toBeLessThan(5);
   });
 
-  it("draws masks without correlation between places, along rows and across them", () => {
+  it("draws masks without correlation between positions, along and across rows", () => {
     for (const lag of [1, 2, 3, 5, 16, 64, width - 1, width, width + 1, 2 * width, 4096])
       expect(spread(masks.map((mask) => correlation(mask, mask, lag))), `distance ${lag}`).toBeLessThan(1.6);
   });
 
-  it("draws masks that are not each other shifted", () => {
+  it("draws masks that are not shifted copies of each other", () => {
     const shifts = Array.from({ length: 60 }, (_, i) =>
       correlation(masks[i % 24]!, masks[(i * 7 + 5) % 24]!, 1 + i * 17),
     );
     expect(Math.max(...shifts.map(Math.abs))).toBeLessThan(5);
   });
 
-  it("drops rows and columns alike", () => {
+  it("drops equally across rows and columns", () => {
     const sums = (length: number, index: (line: number, i: number) => number) => (mask: Float64Array) =>
       Array.from({ length: count / length }, (_, line) => {
         let sum = 0;
@@ -176,7 +176,7 @@ describe("dropout", () => {
     }
   });
 
-  it("passes gradients through the mask that the values went through", () => {
+  it("passes gradients through the mask of the values", () => {
     const loss = total(mul(dropout(x, 0.3, seedInput, 2), x));
     const numbers = ones.map((_, i) => 1 + (i % 7));
     const feeds = { x: numbers, seed: [99] };

@@ -5,7 +5,7 @@ import { add, mul, neg } from "../../../src/backend/graph/ops/elementwise";
 import { concat } from "../../../src/backend/graph/ops/movement";
 
 describe("topological", () => {
-  it("puts every value once, after all of its inputs", () => {
+  it("lists every value once, after all of its inputs", () => {
     const x = input("x", [2]);
     const y = neg(x);
     const outputs = [add(mul(y, x), y), mul(y, y)];
@@ -33,21 +33,21 @@ describe("topological", () => {
 });
 
 describe("inputsOf", () => {
-  it("lists what the outputs reach, inputs and parameters alike, and nothing else", () => {
+  it("lists the inputs and parameters that the outputs depend on, and nothing else", () => {
     const unused = input("unused", [2]);
     const graph = { outputs: { y: mul(input("x", [2]), parameter("w", [2])) } };
     expect(unused.kind).toBe("input");
     expect(listInputs(graph).map(({ kind, name }) => `${kind} ${name}`)).toEqual(["input x", "parameter w"]);
   });
 
-  it("refuses two different values of one name", () => {
+  it("refuses two different values with the same name", () => {
     const graph = { outputs: { y: add(input("x", [2]), input("x", [2])) } };
     expect(() => listInputs(graph)).toThrow("The graph has two different values named x.");
   });
 });
 
 describe("listing", () => {
-  it("reads as one line a node, with attributes, types and the heads of constants", () => {
+  it("has one line per node, with attributes, types and the first numbers of constants", () => {
     const x = input("x", [2, 1]);
     const w = parameter("w", [2, 3]);
     const table = constant(Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3]);

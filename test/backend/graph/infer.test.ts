@@ -14,7 +14,7 @@ const float = (...shape: number[]) => parameter("x", shape);
 const int = (...shape: number[]) => input("i", shape, "int32");
 const bool = (...shape: number[]) => input("b", shape, "bool");
 
-describe("what does not fit is refused where it is built, with the shapes", () => {
+describe("mismatched shapes are refused when the graph is built, with the shapes", () => {
   const wrong: readonly (readonly [string, () => Value])[] = [
     ["Shapes [2, 3] and [4] do not broadcast.", () => add(float(2, 3), float(4))],
     ["add of float32 [2] and int32 [2]: cast one of them.", () => add(float(2), int(2))],
@@ -61,7 +61,7 @@ describe("what does not fit is refused where it is built, with the shapes", () =
 });
 
 describe("an index outside its table", () => {
-  it("is an error of the plain evaluation that says the range", () => {
+  it("raises an error of the plain evaluation with the range", () => {
     const graph = { outputs: { y: gather(parameter("t", [3, 1]), input("i", [1], "int32")) } };
     expect(() => evaluateGraph(graph, { t: [1, 2, 3], i: [3] })).toThrow("gather: index 3 is outside 0…2.");
     expect(() => evaluateGraph(graph, { t: [1, 2], i: [0] })).toThrow("t needs 3 numbers, but got 2.");
@@ -69,6 +69,6 @@ describe("an index outside its table", () => {
   });
 });
 
-it("casts change the type alone", () => {
+it("casts change only the type", () => {
   expect(cast(int(2, 3), { to: "float32" }).type).toEqual({ dtype: "float32", shape: [2, 3] });
 });

@@ -34,7 +34,7 @@ function decode(graph: Graph, options: EncodeOptions = {}): Decoded {
   return modelProto.toObject(message, { longs: Number, bytes: String, arrays: true }) as Decoded;
 }
 
-/** Operators that only ONNX Runtime knows although it files them under the standard domain. */
+/** Operators that only ONNX Runtime has, although it registers them in the standard domain. */
 const foreign = new Set(["SimplifiedLayerNormalization"]);
 
 function nonStandard(graph: Graph): string[] {
@@ -46,15 +46,12 @@ function nonStandard(graph: Graph): string[] {
 }
 
 describe("encodeOnnx", () => {
-  it.each(tinyNames)(
-    "writes the training step of %s twice to the same bytes, built anew each time",
-    (name) => {
-      const first = encodeOnnx(createTinyTrainStep(name));
-      expect(Buffer.compare(first, encodeOnnx(createTinyTrainStep(name)))).toBe(0);
-    },
-  );
+  it.each(tinyNames)("writes the training step of %s to the same bytes each time it is built", (name) => {
+    const first = encodeOnnx(createTinyTrainStep(name));
+    expect(Buffer.compare(first, encodeOnnx(createTinyTrainStep(name)))).toBe(0);
+  });
 
-  it("names inputs and outputs as the graph does, and lists each node after those it reads", () => {
+  it("names inputs and outputs like the graph, and lists each node after its inputs", () => {
     const { graph } = decode({ outputs: { y: matmul(input("x", [2, 3]), parameter("w", [3, 4])) } });
     expect(graph.input.map(({ name }) => name)).toEqual(["x", "w"]);
     expect(graph.output.map(({ name }) => name)).toEqual(["y"]);
@@ -66,7 +63,7 @@ describe("encodeOnnx", () => {
     expect(known).toContain("y");
   });
 
-  it("keeps every name unique, also where an input is named like a node", () => {
+  it("keeps every name unique, even if an input has the name of a node", () => {
     const clash = input("0.mul/Mul", [2]);
     const { graph } = decode({ outputs: { constant: mul(clash, scalar(2)), y: mul(clash, clash) } });
     const names = [...graph.input.map(({ name }) => name), ...graph.initializer.map(({ name }) => name)];
@@ -74,7 +71,7 @@ describe("encodeOnnx", () => {
     expect(new Set(made).size).toBe(made.length);
   });
 
-  it("stores an equal small constant once, whoever made it, and unequal ones apart", () => {
+  it("stores equal small constants once, wherever they are created, and unequal ones separately", () => {
     const x = input("x", [4]);
     const shifted = add(add(mul(x, scalar(0.5)), scalar(0.5)), scalar(-0.5));
     const rows = reshape(shifted, { shape: [2, 2] });
@@ -82,14 +79,14 @@ describe("encodeOnnx", () => {
     expect(graph.initializer).toHaveLength(3); // 0.5, -0.5 and the shape
   });
 
-  it("tells constants of equal bytes but other types or shapes apart", () => {
+  it("distinguishes constants of equal bytes but different types or shapes", () => {
     const zero = add(input("x", []), scalar(0));
     const integer = add(input("i", [1], "int32"), iota(1));
     const { graph } = decode({ outputs: { zero, integer } });
     expect(graph.initializer.map(({ dataType }) => dataType)).toEqual([1, 6]);
   });
 
-  it("stores weights that it is given, and asks for the others as inputs", () => {
+  it("stores the weights that are passed, and makes the others inputs", () => {
     const graph = { outputs: { y: mul(parameter("stored", [2]), parameter("fed", [2])) } };
     const decoded = decode(graph, { weights: new Map([["stored", Float32Array.of(1, 2)]]) }).graph;
     expect(decoded.input.map(({ name }) => name)).toEqual(["fed"]);

@@ -1,4 +1,6 @@
-/** What an error of graph building says: the operation, its inputs with their places and types, and where in the model. */
+/**
+ * An error of graph building reports the operation, its inputs with their places and types, and the place in the model.
+ */
 import { expect, it } from "vitest";
 import { input, parameter } from "../../../src/backend/graph/op";
 import { add } from "../../../src/backend/graph/ops/elementwise";
@@ -13,7 +15,7 @@ it("names weights and inputs with their places, types and shapes", () => {
   );
 });
 
-it("names where a computed value comes from, and the attributes", () => {
+it("names the origin of a computed value, and the attributes", () => {
   const hidden = matmul(x, parameter("layers.3.self_attn.o_proj.weight", [6, 8]), {});
   expect(() => add(hidden, input("mask", [4, 7]))).toThrow(
     /Operation add .*input 0 float32 \[4, 8\] from matmul after "layers.3.self_attn.o_proj.weight"; input 1 "mask" float32 \[4, 7\].*do not broadcast/,

@@ -8,7 +8,7 @@ import { matmul } from "../../../src/backend/graph/ops/matmul";
 import { sum } from "../../../src/backend/graph/ops/reduction";
 import { recomputeGateName, type Segment } from "../../../src/backend/graph/recompute";
 
-/** Layers x → x + tanh(x·W)·e^(x·W), each a segment. */
+/** Layers x → x + tanh(x·W)·e^(x·W), each of which is a segment. */
 function layered(layers: number) {
   const weights = Array.from({ length: layers }, (_, i) => parameter(`w${i}`, [3, 3]));
   const segments: Segment[] = [];
@@ -38,7 +38,7 @@ describe("recomputation", () => {
     expect(again).toEqual(kept);
   });
 
-  it("computes what is inside a segment a second time, behind a gate that waits for the gradient", () => {
+  it("computes the values inside a segment a second time, after a gate that waits for the gradient", () => {
     const { loss, weights, segments } = layered(3);
     const plain = [loss, ...gradients(loss, weights)];
     const again = [loss, ...gradients(loss, weights, { recompute: segments })];

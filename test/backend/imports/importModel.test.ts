@@ -104,7 +104,7 @@ describe("a Hugging Face folder", () => {
     ["more layers", { n_layer: 3 }, /transformer.h.2.*is missing/],
     ["another vocabulary", { vocab_size: 33 }, /wte.weight is \[32, 16\] where the model has \[33, 16\]/],
     [
-      "a quantisation",
+      "a quantization",
       { quantization_config: { bits: 4 } },
       /config.json: quantization_config is.*not supported/,
     ],
@@ -118,13 +118,9 @@ describe("a Hugging Face folder", () => {
       { architectures: ["GPT2ForSequenceClassification"], problem_type: "regression" },
       /config.json: A regression with 2 outputs is not implemented/,
     ],
-    [
-      "a head that is not there",
-      { architectures: ["GPT2ForSequenceClassification"] },
-      /score.weight is missing/,
-    ],
+    ["a missing head", { architectures: ["GPT2ForSequenceClassification"] }, /score.weight is missing/],
     ["another family", { model_type: "mamba" }, /config.json: Unknown model_type "mamba"; known are .*gpt2/],
-  ])("is refused where its configuration says %s", async (_, change, message) => {
+  ])("is refused if its configuration specifies %s", async (_, change, message) => {
     await expect(
       changed(
         () => undefined,
@@ -151,7 +147,7 @@ describe("a Hugging Face folder", () => {
     await expect(importModel(folder.path)).rejects.toThrow(/adapter for another model.*Merge it/);
   });
 
-  it("is refused with the key and the value of its configuration that cannot be", async () => {
+  it("is refused with the invalid key and value of its configuration", async () => {
     const wrong = changed(
       () => undefined,
       (config) => (config["layer_norm_epsilon"] = "tiny"),
@@ -243,7 +239,7 @@ describe("a Hugging Face folder", () => {
     );
   });
 
-  it("holds no more of its weights in memory than it has read", async () => {
+  it("reads only the requested weights into memory", async () => {
     using folder = createTemporaryFolder();
     await exportModel(
       { shape, tensors },
@@ -284,7 +280,7 @@ it.each([
     /is not a supported model file/,
   ],
   [
-    "the weights of a folder alone",
+    "only the weights of a folder",
     (folder: string) => {
       writeFileSync(join(folder, "model.safetensors"), "");
       return join(folder, "model.safetensors");
@@ -308,7 +304,7 @@ it.each([
     /is a pickle, which is not read because loading it can run code. Save the model as safetensors/,
   ],
   [
-    "quantised weights",
+    "quantized weights",
     (folder: string) => {
       writeFileSync(join(folder, "model.gguf"), "GGUF");
       return join(folder, "model.gguf");

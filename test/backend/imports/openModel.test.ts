@@ -1,4 +1,4 @@
-/** A model opened without reading its weights: a run's classifier as well as its language model. */
+/** Opening a model without reading its weights: a run's classifier as well as its language model. */
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { openModel } from "../../../src/backend/imports/openModel";

@@ -1,4 +1,4 @@
-/** A model whose files are not quite what its configuration describes, read with the options of `base_model`. */
+/** Models whose files differ from their configuration, read with the options of `base_model`. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

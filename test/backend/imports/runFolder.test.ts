@@ -1,4 +1,4 @@
-/** Which checkpoint of a run is the model that its folder provides. */
+/** The checkpoint of a run that its folder provides as a model. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -59,7 +59,7 @@ describe("a run folder", () => {
     using run = runFolder();
     checkpoint(run.path, 5, 0, 5, 5);
     checkpoint(run.path, 10, 0, 10, 5);
-    // This training goes on with its best model, not with its newest.
+    // This training passes on its best model, not its newest.
     done(run.path, "0-train", { key: "k", from: 0, step: 10, checkpoint: join("checkpoints", "step-5") });
     expect(markOf(await importModel(run.path))).toBe(5);
     writeCheckpoint(join(run.path, "steps", "1-compress", "checkpoint"), { shape, tensors: marked(77) });
@@ -71,14 +71,14 @@ describe("a run folder", () => {
     });
     expect(markOf(await importModel(run.path))).toBe(77);
     expect((await importModel(join(run.path, "steps", "1-compress", "checkpoint"))).run).toBe(run.path);
-    // A second training under way is newer than anything finished; its own steps count from where it began.
+    // A second training in progress is newer than any finished action; its steps count from its start.
     checkpoint(run.path, 14, 2, 4, 2);
     checkpoint(run.path, 12, 2, 2, 2);
     expect(markOf(await importModel(run.path))).toBe(14);
     expect(markOf(await importModel(run.path, { which: "best" }))).toBe(12);
   });
 
-  it("never leads outside the run folder, and skips incomplete records", async () => {
+  it("never leaves the run folder, and skips incomplete records", async () => {
     using run = runFolder();
     checkpoint(run.path, 5, 0, 5);
     done(run.path, "1-compress", { key: "k", from: 5, step: 5, checkpoint: "../elsewhere" });

@@ -7,7 +7,7 @@ const head =
 const train = "train: {max_steps: 5}";
 const evaluate = "evaluate: {counts: {}}";
 
-/** Runs of a text, one a plan, as they stand in their records, named by how many seconds after the epoch they were made. */
+/** Runs of a text, one per plan, as in their records, named by the seconds from the epoch to their creation. */
 function ran(seconds: number, ...bodies: readonly string[]): EarlierRun[] {
   const { plans, faults } = language.analyze({ file, text: cells(...bodies) });
   expect(faults).toEqual([]);
@@ -26,19 +26,19 @@ const attached = (runs: readonly EarlierRun[], ...bodies: readonly string[]) =>
         `${run}: cell ${cell}, steps ${steps.join("+")}${stale ? ", stale" : ""}`,
     );
 
-describe("results find back to their cells", () => {
-  test("where the text is as it was, from the newest run", () => {
+describe("results are attached to their cells", () => {
+  test("of unchanged text, from the newest run", () => {
     const runs = [...ran(1, head, train, evaluate), ...ran(2, head, train, evaluate)];
     expect(attached(runs, head, train, evaluate)).toEqual(["2: cell 1, steps 0", "2: cell 2, steps 1"]);
   });
 
-  test("prose and cells that come between move them along", () => {
+  test("across inserted prose and cells", () => {
     expect(
       attached(ran(1, head, train, evaluate), "# nothing", head, "seed: 0", `${train}\n${evaluate}`),
     ).toEqual(["1: cell 3, steps 0+1"]);
   });
 
-  test("what has changed makes stale what stands at it and below, not what stands above", () => {
+  test("a change makes the results at and below it stale, not those above", () => {
     const runs = ran(1, head, train, evaluate, "export: {format: onnx}");
     expect(attached(runs, head, train, "evaluate: {perplexity: {}}", "export: {format: onnx}")).toEqual([
       "1: cell 1, steps 0",
@@ -52,8 +52,8 @@ describe("results find back to their cells", () => {
     ).toBe(true);
   });
 
-  test("a cell goes to the newest run that carried it out, and an older one whose text is the same goes before", () => {
-    // The second run ended at the first action, as running one cell does.
+  test("a cell shows the newest run that executed it, but prefers an older one with the same text", () => {
+    // The second run ended after the first action, as when a single cell is run.
     const runs = [...ran(1, head, train, evaluate), ...ran(2, head, train)];
     expect(attached(runs, head, train, evaluate)).toEqual(["2: cell 1, steps 0", "1: cell 2, steps 1"]);
     const edited = [...ran(1, head, train, evaluate), ...ran(2, head, "train: {max_steps: 9}", evaluate)];
@@ -64,7 +64,7 @@ describe("results find back to their cells", () => {
     ]);
   });
 
-  test("each variant, sweep point and seed has its own", () => {
+  test("separately for each variant, sweep point and seed", () => {
     const branches = [
       head,
       "variants: {a: {}, b: {train: null}}",
@@ -79,14 +79,14 @@ describe("results find back to their cells", () => {
       "1.1: cell 4, steps 1",
       "1.2: cell 4, steps 0",
     ]);
-    // A variant and a point that the text does not mean any more have no place in it.
+    // A variant and a point that are no longer in the text are left out.
     expect(attached(ran(1, ...branches), head, "variants: {b: {train: null}}", train, evaluate)).toEqual([
       "1.2: cell 3, steps 0",
     ]);
     expect(attached(ran(1, head, "seed: 3", train), head, "seed: 4", train)).toEqual([]);
   });
 
-  test("a list of methods is as many steps of one cell", () => {
+  test("a list of methods gives as many steps in one cell", () => {
     const compress = "compress: [{magnitude: {sparsity: 0.2}}, {magnitude: {sparsity: 0.4}}]";
     const runs = ran(1, head, compress, train);
     expect(attached(runs, head, compress, train)).toEqual(["1: cell 1, steps 0+1", "1: cell 2, steps 2"]);
@@ -96,7 +96,7 @@ describe("results find back to their cells", () => {
     ]);
   });
 
-  test("another version of the program does not make a text another", () => {
+  test("another version of the program does not make results stale", () => {
     const [run] = ran(1, head, train);
     const old = {
       ...run!,
@@ -105,7 +105,7 @@ describe("results find back to their cells", () => {
     expect(attached([old], head, train)).toEqual(["1: cell 1, steps 0"]);
   });
 
-  test("while the text has faults the newest of each variant are shown as earlier ones", () => {
+  test("while the text has faults, the newest of each variant are shown as earlier results", () => {
     const runs = [...ran(1, head, train, evaluate), ...ran(2, head, train, evaluate)];
     expect(attached(runs, head, "train: {max_steps: }", evaluate)).toEqual([
       "2: cell 1, steps 0, stale",

@@ -13,7 +13,7 @@ const checked = (...bodies: readonly string[]) => {
   }));
 };
 
-describe("faults stand under the word that is wrong", () => {
+describe("faults underline the wrong word", () => {
   test.each([
     [
       "model: {model_type: phi3, hiden_size: 64}",
@@ -54,7 +54,7 @@ describe("faults stand under the word that is wrong", () => {
   });
 });
 
-test("what is right after a replacement is not a fault any more", () => {
+test("a replacement fixes the fault", () => {
   const text = cells(good, "train: {optim: adamm, lerning_rate: 1e-3}");
   const fixed = language
     .check({ file, text })
@@ -70,7 +70,7 @@ test("what is right after a replacement is not a fault any more", () => {
   expect(language.check({ file, text: fixed })).toEqual([]);
 });
 
-test("what only a combination of sweep values breaks is told at the file's own words", () => {
+test("a fault of a combination of sweep values is reported at the words of the file", () => {
   const found = checked(good, "sweep:\n  model.hidden_size: [64, 65]");
   expect(found).toHaveLength(1);
   expect(found[0]).toMatchObject({
@@ -79,7 +79,7 @@ test("what only a combination of sweep values breaks is told at the file's own w
   });
 });
 
-test("faults outside cells have no cell, and a file without cells says so at its start", () => {
+test("faults outside cells have no cell, and a file without cells has a fault at its start", () => {
   const open = `${cells(good)}\n\`\`\`yaml\ntrain: {}\n`;
   expect(language.check({ file, text: open })[0]).toMatchObject({
     message: expect.stringContaining("never closed") as string,
@@ -95,7 +95,7 @@ test("faults outside cells have no cell, and a file without cells says so at its
 describe("hover", () => {
   const hovered = (...bodies: readonly string[]) => language.hover(at(cells(...bodies)));
 
-  test("a key says what it means, what may stand there, and what does where nothing stands", () => {
+  test("a key shows its meaning, its allowed values and its default", () => {
     const given = at(cells("train:\n  learning_|rate: 3"));
     const hover = language.hover(given)!;
     expect(within(given.text, hover.range)).toBe("learning_rate");
@@ -131,13 +131,13 @@ describe("hover", () => {
   });
 
   test.each(["typo|: 3", "# com|ment", "train: {typ|o: 3}", "variants: {na|me: {}}"])(
-    "nothing about %j",
+    "shows nothing for %j",
     (body) => {
       expect(hovered(body)).toBeUndefined();
     },
   );
 
-  test("no word of the text becomes Markdown", () => {
+  test("text of the file never becomes Markdown", () => {
     const evil = "[x](command:evil)";
     for (const body of [
       `model: {model_type: "${evil}", hidden_si|ze: 3}`,
@@ -173,7 +173,7 @@ describe("outline", () => {
     });
   });
 
-  test("of a broken text what can be made out, with the number of faults and without runs", () => {
+  test("the readable part of a broken text, with the number of faults and without runs", () => {
     const text = cells(good, "train: {max_steps: x, optim: y", "evaluate: {perplexity: {}}\ntypo: 3");
     const outline = language.outline({ file, text });
     expect(outline).toMatchObject({

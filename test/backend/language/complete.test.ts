@@ -25,11 +25,11 @@ describe("keys", () => {
     ["an empty line of a cell", "train:\n  |"],
     ["a line between others", "train:\n  eval_steps: 3\n  |\n  logging_steps: 5"],
     ["empty lines around", "train:\n\n  |\n\nseed: 3"],
-    ["a word that has begun", "train:\n  lear|\n  eval_steps: 3"],
-    ["a key that is there already", "train:\n  le|arning: 3"],
+    ["a partial word", "train:\n  lear|\n  eval_steps: 3"],
+    ["an existing key", "train:\n  le|arning: 3"],
     ["braces", "train: {eval_steps: 1, |}"],
-    ["braces that are not closed", "train: {eval_steps: 1, |"],
-    ["braces over lines", "train: {\n  eval_steps: 1,\n  |\n}"],
+    ["unclosed braces", "train: {eval_steps: 1, |"],
+    ["braces across lines", "train: {\n  eval_steps: 1,\n  |\n}"],
     ["a comment behind", "train:\n  |  # the rest is default"],
     ["a variant", "variants:\n  a:\n    train:\n      |"],
     ["a scale", "scales:\n  a:\n    train:\n      |"],
@@ -42,13 +42,13 @@ describe("keys", () => {
     expect(labels(phi3, body)).toEqual(expect.arrayContaining(trainKeys));
   });
 
-  test("what stands there already is left out, by its other name too", () => {
+  test("keys that are already present are left out, also under their other name", () => {
     const offered = labels(phi3, "train:\n  max_steps: 5\n  micro_batch_size: 2\n  |");
     expect(offered).not.toContain("max_steps");
     expect(offered).not.toContain("per_device_train_batch_size");
   });
 
-  test("at the top of a cell all are offered, but declarations once in a file", () => {
+  test("at the top of a cell all keys are offered, but declarations only once per file", () => {
     expect(labels(phi3, "|")).toEqual([
       "name",
       "folder",
@@ -72,16 +72,16 @@ describe("keys", () => {
     expect(labels("train: {}", "tr|")).toContain("train");
   });
 
-  test("those of a model go by its family, and without one the family comes first", () => {
+  test("those of a model depend on its family, and without one the family comes first", () => {
     expect(labels("model: {|}")).toEqual(["model_type"]);
     expect(labels("model:\n  model_type: phi3\n  |")).toContain("min_channels_per_group");
     expect(labels("model:\n  |\n  model_type: gpt2")).toContain("n_embd");
     expect(labels("model: {model_type: unheard, |}")).toEqual([]);
-    // Keys that real files carry and that mean nothing here are tolerated, not offered.
+    // Keys of published files that have no effect here are accepted, but not offered.
     expect(labels("model: {model_type: phi3, |}")).not.toContain("use_cache");
   });
 
-  test("a variant's model is of the family of the cell, unless it names its own", () => {
+  test("a variant's model has the family of the cell, unless it names its own", () => {
     expect(labels(phi3, "variants: {a: {model: {|}}}")).toContain("min_channels_per_group");
     expect(labels(phi3, "variants: {a: {model: {model_type: gpt2, |}}}")).toContain("n_embd");
     expect(labels(phi3, "variants: {a: {|}}")).toEqual([
@@ -98,7 +98,7 @@ describe("keys", () => {
       "report",
     ]);
     expect(labels("variants: {a: {model: {|}}}")).toEqual(["model_type"]);
-    // What it changes of a section that is there needs nothing; a section of its own needs what every one needs.
+    // Changes of an existing section need no keys; a new section has the usual required keys.
     expect(one("model", phi3, "variants: {a: {|}}").insert).toBe("model: {$1}");
     expect(one("model", "variants: {a: {|}}").insert).toBe(
       `model: {model_type: \${1|${families.join(",")}|}}`,
@@ -118,7 +118,7 @@ describe("keys", () => {
     expect(labels(phi3, "paper:\n  published:\n    - {|}")).toContain("quantity");
   });
 
-  test("a sweep is offered the paths of what the cells have", () => {
+  test("for a sweep, the paths of the cells are offered", () => {
     const offered = labels(phi3, "train: {}\ncompress: {magnitude: {}}", "sweep:\n  |");
     expect(offered).toEqual(
       expect.arrayContaining([
@@ -134,11 +134,11 @@ describe("keys", () => {
     );
   });
 
-  test("the names of variants and of swept paths are a person's own", () => {
+  test("names of variants and swept paths are left to the user", () => {
     expect(labels(phi3, "variants:\n  |")).toEqual([]);
   });
 
-  test("each says its type, meaning and default", () => {
+  test("each shows its type, meaning and default", () => {
     expect(one("learning_rate", phi3, "train: {|}")).toMatchObject({
       kind: "key",
       insert: "learning_rate: ${1:0.00005}",
@@ -170,17 +170,17 @@ describe("values", () => {
     expect(labels(body)).toEqual(values);
   });
 
-  test("of a variant null is offered too, which takes the key away", () => {
+  test("in a variant, null is offered too, which removes the key", () => {
     expect(labels(phi3, "variants: {a: {train: {optim: |}}}")).toEqual(["adamw", "sgd", "null"]);
   });
 
-  test("trained models are offered by whoever knows them, from the folder that the experiment names", () => {
+  test("trained models are offered by the caller, from the folder that the experiment names", () => {
     const surroundings = { baseModels: (folder: string) => [{ path: `${folder}/runs/a: b`, title: "a" }] };
     const given = at(cells("folder: ..", "base_model: |"));
     expect(language.complete(given, surroundings)).toMatchObject([{ label: '"../runs/a: b"', detail: "a" }]);
   });
 
-  test("named data sets say what they are and under which licence", () => {
+  test("named datasets show what they are and their license", () => {
     expect(one("wikitext-2", "data: {dataset: |}")).toMatchObject({
       detail: "WikiText-2",
       documentation: expect.stringContaining("License: CC BY-SA 3.0") as string,
@@ -188,20 +188,20 @@ describe("values", () => {
   });
 });
 
-describe("what is replaced", () => {
+describe("the replaced text", () => {
   test.each([
     ["train:\n  lear|", "learning_rate", "lear"],
     ["train:\n  le|arning: 3", "learning_rate", "learning"],
     ["train: {optim: ad|am}", "adamw", "adam"],
     ["train:\n  optim: |", "adamw", ""],
     ["🙂|", "train", "🙂"],
-  ])("%j: %s takes the place of %j", (body, label, replaced) => {
+  ])("%j: %s replaces %j", (body, label, replaced) => {
     const given = at(cells(phi3, body));
     const found = language.complete(given).find((each) => each.label === label)!;
     expect(within(given.text, found.range)).toBe(replaced);
   });
 
-  test("a key that has its colon keeps its value", () => {
+  test("a key with a colon keeps its value", () => {
     expect(
       accepted(at(cells("train:\n  le|arning: 3")), one("learning_rate", "train:\n  le|arning: 3")),
     ).toBe(cells("train:\n  learning_rate: 3"));
@@ -212,7 +212,7 @@ describe("what is replaced", () => {
     expect(one("targets", phi3, "compress:\n  - magnitude: |").insert).toBe('{targets: ["$1"]}');
   });
 
-  test("a new section comes with what it needs most", () => {
+  test("a new section includes its most important key", () => {
     expect(one("model", "|").insert).toBe(`model:\n  model_type: \${1|${families.join(",")}|}`);
     expect(one("data", "|").insert).toBe('data:\n  text: ["${1:**/*.txt}"]');
     expect(one("evaluate", "|").insert).toBe(
@@ -223,7 +223,7 @@ describe("what is replaced", () => {
   });
 });
 
-describe("where nothing can be said, nothing is", () => {
+describe("nothing is offered", () => {
   test.each([
     "# a comment ^",
     'data: {text: "a^"}',
@@ -240,7 +240,7 @@ describe("where nothing can be said, nothing is", () => {
   });
 });
 
-test("a block whose closing fence is not written yet is a cell all the same", () => {
+test("a block without a closing fence is still a cell", () => {
   const given = at("# Title\n\n```yaml\ntrain:\n  |");
   expect(language.complete(given).map(({ label }) => label)).toEqual(expect.arrayContaining(trainKeys));
 });
@@ -255,8 +255,8 @@ test("the documents of a YAML file are cells too", () => {
   ).not.toContain("model");
 });
 
-/** Every place of a rich experiment where a key may be written, each key of which is accepted and then checked. */
-test("whatever is accepted gives a text whose keys are known", () => {
+/** At every place of a rich experiment that allows a key, each offered key is accepted and the text is checked. */
+test("accepting an offered key gives a text with known keys", () => {
   const bodies = [
     ["|"],
     [phi3, "|"],

@@ -1,4 +1,4 @@
-/** An editor as tests have one: a text with a cursor, and what accepting a completion makes of it. */
+/** A simple editor for tests: a text with a cursor, and the result of accepting a completion. */
 import { basename } from "node:path";
 import type { Completion, TextRange } from "../../../src/protocol/service/experiments";
 import { ExperimentLanguage } from "../../../src/backend/language/experimentLanguage";
@@ -7,7 +7,7 @@ import { schemaCatalog } from "../../../src/backend/schemaCatalog";
 export const language = new ExperimentLanguage(schemaCatalog, (file) => basename(file));
 export const file = "/nowhere/x.lathe.md";
 
-/** A Markdown file with one cell an argument. */
+/** A Markdown file with one cell per argument. */
 export function cells(...bodies: readonly string[]): string {
   return bodies.map((body) => `\`\`\`yaml\n${body}\n\`\`\`\n`).join("\nProse.\n\n");
 }
@@ -18,7 +18,7 @@ export interface At {
   readonly offset: number;
 }
 
-/** `|` marks the cursor and is taken out; `mark` does where a bar is YAML's own. */
+/** `|` marks the cursor and is removed; `mark` replaces it if the YAML contains a bar. */
 export function at(marked: string, mark = "|"): At {
   const offset = marked.indexOf(mark);
   if (offset < 0) throw new Error("The text has no cursor.");
@@ -34,7 +34,10 @@ export function within(text: string, { line, column, endLine, endColumn }: TextR
   return text.slice(offsetOf(text, line, column), offsetOf(text, endLine, endColumn));
 }
 
-/** The text after accepting, every gap left with its first choice; later lines are indented like the line, as editors do. */
+/**
+ * The text after accepting, with the first choice in every placeholder; further lines are indented like the line, as in
+ * editors.
+ */
 export function accepted({ text }: At, { insert, range }: Completion): string {
   const start = offsetOf(text, range.line, range.column);
   const indent = /^[ \t]*/.exec(text.split("\n")[range.line - 1]!)![0];

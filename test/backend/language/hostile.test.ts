@@ -8,7 +8,7 @@ const examples = readdirSync(folder, { recursive: true, encoding: "utf8" }).filt
   name.endsWith(".lathe.md"),
 );
 
-/** Everything that may be asked of a text while it is typed. */
+/** Every request that can be made about a text while it is typed. */
 function ask(text: string, offset = text.length): void {
   language.complete({ file, text, offset });
   language.hover({ file, text, offset });
@@ -25,7 +25,7 @@ function ask(text: string, offset = text.length): void {
 test.each(examples)("examples/%s can be typed", { timeout: 60_000 }, (name) => {
   const text = readFileSync(join(folder, name), "utf8");
   const start = text.indexOf("```yaml");
-  // Prose says nothing. Steps without a common divisor come by every kind of place.
+  // Prose gives no results. Step sizes without a common divisor reach every kind of place.
   for (let end = start; end <= text.length; end += 3)
     language.complete({ file, text: text.slice(0, end), offset: end });
   for (let end = start; end <= text.length; end += 29) ask(text.slice(0, end));
@@ -63,7 +63,7 @@ test.each([
   ["carriage returns alone", "```yaml\rtrain: {\r```\r"],
   ["fences", "```".repeat(5000)],
 ] as const)("%s is answered at every place, soon", { timeout: 120_000 }, (_, text) => {
-  // The processor's time, since a clock tells what others do.
+  // CPU time, since a clock also measures other processes.
   const before = process.cpuUsage();
   for (const offset of [0, 9, 12, text.length >> 1, text.length - 5, text.length, text.length + 100, -1]) {
     language.complete({ file, text, offset });

@@ -17,7 +17,7 @@ const titles = async (...bodies: readonly string[]) =>
   (await lenses(...bodies)).map(({ line, cell, title }) => `${line}/${cell} ${title}`);
 const matching = (pattern: RegExp) => expect.stringMatching(pattern) as string;
 
-test("sizes, bytes and memory stand over the model, work over the training", async () => {
+test("sizes, bytes and memory are shown over the model, work over the training", async () => {
   // 64 · (3 · 64 + 64 + 2 · 128) + 128 · 64 in matrices, three norms of 64, and 2 · 257 · 64 in embeddings.
   expect(await titles(head, train)).toEqual([
     matching(/^3\/0 41,152 non-embedding · 296\.\d\d kB · [\d.]+ MB to train$/),
@@ -27,7 +27,7 @@ test("sizes, bytes and memory stand over the model, work over the training", asy
   expect(tooltip).toContain("41,152 parameters without embeddings, 74,048 in all");
 });
 
-test("variants that differ have one each", async () => {
+test("variants with differences have one lens each", async () => {
   const variants = "variants: {dense: {}, grouped: {model: {min_channels_per_group: 16}}, again: {}}";
   const found = await lenses(head, variants, train);
   expect(found.map(({ line, variant }) => [line, variant])).toEqual([
@@ -42,7 +42,7 @@ test("variants that differ have one each", async () => {
   ]);
 });
 
-test("what all variants share is said once, and a variant without the action says nothing", async () => {
+test("what all variants share is shown once, and a variant without the action shows nothing", async () => {
   expect(
     await titles(head, "variants: {a: {}, b: {train: {learning_rate: 1e-3}}, c: {train: null}}", train),
   ).toEqual([
@@ -52,17 +52,17 @@ test("what all variants share is said once, and a variant without the action say
   ]);
 });
 
-test("what a method leaves stands over it, and why it refuses", async () => {
+test("the result of a method is shown over it, or the reason why it refuses", async () => {
   const compress = "compress: [{magnitude: {sparsity: 0.5}}, {magnitude: {sparsity: 0.75}}]";
   const [, over] = await titles(head, compress);
-  // A quarter of 40,960, and the norms.
+  // A quarter of 40,960, plus the norms.
   expect(over).toMatch(/^9\/1 41,152 → 10,432 non-embedding \(25\.3 %\) · 296\.\d\d kB → [\d.]+ kB$/);
   const [model, refusal] = await titles(`${head.slice(0, -1)}, min_channels_per_group: 16}`, compress);
   expect(model).toMatch(/^3\/0 [\d,]+ non-embedding/);
   expect(refusal).toMatch(/^9\/1 Magnitude pruning cannot be applied: /);
 });
 
-test("where the size can't be known the reason stands there", async () => {
+test("an unknown size shows the reason", async () => {
   expect(await titles(head.replace("sequence_len: 16", "sequence_len: 16, tokenizer: characters"))).toEqual([
     matching(/^3\/0 Size not known yet: With the tokenizer `characters` the vocabulary depends on the text/),
   ]);
@@ -71,7 +71,7 @@ test("where the size can't be known the reason stands there", async () => {
   expect(await titles(head, "train: {max_steps: x}")).toEqual([]);
 });
 
-test("epochs are as many steps as the text gives, which is said", async () => {
+test("the number of steps in an epoch depends on the text, as the tooltip explains", async () => {
   const [, over] = await lenses(head, "train: {num_train_epochs: 2}");
   expect(over).toMatchObject({
     title: matching(/^2 epochs, 128 tokens per step/),
@@ -79,7 +79,7 @@ test("epochs are as many steps as the text gives, which is said", async () => {
   });
 });
 
-test("only what can't be is a reason: other failures are told as such", async () => {
+test("only refusals are reasons: other failures are reported as failures", async () => {
   const understood = language.analyze({ file, text: cells(head) });
   const failing = (thrown: Error) => createLenses(understood, () => Promise.reject(thrown));
   await expect(failing(new TypeError("a slip"))).rejects.toThrow("a slip");

@@ -1,4 +1,4 @@
-/** What a method is given that it cannot use: refused where it is planned, or handled and told. */
+/** Input that a method cannot use: refused by the plan, or handled and reported. */
 import { describe, expect, it } from "vitest";
 import { methods } from "../../../src/backend/methods/catalog";
 import { countModel } from "../../../src/backend/models/accounting";
@@ -18,8 +18,8 @@ const options = (name: string, given: object) => methods[name]!.options.parse(gi
 const applied = (name: string, given: object, before: Checkpoint) =>
   methods[name]!.apply(before, options(name, given), plainLab);
 
-describe("a text that is too short for what is asked", () => {
-  it.each(["sparsegpt", "gptq"])("is told by %s, once, with what became of it", async (name) => {
+describe("a text that is too short for the options", () => {
+  it.each(["sparsegpt", "gptq"])("is reported once by %s, with the consequence", async (name) => {
     const said: string[] = [];
     const lab = createLabWithText(grammar.engine, grammar.data, { log: (message) => said.push(message) });
     const given = options(name, { targets: role, calibration: { samples: 100_000, batch_size: 4 } });
@@ -27,7 +27,7 @@ describe("a text that is too short for what is asked", () => {
     expect(said.filter((line) => /is 100000, but the training split has \d+/.test(line))).toHaveLength(1);
   });
 
-  it("of fewer tokens than inputs is told for each matrix", async () => {
+  it("with fewer tokens than inputs is reported for each matrix", async () => {
     const said: string[] = [];
     const before = tiny();
     const [inputs] = sizesOf(before);
@@ -52,7 +52,7 @@ describe("a weight that is not a number", () => {
     ["sparsegpt", {}],
     ["sparsegpt", { mask_structure: "2:4" }],
     ["fpp", {}],
-  ])("is refused by %s, by name", async (name, given) => {
+  ])("is refused by %s with its name", async (name, given) => {
     const before = tiny();
     const [inputs] = sizesOf(before);
     const weight = before.tensors.get("model.layers.0.mlp.up_proj.weight")!;
@@ -66,13 +66,13 @@ describe("a weight that is not a number", () => {
   });
 });
 
-describe("channels that no text ever uses, and a singular H", () => {
-  it.each(["sparsegpt", "gptq"])("are handled by %s, and told", async (name) => {
+describe("unused channels, and a singular H", () => {
+  it.each(["sparsegpt", "gptq"])("are handled by %s and reported", async (name) => {
     const said: string[] = [];
     const before = tiny();
     const [inputs] = sizesOf(before);
     const x = correlated(40, inputs, 7).map((each, i) => (i % inputs === 3 ? 0 : each));
-    // A second input that is the first: without damping there is no inverse.
+    // Two equal inputs: without damping there is no inverse.
     x.forEach((_, i) => i % inputs === 1 && (x[i] = x[i - 1]!));
     const after = await methods[name]!.apply(
       before,
@@ -106,11 +106,11 @@ describe("sizes that do not fit are refused before anything is read", () => {
     ["gptq", { bits: 1 }, /2/],
     ["mixed", { bits: 2, choices: [4] }, /at least 4/],
     ["magnitude", { mask_structure: "5:4" }, /more weights than there are/],
-  ])("%s with %o, already as an option", (name, given, message) => {
+  ])("%s with %o, when parsing options", (name, given, message) => {
     expect(() => options(name, given)).toThrow(message);
   });
 
-  it("a rank is never above the break-even point: what would not get smaller stays as it is", async () => {
+  it("a rank is never above the break-even point: matrices that would not get smaller are unchanged", async () => {
     const before = model();
     const after = await applied("svd", { rate: 0.01 }, before);
     expect(countModel(after.shape).total.stored).toBeLessThanOrEqual(countModel(before.shape).total.stored);
@@ -126,15 +126,18 @@ describe("stacking", () => {
     ["kron", { rate: 0.5 }, []],
   ];
   const second = ["rtn", "gptq", "cluster", "svd", "kron", "irc", "flap", "mixed"];
-  it.each(first)("nothing after %s that would destroy what it has stored", async (name, given, taken) => {
-    const once = await applied(name, given, model("gpt2"));
-    for (const other of second.filter((each) => !taken.includes(each)))
-      expect(() => methods[other]!.plan(once.shape, options(other, {})), other).toThrow(
-        /is stored as \w+(, but only dense (and masked )?matrices can be compressed| as a whole, so its parts cannot)/,
-      );
-  });
+  it.each(first)(
+    "after %s, refuses methods that would destroy its representation",
+    async (name, given, taken) => {
+      const once = await applied(name, given, model("gpt2"));
+      for (const other of second.filter((each) => !taken.includes(each)))
+        expect(() => methods[other]!.plan(once.shape, options(other, {})), other).toThrow(
+          /is stored as \w+(, but only dense (and masked )?matrices can be compressed| as a whole, so its parts cannot)/,
+        );
+    },
+  );
 
-  it("keeps zeros through a second pruning, and representations through fewer layers", async () => {
+  it("keeps zeros through a second pruning, and representations when layers are removed", async () => {
     const once = await applied("magnitude", { sparsity: 0.3 }, model("gpt2"));
     const twice = await applied("magnitude", { sparsity: 0.6 }, once);
     for (const [name, { data: own }] of once.tensors) {

@@ -1,4 +1,4 @@
-/** Identical row and diagonal weight compression: the counts of their paper, and what follows from the formulas. */
+/** Identical row and diagonal weight compression: the counts of their paper, and properties of the formulas. */
 import { describe, expect, it } from "vitest";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input } from "../../../src/backend/graph/op";
@@ -27,10 +27,10 @@ const drawn = (size: number, seed: number) => {
   return Float32Array.from({ length: size }, () => 2 * next() - 1);
 };
 
-describe("the counts of the paper, from the shape of GPT-2 small alone", () => {
+describe("the counts of the paper, from the shape of GPT-2 small", () => {
   it("14,155,776 scalars of queries and keys become 18,432", () => {
     const { after, before: counts } = irc.plan(gpt2(), irc.options.parse({ rate: 1 }));
-    // The bias of a packed matrix, which no paper counts, stands with its first part.
+    // The bias of a packed matrix, which no paper counts, belongs to its first part.
     const biases = 12 * 3 * 768;
     const folded = after.roles.filter(({ role }) => /[qk]_proj$/.test(role));
     expect(folded.length).toBe(24);
@@ -45,13 +45,13 @@ describe("the counts of the paper, from the shape of GPT-2 small alone", () => {
     expect(before.total.stored - after.total.stored).toBe(7_077_888 - 9_216);
   });
 
-  it("one triangle alone is half of a matrix, whatever its per cent is called", () => {
+  it("a single triangle is half of a matrix, whatever percentage it is called", () => {
     const { after } = dwc.plan(gpt2(), dwc.options.parse({ rate: 1, region: "lower" }));
     const [first] = after.roles.filter(({ role }) => /v_proj$/.test(role));
     expect(first!.stored).toBe(295_296);
   });
 
-  it.each([0.1, 0.25, 0.5, 0.8, 0.99])("a rate of %s leaves what the formulas say", (rate) => {
+  it.each([0.1, 0.25, 0.5, 0.8, 0.99])("a rate of %s leaves the counts of the formulas", (rate) => {
     const width = 768;
     const rows = irc.plan(gpt2(), irc.options.parse({ rate, targets: "layers.3.self_attn.k_proj" })).after;
     const k = Math.round(rate * width);
@@ -65,11 +65,11 @@ describe("the counts of the paper, from the shape of GPT-2 small alone", () => {
   });
 });
 
-describe("what all rows tied do to attention", () => {
+describe("the effect of tying all rows on attention", () => {
   const [tokens, width, heads] = [7, 12, 3];
   const headDim = width / heads;
 
-  it("scores follow from two numbers a head", () => {
+  it("scores follow from two numbers per head", () => {
     const matrix = projection(width, width);
     const options: TiedOptions = { fold: "rows", tied: width, seed: 0 };
     const [wq, wk, bq, bk] = [1, 2, 3, 4].map((seed) => drawn(width, seed)) as [
@@ -101,14 +101,14 @@ describe("what all rows tied do to attention", () => {
       for (let i = 0; i < tokens; i++) {
         const range = [head * headDim, (head + 1) * headDim] as const;
         const score = (j: number) => dot(q[i]!.slice(...range), k[j]!.slice(...range));
-        // What is the same for all j falls out of the softmax.
+        // Terms that are the same for all j cancel in the softmax.
         for (let j = 1; j < tokens; j++)
           expect(score(j) - score(0)).toBeCloseTo((a * s[i]! + c) * (s[j]! - s[0]!), 4);
       }
     }
   });
 
-  it("the sum of a fresh norm's features is zero, so that attention begins uniform", () => {
+  it("the features of a new norm sum to zero, so attention is initially uniform", () => {
     const normed = layerNorm(input("x", [tokens, width]), input("gamma", [width]), input("beta", [width]), {
       epsilon: 1e-5,
     });
@@ -123,7 +123,7 @@ describe("what all rows tied do to attention", () => {
   });
 });
 
-it("takes one of the tied rows, or their mean, which no other row is nearer to", () => {
+it("selects one of the tied rows, or their mean, which minimizes the distance", () => {
   const matrix = projection(10, 4);
   const dense = drawn(40, 6);
   const options: TiedOptions = { fold: "rows", tied: 6, seed: 2 };
@@ -184,7 +184,7 @@ describe("with real text", () => {
     return total;
   }
 
-  it("least squares keep the products of the text better than a drawn row, than a mean and than a copied diagonal", async () => {
+  it("least squares preserve the products of the text better than a sampled row, a mean or a copied diagonal", async () => {
     const before = subject();
     const lab = createLabWithText(grammar.engine, grammar.data);
     const one = { calibration: { samples: 4, batch_size: 4 } };
@@ -206,7 +206,7 @@ describe("with real text", () => {
     }
   });
 
-  it("depends on the seed and on nothing else", async () => {
+  it("depends only on the seed", async () => {
     const before = subject();
     const options = irc.options.parse({ rate: 0.5, donor: "lsq", ...seen });
     const at = (seed: number) =>
@@ -215,7 +215,7 @@ describe("with real text", () => {
     expect(await at(3)).not.toEqual(await at(4));
   });
 
-  it("stops where it is asked to", async () => {
+  it("stops on request", async () => {
     const signal = AbortSignal.abort();
     const options = dwc.options.parse({ fit: "lsq", ...seen });
     await expect(

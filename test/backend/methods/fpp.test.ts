@@ -1,4 +1,7 @@
-/** Forward propagation pruning: exactly as many zeros as it says, of both signs, that stay zero whatever trains them. */
+/**
+ * Forward propagation pruning: exactly the planned number of zeros of either sign, which stay zero in training with any
+ * optimizer.
+ */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { Engine } from "../../../src/backend/engine/engine";
@@ -20,7 +23,7 @@ import {
   createTinyShape,
 } from "../../support/subject";
 
-describe("the counts of the paper, from the shape of GPT-2 small alone", () => {
+describe("the counts of the paper, from the shape of GPT-2 small", () => {
   const gpt2 = createShape({ model_type: "gpt2", vocab_size: 50257 });
 
   it("56,669,184 weights and biases of feed-forward layers become 17,000,748", () => {
@@ -52,7 +55,7 @@ describe("one pruning", () => {
     [0.05, 0.05],
     [0.2, 0.013],
     [0, 0.3],
-  ])("takes ⌊%s·P⌋ and ⌊%s·N⌋, those nearest to zero", (positive, negative) => {
+  ])("prunes the ⌊%s·P⌋ and ⌊%s·N⌋ weights nearest to zero", (positive, negative) => {
     const dropped = selectDrops(values, all, { positive, negative, select: "smallest", most: Infinity });
     const [up, down] = [1, -1].map((sign) => dropped.filter((i) => values[i]! >= 0 === (sign === 1)));
     expect(up!.length).toBe(Math.floor(positive * positives));
@@ -64,7 +67,7 @@ describe("one pruning", () => {
     });
   });
 
-  it("takes the farthest from zero where it is asked to, and no more than is allowed", () => {
+  it("prunes the farthest from zero on request, and no more than allowed", () => {
     const rule = { positive: 0.5, negative: 0.5, select: "largest", most: 10 } as const;
     const dropped = selectDrops(values, all, rule);
     expect(dropped.length).toBe(10);
@@ -95,9 +98,9 @@ describe("a small model", () => {
   const name = "transformer.h.0.mlp.c_fc";
   const numbers = ({ tensors }: Checkpoint, which: string) => [...(tensors.get(which)!.data as Float32Array)];
 
-  it("is pruned as by magnitude where both signs lose alike and all at once", async () => {
+  it("is pruned like by magnitude if both signs have equal rates and one step", async () => {
     const before = subject();
-    // As many weights of either sign, mirrored, so that equal shares are equal thresholds.
+    // The weights of both signs mirror each other, so that equal shares give equal thresholds.
     const weight = before.tensors.get(`${name}.weight`)!;
     const half = weight.data.length / 2;
     const mirrored = Float32Array.from(weight.data, (each, i) =>
@@ -143,7 +146,7 @@ describe("a small model", () => {
       values.forEach((each, i) => {
         if (mask[i] === 0) expect(each).toBe(0);
       });
-      // What is left has learned.
+      // The remaining weights have changed.
       expect(values.some((each, i) => mask[i] === 1 && each !== before.tensors.get(tensor)!.data[i])).toBe(
         true,
       );
@@ -151,11 +154,11 @@ describe("a small model", () => {
     expect(countModel(after.shape).total).toEqual(fpp.plan(before.shape, options).after.total);
   });
 
-  it("takes back the pruning that costs too much, and says so", async () => {
+  it("reverts a pruning that costs too much, and reports it", async () => {
     const told: string[] = [];
     const lab = createLabWithText(engine, data, { log: (line) => told.push(line) });
     const { shape } = subject();
-    // Only what has learned something can lose it.
+    // Only a trained model can get worse.
     const before = await lab.train({ shape, tensors: initialize(shape, 3) }, {
       max_steps: 150,
       learning_rate: 0.01,
@@ -174,7 +177,7 @@ describe("a small model", () => {
     expect(fpp.plan(before.shape, options).exact).toBe("least");
   });
 
-  it("stops in the middle of its training where the run is to stop", async () => {
+  it("stops in the middle of its training when the run stops", async () => {
     let asked = 0;
     const lab = createLabWithText(engine, data, { verdict: async () => (++asked > 2 ? "stop" : "run") });
     const options = fpp.options.parse({ train: { max_steps: 50 } });

@@ -1,4 +1,6 @@
-/** Layers taken out whole: which stay, that those are what they were, and that their representations move with them. */
+/**
+ * Removing whole layers: which layers stay, that these are unchanged, and that their representations move with them.
+ */
 import { expect, it } from "vitest";
 import { getRoleValues } from "../../../src/backend/analysis/roleValues";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
@@ -33,7 +35,7 @@ it("keeps the layers of DistilGPT2, and has exactly its parameters", async () =>
   expect(planned.after.total.stored).toBe(81_912_576);
 });
 
-it("keeps as many from one end, or those that are named", () => {
+it("keeps the requested number from one end, or the named layers", () => {
   const { shape } = keptOf(5, {});
   const layers = (given: object) =>
     dimensionsOf(layerdrop.plan(shape, layerdrop.options.parse(given)).shape).layers;
@@ -44,7 +46,7 @@ it("keeps as many from one end, or those that are named", () => {
   expect(() => layerdrop.options.parse({ keep: [3, 1] })).toThrow(/larger than the previous layer/);
 });
 
-it("takes representations along with their layers", async () => {
+it("moves representations with their layers", async () => {
   const { shape, tensors } = keptOf(3, {});
   const pruned = await magnitude.apply(
     { shape, tensors },
@@ -59,7 +61,7 @@ it("takes representations along with their layers", async () => {
   expect(countModel(after.shape).total.stored).toBeLessThan(countModel(pruned.shape).total.stored);
 });
 
-it("keeps what tied rows stand for when their layer gets another number", async () => {
+it("keeps the matrix of tied rows when their layer gets another number", async () => {
   const { shape, tensors, options } = keptOf(3, { keep: [2] });
   const tied = await irc.apply({ shape, tensors }, irc.options.parse({ rate: 0.5 }), plainLab);
   const after = await layerdrop.apply(tied, options, plainLab);

@@ -1,4 +1,4 @@
-/** Factored forms against the singular values that say how near they can come. */
+/** Compares factorizations with the singular values that bound their error. */
 import { describe, expect, it } from "vitest";
 import cluster from "../../../src/backend/methods/cluster";
 import kron, { approximateChain } from "../../../src/backend/methods/kron";
@@ -31,7 +31,7 @@ function optionsOf({ shape }: Checkpoint): Readonly<Record<string, unknown>> {
 }
 
 describe("low rank", () => {
-  it("leaves the tail of the singular values, and of the products' where it is whitened", async () => {
+  it("has an error of the tail of the singular values, or those of the products if whitened", async () => {
     const plain = await applied(svd, { rate: 0.6 }, before);
     const rank = optionsOf(plain)["rank"] as number;
     expect(rank).toBe(Math.floor((0.4 * inputs * outputs) / (inputs + outputs)));
@@ -45,7 +45,7 @@ describe("low rank", () => {
     expect(error).toBeLessThan(errorOf(dense, denseOf(plain), outputs, x));
   });
 
-  it("whitened by independent inputs is plain", async () => {
+  it("whitened by independent inputs equals the plain one", async () => {
     const identity = Float64Array.from({ length: inputs ** 2 }, (_, i) => Number(i % (inputs + 1) === 0));
     const own = denseOf(
       await applied(svd, { rate: 0.5, whiten: true }, before, labWithInputs(identity, inputs)),
@@ -54,8 +54,8 @@ describe("low rank", () => {
     own.forEach((each, i) => expect(each).toBeCloseTo(plain[i]!, 4));
   });
 
-  it("centered leaves the tail of how the products differ from their mean, and gives their mean to the bias", async () => {
-    // Inputs far from zero, as those of a feed-forward layer's second matrix are.
+  it("centered has an error of the tail of the mean-centered products, and folds their mean into the bias", async () => {
+    // Inputs far from zero, like those of the second matrix of a feed-forward layer.
     const shifted = x.map((each, i) => each + ((i % inputs) % 3) - 0.5);
     const text = labWithInputs(shifted, inputs);
     const given = { rate: 0.8, whiten: true };
@@ -77,7 +77,7 @@ describe("low rank", () => {
     expect(error / tail(centered.values, rank)).toBeCloseTo(1, 3);
     const plain = denseOf(await applied(svd, given, before, text));
     expect(error).toBeLessThan(errorOf(dense, plain, outputs, shifted));
-    // On the mean itself nothing is lost.
+    // The mean itself is preserved.
     const lost = multiply(shifted, denseOf(after), [60, inputs, outputs]);
     for (let j = 0; j < outputs; j++) {
       const found = lost.reduce((sum, each, i) => sum + (i % outputs === j ? each / 60 : 0), 0);
@@ -85,7 +85,7 @@ describe("low rank", () => {
     }
   });
 
-  it("counts the biases that it brings, adds to those that are there, and says where there can be none", async () => {
+  it("counts the biases that it creates, adds to existing ones, and reports where they are impossible", async () => {
     const given = { rate: 0.5, whiten: true, center: true };
     const options = (own: object) => svd.options.parse({ ...given, ...own });
     const { before: was, after } = svd.plan(before.shape, options({ targets: role }));
@@ -119,7 +119,7 @@ describe("low rank", () => {
     expect(svd.options.safeParse({ center: true }).error?.message).toMatch(/Set whiten: true/);
   });
 
-  it("takes text that never shows some directions", async () => {
+  it("accepts text that lacks some directions", async () => {
     const few = correlated(2, inputs, 3);
     const after = denseOf(
       await applied(svd, { rate: 0.5, whiten: true }, before, labWithInputs(few, inputs)),
@@ -136,10 +136,10 @@ describe("low rank", () => {
     );
   });
 
-  it("by energy spends no more scalars and loses no more energy over all matrices", async () => {
+  it("by energy stores no more scalars and loses no more energy over all matrices", async () => {
     const targets = "layers.*.mlp.*";
     const model = tiny();
-    // One matrix of rank one among others: even ranks waste theirs on it.
+    // One matrix of rank one among others: equal ranks waste scalars on it.
     const name = [...model.tensors.keys()].find((each) => each.includes("layers.1.mlp.down_proj"))!;
     const { shape, data } = model.tensors.get(name)! as { shape: readonly number[]; data: Float32Array };
     data.forEach(
@@ -175,7 +175,7 @@ describe("low rank", () => {
 });
 
 describe("Kronecker products", () => {
-  it("leave the tail of the rearranged matrix's singular values, and nothing of a true product", async () => {
+  it("have an error of the tail of the rearranged matrix's singular values, and none for a true product", async () => {
     const b = [2, 4] as const;
     const after = await applied(kron, { rate: 0.5, b }, before);
     const { sites, bonds } = optionsOf(after) as unknown as MpoOptions;
@@ -207,7 +207,7 @@ describe("Kronecker products", () => {
     );
   });
 
-  it("of three sites lose at least the largest tail of a bond, at most all of them, and less the more they keep", async () => {
+  it("of three sites lose at least the largest tail of a bond, at most all tails, and less at higher ranks", async () => {
     const total = dense.reduce((sum, each) => sum + each ** 2, 0);
     let last = Infinity;
     for (const rate of [0.9, 0.7, 0.5, 0.3, 0.1]) {
@@ -228,7 +228,7 @@ describe("Kronecker products", () => {
     }
   });
 
-  it("of three sites find a product of three again, and lose nothing over the widest bonds", async () => {
+  it("of three sites recover a product of three, and lose nothing with the widest bonds", async () => {
     const model = tiny();
     const name = [...model.tensors.keys()].find((each) => each.includes("layers.0.mlp.up_proj"))!;
     const { sites } = optionsOf(await applied(kron, { rate: 0.5, sites: 3 }, model)) as unknown as MpoOptions;
@@ -265,18 +265,18 @@ describe("Kronecker products", () => {
     );
   });
 
-  it("say that b is for two factors", () => {
+  it("report that `b` is for two factors", () => {
     expect(kron.options.safeParse({ sites: 3, b: [1, 2] }).error?.message).toMatch(/Set sites: 2/);
   });
 
-  it("are refused where the factors do not divide", () => {
+  it("are refused if the factors do not divide the size", () => {
     const options = kron.options.parse({ targets: role, b: [5, 1] }) as never;
     expect(() => kron.plan(before.shape, options)).toThrow(/not divisible/);
   });
 });
 
 describe("low-rank compensation", () => {
-  it("leaves the tail of the singular values of what rounding lost, and nothing at full width", async () => {
+  it("has an error of the tail of the rounding error's singular values, and none at full rank", async () => {
     const rounded = denseOf(await applied(rtn, { bits: 2 }, before));
     const lost = computeSvd(
       Float64Array.from(dense, (each, i) => each - rounded[i]!),
@@ -295,7 +295,7 @@ describe("low-rank compensation", () => {
 });
 
 describe("clustering", () => {
-  it("keeps a matrix of few values exactly, and gets nearer with more clusters and more rounds", async () => {
+  it("keeps a matrix of few values exactly, and improves with more clusters and more iterations", async () => {
     const few = tiny();
     const name = [...few.tensors.keys()].find((each) => each.includes("layers.0.mlp.up_proj"))!;
     const { data } = few.tensors.get(name)! as { data: Float32Array };

@@ -50,7 +50,7 @@ describe("plan", () => {
   const plan = (shape: ModelShape, options: Record<string, unknown>) =>
     magnitude.plan(shape, magnitude.options.parse(options));
 
-  it("counts exactly what is kept, before a weight is read", () => {
+  it("counts exactly what is kept, before reading a weight", () => {
     const shape = createTinyShape("llama");
     const after = plan(shape, { sparsity: 0.3 }).after.roles.find(
       ({ role }) => role === "layers.0.mlp.up_proj",
@@ -65,7 +65,7 @@ describe("plan", () => {
     });
   });
 
-  it("leaves embeddings, the head and norms as they are", () => {
+  it("leaves embeddings, the head and norms unchanged", () => {
     const { before, after } = plan(createTinyShape("llama"), { sparsity: 0.9 });
     const others = (counts: typeof before) =>
       counts.roles.filter(({ role }) => !/proj$/.test(role)).map(({ role, stored }) => [role, stored]);
@@ -85,7 +85,7 @@ describe("plan", () => {
     expect(issues?.map(({ path }) => path[0])).toEqual([key]);
   });
 
-  it("takes a sparsity that agrees with the structure", () => {
+  it("accepts a sparsity that agrees with the structure", () => {
     expect(plan(createTinyShape("llama"), { mask_structure: "1:4", sparsity: 0.75 }).after).toEqual(
       plan(createTinyShape("llama"), { mask_structure: "1:4" }).after,
     );
@@ -102,7 +102,7 @@ describe("plan", () => {
 
 describe("apply", () => {
   it.each(["gpt2", "llama", "phi3"])(
-    "leaves every weight of %s as it is at sparsity 0, bit for bit",
+    "leaves every weight of %s unchanged at sparsity 0, bit for bit",
     async (family) => {
       const before = tiny(family);
       const after = await prune(before, { sparsity: 0 });
@@ -117,7 +117,7 @@ describe("apply", () => {
       if (role.endsWith("proj")) expect(zeros(data)).toBe(data.length);
   });
 
-  it("moves away from the dense weights the more the fewer are left, in every scope", async () => {
+  it("moves further from the dense weights the fewer are left, in every scope", async () => {
     const before = tiny("gpt2");
     const original = dense(before);
     for (const scope of ["layer", "row", "global"]) {
@@ -132,7 +132,7 @@ describe("apply", () => {
     }
   });
 
-  it("drops exactly as many as each scope says", async () => {
+  it("drops exactly as many as each scope specifies", async () => {
     for (const family of ["gpt2", "llama"]) {
       const before = tiny(family);
       const projections = async (options: Record<string, unknown>) =>
@@ -152,7 +152,7 @@ describe("apply", () => {
     }
   });
 
-  it("drops nothing that is larger than what it keeps", async () => {
+  it("drops no weight larger than a kept one", async () => {
     const before = tiny("llama");
     const original = dense(before);
     for (const [role, { data }] of dense(await prune(before, { sparsity: 0.5 }))) {
@@ -168,7 +168,7 @@ describe("apply", () => {
     }
   });
 
-  it("keeps two of each four inputs of an output with 2:4, in either layout", async () => {
+  it("keeps two of every four inputs of an output with 2:4, in either layout", async () => {
     for (const family of ["gpt2", "llama"])
       for (const [role, { data, inputs, outputs }] of dense(
         await prune(tiny(family), { mask_structure: "2:4" }),
@@ -182,7 +182,7 @@ describe("apply", () => {
       }
   });
 
-  it("prunes the parts of a packed matrix one by one, and leaves the other parts alone", async () => {
+  it("prunes the parts of a packed matrix separately, and leaves the other parts unchanged", async () => {
     const before = tiny("phi3");
     const after = await prune(before, { sparsity: 0.5, targets: ["*.q_proj", "*.gate_proj"] });
     const found = dense(after);
@@ -200,7 +200,7 @@ describe("apply", () => {
     q.forEach((each, i) => expect([0, wanted[i]]).toContain(each));
   });
 
-  it("never gives back what was dropped before", async () => {
+  it("never restores weights that were dropped before", async () => {
     const once = await prune(tiny("llama"), { sparsity: 0.6 });
     const less = await prune(once, { sparsity: 0.2 });
     expect(dense(less)).toEqual(dense(once));
@@ -214,58 +214,55 @@ describe("apply", () => {
   });
 });
 
-describe("training on", () => {
+describe("further training", () => {
   let engine: Engine;
   beforeAll(async () => (engine = await openEngine("cpu")));
   afterAll(() => engine[Symbol.asyncDispose]());
 
-  it.each(["adamw", "sgd"])(
-    "leaves zeros zero and moves the rest, with %s and weight decay",
-    async (optim) => {
-      using folder = createTemporaryFolder();
-      using data = await openGrammarData(folder.path);
-      const shape = createTinyShape("llama", { vocab_size: data.tokenizer.vocabSize });
-      const pruned = await prune({ shape, tensors: drawModelTensors(shape, 4) }, { sparsity: 0.5 });
-      const options = {
-        max_steps: 5,
-        learning_rate: 0.01,
-        weight_decay: 0.1,
-        optim,
-        per_device_train_batch_size: 4,
-      };
-      const { tensors } = await train(
-        {
-          engine,
-          trainee: createTrainee(pruned.shape),
-          tensors: pruned.tensors,
-          train: data.train,
-          validation: undefined,
-          prepare: undefined,
-          options: trainSchema.parse(options),
-          seed: 1,
-          action: 0,
-        },
-        {
-          metrics: () => undefined,
-          progress: () => undefined,
-          verdict: async () => "run",
-          save: () => undefined,
-          log: () => undefined,
-        },
-      );
-      for (const { stored } of listMatrixSlots(pruned.shape))
-        for (const { matrix, type } of stored) {
-          if (type !== "masked") continue;
-          const mask = pruned.tensors.get(maskName(matrix))!.data;
-          expect(tensors.get(maskName(matrix))!.data).toEqual(mask);
-          const [before, after] = [pruned, { tensors }].map(
-            (each) => each.tensors.get(weightName(matrix))!.data,
-          );
-          mask.forEach((isKept, i) => {
-            if (isKept === 0) expect(after![i]).toBe(0);
-          });
-          expect(after!.filter((each, i) => mask[i] === 1 && each !== before![i]).length).toBeGreaterThan(0);
-        }
-    },
-  );
+  it.each(["adamw", "sgd"])("keeps zeros and changes the rest, with %s and weight decay", async (optim) => {
+    using folder = createTemporaryFolder();
+    using data = await openGrammarData(folder.path);
+    const shape = createTinyShape("llama", { vocab_size: data.tokenizer.vocabSize });
+    const pruned = await prune({ shape, tensors: drawModelTensors(shape, 4) }, { sparsity: 0.5 });
+    const options = {
+      max_steps: 5,
+      learning_rate: 0.01,
+      weight_decay: 0.1,
+      optim,
+      per_device_train_batch_size: 4,
+    };
+    const { tensors } = await train(
+      {
+        engine,
+        trainee: createTrainee(pruned.shape),
+        tensors: pruned.tensors,
+        train: data.train,
+        validation: undefined,
+        prepare: undefined,
+        options: trainSchema.parse(options),
+        seed: 1,
+        action: 0,
+      },
+      {
+        metrics: () => undefined,
+        progress: () => undefined,
+        verdict: async () => "run",
+        save: () => undefined,
+        log: () => undefined,
+      },
+    );
+    for (const { stored } of listMatrixSlots(pruned.shape))
+      for (const { matrix, type } of stored) {
+        if (type !== "masked") continue;
+        const mask = pruned.tensors.get(maskName(matrix))!.data;
+        expect(tensors.get(maskName(matrix))!.data).toEqual(mask);
+        const [before, after] = [pruned, { tensors }].map(
+          (each) => each.tensors.get(weightName(matrix))!.data,
+        );
+        mask.forEach((isKept, i) => {
+          if (isKept === 0) expect(after![i]).toBe(0);
+        });
+        expect(after!.filter((each, i) => mask[i] === 1 && each !== before![i]).length).toBeGreaterThan(0);
+      }
+  });
 });

@@ -1,4 +1,4 @@
-/** Codes in place of weights of which a mask has dropped some: zeros stay zeros, and only what is kept is stored. */
+/** Quantizing masked weights: zeros stay zeros, and only the kept codes are stored. */
 import { describe, expect, it } from "vitest";
 import { countModel } from "../../../src/backend/models/accounting";
 import gptq from "../../../src/backend/methods/gptq";
@@ -33,7 +33,7 @@ const codings: readonly (readonly [string, AnyMethod, object])[] = [
 ];
 
 describe.each(codings)("%s", (_, method, given) => {
-  it("keeps every zero of the mask, and codes the rest", async () => {
+  it("keeps every zero of the mask, and quantizes the rest", async () => {
     const after = await applied(method, given as never, pruned, lab);
     const own = denseOf(after);
     own.forEach((each, i) => sparse[i] === 0 && expect(each).toBe(0));
@@ -43,7 +43,7 @@ describe.each(codings)("%s", (_, method, given) => {
     );
   });
 
-  it("is what it is without a mask where the mask keeps all", async () => {
+  it("equals the result without a mask if the mask keeps everything", async () => {
     const whole = await applied(magnitude, { sparsity: 0.25 }, before);
     const [mask] = [...whole.tensors].find(([name]) => name.endsWith("up_proj.weight_mask"))!;
     const tensors = new Map(whole.tensors)
@@ -59,7 +59,7 @@ describe.each(codings)("%s", (_, method, given) => {
     );
   });
 
-  it("stores a mask, the codes that it keeps, and the grids", async () => {
+  it("stores a mask, the kept codes, and the grids", async () => {
     const after = await applied(method, given as never, pruned, lab);
     const slot = listMatrixSlots(after.shape).find(({ matrix }) => matrix.role === role)!;
     const {
@@ -79,7 +79,7 @@ describe.each(codings)("%s", (_, method, given) => {
   });
 });
 
-it("GPTQ makes up for its rounding and leaves less error than rounding what is kept", async () => {
+it("GPTQ compensates its rounding and has a smaller error than rounding the kept weights", async () => {
   for (const bits of [2, 3, 4]) {
     const own = denseOf(await applied(gptq, { bits }, pruned, lab));
     const rounded = denseOf(await applied(rtn, { bits }, pruned));
@@ -87,7 +87,7 @@ it("GPTQ makes up for its rounding and leaves less error than rounding what is k
   }
 });
 
-it("a budget of bits is shared out among pruned matrices as among dense ones", async () => {
+it("a budget of bits is distributed among pruned matrices like among dense ones", async () => {
   const model = tiny("gpt2");
   const grammarLab = () => createLabWithText(grammar.engine, grammar.data);
   const calibration = { samples: 4, batch_size: 2 };
@@ -105,7 +105,7 @@ it("a budget of bits is shared out among pruned matrices as among dense ones", a
   }
 });
 
-it("a residual would fill the zeros, and is refused", () => {
+it("a residual would overwrite the zeros, and is refused", () => {
   const options = rtn.options.parse({ targets: role, residual: 2 });
   expect(() => rtn.plan(pruned.shape, options)).toThrow(/is pruned, and a residual would fill its zeros/);
 });

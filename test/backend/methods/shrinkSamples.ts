@@ -1,4 +1,4 @@
-/** A single matrix among a tiny model's, real-valued inputs for it, and what a method makes of both. */
+/** A single matrix of a tiny model, real-valued inputs for it, and the result of a method. */
 import type { AnyMethod, Lab } from "../../../src/backend/compression/method";
 import { listMatrixSlots } from "../../../src/backend/models/model";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
@@ -9,7 +9,7 @@ import { drawModelTensors, createTinyShape } from "../../support/subject";
 
 export const role = "layers.0.mlp.up_proj";
 
-/** [rows, columns] of numbers whose columns depend on each other, as the features of real text do. */
+/** Numbers [rows, columns] with dependent columns, like the features of real text. */
 export function correlated(rows: number, columns: number, seed: number): Float64Array {
   const random = createUniform(seed);
   const hidden = Array.from({ length: rows * 3 }, () => 2 * random() - 1);
@@ -50,7 +50,7 @@ export function denseOf({ shape, tensors }: Checkpoint): Float32Array {
   return representation.materialize((name) => tensors.get(name)!.data as TensorData, matrix, options);
 }
 
-/** A lab whose text makes these inputs of every matrix that is asked about. */
+/** A lab whose text gives these inputs for every requested matrix. */
 export function labWithInputs(x: Float64Array, columns: number, said: string[] = []): Lab {
   const gram = gramOf(x, columns);
   const squares = Float64Array.from({ length: columns }, (_, i) => gram[i * columns + i]!);

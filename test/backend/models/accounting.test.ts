@@ -64,7 +64,7 @@ describe("the published models of kphi-3", () => {
 describe("GPT-2 small", () => {
   const shape = createShape({ model_type: "gpt2", vocab_size: 50257 });
 
-  it("has its known size, the tied head counted once", () => {
+  it("has its known size, counting the tied head once", () => {
     const { total, nonEmbedding } = countModel(shape);
     expect(total.stored).toBe(124_439_808);
     expect(nonEmbedding.stored).toBe(124_439_808 - 38_597_376 - 786_432);
@@ -72,7 +72,7 @@ describe("GPT-2 small", () => {
     expect(countModel(untied).total.stored).toBe(124_439_808 + 38_597_376);
   });
 
-  it("has its known size role by role", () => {
+  it("has its known size for each role", () => {
     const byRole = new Map(countModel(shape).roles.map((row) => [row.role, row.stored]));
     expect(Object.fromEntries(byRole)).toMatchObject({
       embed_tokens: 38_597_376,
@@ -97,12 +97,12 @@ describe("counts", () => {
     n_head: 2,
   });
 
-  it("are those of the tensors that exist", () => {
+  it("match the existing tensors", () => {
     const scalars = parametersOf(shape).reduce((total, spec) => total + sizeOf(spec.shape), 0);
     expect(countModel(shape).total.stored).toBe(scalars);
   });
 
-  it("see zeros only in tensors, and bytes only in a file", () => {
+  it("include zeros only with tensors, and bytes only with a file", () => {
     const tensors = drawTensors(parametersOf(shape), 3);
     tensors.get("transformer.h.0.attn.c_attn.bias")!.fill(0);
     const file = { bytes: 9999, tensorBytes: (name: string) => 4 * tensors.get(name)!.length };
@@ -113,7 +113,7 @@ describe("counts", () => {
     expect(after.nonEmbedding.bytes).toBe(4 * before.nonEmbedding.stored);
   });
 
-  it("tell what a mask costs: its bits and the kept values, and in the file whatever was written", () => {
+  it("report what a mask costs: its bits and the kept values, and in the file the bytes written", () => {
     const masked = withRepresentations(shape, {
       "layers.0.mlp.up_proj": { type: "masked", options: { kept: 16 } },
       "layers.0.self_attn.q_proj": { type: "masked", options: { kept: 4 } },

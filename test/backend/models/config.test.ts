@@ -5,7 +5,7 @@ import { dimensionsOf, createShape, withRepresentations } from "../../../src/bac
 
 const llama = { model_type: "llama", vocab_size: 64, hidden_size: 32, num_attention_heads: 4 };
 
-/** The message that a configuration is refused with. */
+/** The error message of a configuration. */
 function refusal(config: Record<string, unknown>): string {
   try {
     createShape(config);
@@ -17,7 +17,7 @@ function refusal(config: Record<string, unknown>): string {
 }
 
 describe("a configuration", () => {
-  it("may be a real config.json, with keys that leave the function alone", () => {
+  it("may be a real config.json, with keys that do not affect the function", () => {
     const { config } = createShape({
       ...llama,
       architectures: ["LlamaForCausalLM"],
@@ -76,13 +76,13 @@ describe("a configuration", () => {
     expect(refusal(config)).toMatch(reason);
   });
 
-  it("may write the rotary base as newer files do", () => {
+  it("may specify the rotary base like newer files", () => {
     expect(refusal({ ...llama, rope_parameters: { rope_type: "default", rope_theta: 5e5 } })).toBe(
       "accepted",
     );
   });
 
-  it("of phi3 with groups is that of kphi3", () => {
+  it("of phi3 with groups equals that of kphi3", () => {
     const sizes = { vocab_size: 32, hidden_size: 64, intermediate_size: 192, num_attention_heads: 4 };
     const phi3 = createShape({ model_type: "phi3", ...sizes, min_channels_per_group: 16 });
     const kphi3 = createShape({ model_type: "kphi3", ...sizes, min_channels_per_group: 16 });
@@ -96,11 +96,11 @@ describe("a choice of representations", () => {
   const choose = (role: string, type: string, options: Record<string, unknown> = {}) =>
     withRepresentations(shape, { [role]: { type, options } });
 
-  it("is refused for a role that is not there, with the nearest", () => {
+  it("is refused for a missing role, with the nearest one", () => {
     expect(() => choose("layers.0.mlp.up_prj", "masked")).toThrow(/Did you mean layers.0.mlp.up_proj/);
   });
 
-  it("is refused for an unknown representation, and for options it does not take", () => {
+  it("is refused for an unknown representation, and for options it does not have", () => {
     expect(() => choose("layers.0.mlp.up_proj", "mask")).toThrow(
       `known are ${Object.keys(representations).join(", ")}`,
     );

@@ -1,4 +1,4 @@
-/** Models that are only run: quantised matrices multiplied as whole numbers give what they give through floats, in less memory. */
+/** Inference only: quantized matrices multiplied as integers give the same results as floats, in less memory. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
@@ -37,7 +37,7 @@ async function quantised(
   return rtn.apply(before, rtn.options.parse(given), plainLab);
 }
 
-/** Through floats, in double precision. */
+/** With floats, in double precision. */
 function plainLogits({ shape, tensors }: Checkpoint): Float64Array {
   const values = new Map(parametersOf(shape).map((spec) => [spec.name, createValue(spec)]));
   const logits = forward(shape, (name) => values.get(name)!, { tokens: input("tokens", [2, 6], "int32") });
@@ -50,7 +50,7 @@ function plainLogits({ shape, tensors }: Checkpoint): Float64Array {
 const packed = ({ shape }: Checkpoint) =>
   listInferenceParameters(shape).filter(({ dtype }) => dtype === "uint8");
 
-describe.each(["gpt2", "llama"] as const)("a quantised %s", (family) => {
+describe.each(["gpt2", "llama"] as const)("a quantized %s", (family) => {
   it.each([
     { bits: 2 },
     { bits: 3, symmetric: false },
@@ -60,7 +60,7 @@ describe.each(["gpt2", "llama"] as const)("a quantised %s", (family) => {
     { bits: 8, group_size: 32, symmetric: false },
     { bits: 4, sparsity: 0.5 },
     { bits: 3, symmetric: false, sparsity: 0.7 },
-  ])("of %o runs as it is, and has the same logits", async (given) => {
+  ])("of %o runs without conversion, with the same logits", async (given) => {
     const model = await quantised(family, given);
     expect(packed(model).length).toBeGreaterThan(0);
     await using program = await ForwardProgram.open(
@@ -73,7 +73,7 @@ describe.each(["gpt2", "llama"] as const)("a quantised %s", (family) => {
     expect(computeRelativeError(got, plainLogits(model))).toBeLessThan(2e-5);
   });
 
-  it("takes half a byte a code at four bits, and every tensor that its pass reads is there", async () => {
+  it("takes half a byte per code at four bits, and has every tensor that its pass reads", async () => {
     const [four, eight] = [await quantised(family, { bits: 4 }), await quantised(family, { bits: 8 })];
     for (const model of [four, eight]) {
       const tensors = toInferenceTensors(model.shape, model.tensors);
@@ -90,7 +90,7 @@ describe.each(["gpt2", "llama"] as const)("a quantised %s", (family) => {
   });
 });
 
-it("a portable file computes the same with standard operators alone", async () => {
+it("a portable file computes the same with only standard operators", async () => {
   const ort = await loadRuntime();
   for (const [number, sample] of packedProduct.samples.entries()) {
     const drawn = drawInputs(sample, 40 + number);
@@ -118,7 +118,7 @@ it("a portable file computes the same with standard operators alone", async () =
   }
 });
 
-it("groups that no block divides are multiplied as floats, as before", async () => {
+it("groups that no block divides are still multiplied as floats", async () => {
   const model = await quantised("llama", { bits: 4, group_size: 8 });
   expect(packed(model)).toEqual([]);
   await using program = await ForwardProgram.open(

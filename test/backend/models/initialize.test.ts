@@ -22,14 +22,14 @@ function moments(data: ArrayLike<number>) {
 }
 
 describe("initial weights", () => {
-  it("are normal where a normal distribution is asked for", () => {
+  it("follow a normal distribution if specified", () => {
     const { mean, std, kurtosis } = moments(draw(spec({ kind: "normal", std: 0.02 }), 1));
     expect(Math.abs(mean)).toBeLessThan(4 * 0.02 * Math.sqrt(1 / 100_000));
     expect(std / 0.02).toBeCloseTo(1, 2);
     expect(kurtosis).toBeCloseTo(3, 0.5);
   });
 
-  it("fill their bounds evenly where a uniform distribution is asked for", () => {
+  it("follow a uniform distribution within their bounds if specified", () => {
     const data = draw(spec({ kind: "uniform", bound: 0.5 }), 1);
     const { mean, std } = moments(data);
     expect(Math.abs(mean)).toBeLessThan(0.005);
@@ -47,14 +47,14 @@ describe("initial weights", () => {
     expect(Math.abs(correlation)).toBeLessThan(0.01);
   });
 
-  it("of GPT-2 are smaller where a block adds to the residual stream", () => {
+  it("of GPT-2 are smaller for projections that add to the residual stream", () => {
     const shape = createShape({ model_type: "gpt2", vocab_size: 64, n_embd: 64, n_layer: 8, n_head: 4 });
     const tensors = initialize(shape, 0);
     expect(moments(tensors.get("transformer.h.0.attn.c_proj.weight")!.data).std).toBeCloseTo(0.02 / 4, 3);
     expect(moments(tensors.get("transformer.h.0.attn.c_attn.weight")!.data).std).toBeCloseTo(0.02, 3);
   });
 
-  it("of kphi3 lie within the bound of their init", () => {
+  it("of kphi3 are within the bound of their init", () => {
     const config = {
       model_type: "kphi3",
       vocab_size: 32,

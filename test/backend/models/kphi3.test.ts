@@ -30,7 +30,7 @@ function logits(shape: ModelShape, tensors: ReadonlyMap<string, ArrayLike<number
 }
 
 describe("kphi3", () => {
-  it("computes what phi3 computes with the dense matrices that its groups stand for", () => {
+  it("computes the same as phi3 with the dense matrices of its groups", () => {
     const grouped = createShape({ model_type: "kphi3", ...sizes, min_channels_per_group: 6 });
     const dense = createShape({ model_type: "phi3", ...sizes });
     const tensors = drawTensors(parametersOf(grouped), 4);
@@ -45,7 +45,7 @@ describe("kphi3", () => {
     expect(computeRelativeError(logits(grouped, tensors), logits(dense, same))).toBeLessThan(1e-6);
   });
 
-  it("with a negative minimum is phi3, bit for bit", () => {
+  it("with a negative minimum equals phi3, bit for bit", () => {
     const kphi3 = createShape({ model_type: "kphi3", ...sizes, min_channels_per_group: -1 });
     const phi3 = createShape({ model_type: "phi3", ...sizes });
     expect(parametersOf(kphi3)).toEqual(parametersOf(phi3));
@@ -55,7 +55,7 @@ describe("kphi3", () => {
     expect(logits(kphi3, data)).toEqual(logits(phi3, data));
   });
 
-  it("with a minimum above every width is phi3 under other names", () => {
+  it("with a minimum above every width equals phi3 with other names", () => {
     const kphi3 = createShape({ model_type: "kphi3", ...sizes, min_channels_per_group: 36 });
     const phi3 = createShape({ model_type: "phi3", ...sizes });
     const tensors = new Map([...initialize(kphi3, 1)].map(([name, { data }]) => [name, data]));
@@ -70,7 +70,7 @@ describe("kphi3", () => {
     expect(logits(kphi3, tensors)).toEqual(logits(phi3, renamed));
   });
 
-  it("names its tensors as the published checkpoints do", () => {
+  it("names its tensors like the published checkpoints", () => {
     const shape = createShape({ model_type: "kphi3", ...sizes, min_channels_per_group: 6 });
     const names = parametersOf(shape).map(({ name }) => name);
     expect(names).toContain("model.layers.1.mlp.gate_up_proj.second_pointwise_conv.weight");

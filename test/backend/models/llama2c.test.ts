@@ -7,7 +7,7 @@ import { type Llama2cFile, readLlama2c } from "../../../src/backend/models/llama
 import { forward, parametersOf } from "../../../src/backend/models/model";
 import { createLookup, createValues } from "../../support/tensors";
 
-/** A file of the format with every scalar equal to its place. */
+/** A file of the format in which every scalar equals its position. */
 function countingFile(sizes: readonly number[], scalars: number): Uint8Array {
   const view = new DataView(new ArrayBuffer(28 + 4 * scalars));
   sizes.forEach((size, i) => view.setInt32(4 * i, size, true));
@@ -15,7 +15,7 @@ function countingFile(sizes: readonly number[], scalars: number): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-/** The same sizes and scalars behind the header of a later version. */
+/** The same sizes and scalars after the header of a later version. */
 function versioned(version: number, file: Uint8Array, tied: 0 | 1): Uint8Array {
   const whole = new Uint8Array(256 + file.length - 28);
   const view = new DataView(whole.buffer);
@@ -37,7 +37,7 @@ const inMemory = (bytes: Uint8Array): Llama2cFile => ({
 });
 
 describe("a llama2.c checkpoint", () => {
-  it("is read tensor by tensor, kind before layer", () => {
+  it("is read tensor by tensor, by kind and then by layer", () => {
     const { shape, tensors } = readLlama2c(inMemory(countingFile(sizes, scalars)), "toy.bin");
     expect([...tensors.keys()].sort()).toEqual(
       parametersOf(shape)
@@ -56,7 +56,7 @@ describe("a llama2.c checkpoint", () => {
     expect(rows).toEqual([0, 2, 1, 3, 4, 6, 5, 7]);
   });
 
-  it("has a head of its own when the vocabulary is negative", () => {
+  it("has an untied head if the vocabulary size is negative", () => {
     const file = countingFile(sizes.with(5, -5), scalars + 40);
     const { shape, tensors } = readLlama2c(inMemory(file), "toy.bin");
     expect(shape.config["tie_word_embeddings"]).toBe(false);
@@ -80,7 +80,7 @@ describe("a llama2.c checkpoint", () => {
   it.each([
     [2, /llama2.c checkpoint of version 2, whose int8 codes are not read/],
     [3, /llama2.c checkpoint of version 3; versions 0 and 1 are read/],
-  ])("of version %i is refused by its version", (version, reason) => {
+  ])("of version %i is refused with its version", (version, reason) => {
     const file = versioned(version, countingFile(sizes, 10), 1);
     expect(() => readLlama2c(inMemory(file), "toy.bin")).toThrow(reason);
   });
@@ -103,7 +103,7 @@ const known = [
 ];
 
 describe("stories260K", () => {
-  it("writes its known text greedily from BOS, id by id", async (context) => {
+  it("generates its known text greedily from BOS, id by id", async (context) => {
     context.skip(!existsSync(stories), "../shared/data/stories260k is not on this machine");
     const { shape, tensors } = readLlama2c(inMemory(readFileSync(stories)), stories);
     const time = known.length + 1;

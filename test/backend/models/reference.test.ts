@@ -18,7 +18,7 @@ import { computeRelativeError } from "../../support/sampleValues";
 
 type Results = Readonly<Record<string, ArrayLike<number>>>;
 
-/** A reference case as a graph with the outputs `logits`, `loss` and one gradient a tensor. */
+/** A reference case as a graph with the outputs `logits`, `loss` and one gradient per tensor. */
 function withGradients(reference: Reference, wanted: ReferenceCase) {
   const { logits, loss, weights, feeds } = createReferenceGraph(reference, wanted);
   const found = gradients(loss, [...weights.values()]);
@@ -30,7 +30,7 @@ const negligible = 1e-6;
 
 const gradientOf = (name: string) => `gradient of ${name}`;
 
-/** The largest distance between what was found and what Hugging Face gives, relative to the largest number of each tensor. */
+/** The largest difference from Hugging Face's results, relative to the largest number of each tensor. */
 function largestError(results: Results, wanted: ReferenceCase, { bound, config }: Reference): number {
   const vocabulary = (config["num_labels"] ?? config["vocab_size"]) as number;
   const logits = Array.from(results["logits"]!);
@@ -42,7 +42,7 @@ function largestError(results: Results, wanted: ReferenceCase, { bound, config }
   const most = Math.max(...Object.values(wanted.gradients).map(({ norm }) => norm));
   for (const [name, { norm, probe, values }] of Object.entries(wanted.gradients)) {
     const gradient = Array.from(results[gradientOf(name)]!);
-    // A bias of keys moves all scores of a query alike, so that nothing but rounding is left of its gradient.
+    // A key bias shifts all scores of a query equally, so its gradient is only rounding error.
     if (norm < negligible * most) {
       errors.push(Math.hypot(...gradient) < negligible * most ? 0 : Infinity);
       continue;
@@ -58,7 +58,7 @@ function largestError(results: Results, wanted: ReferenceCase, { bound, config }
 describe.each([...referenceNames, ...classReferenceNames])("%s", (name) => {
   const reference = readReference(name);
 
-  it("has the tensors that Hugging Face has", () => {
+  it("has the same tensors as Hugging Face", () => {
     const { shape } = createReferenceGraph(reference, reference.cases[0]!);
     const ours = Object.fromEntries(parametersOf(shape).map((spec) => [spec.name, spec.shape]));
     expect(ours).toEqual(reference.tensors);
@@ -69,7 +69,7 @@ describe.each([...referenceNames, ...classReferenceNames])("%s", (name) => {
     expect(largestError(evaluateGraph(graph, feeds), wanted, reference)).toBeLessThan(2e-5);
   });
 
-  it.each(reference.cases)("has them in single precision on the processor too, $name", async (wanted) => {
+  it.each(reference.cases)("has the same in single precision on the CPU, $name", async (wanted) => {
     const { graph, feeds } = withGradients(reference, wanted);
     await using engine = await openEngine("cpu", { threads: 1 });
     await using program = await engine.compile(graph);

@@ -21,7 +21,7 @@ function momentsOf(data: ArrayLike<number>, width: number, from = 0) {
 }
 
 test.each(["gpt2", "llama", "qwen2", "phi3", "bert"])(
-  "%s: rows are added to embedding, untied head and bias, and everything else stays as it is",
+  "%s: rows are added to embedding, untied head and bias, and everything else is unchanged",
   (family) => {
     for (const tied of family === "bert" ? [true] : [true, false]) {
       const shape = createTinyShape(family, { tie_word_embeddings: tied });
@@ -55,7 +55,7 @@ test("new rows have the mean of the others and 1e-9 of their covariance", () => 
   const shape = createTinyShape("gpt2", { n_embd: 4, n_head: 1, vocab_size: 12 });
   const tensors = drawModelTensors(shape, 4);
   const name = "transformer.wte.weight";
-  // Around zero, so that the small differences between new rows are not lost in their float32 numbers.
+  // Around zero, so that float32 precision preserves the small differences between new rows.
   const data = tensors.get(name)!.data as Float32Array;
   const { mean } = momentsOf(data, 4);
   data.forEach((each, i) => (data[i] = each - mean[i % 4]!));

@@ -14,7 +14,7 @@ const matrix = (inputs: number, outputs: number) =>
     purpose: "attention output",
   });
 
-/** Every group count that the rule allows, in the words of the publication. */
+/** Every group count that the rule allows, as defined in the publication. */
 function bruteForce(inputs: number, outputs: number, minimum: number): number {
   let best = 1;
   for (let groups = 1; groups <= Math.min(inputs, outputs); groups++)
@@ -37,13 +37,13 @@ describe("the group rule", () => {
     expect(findGroupCount(3072, 3072, 256)).toBe(12);
     expect(findGroupCount(3072, 2 * 9216, 256)).toBe(12);
     expect(findGroupCount(9216, 3072, 256)).toBe(32);
-    // With the width of the dense model the feed-forward layer divides badly.
+    // The width of the dense model divides the feed-forward layer poorly.
     expect(findGroupCount(3072, 2 * 8192, 256)).toBe(8);
   });
 });
 
 describe("the interleaving", () => {
-  it("is a permutation that the swapped step undoes", () => {
+  it("is a permutation that the swapped step reverts", () => {
     for (const [channels, groups] of [
       [12, 3],
       [24, 4],
@@ -57,7 +57,7 @@ describe("the interleaving", () => {
     }
   });
 
-  it("puts the channels that are a modulo the groups into group a", () => {
+  it("puts the channels congruent to a modulo the groups into group a", () => {
     expect(Array.from(computeInterleaving(12, 3))).toEqual([0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]);
   });
 });
@@ -71,7 +71,7 @@ describe("the block", () => {
   ] as const;
 
   it.each(sizes)(
-    "%i to %i with at least %i channels stores 2·C·O/g scalars, less the overlap once dense",
+    "%i to %i with at least %i channels stores 2·C·O/g scalars, minus the overlap if dense",
     (inputs, outputs, minimum) => {
       const spec = matrix(inputs, outputs);
       const options = { min_channels_per_group: minimum, init: "paper" } as const;
@@ -86,7 +86,7 @@ describe("the block", () => {
     },
   );
 
-  it("overlaps where the published layers do", () => {
+  it("overlaps like the published layers", () => {
     const perLayer =
       countOverlap(3072, 9216, 12) +
       countOverlap(3072, 3072, 12) +
@@ -95,7 +95,7 @@ describe("the block", () => {
     expect(perLayer).toBe(688_128);
   });
 
-  it("starts within the bound that was published, or the one that was meant", () => {
+  it("starts within the published bound, or the intended one", () => {
     const bounds = (init: "paper" | "fan_in") =>
       grouped
         .parameters(matrix(3072, 9216), { min_channels_per_group: 256, init })
@@ -104,7 +104,7 @@ describe("the block", () => {
     for (const bound of bounds("fan_in")) expect(bound).toBe(1 / 16);
   });
 
-  it("is one dense layer where only one group fits", () => {
+  it("is one dense layer if only one group fits", () => {
     const spec = matrix(16, 8);
     const options = { min_channels_per_group: 16, init: "paper" } as const;
     const [only, ...others] = grouped.parameters(spec, options);

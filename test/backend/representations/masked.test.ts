@@ -19,7 +19,7 @@ it("counts a bit for every scalar and the value of every kept one", () => {
   expect(masked.count(matrix, { kept: 4 })).toMatchObject({ stored: 4, bits: 6 + 4 * 32 });
 });
 
-it("lets no dropped scalar into the product, and no gradient to it", () => {
+it("excludes dropped scalars from the product and from gradients", () => {
   const specs = masked.parameters(matrix, {});
   const values = createValues(specs);
   const y = masked.apply(input("x", [1, 2]), createLookup(values), matrix, {});

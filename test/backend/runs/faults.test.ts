@@ -1,4 +1,4 @@
-/** What a run does when the machine lets it down: full disk, read-only folder, broken files. All real. */
+/** Runs on a faulty machine: full disk, read-only folder, broken files, all of them real. */
 import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
@@ -61,7 +61,7 @@ afterEach(() => {
 const noMount = "needs the right to mount a small file system, which this user or system does not have";
 
 describe("a full disk", () => {
-  it("fails a run with that reason, keeps what was written, and lets it resume", async (test) => {
+  it("fails a run with that reason, keeps what was written, and allows the run to resume", async (test) => {
     const runs = join(workspace, "small");
     if (!tryMount(runs, "size=1m")) return test.skip(noMount);
     const options = { steps: 60, milliseconds: 2, saveSteps: 10, ballast: 200_000 };
@@ -87,7 +87,7 @@ describe("a full disk", () => {
     expect((await ended(folder)).state).toBe("done");
   });
 
-  it("never leaves half a file or half a line", (test) => {
+  it("never leaves a partial file or line", (test) => {
     const small = join(workspace, "small");
     if (!tryMount(small, "size=64k")) return test.skip(noMount);
     const file = join(small, "run.json");
@@ -131,7 +131,7 @@ describe("broken files", () => {
   };
   const runs = () => join(workspace, ".lathe", "runs");
 
-  it("show as an entry of their own in the list, beside the sound ones", async () => {
+  it("appear as separate entries in the list, beside intact runs", async () => {
     const [sound, cut, other, absent] = [
       await finished(),
       await finished(),
@@ -150,7 +150,7 @@ describe("broken files", () => {
     expect(list.find(({ folder }) => folder === absent)).toMatchObject({ failure: { code: "not-found" } });
   });
 
-  it("lets a metrics file cut anywhere be read up to its last whole line, and resumed behind it", async () => {
+  it("reads a metrics file cut anywhere up to its last complete line, and resumes after it", async () => {
     const folder = await finished();
     const path = join(folder, "metrics.jsonl");
     truncateSync(path, statSync(path).size - 5);
@@ -160,7 +160,7 @@ describe("broken files", () => {
     expect((await readMetrics(path)).bad).toBe(1);
   });
 
-  it("never reads or writes through a link out of the folder", async () => {
+  it("never reads or writes through a link that leads out of the folder", async () => {
     const folder = RunFolder.open(await finished());
     const outside = join(workspace, "outside");
     mkdirSync(outside);
@@ -178,7 +178,7 @@ describe("broken files", () => {
 });
 
 describe("finding a run", () => {
-  it("goes by id, unique beginning, folder or `last`, and names the nearest when there is none", async () => {
+  it("works by id, unique prefix, folder or `last`, and names the nearest if there is none", async () => {
     const runs = join(workspace, ".lathe", "runs");
     await expect(findRun("last", runs)).rejects.toMatchObject({ code: "not-found" });
     const start = (name: string) => startRun(loopPlan({ steps: 1 }, name), { workspace, script });

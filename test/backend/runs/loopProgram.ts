@@ -1,4 +1,4 @@
-/** A small real run: a seeded sum that depends on every step, with metrics, checkpoints and resuming. */
+/** A small real run: a seeded sum that depends on every step, with metrics, checkpoints and resumption. */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -8,12 +8,12 @@ import type { RunBody, RunProgram } from "../../../src/backend/runs/steps/runCon
 export interface LoopOptions {
   readonly steps: number;
   readonly milliseconds: number;
-  /** Block the thread for each step, as a runtime does, instead of waiting. */
+  /** Blocks the thread in each step, like a runtime, instead of waiting. */
   readonly block?: boolean;
   readonly saveSteps: number;
   readonly failAt?: number;
   readonly crashAt?: number;
-  /** Bytes written at each checkpoint, to fill a disk with. */
+  /** Bytes written at each checkpoint, to fill a disk. */
   readonly ballast?: number;
 }
 
@@ -22,7 +22,7 @@ interface LoopState {
   sum: number;
 }
 
-/** The settings of a train cell stand for those of the loop, so that experiment files can drive it. */
+/** The settings of a train cell control the loop, so that experiment files can drive it. */
 function optionsOf(options: Readonly<Record<string, unknown>>): LoopOptions {
   if (!("max_steps" in options)) return options as unknown as LoopOptions;
   return {

@@ -1,4 +1,4 @@
-/** A workspace of its own with the bundled loop process, for tests that start real runs. */
+/** A separate workspace with the bundled loop process, for tests that start real runs. */
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -10,7 +10,7 @@ import { followRun } from "../../../src/backend/runs/metrics/followRun";
 import { isActive, type RunPlan, type RunRecord, type RunState } from "../../../src/protocol/run";
 import type { LoopOptions } from "./loopProgram";
 
-/** Made anew for each test file, since several may run at a time, and removed after it. */
+/** Created for each test file, since several may run at a time, and removed after it. */
 const bundles = resolve("node_modules/.cache/lathe-tests", String(process.pid));
 const temporary = [bundles];
 afterAll(() => {
@@ -32,7 +32,7 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** Also points the queues of devices into the workspace, so that real runs of the machine stay apart. */
+/** Also moves the device queues into the workspace, so that they are separate from the machine's real runs. */
 export function newWorkspace(): string {
   const workspace = temporaryFolder();
   mkdirSync(join(workspace, ".lathe"));
@@ -57,7 +57,7 @@ export function loopPlan(options: Partial<LoopOptions> = {}, name = "loop"): Run
   };
 }
 
-/** Waits until the run's record satisfies the condition; the message says what it was instead. */
+/** Waits until the run's record satisfies the condition; otherwise, the error message contains the record. */
 export async function until(
   folder: string,
   condition: (record: RunRecord) => boolean,
@@ -75,7 +75,7 @@ export async function until(
 export const ended = (folder: string) => until(folder, (record) => !isActive(record));
 export const inState = (folder: string, state: RunState) => until(folder, (record) => record.state === state);
 
-/** Looks at the history, which is written with every step, where the record is written every second. */
+/** Reads the history, which is written at every step; the record is only written every second. */
 export async function pastStep(folder: string, step: number): Promise<void> {
   for await (const { lines, record } of followRun(folder, { milliseconds: 10 })) {
     if (lines.some((line) => "train/loss" in line && line.step >= step)) return;

@@ -12,7 +12,7 @@ beforeAll(async () => {
   window = await new Window().open();
 }, 60_000);
 
-test("every device is there, the processor works, and what does not work says why", async () => {
+test("every device is listed, the CPU works, and devices that do not work have a reason", async () => {
   const { devices } = await window.ask("devices.list", {});
   expect(devices.map(({ name }) => name)).toEqual(deviceNames.filter((name) => name !== "auto"));
   expect(devices.find(({ name }) => name === "cpu")).toEqual({
@@ -27,12 +27,12 @@ test("every device is there, the processor works, and what does not work says wh
   }
 }, 60_000);
 
-test("the service itself does not load the runtime for it", () => {
+test("the service does not load the runtime for this", () => {
   const { sharedObjects } = process.report.getReport() as unknown as { sharedObjects: readonly string[] };
   expect(sharedObjects.filter((path) => /onnxruntime/i.test(path))).toEqual([]);
 });
 
-test("devices are tried once, and anew when asked to; a trial that crashes is an error, and the next one counts", async () => {
+test("devices are tried once, and again on request; a trial that crashes is an error, and does not affect the next one", async () => {
   const script = join(temporaryFolder(), "lathe.cjs");
   const saved = process.env.LATHE_COMMAND;
   const { devices } = await window.ask("devices.list", {});

@@ -1,4 +1,4 @@
-/** The built service in a process of its own, forked and asked as the extension host does it. */
+/** The built service in a separate process, forked and called as by the extension host. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
@@ -21,7 +21,7 @@ let program: string;
 const services = new Set<ForkedService>();
 const workspaces = new Set<string>();
 
-/** To be called at the top of a test file. Runs are those of the loop program, driven by real experiment files. */
+/** Call this at the top of a test file. Runs use the loop program, driven by real experiment files. */
 export function useForkedService(): void {
   beforeAll(async () => {
     program = await bundle("src/backend/main.ts", "backend");
@@ -40,7 +40,7 @@ export function useForkedService(): void {
   });
 }
 
-/** A workspace with an experiment of as many steps as are given, each of so many milliseconds. */
+/** A workspace with an experiment of the given number of steps, each of the given number of milliseconds. */
 export function experimentWorkspace(
   options: { readonly steps?: number; readonly milliseconds?: number; readonly cells?: string } = {},
 ): { readonly workspace: string; readonly experiment: string } {
@@ -71,7 +71,7 @@ export class ForkedService {
     logged: [],
   };
   private readonly exited: Promise<readonly unknown[]>;
-  /** The host's copy of the summaries, kept as the host keeps it. */
+  /** The host's copy of the summaries, updated like in the host. */
   readonly rows = new Map<string, RunSummary>();
 
   constructor() {
@@ -116,7 +116,7 @@ export class ForkedService {
     return this.connection.request(name, params, signal);
   }
 
-  /** Waits until the row, as told by events alone, satisfies the condition. */
+  /** Waits until the row, as reported by events alone, satisfies the condition. */
   async row(
     run: string,
     condition: (summary: RunSummary | undefined) => boolean,

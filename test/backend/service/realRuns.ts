@@ -1,11 +1,11 @@
-/** A window whose runs are real: the bundled run process trains tiny models, the bundled command line answers. */
+/** A window with real runs: the bundled run process trains tiny models, and the bundled command line answers. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ended } from "../runs/workbench";
 import { bundle } from "../runs/workbench";
 import { Window } from "./window";
 
-/** To be called once before the tests of a file. */
+/** Call this once before the tests of a file. */
 export async function useBundledPrograms(): Promise<void> {
   [process.env.LATHE_COMMAND, process.env.LATHE_RUN_PROCESS] = await Promise.all([
     bundle("src/cli/main.ts", "lathe"),
@@ -48,7 +48,7 @@ export interface RealRun {
   readonly window: Window;
   /** The experiment's file. */
   readonly file: string;
-  /** The run's folder; the run has ended. */
+  /** The folder of the ended run. */
   readonly run: string;
 }
 

@@ -1,4 +1,4 @@
-/** The real service of a window over real run folders, asked as its connection asks it. */
+/** The real service of a window with real run folders, called like by its connection. */
 import type { Events, Requests } from "../../../src/protocol/backend";
 import { createHandlers } from "../../../src/backend/handlers";
 import { WindowService } from "../../../src/backend/service/windowService";
@@ -14,7 +14,7 @@ export interface Heard<K extends keyof Events = keyof Events> {
   readonly payload: Events[K];
 }
 
-/** One window with a workspace of its own. */
+/** A window with its own workspace. */
 export class Window {
   readonly workspace = newWorkspace();
   readonly heard: Heard[] = [];
@@ -47,7 +47,7 @@ export class Window {
     return this.heard.flatMap((each) => (each.name === name ? [each.payload as Events[K]] : []));
   }
 
-  /** The folder of a run that nobody carries out, found by the window. */
+  /** The folder of a run without a process, found by the window. */
   async run(state: RunState = "done", name = "run"): Promise<string> {
     const folder = RunFolder.create(getWorkspaceRunsFolder(this.workspace), loopPlan({}, name), { state });
     await this.service.runs.rescan();

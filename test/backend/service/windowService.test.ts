@@ -7,7 +7,7 @@ import { makeRuns } from "../../webview/runFolders";
 import { loopPlan, newWorkspace } from "../runs/workbench";
 import { Window } from "./window";
 
-test("a request for one run waits for this one alone, however many others are still being read", async () => {
+test("a request for one run waits only for this run, however many others are still being read", async () => {
   const window = new Window();
   const runs = makeRuns(window.workspace, 500);
   const oldest = runs.at(-1)!;
@@ -26,7 +26,7 @@ test("a request for one run waits for this one alone, however many others are st
   expect(known()).toBe(runs.length);
 });
 
-test("while experiments are looked for, the runs of the folders are there, and those of an experiment are waited for", async () => {
+test("while experiments are being searched, the runs of the folders are available, and requests for those of an experiment wait", async () => {
   const window = new Window();
   const own = RunFolder.create(getWorkspaceRunsFolder(window.workspace), loopPlan(), { state: "done" }).path;
   const other = newWorkspace();

@@ -1,4 +1,4 @@
-/** Strategies apply any method again and again: raising its rate while the model holds, or part after part. */
+/** Strategies apply any method repeatedly: at a rising rate while the model stays acceptable, or part by part. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { Engine } from "../../../src/backend/engine/engine";
@@ -75,7 +75,7 @@ describe("recursive", () => {
     expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
   });
 
-  it("keeps the last model that holds, takes back the first that does not, and stops there", async () => {
+  it("keeps the last acceptable model, reverts the first one that is not, and stops there", async () => {
     const trials: Trial[] = [];
     const lab = createLabWithText(engine, data, { trial: (trial) => trials.push(trial) });
     const before = await learned();
@@ -97,13 +97,13 @@ describe("recursive", () => {
     expect(await lab.evaluate(after, "eval/loss")).toBe(accepted.at(-1)!.value);
   });
 
-  it("gives the model back as it was where nothing holds", async () => {
+  it("returns the original model if no rate is acceptable", async () => {
     const before = drawn();
     const options = recursive.options.parse({ method: { irc: {} }, start: 0.5, threshold: 0 });
     expect(await recursive.apply(before, options, createLabWithText(engine, data))).toEqual(before);
   });
 
-  it("refuses what is no rate, no method and no metric", async () => {
+  it("refuses an invalid rate, method or metric", async () => {
     const parse = (given: object) => () => recursive.options.parse({ method: { irc: {} }, ...given });
     expect(parse({ start: 1.5 })).toThrow();
     expect(parse({ start: 0.5, until: 0.4 })).toThrow(/at least start/);
@@ -127,7 +127,7 @@ describe("sequential", () => {
     { dwc: { rate: 1 } },
   ];
 
-  it("goes from the embedding through attention and feed-forward of each layer, training in between", async () => {
+  it("compresses the embedding, then attention and feed-forward of each layer, with training in between", async () => {
     const told: string[] = [];
     const lab = createLabWithText(engine, data, { log: (line) => told.push(line) });
     const options = sequential.options.parse({
@@ -153,7 +153,7 @@ describe("sequential", () => {
     );
   });
 
-  it("of GPT-2 small comes to the counts of the paper: 36,547,193 of 124,439,808 are left", () => {
+  it("gives the counts of the paper for GPT-2 small: 36,547,193 of 124,439,808 are left", () => {
     const gpt2 = createShape({ model_type: "gpt2", vocab_size: 50257 });
     const options = sequential.options.parse({
       stages: [

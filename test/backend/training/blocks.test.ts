@@ -1,4 +1,4 @@
-/** Trainings in blocks: when the optimizer begins again, what is evaluated, and that a resumed one is the same one. */
+/** Training in blocks: when the optimizer restarts, what is evaluated, and that resuming gives the same training. */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
@@ -44,7 +44,7 @@ function run(
   return trainTiny({ ...request, ...more });
 }
 
-/** Steps at which each block but the last ended, from the lines that say where each begins. */
+/** Steps at which each block except the last ended, from the log lines of the block starts. */
 function bordersOf(logs: readonly string[]): number[] {
   const steps = logs.flatMap((line) => /^Block .*, (\d+) steps/.exec(line)?.[1] ?? []).map(Number);
   return steps.slice(0, -1).map((_, i) => steps.slice(0, i + 1).reduce((sum, each) => sum + each));
@@ -59,7 +59,7 @@ const spoilt = (slots: HostTensors): HostTensors =>
   );
 
 describe("a restarted optimizer", () => {
-  it("has forgotten all that it knew: what its moments were makes no difference from the border on", async () => {
+  it("has no memory: the previous moments make no difference after the block boundary", async () => {
     const whole = await run("paper");
     const [border] = bordersOf(whole.logs);
     expect(border).toBeGreaterThan(1);
@@ -68,7 +68,7 @@ describe("a restarted optimizer", () => {
     const resume = { ...before.training, optimizer: spoilt(before.training.optimizer) };
     const resumed = await run("paper", {}, { tensors: before.tensors, resume });
     expect(encodeTensors(resumed.result.tensors)).toEqual(encodeTensors(whole.result.tensors));
-    // Without a restart the same moments do make one.
+    // Without a restart, the same moments do make a difference.
     const kept = await run("paper", { restart_optimizer: false }, { tensors: before.tensors, resume });
     expect(encodeTensors(kept.result.tensors)).not.toEqual(encodeTensors(whole.result.tensors));
     expect(whole.logs.filter((line) => line.includes("optimizer is reset")).length).toBe(
@@ -76,7 +76,7 @@ describe("a restarted optimizer", () => {
     );
   });
 
-  it("takes its first step of a block as its very first: by the learning rate, whatever the gradient", async () => {
+  it("takes the first step of a block like its very first: by the learning rate, whatever the gradient", async () => {
     const [border] = bordersOf((await run("paper")).logs);
     const options = { adam_epsilon: 1e-30, save_steps: 1, save_total_limit: 99, max_steps: border! + 2 };
     const { saves } = await run("paper", options, { validation: undefined });
@@ -105,7 +105,7 @@ describe("the validation split", () => {
   });
 });
 
-describe("a training that stopped and went on", () => {
+describe("a resumed training", () => {
   const cases = [
     ["paper", {}],
     ["paper", { per_device_train_batch_size: 2, gradient_accumulation_steps: 2 }],
@@ -114,7 +114,7 @@ describe("a training that stopped and went on", () => {
   ] as const;
 
   it.each(cases)(
-    "is the one that never stopped: %s with %j, in a block and at its border",
+    "equals the uninterrupted one: %s with %j, stopped in a block and at its boundary",
     async (recipe, more) => {
       const whole = await run(recipe, more);
       const borders = bordersOf(whole.logs);
@@ -143,7 +143,7 @@ describe("a training that stopped and went on", () => {
     },
   );
 
-  it("is refused where its checkpoint does not say where it stood", async () => {
+  it("is refused if its checkpoint does not contain its position", async () => {
     const { tensors, training } = (await run("paper", {}, { stopAt: 2 })).saves.at(-1)!;
     const state = { ...training.state, sampler: { seed: 7, epoch: 0, position: 2, sequences: 9 } };
     const resumed = run("paper", {}, { tensors, resume: { ...training, state } });
@@ -151,7 +151,7 @@ describe("a training that stopped and went on", () => {
   });
 });
 
-it("what is drawn follows from data_seed, and from seed where there is none", async () => {
+it("draws depend on data_seed, or on seed if there is none", async () => {
   const first = await run("paper", { max_steps: 6 });
   expect((await run("paper", { max_steps: 6, data_seed: 7 })).losses).toEqual(first.losses);
   expect((await run("paper", { max_steps: 6, data_seed: 8 })).losses).not.toEqual(first.losses);

@@ -1,4 +1,4 @@
-/** What the readings of a cumulative loss come to: one changes nothing, one is two batches, one is momentum under another name. */
+/** The interpretations of a cumulative loss: one changes nothing, one is two batches, one is equivalent to momentum. */
 import { describe, expect, it } from "vitest";
 import { encodeTensors, computeLargestRatio } from "../../support/tinyRun";
 import { useTinyTraining } from "../../support/tinyTraining";
@@ -6,7 +6,7 @@ import type { HostTensors } from "../../../src/backend/checkpoints/safetensors";
 
 const training = useTinyTraining();
 
-/** SGD whose step is the gradient and nothing else. */
+/** SGD whose step is exactly the gradient. */
 const plain = { optim: "sgd", momentum: 0, max_grad_norm: 0, per_device_train_batch_size: 4 };
 
 function differences(after: HostTensors, before: HostTensors): number[] {
@@ -15,14 +15,14 @@ function differences(after: HostTensors, before: HostTensors): number[] {
   );
 }
 
-/** Largest difference in the measure of the largest element. */
+/** Largest difference relative to the largest element. */
 function error(got: readonly number[], wanted: readonly number[]): number {
   const scale = Math.max(...wanted.map(Math.abs));
   return Math.max(...got.map((each, i) => Math.abs(each - wanted[i]!))) / scale;
 }
 
 describe("a cumulative loss", () => {
-  it("that is a number changes no weight, bit for bit: what is added is no function of the weights", async () => {
+  it("that is a number changes no weight, bit for bit: the added term does not depend on the weights", async () => {
     const options = { max_steps: 12, weight_decay: 0.1, per_device_train_batch_size: 2 };
     const [without, literal] = [
       await training.run(options),
@@ -35,11 +35,11 @@ describe("a cumulative loss", () => {
     expect(cumulative).toEqual(without.losses.map((loss) => (sum += loss)));
   });
 
-  it("of two batches follows the gradients of both under the weights of now", async () => {
+  it("of two batches follows the gradients of both under the current weights", async () => {
     const options = { ...plain, learning_rate: 0.2 };
     const first = await training.run({ ...options, max_steps: 1 });
     const two = await training.run({ ...options, max_steps: 2, cumulative_loss: "two-batch" });
-    // Two batches summed into one step are those two batches; their loss is the mean of both, so half of the sum.
+    // One step on both batches has the mean of their losses, which is half of the sum.
     const both = await training.run(
       { ...options, max_steps: 1, gradient_accumulation_steps: 2 },
       { tensors: first.result.tensors },
@@ -52,7 +52,7 @@ describe("a cumulative loss", () => {
     expect(computeLargestRatio([sum], [2 * both.losses[0]!])).toBeLessThan(1e-5);
   });
 
-  it("as a mean of gradients is momentum with a smaller rate", async () => {
+  it("as a mean of gradients equals momentum with a smaller rate", async () => {
     const decay = 0.8;
     const mean = await training.run({
       ...plain,

@@ -1,4 +1,4 @@
-/** Learning from a teacher: what each loss is, where it is nothing, its gradients, and that a model does learn so. */
+/** Distillation: the value of each loss, where it is zero, its gradients, and that a model learns with it. */
 import { describe, expect, it } from "vitest";
 import { resolveLossWeights, type LossWeights, teacherSchema } from "../../../src/schema/teacher";
 import { gradients } from "../../../src/backend/graph/autodiff";
@@ -86,7 +86,7 @@ describe("soft targets", () => {
     return exps.map((each) => each / total);
   };
 
-  it("have the divergence as their value and T · (softmax_S − softmax_T) as their gradient", () => {
+  it("have the divergence as value and T · (softmax_S − softmax_T) as gradient", () => {
     const loss = computeSoftTargetLoss(student, teacher, temperature);
     const [gradient] = gradients(sum(loss, { axes: [0], keepDims: false }), [student]);
     const results = evaluateGraph({ outputs: { loss, gradient: gradient! } }, feeds);
@@ -106,7 +106,7 @@ describe("soft targets", () => {
 describe.each(tinyNames)("%s", (name) => {
   const shape = createTinyShape(name);
 
-  it("is nothing apart from itself, and has the loss of its labels", () => {
+  it("has zero distance from itself, and the loss of its labels", () => {
     const taught = outputsOf(taughtBy(shape, shape));
     const plain = outputsOf(createTrainee(shape));
     expect(taught["loss"]![0]).toBeCloseTo(plain["loss"]![0]!, 12);
@@ -115,13 +115,13 @@ describe.each(tinyNames)("%s", (name) => {
     expect(taught["objective"]![0]).toBeCloseTo(0.25 * plain["loss"]![0]!, 12);
   });
 
-  it("learns as without a teacher where nothing but labels counts", () => {
+  it("learns like without a teacher if only labels count", () => {
     const labelled = outputsOf(taughtBy(shape, shape, { temperature: 1, weights: { clm: 1 } }), 1);
     const plain = outputsOf(createTrainee(shape));
     for (const [output, numbers] of Object.entries(plain)) expect(labelled[output], output).toEqual(numbers);
   });
 
-  it("has gradients of all terms together that central differences confirm, in pieces as in one", () => {
+  it("has gradients of all terms that central differences confirm, whole or in chunks", () => {
     const trainee = taughtBy(shape, createTinyShape(name));
     const graph = buildAccumulateStep(trainee, batch, options, noSavings);
     const feeds = feedsOf(graph, {}, 0.5);
@@ -142,7 +142,7 @@ describe.each(tinyNames)("%s", (name) => {
     }
   });
 
-  it("counts tokens only where a label does", () => {
+  it("counts only tokens with a label", () => {
     const trainee = taughtBy(shape, shape);
     const graph = buildAccumulateStep(trainee, batch, options, noSavings);
     const none = { labels: Array.from({ length: batch.rows * batch.length }, () => -100) };
@@ -165,7 +165,7 @@ describe("kept targets", () => {
   const draw = () => Array.from({ length: rows * classes }, () => 4 * random() - 2);
   const feeds = { s: draw(), t: draw() };
 
-  it("cost what the whole distribution costs where all tokens are kept", () => {
+  it("have the loss of the whole distribution if all tokens are kept", () => {
     const places = Array.from({ length: rows }, (_, row) =>
       findLargest(feeds.t.slice(row * classes, (row + 1) * classes), classes),
     );
@@ -189,7 +189,7 @@ describe("kept targets", () => {
     results["kept"]!.forEach((each, i) => expect(each).toBeCloseTo(results["whole"]![i]!, 10));
   });
 
-  it("are the largest, the first of equal ones", () => {
+  it("are the largest, and the first of equal ones", () => {
     expect(findLargest([1, 5, 3, 5, 2], 3)).toEqual([1, 3, 2]);
     expect(findLargest([2, 1], 2)).toEqual([0, 1]);
     expect(findLargest([0, 0, 0], 1)).toEqual([0]);
@@ -197,7 +197,7 @@ describe("kept targets", () => {
 });
 
 describe("layers", () => {
-  it("are held against those of the teacher evenly, up to its last", () => {
+  it("are matched evenly to those of the teacher, up to its last", () => {
     expect(mapTeacherLayers(6, 12)).toEqual([1, 3, 5, 7, 9, 11]);
     expect(mapTeacherLayers(3, 3)).toEqual([0, 1, 2]);
     expect(mapTeacherLayers(2, 3)).toEqual([1, 2]);
@@ -206,7 +206,7 @@ describe("layers", () => {
 });
 
 describe("recipes", () => {
-  it("weigh as published, and give way to single weights", () => {
+  it("use the published weights, which single weights override", () => {
     const of = (given: object) => resolveLossWeights(teacherSchema.parse(given));
     expect(of({ recipe: "distilgpt2" })).toEqual({ temperature: 2, weights: { ce: 5, clm: 2, cos: 1 } });
     expect(of({ recipe: "lightpaff" })).toEqual({ temperature: 1, weights: { ce: 0.5, clm: 0.5 } });
@@ -243,18 +243,18 @@ describe("a teacher", () => {
     ["with a layer that it does not have", small, { layers: [0, 2] }, /lists layer 2, but the teacher has 2/],
     ["with too few layers named", small, { layers: [0] }, /the length of layers is 1/],
     [
-      "of which more is asked than is kept",
+      "of which more is requested than is kept",
       small,
       { top_k: 4, recipe: "distilgpt2" },
       /alpha_cos needs its intermediate values/,
     ],
     [
-      "that is to keep more than it knows",
+      "that should keep more tokens than its vocabulary has",
       small,
       { top_k: 33 },
       /top_k is 33, but its vocabulary has only 32/,
     ],
-    ["of which nothing counts", small, { alpha_ce: 0, alpha_clm: 0 }, /every loss weight is 0/],
+    ["whose losses all have weight zero", small, { alpha_ce: 0, alpha_clm: 0 }, /every loss weight is 0/],
   ])("%s is refused", (_, teacher, changes, message) => {
     expect(() => createTeacher(small, teacher, given(changes))).toThrow(message);
   });
@@ -267,10 +267,10 @@ describe("a teacher", () => {
   });
 });
 
-describe("a training", () => {
+describe("training", () => {
   const training = useTinyTraining();
 
-  it("learns the same from all of a distribution that was kept as from a teacher that runs along", async () => {
+  it("gives the same result from a complete stored distribution as from a live teacher", async () => {
     const teacher = await training.run({ max_steps: 30, learning_rate: 1e-2 });
     const { shape } = training;
     const vocabulary = dimensionsOf(shape).vocabulary;
@@ -286,7 +286,7 @@ describe("a training", () => {
     expect(computeLargestRatio(apart(b), apart(a))).toBeLessThan(1e-3);
   });
 
-  it("asks the teacher once for each sequence, however many epochs there are", async () => {
+  it("runs the teacher once per sequence, for any number of epochs", async () => {
     const { shape, data } = training;
     const teacher = { ...taughtBy(shape, shape, { temperature: 1, weights: { ce: 1 } }).teacher!, topK: 3 };
     await using engine = await openEngine("cpu", { threads: 1 });
@@ -304,7 +304,7 @@ describe("a training", () => {
     expect(kept.read).toBe(data.train.sequences);
   });
 
-  it("comes nearer to its teacher, and tells how near", async () => {
+  it("approaches its teacher, and reports the distance", async () => {
     const teacher = await training.run({ max_steps: 60, learning_rate: 1e-2 });
     const { shape } = training;
     const trainee = taughtBy(shape, shape, { temperature: 2, weights: { ce: 1 } });

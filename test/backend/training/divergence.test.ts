@@ -22,7 +22,7 @@ describe("a training that diverges", () => {
   }
 
   it.each([1, 2])(
-    "by a huge learning rate is stopped with the step and the tensor, %i parts a step",
+    "by a huge learning rate is stopped with the step and the tensor, %i micro-batches per step",
     async (parts) => {
       const folder = join(createTemporaryFolder(), "step");
       let saved = -1;
@@ -49,7 +49,7 @@ describe("a training that diverges", () => {
       expect(thrown.message).toContain(tensors[0]!);
       expect([...drawWeights(shape).keys()]).toContain(tensors[0]);
       expect(thrown.message).toContain("Lower learning_rate");
-      // What was saved before is whole, and holds nothing but numbers.
+      // The saved checkpoint is complete, and contains only numbers.
       expect(saved).toBeGreaterThan(0);
       expect(saved).toBeLessThan(step);
       const checkpoint = readCheckpoint(folder);
@@ -66,7 +66,7 @@ describe("a training that diverges", () => {
     return tensors;
   };
 
-  it("by a weight that is no number is stopped at the first step", async () => {
+  it("by a NaN weight is stopped at the first step", async () => {
     const thrown = await divergence(run({ max_steps: 3 }, { tensors: poisoned("model.norm.weight", NaN) }));
     expect(thrown.message).toContain("Step 1: the loss is NaN");
     expect(thrown.details["tensors"]).toContain("model.norm.weight");
@@ -81,7 +81,7 @@ describe("a training that diverges", () => {
     expect(thrown.message).toContain("these weights are not finite: lm_head.weight.");
   });
 
-  it("by its very last update neither ends as done nor is saved", async () => {
+  it("in its last update neither ends as done nor is saved", async () => {
     const saves: number[] = [];
     const options = {
       max_steps: 2,

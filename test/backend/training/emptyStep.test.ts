@@ -1,4 +1,4 @@
-/** A step in which no label counts: the training after it is the one that never had the step. */
+/** A step without labels: training continues as if the step did not exist. */
 import { describe, expect, it } from "vitest";
 import { type Batch, IGNORED } from "../../../src/backend/data/split";
 import { encodeTensors, type TinyTrainingResult } from "../../support/tinyRun";
@@ -8,7 +8,7 @@ const training = useTinyTraining();
 const empty = "empty";
 type Drawn = number | typeof empty;
 
-/** Trains on the given batches of the data in order, one or several a step; what the sampler draws is replaced. */
+/** Trains on the given batches of the data in order, one or several per step, instead of those of the sampler. */
 function trainOn(
   drawn: readonly Drawn[],
   options: Readonly<Record<string, unknown>>,
@@ -30,7 +30,7 @@ function trainOn(
   );
 }
 
-/** Weights, and what the optimizer keeps, after each step. */
+/** Weights and optimizer state after each step. */
 const statesOf = ({ saves }: TinyTrainingResult) =>
   saves.map(({ tensors, training: { optimizer } }) => ({
     ...encodeTensors(tensors),
@@ -45,7 +45,7 @@ describe.each([
   const parts = options["gradient_accumulation_steps"] === 2 ? 2 : 1;
   const steps = (...wanted: Drawn[]) => wanted.flatMap((each) => Array.from({ length: parts }, () => each));
 
-  it("moves neither weights nor moments, nor the step count of bias correction", async () => {
+  it("changes neither weights nor moments, nor the step count of bias correction", async () => {
     const [first, skipped, last] = statesOf(await trainOn(steps(0, empty, 1), options));
     const [before, after] = statesOf(await trainOn(steps(0, 1), options));
     expect(skipped).toEqual(first);
@@ -54,12 +54,12 @@ describe.each([
     expect(last).toEqual(after);
   });
 
-  it("as the first step leaves the optimizer at its start", async () => {
+  it("as the first step leaves the optimizer in its initial state", async () => {
     const states = statesOf(await trainOn(steps(empty, empty, 0), options));
     expect(states.at(-1)).toEqual(statesOf(await trainOn(steps(0), options)).at(-1));
   });
 
-  it("is remembered by a checkpoint", async () => {
+  it("is preserved by a checkpoint", async () => {
     const { saves } = await trainOn(steps(0, empty), options);
     const { tensors, training: resume } = saves.at(-1)!;
     const resumed = await trainOn(steps(1), options, { tensors, resume });
@@ -77,7 +77,7 @@ describe.each([
   });
 });
 
-it("an evaluation without a label is left out and logged", async () => {
+it("an evaluation without a label is skipped and logged", async () => {
   const { metrics, logs } = await training.run(
     { per_device_train_batch_size: 2, max_steps: 2, eval_steps: 1 },
     {

@@ -1,4 +1,4 @@
-/** Which tokens a loss counts, held against the losses of single tokens and of documents that stand alone. */
+/** Checks which tokens a loss counts against the losses of single tokens and of separate documents. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import { type Batch, IGNORED } from "../../../src/backend/data/split";
@@ -24,7 +24,7 @@ let engine: Engine;
 let weights: Tensors;
 beforeAll(async () => {
   engine = await openEngine("cpu", { threads: 1 });
-  // Far enough from uniform that every token has a loss of its own.
+  // Far enough from uniform that every token has a different loss.
   const drawn = [...drawWeights(shape)].map(([name, { shape: size, data }]) => {
     return [name, { shape: size, data: (data as Float32Array).map((each) => 8 * each) }] as const;
   });
@@ -44,7 +44,7 @@ async function evaluation({ segments, positions, rows: count }: Batch) {
   return engine.compile(buildEvaluation(createTrainee(shape), batch));
 }
 
-/** Loss of each token that counts, 0 elsewhere; and of them all, as training reports it. */
+/** Loss of each token that counts, 0 elsewhere; and the loss of all, as training reports it. */
 async function losses(batch: Batch): Promise<{ each: Float32Array; mean: number }> {
   await using program = await evaluation(batch);
   const outputs = await program.run({
@@ -59,14 +59,14 @@ async function losses(batch: Batch): Promise<{ each: Float32Array; mean: number 
 
 const mean = (numbers: readonly number[]) => numbers.reduce((sum, each) => sum + each, 0) / numbers.length;
 
-it("labels on the response alone give the mean over the response of the losses that all labels give", async () => {
+it("with labels only on the response, the loss is the mean of the token losses over the response", async () => {
   using all = await open("fixed", { train_on_inputs: true });
   using responses = await open("fixed");
   const full = all.train.batch([0]);
   const part = responses.train.batch([0]);
   expect(part.tokens).toEqual(full.tokens);
   const { each } = await losses(full);
-  // From the text alone: what follows a bar, up to and with the end marker. The row begins with a whole document.
+  // From the text alone: the tokens from a bar through the end marker. The row begins with a whole document.
   const counted: number[] = [];
   let inResponse = false;
   full.tokens.forEach((token, at) => {
@@ -79,7 +79,7 @@ it("labels on the response alone give the mean over the response of the losses t
   expect(Math.abs((await losses(full)).mean - mean(counted))).toBeGreaterThan(0.01);
 });
 
-it("labels on padding count as the published recipe counts them, and not at all otherwise", async () => {
+it("labels on padding count as in the published recipe, and otherwise not at all", async () => {
   using counted = await open("paper", { characters_per_token: 0.6 });
   using silent = await open("paper", { characters_per_token: 0.6, train_on_padding: false });
   const [padded, plain] = [counted.train.batch([0]), silent.train.batch([0])];
@@ -94,12 +94,12 @@ it("labels on padding count as the published recipe counts them, and not at all 
   expect((await losses(plain)).mean).toBeCloseTo(mean(text.map((at) => each[at]!)), 5);
 });
 
-it("documents of a packed row that are masked from each other have the losses that they have alone", async () => {
+it("masked documents of a packed row have the same losses as separately", async () => {
   using packed = await open("fixed", { train_on_inputs: true });
   using alone = await open("fixed", { train_on_inputs: true, packing: false, document_mask: false });
   const row = packed.train.batch([0]);
   const { each } = await losses(row);
-  const documents = Math.max(...row.segments!) - 1; // The last one goes on in the next row.
+  const documents = Math.max(...row.segments!) - 1; // The last one continues in the next row.
   expect(documents).toBeGreaterThan(1);
   for (let document = 0; document < documents; document++) {
     const single = await losses(alone.train.batch([document]));
@@ -113,7 +113,7 @@ it("documents of a packed row that are masked from each other have the losses th
   }
 });
 
-it("the mean over sequences is the mean of what each sequence gives alone, padding rows left out", async () => {
+it("the mean over sequences is the mean of their separate losses, without padding rows", async () => {
   using data = await open("fixed", { packing: false, document_mask: false });
   const split = data.train;
   const singles: number[] = [];

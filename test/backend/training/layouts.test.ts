@@ -1,4 +1,4 @@
-/** What a training gets to work on: masked matrices, and batches of every layout. */
+/** Training with masked matrices, and with batches of every layout. */
 import { describe, expect, it } from "vitest";
 import { withRepresentations } from "../../../src/backend/models/model";
 import type { HostTensor, HostTensors } from "../../../src/backend/checkpoints/safetensors";
@@ -23,7 +23,7 @@ describe("a masked matrix", () => {
       name,
       tensor: { shape: each.shape, data: Uint8Array.from(each.data, () => Math.round(random())) },
     }));
-  /** The masks, and in the places that they drop the given number. */
+  /** The masks, with the given number in the dropped places. */
   const withDropped = (number: number): HostTensors => {
     const tensors = new Map<string, HostTensor>(weights);
     for (const { name, weight, tensor } of masks) {
@@ -49,13 +49,13 @@ describe("a masked matrix", () => {
       for (const [slot, { data: numbers }] of slots)
         expect(new Set((numbers as Float32Array).filter(dropped)), slot).toEqual(new Set([0]));
     }
-    // What is dropped counts for nothing, so other numbers there give the same losses, bit for bit.
+    // Dropped weights have no effect, so other numbers in their place give the same losses, bit for bit.
     const other = await run(options, { shape: masked, tensors: withDropped(0.7) });
     expect(other.losses).toEqual(losses);
   });
 });
 
-describe("data of every layout trains", () => {
+describe("training works with every layout", () => {
   const rows = Array.from({ length: 80 }, (_, i) => ({
     text: "the quick brown fox jumps over the lazy dog ".slice(i % 9, 12 + (i % 30)),
   }));
@@ -81,8 +81,8 @@ describe("data of every layout trains", () => {
   });
 });
 
-describe("instruction pairs whose answers alone count", () => {
-  it("train on the sequences with an answer alone, and report the others", async () => {
+describe("instruction pairs with labels only on answers", () => {
+  it("train only on the sequences with an answer, and report the others", async () => {
     const instruction = "abcdefghijklmnopqrstuvwxyz".repeat(3);
     const rows = Array.from({ length: 40 }, (_, i) => ({
       instruction: instruction.slice(i % 7),

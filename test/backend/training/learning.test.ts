@@ -1,4 +1,4 @@
-/** Models learn what there is to learn, and nothing that there is not. */
+/** Models learn what can be learned, but no more. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
@@ -12,8 +12,8 @@ beforeAll(async () => {
 });
 afterAll(() => engine[Symbol.asyncDispose]());
 
-describe("on text whose entropy rate is known", () => {
-  it.each(["gpt2", "kphi3", "llama"] as const)("%s comes close to it, and not below it", async (name) => {
+describe("on text with a known entropy rate", () => {
+  it.each(["gpt2", "kphi3", "llama"] as const)("%s gets close to it, but not below it", async (name) => {
     using data = await openTinyData({
       grammar: { length: 120_000, symbols: 16, branching: 4, order: 1, seed: 1 },
       sequence_len: 16,
@@ -39,13 +39,13 @@ describe("on text whose entropy rate is known", () => {
     const floor = data.floor!;
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     console.log(`${name}: ${loss.toFixed(4)} nats a token, entropy rate ${floor.toFixed(4)}, ${seconds} s`);
-    // 20,480 tokens: their mean strays by less than 0.02 from that of all texts.
+    // 20,480 tokens: their mean deviates by less than 0.02 from that of all texts.
     expect(loss).toBeGreaterThan(floor - 0.02);
     expect(loss).toBeLessThan(floor + 0.03);
   });
 });
 
-it("a kphi3 of 47,424 grouped parameters learns a text of 100 tokens by heart", async () => {
+it("a kphi3 of 47,424 grouped parameters memorizes a text of 100 tokens", async () => {
   const text =
     "Shrinking a model is easy; keeping what it knows is not. So it has to learn these very bytes by heart!";
   using data = await openTinyData({

@@ -1,4 +1,6 @@
-/** A process that takes a training step of a deep, narrow model and says how large it became: `node … LENGTH ROWS OPTIONS`. */
+/**
+ * A process that takes a training step of a deep, narrow model and reports its peak size: `node … LENGTH ROWS OPTIONS`.
+ */
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { createTinyShape, createTrainOptions } from "../../support/tinyModels";
 import { openNoiseData, trainTiny } from "../../support/tinyRun";

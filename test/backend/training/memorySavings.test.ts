@@ -33,7 +33,7 @@ const pieces: Readonly<Record<string, MemorySavings>> = {
   "all of them": { attentionBlock: 2, lossChunk: 4, recompute: true },
 };
 
-/** Seeded numbers for all that a graph reads: two documents and padding, positions that begin anew, an ignored label. */
+/** Seeded numbers for all inputs of a graph: two documents and padding, restarted positions, an ignored label. */
 function feedsOf(graph: Graph, [rows, length]: readonly [number, number]): Record<string, number[]> {
   const place = Array.from({ length: rows * length }, (_, i) => i % length);
   const given: Readonly<Record<string, number[]>> = {
@@ -67,7 +67,7 @@ describe.each(tinyNames)("the gradients of %s", (name) => {
     dropout: { config: dropout, segments: false },
   };
   for (const [what, { config, segments }] of Object.entries(cases))
-    it(`are those of the plain graph, with ${what}`, () => {
+    it(`equal those of the plain graph, with ${what}`, () => {
       const trainee = createTrainee(createTinyShape(name, config));
       const batch = { rows: 2, length: 8, segments, positions: segments };
       const outputsOf = (savings: MemorySavings) => {
@@ -81,7 +81,7 @@ describe.each(tinyNames)("the gradients of %s", (name) => {
           numbers.forEach((each, i) => expect(each, `${how}: ${output}`).toBeCloseTo(plain[output]![i]!, 11));
     });
 
-  it("belong to a loss that an evaluation gives as well", () => {
+  it("belong to a loss that equals that of an evaluation", () => {
     const trainee = createTrainee(createTinyShape(name));
     const batch = { rows: 2, length: 8, segments: true, positions: true };
     const [plain, cut] = [whole, pieces["all of them"]!].map((savings) => {
@@ -93,14 +93,14 @@ describe.each(tinyNames)("the gradients of %s", (name) => {
   });
 });
 
-describe("a step whose values are cut into pieces", () => {
+describe("a step in chunks", () => {
   const length = 64;
   const shape = createTinyShape("kphi3", { max_position_embeddings: length, vocab_size: 256 });
   const trainee = createTrainee(shape);
   const batch = { rows: 1, length, segments: false, positions: false };
   const all = { attentionBlock: 16, lossChunk: 16, recompute: true };
 
-  it("holds no scores and no logits of the whole sequence", () => {
+  it("contains no scores or logits of the whole sequence", () => {
     const sizes = (savings: MemorySavings) =>
       sortTopologically(Object.values(buildTrainStep(trainee, batch, options, savings).outputs))
         .filter(({ kind }) => kind === "apply")
@@ -110,7 +110,7 @@ describe("a step whose values are cut into pieces", () => {
     expect(Math.max(...sizes(all))).toBeLessThan(Math.min(scores, logits));
   });
 
-  it("gives up the logits of a chunk before it takes the next", () => {
+  it("frees the logits of a chunk before the next one", () => {
     const outputs = Object.values(buildTrainStep(trainee, batch, options, all).outputs);
     const isLogits = (each: Value) =>
       each.kind === "apply" && each.op.name === "matmul" && each.type.shape[1] === 256;
@@ -118,7 +118,7 @@ describe("a step whose values are cut into pieces", () => {
     const losses = sortTopologically(outputs).filter(
       (each) => each.kind === "apply" && each.op.name === "crossEntropy",
     );
-    // The first chunk waits for nothing, the second for the loss of the first, and so on.
+    // The first chunk depends on nothing, the second on the loss of the first, and so on.
     const waits = logits.map((each) => {
       const above = new Set(sortTopologically([each]));
       return losses.filter((loss) => above.has(loss)).length;
@@ -143,7 +143,7 @@ describe("a step whose values are cut into pieces", () => {
     expect(estimate(all)).toBeLessThan(0.5 * estimate(whole));
   });
 
-  it("trains to the plain losses on the engine, in blocks, chunks and both with dropout", async () => {
+  it("trains to the plain losses on the engine, in blocks, in chunks and in both with dropout", async () => {
     await using engine = await openEngine("cpu", { threads: 1 });
     using data = await openNoiseData(2000);
     const run = (name: "gpt2" | "kphi3", given: Readonly<Record<string, unknown>>) =>
@@ -177,7 +177,7 @@ describe("a step whose values are cut into pieces", () => {
 });
 
 describe("auto", () => {
-  it("cuts nothing of a small model, and everything of a large one by its sizes", () => {
+  it("splits nothing in a small model, and everything in a large one according to its sizes", () => {
     const dimensions = createTrainee(createTinyShape("kphi3")).dimensions;
     const small = computeSavingsBySize({ dimensions }, { rows: 8, length: 256 }, options);
     expect(small).toEqual(whole);
@@ -190,7 +190,7 @@ describe("auto", () => {
     });
   });
 
-  it("recomputes layers where the plan would not fit", () => {
+  it("recomputes layers if the plan does not fit", () => {
     const trainee = createTrainee(createTinyShape("llama"));
     const batch = { rows: 2, length: 16, segments: false, positions: false };
     const graph = buildTrainStep(trainee, batch, options, whole);

@@ -1,4 +1,7 @@
-/** What an encoder learns: tokens hidden as transformers' data collator hides them, the same ones whenever a run is resumed. */
+/**
+ * The objective of an encoder: tokens are masked like by transformers' data collator, and the same ones when a run is
+ * resumed.
+ */
 import { expect, it } from "vitest";
 import { type Batch, IGNORED } from "../../../src/backend/data/split";
 import { createPrepare, prepareBatches } from "../../../src/backend/training/objective";
@@ -13,7 +16,7 @@ const tokens = Int32Array.from({ length: rows * length }, () => Math.floor(rando
 const batch: Batch = { rows, length, tokens, labels: tokens.slice() };
 const streams = (name: string) => (row: number) => createRandomStream(`${name} ${row}`, 5);
 
-it("hides 15 % of the tokens: 80 % of these behind the mask, 10 % behind another token, 10 % not", () => {
+it("selects 15 % of the tokens: 80 % of these become the mask, 10 % another token, and 10 % stay", () => {
   const prepared = createPrepare(encoder, undefined)!(batch, streams("step 1"));
   const chosen = [...prepared.labels.keys()].filter((at) => prepared.labels[at] !== IGNORED);
   expect(chosen.length / tokens.length).toBeCloseTo(0.15, 1);
@@ -26,14 +29,14 @@ it("hides 15 % of the tokens: 80 % of these behind the mask, 10 % behind another
   expect(Math.abs(share((at) => prepared.tokens[at] === maskToken) - 0.8)).toBeLessThan(0.04);
 });
 
-it("draws the same for the same step, and others for another", () => {
+it("draws the same tokens for the same step, and different ones for another", () => {
   const prepare = createPrepare(encoder, undefined)!;
   const [once, again, other] = ["step 1", "step 1", "step 2"].map((name) => prepare(batch, streams(name)));
   expect(again).toEqual(once);
   expect(other).not.toEqual(once);
 });
 
-it("leaves padding alone, and rows that only fill up a batch", () => {
+it("does not mask padding, or rows that only fill a batch", () => {
   const prepare = createPrepare(encoder, undefined, 1)!;
   const segments = Int32Array.from({ length: rows * length }, (_, at) => Number(at % length < 3));
   const padded = prepare({ ...batch, segments }, streams("a"));
@@ -42,7 +45,7 @@ it("leaves padding alone, and rows that only fill up a batch", () => {
   expect(filler.tokens).toEqual(tokens);
 });
 
-it("hides the same tokens of an evaluation whatever the size of a batch", () => {
+it("masks the same tokens of an evaluation for any batch size", () => {
   const half = (from: number) => ({
     rows: rows / 2,
     length,
@@ -55,7 +58,7 @@ it("hides the same tokens of an evaluation whatever the size of a batch", () => 
   expect(halves.flatMap((each) => [...each.labels])).toEqual([...whole!.labels]);
 });
 
-it("has the class of a text at its first token, where an encoder reads it", () => {
+it("puts the class of a text at its first token, which an encoder classifies", () => {
   const classifier = createTinyShape("bert", { num_labels: 3 });
   const labels = Int32Array.of(IGNORED, IGNORED, 2, IGNORED, IGNORED, 1, IGNORED, IGNORED);
   const texts = { rows: 2, length: 4, tokens: new Int32Array(8), labels };
@@ -68,7 +71,7 @@ it("has the class of a text at its first token, where an encoder reads it", () =
   ]);
 });
 
-it("leaves the batches of a causal model as they are, and refuses what is only for encoders", () => {
+it("does not change the batches of a causal model, and refuses options for encoders", () => {
   const causal = createTinyShape("gpt2");
   expect(createPrepare(causal, undefined)).toBeUndefined();
   expect(() => createPrepare(causal, undefined, 0.15)).toThrow(/mlm_probability applies only to/);

@@ -1,4 +1,6 @@
-/** Ten steps of each optimizer against a plain reference in double precision that knows nothing of the training graph. */
+/**
+ * Compares ten steps of each optimizer with a plain reference in double precision, independent of the training graph.
+ */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TrainOptions } from "../../../src/schema/experiment";
 import type { DataSet } from "../../../src/backend/data/dataSet";
@@ -110,7 +112,7 @@ describe("ten steps agree with the reference in double precision", () => {
     await engine[Symbol.asyncDispose]();
   });
 
-  // AdamW divides by the root of v, so that gradients that are rounding errors alone need an ε well above them.
+  // AdamW divides by the root of v, so gradients that are only rounding error need an ε well above them.
   const adamw = { optim: "adamw", learning_rate: 0.02, adam_epsilon: 1e-4 };
   const sgd = { optim: "sgd", learning_rate: 0.5 };
   it.each([
@@ -135,7 +137,7 @@ describe("ten steps agree with the reference in double precision", () => {
       expect(computeRelativeError(got as Float32Array, wanted.weights.get(name)!), name).toBeLessThan(1e-4);
     const { optimizer } = saves.at(-1)!.training;
     expect([...optimizer.keys()].sort()).toEqual([...wanted.slots.keys()].sort());
-    // Relative to the largest of its kind: a slot that should be zero is a rounding error of the others.
+    // Relative to the largest of its kind: a slot that should be zero contains the rounding error of the others.
     for (const kind of new Set([...optimizer.keys()].map((name) => name.split("#")[1]!))) {
       const wantedOf = [...wanted.slots].filter(([name]) => name.endsWith(`#${kind}`));
       const all = (numbers: readonly ArrayLike<number>[]) => numbers.flatMap((each) => Array.from(each));
@@ -146,7 +148,7 @@ describe("ten steps agree with the reference in double precision", () => {
 });
 
 describe("weight decay", () => {
-  it.each(Object.keys(models))("is for the matrices of %s, not for biases and norms", (name) => {
+  it.each(Object.keys(models))("applies to the matrices of %s, not to biases and norms", (name) => {
     const all = parametersOf(createShape(models[name]!.tiny));
     const [decayed, spared] = [all.filter(({ decay }) => decay), all.filter(({ decay }) => !decay)];
     for (const each of decayed) expect(each.shape.length, each.name).toBeGreaterThan(1);

@@ -1,4 +1,4 @@
-/** Recomputation of layers: the same numbers for less memory. */
+/** Recomputation of layers: the same numbers with less memory. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
@@ -8,7 +8,7 @@ import { encodeTensors, computeLargestRatio, openNoiseData, trainTiny } from "..
 import { writeChildProgram } from "../../support/childProgram";
 
 describe("recomputation", () => {
-  it.each(tinyNames)("gives the losses and weights of %s bit for bit, dropout included", async (name) => {
+  it.each(tinyNames)("gives the losses and weights of %s bit for bit, including dropout", async (name) => {
     await using engine = await openEngine("cpu", { threads: 1 });
     using data = await openNoiseData(2000);
     const dropout = name === "llama" ? { attention_dropout: 0.2 } : { resid_pdrop: 0.2, embd_pdrop: 0.1 };
@@ -57,7 +57,7 @@ interface Measured {
   readonly losses: readonly number[];
 }
 
-/** Takes a step of a deep model in a process of its own, with the given options. */
+/** Takes a step of a deep model in a separate process, with the given options. */
 async function measurement(length: number, rows: number) {
   const program = await writeChildProgram("test/backend/training/memoryProcess.ts");
   return async (options: Readonly<Record<string, unknown>>): Promise<Measured> => {

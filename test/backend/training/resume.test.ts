@@ -1,4 +1,4 @@
-/** A training that stopped and went on is, bit for bit, the training that never stopped. */
+/** A resumed training equals the uninterrupted one, bit for bit. */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
@@ -38,7 +38,7 @@ describe.each(cases)("%s on %i threads, %j, %j", (name, threads, config, more) =
     ...more,
   });
 
-  it("gives the same weights, optimizer and losses through two stops and the border of an epoch", async () => {
+  it("gives the same weights, optimizer and losses across two stops and the end of an epoch", async () => {
     await using engine = await openEngine("cpu", { threads });
     const given = { engine, shape, data, options, validation: data.validation };
     const whole = await trainTiny(given);

@@ -1,4 +1,4 @@
-/** Weights that are rounded while they train: their values, gradients that pass straight through, and what QuantGPT leaves. */
+/** Weights rounded during training: their values, straight-through gradients, and the result of QuantGPT. */
 import { describe, expect, it } from "vitest";
 import { gradients } from "../../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
@@ -33,19 +33,19 @@ describe.each([2, 3, 4, 8])("a weight of %d bits", (bits) => {
   const [dw, dgamma] = gradients(loss, wrt);
   const results = evaluateGraph({ outputs: { y, dw: dw!, dgamma: dgamma! } }, { w, gamma: [gamma], dy });
 
-  it("is a whole number of steps of the scale", () => {
+  it("is a multiple of the scale", () => {
     results["y"]!.forEach((each, i) => expect(each).toBeCloseTo((clip * code(w[i]!)) / n, 7));
     expect(
       new Set(Array.from(results["y"]!, (each) => Math.round((each * n) / clip))).size,
     ).toBeLessThanOrEqual(2 * n + 1);
   });
 
-  it("passes gradients straight through inside, and none outside", () => {
+  it("passes gradients straight through inside the range, and none outside", () => {
     expect(w.some(inside) && !w.every(inside)).toBe(true);
     results["dw"]!.forEach((each, i) => expect(each).toBeCloseTo(inside(w[i]!) ? dy[i]! : 0, 9));
   });
 
-  it("moves its scale by what rounding leaves inside, and by the sign outside", () => {
+  it("updates its scale by the rounding error inside the range, and by the sign outside", () => {
     const wanted = w.reduce((total, each, i) => {
       const share = inside(each) ? code(each) / n - each / clip : Math.sign(each);
       return total + dy[i]! * share * magnitude;
@@ -54,7 +54,7 @@ describe.each([2, 3, 4, 8])("a weight of %d bits", (bits) => {
   });
 });
 
-it("the contrast is the surprise at the teacher's own state among those of the sequence", () => {
+it("the contrastive loss is the negative log-probability of the teacher's state among those of the sequence", () => {
   const [rows, time, width] = [2, 3, 4];
   const [student, teacher] = [0, 1].map((seed) => {
     const draw = createUniform(20 + seed);
@@ -102,7 +102,7 @@ describe("QuantGPT", () => {
     return total;
   };
 
-  it("has a scale for each matrix that costs less the more bits there are, and no less than one for each output", async () => {
+  it("has a scale per matrix, whose error falls with more bits but is at least that of a scale per output", async () => {
     const errors: number[] = [];
     for (const bits of [2, 3, 4, 6, 8]) {
       const own = error(await quantgpt.apply(before, quantgpt.options.parse({ bits }), plainLab));
@@ -115,7 +115,7 @@ describe("QuantGPT", () => {
     expect(errors).toEqual([...errors].sort((a, b) => b - a));
   });
 
-  it("takes packed matrices as one module only", () => {
+  it("accepts packed matrices only as one module", () => {
     const packed = createTinyShape("gpt2");
     const given = (targets: string) => quantgpt.options.parse({ targets });
     expect(() => quantgpt.plan(packed, given("layers.*.q_proj"))).toThrow(/is quantized as one module. Use /);
@@ -124,7 +124,7 @@ describe("QuantGPT", () => {
     );
   });
 
-  it("needs something to learn from", async () => {
+  it("requires a training loss", async () => {
     const nothing = quantgpt.options.parse({ alpha_ce: 0, alpha_contrast: 0 });
     await expect(async () => quantgpt.apply(before, nothing, plainLab)).rejects.toThrow(/no training loss/);
   });

@@ -12,7 +12,7 @@ const expectRates = (got: readonly number[], wanted: (done: number) => number) =
 describe("the learning rate of step n is Hugging Face's after n - 1 steps", () => {
   it("constant", () => expectRates(rates({ lr_scheduler_type: "constant" }, 7), () => 1));
 
-  it("constant, which warms up too where that is asked for", () =>
+  it("constant, which also warms up on request", () =>
     expectRates(rates({ lr_scheduler_type: "constant", warmup_steps: 2 }, 5), (done) =>
       Math.min(1, done / 2),
     ));
@@ -32,7 +32,7 @@ describe("the learning rate of step n is Hugging Face's after n - 1 steps", () =
     expectRates(got, (done) => (done < 3 ? done / 3 : 0.5 * (1 + Math.cos((Math.PI * (done - 3)) / 20))));
   });
 
-  it("cosine and linear fall to min_lr_ratio of the peak", () => {
+  it("cosine and linear decrease to min_lr_ratio of the peak", () => {
     for (const lr_scheduler_type of ["cosine", "linear"]) {
       const got = rates({ lr_scheduler_type, min_lr_ratio: 0.1 }, 50);
       expect(Math.min(...got)).toBeGreaterThan(0.1);
@@ -49,7 +49,7 @@ describe("the learning rate of step n is Hugging Face's after n - 1 steps", () =
 });
 
 describe("warm-up", () => {
-  it("takes its steps from the ratio, rounded up, where no number is given", () => {
+  it("has the steps of the ratio, rounded up, if no number is given", () => {
     expect(countWarmupSteps(createTrainOptions({ warmup_ratio: 0.03 }), 100)).toBe(3);
     expect(countWarmupSteps(createTrainOptions({ warmup_ratio: 0.001 }), 100)).toBe(1);
     expect(countWarmupSteps(createTrainOptions({ warmup_ratio: 0.5, warmup_steps: 2 }), 100)).toBe(2);
@@ -62,7 +62,7 @@ describe("warm-up", () => {
     expect(got[5]).toBe(1);
   });
 
-  it("may take all steps, or more than there are, without a rate above the peak or below zero", () => {
+  it("may take all steps, or more than the training has, without a rate above the peak or below zero", () => {
     for (const warmup_steps of [10, 11, 1000])
       for (const lr_scheduler_type of ["linear", "cosine"])
         for (const rate of rates({ warmup_steps, lr_scheduler_type }, 10)) {

@@ -16,7 +16,7 @@ import { tinyNames, createTinyShape, createTrainOptions } from "../../support/ti
 
 const batch = { rows: 2, length: 4, segments: false, positions: false };
 
-/** Seeded numbers for all that a graph reads. */
+/** Seeded numbers for all inputs of a graph. */
 function feedsOf(graph: StatefulGraph): Record<string, number[]> {
   const feeds = listInputs(graph).map(({ name, type }) => {
     const random = createUniform(name.length * 31 + name.charCodeAt(name.length - 1));
@@ -51,7 +51,7 @@ describe.each(tinyNames)("the step of %s", (name) => {
     expect(new Set(squares).size).toBe(squares.length);
   });
 
-  it("in two parts is the same step: gradients add up in one graph, the other applies them", () => {
+  it("is the same in two parts: one graph accumulates gradients, the other applies them", () => {
     const apply = buildApplyStep(trainee, options);
     const gradients = Object.fromEntries(names.map((each) => [gradientName(each), gradientOf(each)]));
     const [whole, parts] = [evaluateGraph(fused, feeds), evaluateGraph(apply, { ...feeds, ...gradients })];
@@ -62,7 +62,7 @@ describe.each(tinyNames)("the step of %s", (name) => {
     );
   });
 
-  it("adds to the gradients of the batches before, unless it is the first of a step", () => {
+  it("adds to the gradients of earlier batches, unless it is the first of a step", () => {
     const graph = buildAccumulateStep(trainee, batch, options);
     const before = Object.fromEntries(
       trainee.parameters.map((each) => [
@@ -79,7 +79,7 @@ describe.each(tinyNames)("the step of %s", (name) => {
     }
   });
 
-  it("takes the gradients of the last layer first, while their values are there", () => {
+  it("computes the gradients of the last layer first, while their values are in memory", () => {
     const order = fused.trained;
     const place = (part: string) => order.findIndex((each) => each.includes(part));
     const [embedding, layer, last] =

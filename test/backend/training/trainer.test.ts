@@ -16,7 +16,7 @@ const training = useTinyTraining();
 const { run, shape } = training;
 
 describe("steps", () => {
-  it("are max_steps, else what the epochs take, rounded up", () => {
+  it("equal max_steps, or else the steps of the epochs, rounded up", () => {
     const steps = (options: Readonly<Record<string, unknown>>) =>
       countSteps(createTrainOptions(options), 100);
     expect(steps({ max_steps: 7, num_train_epochs: 50 })).toBe(7);
@@ -37,7 +37,7 @@ describe("steps", () => {
     expect(result.state).toMatchObject({ step: 7, tokens: 7 * 8 * 16, action: 0 });
   });
 
-  it("lower the loss, and give the same numbers for the same seed, others for another", async () => {
+  it("lower the loss, and give the same numbers for the same seed, and different ones for another", async () => {
     const [first, again, other] = [
       await run({ max_steps: 20 }),
       await run({ max_steps: 20 }),
@@ -49,7 +49,7 @@ describe("steps", () => {
     expect(other.losses).not.toEqual(first.losses);
   });
 
-  it("leave the caller's tensors as they were", async () => {
+  it("leave the caller's tensors unchanged", async () => {
     const tensors = drawWeights(shape);
     const before = encodeTensors(tensors);
     await run({ max_steps: 3 }, { tensors });
@@ -73,11 +73,11 @@ describe("gradient accumulation", () => {
     return whole;
   }
 
-  it.each(["adamw", "sgd"])("of 4 × 2 sequences is a batch of 8, with %s", (optim) =>
+  it.each(["adamw", "sgd"])("of 4 × 2 sequences equals a batch of 8, with %s", (optim) =>
     expectEqual({}, { optim, weight_decay: 0.1 }).then(() => undefined),
   );
 
-  it("weighs every label alike, also where the parts have unequal numbers of them", async () => {
+  it("weights every label equally, even if the micro-batches have different numbers of labels", async () => {
     const random = createUniform(4);
     const rows = Array.from({ length: 60 }, () => ({
       text: "abcdefgh".repeat(8).slice(0, 3 + Math.floor(random() * 40)),
@@ -92,7 +92,7 @@ describe("gradient accumulation", () => {
 describe("evaluation", () => {
   const watched = { max_steps: 12, eval_steps: 5, eval_tokens: 256 };
 
-  it("comes before the first step, every eval_steps, and at the end", async () => {
+  it("runs before the first step, every eval_steps, and at the end", async () => {
     const { metrics } = await run(watched, { validation: training.data.validation });
     expect(metrics["eval/loss"]!.map(([step]) => step)).toEqual([0, 5, 10, 12]);
     const values = metrics["eval/loss"]!.map(([, loss]) => loss);
@@ -100,7 +100,7 @@ describe("evaluation", () => {
     expect(values.at(-1)).toBeLessThan(values[0]!);
   });
 
-  it("reads the same text whatever the training batch, and as much of it as eval_tokens says", async () => {
+  it("reads the same text for any training batch, and as much of it as eval_tokens specifies", async () => {
     const { validation } = training.data;
     const lossAt = async (rows: number, options: Readonly<Record<string, unknown>> = {}) => {
       const still = { max_steps: 1, learning_rate: 0, per_device_train_batch_size: rows, ...options };
@@ -110,7 +110,7 @@ describe("evaluation", () => {
     const whole = await lossAt(1);
     for (const rows of [3, 4, 16]) expect(await lossAt(rows)).toBeCloseTo(whole, 6);
     expect(await lossAt(4, { eval_tokens: 0 })).toBeCloseTo(whole, 6);
-    // 10 sequences of 16 tokens, rounded up; then 8 of them by the older option.
+    // 10 sequences of 16 tokens, rounded up; then 8 of them with the older option.
     const part = await lossAt(1, { eval_tokens: 150 });
     expect(part).not.toBeCloseTo(whole, 6);
     for (const rows of [3, 16]) expect(await lossAt(rows, { eval_tokens: 150 })).toBeCloseTo(part, 6);
@@ -119,21 +119,21 @@ describe("evaluation", () => {
     expect(await lossAt(5, { eval_tokens: 128 })).toBeCloseTo(older, 6);
   });
 
-  it("comes at the end alone where no eval_steps are given, and not before the first step unless wanted", async () => {
+  it("runs only at the end without eval_steps, and before the first step only on request", async () => {
     const once = await run({ max_steps: 4 }, { validation: training.data.validation });
     expect(once.metrics["eval/loss"]!.map(([step]) => step)).toEqual([4]);
     const later = await run(watched, { validation: training.data.validation, evaluateFirst: false });
     expect(later.metrics["eval/loss"]!.map(([step]) => step)).toEqual([5, 10, 12]);
   });
 
-  it("does not come without a validation split, and does not change the training", async () => {
+  it("does not run without a validation split, and does not change the training", async () => {
     const blind = await run(watched);
     const seeing = await run(watched, { validation: training.data.validation });
     expect(blind.metrics["eval/loss"]).toBeUndefined();
     expect(seeing.losses).toEqual(blind.losses);
   });
 
-  it("drops nothing at random: two evaluations of the same weights agree", async () => {
+  it("uses no dropout: two evaluations of the same weights agree", async () => {
     const dropping = createTinyShape("gpt2", { embd_pdrop: 0.5, resid_pdrop: 0.5, attn_pdrop: 0.5 });
     const still = { ...watched, learning_rate: 0, weight_decay: 0 };
     const { metrics, losses } = await run(still, { shape: dropping, validation: training.data.validation });
@@ -143,7 +143,7 @@ describe("evaluation", () => {
 });
 
 describe("checkpoints", () => {
-  it("are handed over every save_steps, at the end, and whenever the validation loss is the lowest", async () => {
+  it("are saved every save_steps, at the end, and whenever the validation loss is the lowest", async () => {
     const options = { max_steps: 11, eval_steps: 2, eval_tokens: 256, save_steps: 4, learning_rate: 0.3 };
     const { saves, metrics, result } = await run(options, { validation: training.data.validation });
     let lowest = Infinity;
@@ -155,21 +155,21 @@ describe("checkpoints", () => {
     expect(saves.filter((each) => each.best).map(({ training }) => training.state.step)).toEqual(best);
     const wanted = [...new Set([4, 8, 11, ...best])].sort((a, b) => a - b);
     expect(saves.map(({ training }) => training.state.step)).toEqual(wanted);
-    expect(best.length).toBeLessThan(5); // At this rate the loss also rises.
+    expect(best.length).toBeLessThan(5); // At this rate, the loss also rises.
     expect(result.state.best).toEqual({ step: best.at(-1), loss: lowest });
     const atBest = saves.findLast((each) => each.best)!;
     expect(atBest.training.state.best).toEqual(result.state.best);
     expect(encodeTensors(saves.at(-1)!.tensors)).toEqual(encodeTensors(result.tensors));
   });
 
-  it("are written when asked between steps, and before a stop", async () => {
+  it("are written on request between steps, and before a stop", async () => {
     const { saves, result } = await run({ max_steps: 9 }, { stopAt: 5 });
     expect(result.outcome).toBe("stopped");
     expect(saves.map(({ training }) => training.state.step)).toEqual([5]);
     expect(result.state.step).toBe(5);
   });
 
-  it("of another optimizer or another model are refused when a training is to go on from them", async () => {
+  it("of another optimizer or model cannot be resumed", async () => {
     const { saves } = await run({ max_steps: 2, optim: "sgd" });
     const { tensors, training } = saves.at(-1)!;
     const resumed = (options: Readonly<Record<string, unknown>>, more: Partial<TinyTraining>) =>

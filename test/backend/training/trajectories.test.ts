@@ -1,4 +1,4 @@
-/** Ten losses of a training of each family, held against PyTorch and transformers (scripts/reference/trajectories.py). */
+/** Compares ten training losses of each family with PyTorch and transformers (scripts/reference/trajectories.py). */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Engine } from "../../../src/backend/engine/engine";
@@ -59,12 +59,12 @@ it.for(Object.keys(models))("%s has PyTorch's ten losses and gradient norms", as
         { shape: size, data: createReferenceTensor(name, size, bound) },
       ]),
     ),
-    // All sequences at once, so that the order in which they are drawn changes nothing.
+    // All sequences in one batch, so that their order does not matter.
     options: createTrainOptions({ ...train, per_device_train_batch_size: data.train.sequences }),
   });
   expect(computeLargestRatio(trained.losses, losses)).toBeLessThan(1e-4);
   const found = trained.metrics["train/grad_norm"]!.map(([, norm]) => norm);
   expect(computeLargestRatio(found, norms)).toBeLessThan(1e-3);
-  // The learning has to be worth comparing: it moves every loss after the first step, whose rate is 0.
+  // The comparison must be meaningful: learning changes every loss after the first step, whose rate is 0.
   expect(losses.at(-1)! / losses[0]!).toBeLessThan(0.8);
 });

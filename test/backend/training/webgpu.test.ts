@@ -1,4 +1,4 @@
-/** The same training on a graphics device as on the processor: the loss of every step, and what comes out. */
+/** Training on a GPU gives the same as on the CPU: the loss of every step, and the result. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { Engine } from "../../../src/backend/engine/engine";
@@ -63,7 +63,7 @@ describe.skipIf(webgpuSkipReason !== undefined)("on webgpu", () => {
     return { got, wanted, given };
   }
 
-  it.each(["phi3", "kphi3", "gpt2"] as const)("20 steps of %s give the processor's losses", async (name) => {
+  it.each(["phi3", "kphi3", "gpt2"] as const)("20 steps of %s give the CPU's losses", async (name) => {
     const { got, wanted } = await expectEqual(name, { layers: 2 }, { max_steps: 20, weight_decay: 0.1 });
     expect(got.losses.at(-1)).toBeLessThan(got.losses[0]! - 0.1);
     for (const [tensor, { data: numbers }] of wanted.result.tensors)
@@ -73,7 +73,7 @@ describe.skipIf(webgpuSkipReason !== undefined)("on webgpu", () => {
   it("with gradient accumulation", () =>
     expectEqual("kphi3", {}, { gradient_accumulation_steps: 2 }).then(() => undefined));
 
-  it("with recomputed layers, and dropout whose masks are the processor's own", async () => {
+  it("with recomputed layers, and dropout with the same masks as on the CPU", async () => {
     const dropout = { resid_pdrop: 0.2, embd_pdrop: 0.2, attention_dropout: 0.2 };
     await expectEqual("phi3", { layers: 2, ...dropout }, { gradient_checkpointing: true });
   });
@@ -85,7 +85,7 @@ describe.skipIf(webgpuSkipReason !== undefined)("on webgpu", () => {
   it("with SGD and momentum", () =>
     expectEqual("gpt2", {}, { optim: "sgd", learning_rate: 0.3 }).then(() => undefined));
 
-  it("with padded rows, and with documents apart", async () => {
+  it("with padded rows, and with masked documents", async () => {
     const rows = Array.from({ length: 60 }, (_, i) => ({
       text: "to be or not to be, that is".slice(i % 7, 10 + (i % 17)),
     }));
@@ -95,7 +95,7 @@ describe.skipIf(webgpuSkipReason !== undefined)("on webgpu", () => {
     }
   });
 
-  it("goes on from a checkpoint, with the state that it had", async () => {
+  it("resumes from a checkpoint, with its state", async () => {
     const shape = createTinyShape("kphi3", { layers: 1, resid_pdrop: 0.1 });
     const options = createTrainOptions({ max_steps: 6, learning_rate: 0.01, per_device_train_batch_size: 2 });
     const given = { engine: webgpu, shape, data, options };

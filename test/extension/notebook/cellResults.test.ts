@@ -12,7 +12,7 @@ const cells =
 const train = 2;
 const evaluate = 4;
 
-/** By cell of the file: what the service attaches to it. */
+/** The results that the service attaches to each cell of the file. */
 async function attachedTo(service: ForkedService, experiment: string): Promise<AttachedRun[][]> {
   const text = readFileSync(experiment, "utf8");
   const { attached } = await service.ask("experiment.attach", { file: experiment, text });
@@ -35,7 +35,7 @@ async function start(steps: number, milliseconds = 5) {
 }
 
 describe("the results of cells", () => {
-  test("the cell that trains has begun, the one below waits, and both end well with their own steps", async () => {
+  test("the training cell starts, the one below waits, and both end successfully with their own steps", async () => {
     const { service, experiment, runs } = await start(300);
     await service.row(runs[0]!, (row) => (row?.progress?.step ?? 0) > 0);
     const [training, waiting] = await resultsOf(service, experiment);
@@ -59,11 +59,11 @@ describe("the results of cells", () => {
     expect(evaluated.output.series).toEqual([]);
   });
 
-  test("a run that has done all its steps ends no cell before the news that it is done", async () => {
+  test("a run that has done all its steps does not end a cell before it is reported as done", async () => {
     const { service, experiment, runs } = await start(100);
     const early = new Map(runs.map((run) => [run, { ...service.rows.get(run)!, state: "running" as const }]));
     for (const run of runs) await service.row(run, (row) => row?.state === "done", 60_000);
-    // As the program leaves them that stands behind a real run.
+    // As the process of a real run leaves them.
     for (const run of runs)
       for (const step of ["0-train", "1-evaluate"]) {
         mkdirSync(join(run, "steps", step), { recursive: true });
@@ -75,7 +75,7 @@ describe("the results of cells", () => {
     expect(await resultsOf(service, experiment)).toMatchObject([{ success: true }, { success: true }]);
   });
 
-  test("a stopped run ends the cell that it stood in without success, and the one below without a word", async () => {
+  test("a stopped run ends its current cell as failed, and the one below without a result", async () => {
     const { service, experiment, runs } = await start(100_000);
     await service.row(runs[0]!, (row) => (row?.progress?.step ?? 0) > 0);
     for (const run of [...runs].reverse()) await service.ask("runs.stop", { run });
@@ -86,7 +86,7 @@ describe("the results of cells", () => {
     expect(waiting.success).toBe(undefined);
   });
 
-  test("a run that is gone is left out, and a changed text makes its results stale", async () => {
+  test("a removed run is left out, and a changed text makes its results stale", async () => {
     const { service, experiment, runs } = await start(1);
     for (const run of runs) await service.row(run, (row) => row?.state === "done", 60_000);
     const attached = await attachedTo(service, experiment);

@@ -28,7 +28,7 @@ const edited = (notebook: NotebookText, index: number, value: string) =>
   );
 const prose = (value: string): CellText => ({ kind: "prose", value });
 const code = (value: string): CellText => ({ kind: "code", value, language: "yaml" });
-/** What the experiment would read in the file: the bodies of its cells. */
+/** What the experiment parser reads from the file: the bodies of its cells. */
 const bodies = (text: string) =>
   splitCells(text).pieces.flatMap(({ body }) =>
     body ? [text.slice(body.start, body.end).replaceAll(/\r\n?/g, "\n")] : [],
@@ -99,11 +99,11 @@ describe("the text of a notebook", () => {
     const notebook = decodeNotebook(content);
     expect(Buffer.from(encodeNotebook(notebook)).equals(content)).toBe(true);
     expect(notebook.cells.filter(({ kind }) => kind === "code").length).toBeGreaterThan(0);
-    // An ordinary file needs nothing to be remembered beside what is seen.
+    // An ordinary file needs no metadata besides its visible text.
     expect(notebook.cells.every(({ frame }) => frame?.source === undefined)).toBe(true);
   });
 
-  test("any file that opens is saved as it was opened, and its cells are those of the experiment", () => {
+  test("any file that opens is saved unchanged, and its cells are those of the experiment", () => {
     const { file } = generator(1);
     let opened = 0;
     for (let round = 0; round < 20_000; round++) {
@@ -117,7 +117,7 @@ describe("the text of a notebook", () => {
       }
       opened++;
       expect(textOf(notebook), JSON.stringify(text)).toBe(text);
-      // What the editor makes of line ends does not matter.
+      // The editor's handling of line ends does not matter.
       const normalised = notebook.cells.map((cell) => ({
         ...cell,
         value: cell.value.replaceAll("\n", "\r\n"),
@@ -129,7 +129,7 @@ describe("the text of a notebook", () => {
     expect(opened).toBeGreaterThan(8000);
   });
 
-  test("whatever is edited, the file has the same code cells, opens again, and is then saved as it is", () => {
+  test("after any edit, the file has the same code cells, opens again, and is then saved unchanged", () => {
     const { file, pick, value } = generator(2);
     let compared = 0;
     for (let round = 0; round < 20_000; round++) {
@@ -202,7 +202,7 @@ describe("the text of a notebook", () => {
     expect(textOf(edited(parseNotebook("~~~yml\na: 1\n~~~\n"), 0, "~~~"))).toBe("~~~~yml\n~~~\n~~~~\n");
   });
 
-  test("prose that is left open does not swallow the cells after it", () => {
+  test("an unclosed block in prose does not swallow the cells after it", () => {
     const notebook = parseNotebook("one\n\n```yaml\na: 1\n```\n");
     for (const [open, saved] of [
       ["```js\nlet x", "```js\nlet x\n```"],
@@ -224,20 +224,20 @@ describe("the text of a notebook", () => {
     ]);
   });
 
-  test("code in another language is kept as a block of that language", () => {
+  test("code in another language stays a block of that language", () => {
     const text = textOf({ cells: [{ kind: "code", value: "print(1)", language: "python" }], frame: {} });
     expect(text).toBe("```python\nprint(1)\n```\n");
     expect(values(parseNotebook(text))).toEqual([["prose", text.trimEnd()]]);
   });
 
-  test("an empty file is a notebook without cells that takes its first cell", () => {
+  test("an empty file is a notebook without cells, to which a first cell can be added", () => {
     const notebook = decodeNotebook(bytes(""));
     expect(notebook.cells).toEqual([]);
     expect(textOf(notebook)).toBe("");
     expect(textOf(withCells(notebook, [code("a: 1")]))).toBe("```yaml\na: 1\n```\n");
   });
 
-  test("a file that can't be a notebook is refused with the reason and the way out", () => {
+  test("a file that can't be a notebook is refused with the reason and a workaround", () => {
     const refused = (content: Uint8Array) => {
       try {
         return decodeNotebook(content);
@@ -256,8 +256,8 @@ describe("the text of a notebook", () => {
     );
   });
 
-  test("a hostile file of the largest size opens and is saved at once", () => {
-    // The processor's time, since a clock tells what others do: work that grows with the square takes minutes of it.
+  test("a hostile file of the largest size opens and is saved immediately", () => {
+    // CPU time, since a clock also measures other processes: quadratic work takes minutes of it.
     const before = process.cpuUsage();
     for (const part of ["a\n", "\n", "```yaml\n```\n", "x\n```yaml\n\n\n```\n", "<b>\n", " "]) {
       const text = part.repeat(262_144 / part.length);

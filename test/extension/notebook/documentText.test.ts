@@ -7,8 +7,8 @@ const file =
 const notebook = parseNotebook(file);
 const whole = new DocumentText(composeNotebook(notebook));
 
-describe("places in the whole text and in its cells", () => {
-  test("every character of every cell is found there and back", () => {
+describe("positions in the whole text and in its cells", () => {
+  test("every character of every cell makes the round trip", () => {
     expect(whole.text).toBe(file);
     notebook.cells.forEach(({ value }, cell) => {
       value.split("\n").forEach((content, line) => {
@@ -29,14 +29,14 @@ describe("places in the whole text and in its cells", () => {
     });
   });
 
-  test("an empty cell has a place between its fences", () => {
+  test("an empty cell has a position between its fences", () => {
     expect(notebook.cells[2]!.value).toBe("");
     const offset = whole.offsetAt(2, { line: 0, character: 0 })!;
     expect(file.slice(0, offset).endsWith("```yaml\n")).toBe(true);
     expect(file.slice(offset).startsWith("```\n")).toBe(true);
   });
 
-  test("what lies on a fence shows on the nearest line of its cell", () => {
+  test("a range on a fence is shown on the nearest line of its cell", () => {
     const fence = whole.toDocumentRange({ line: 5, column: 1, endLine: 5, endColumn: 8 });
     expect(fence).toEqual({ cell: 1, start: { line: 0, character: 0 }, end: { line: 0, character: 6 } });
     const close = whole.toDocumentRange({ line: 8, column: 1, endLine: 8, endColumn: 4 });
@@ -45,7 +45,7 @@ describe("places in the whole text and in its cells", () => {
     expect(empty).toEqual({ cell: 2, start: { line: 0, character: 0 }, end: { line: 0, character: 0 } });
   });
 
-  test("a range over several cells shows in the first, and one between cells in the cell above", () => {
+  test("a range over several cells is shown in the first, and one between cells in the cell above", () => {
     expect(whole.toDocumentRange({ line: 7, column: 3, endLine: 15, endColumn: 2 })).toEqual({
       cell: 1,
       start: { line: 1, character: 2 },
@@ -63,7 +63,7 @@ describe("places in the whole text and in its cells", () => {
     ).toBe(undefined);
   });
 
-  test("a cell without a word has no place", () => {
+  test("a cell without text has no position", () => {
     const { cells, frame } = parseNotebook("text\n");
     const composed = composeNotebook({ cells: [{ kind: "prose", value: " " }, ...cells], frame });
     const text = new DocumentText(composed);
@@ -71,7 +71,7 @@ describe("places in the whole text and in its cells", () => {
     expect(text.offsetAt(1, { line: 0, character: 2 })).toBe(2);
   });
 
-  test("a single document is its own place", () => {
+  test("positions in a single document stay unchanged", () => {
     const text = DocumentText.fromText("a\r\nbc\r\n");
     expect(text.offsetAt(0, { line: 1, character: 1 })).toBe(4);
     expect(text.offsetAt(0, { line: 2, character: 0 })).toBe(7);

@@ -14,7 +14,7 @@ describe("an error under a cell", () => {
     );
   });
 
-  test("a place that the message leaves out stands before it", () => {
+  test("a place that the message leaves out is added before it", () => {
     expect(said("No such file.", { position: { file, line: 7, column: 2 } })).toBe(
       "<a href='vscode-notebook-cell:/x#c?line=7'>first.lathe.md:7:2</a>: No such file.",
     );

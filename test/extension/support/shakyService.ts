@@ -1,4 +1,7 @@
-/** A service that does as it is told, dying included; bundled and forked by the tests of the process that holds it. */
+/**
+ * A service that follows its instructions, including to crash; bundled and forked by the tests of the process that
+ * manages it.
+ */
 import { writeSync } from "node:fs";
 import { Connection } from "../../../src/protocol/connection";
 import { WorkbenchError } from "../../../src/protocol/errors";
@@ -16,7 +19,7 @@ const connection: Connection<object, object, never, never> = new Connection(
       opened.push(params);
       return { version: "0", pid: process.pid };
     },
-    /** Stands for any request: answers what the service has been told, dies, or never answers. */
+    /** Represents any request: answers with what the service has received, crashes, or never answers. */
     "runs.list": () => ({ runs: opened }),
     "runs.start": () => process.exit(3),
     "runs.results": () => new Promise(() => undefined),
@@ -38,5 +41,5 @@ const connection: Connection<object, object, never, never> = new Connection(
   { onFault: (error) => process.stderr.write(`${error.message}\n`) },
 );
 process.on("disconnect", () => process.exit(0));
-// As the real one, it tidies up first, unless it is caught in a loop.
+// Like the real one, it cleans up first, unless it is in an endless loop.
 process.on("SIGTERM", () => process.exit(0));

@@ -12,7 +12,7 @@ const alert = (kind: Alert["kind"], message = "the loss is 9.2"): Alert => ({
 const titles = (kind: Alert["kind"], state: "running" | "done" | "failed") =>
   presentAlert(alert(kind), someRun({ state })).actions.map(({ title }) => title);
 
-test("each kind offers what can still be done about it", () => {
+test("each kind offers the actions that are still possible", () => {
   expect(titles("spike", "running")).toEqual(["Open Charts", "Stop"]);
   expect(titles("spike", "done")).toEqual(["Open Charts"]);
   expect(titles("not-a-number", "failed")).toEqual(["Open Charts", "Show Log"]);
@@ -20,7 +20,7 @@ test("each kind offers what can still be done about it", () => {
   expect(titles("low-disk", "running")).toEqual(["Open Runs", "Stop"]);
   expect(titles("done", "done")).toEqual(["Open Charts", "Show Parameters"]);
   expect(titles("failed", "failed")).toEqual(["Show Log", "Resume"]);
-  // The news of a failure may be here before the run's new state is.
+  // The alert of a failure may arrive before the run's new state.
   expect(titles("failed", "running")).toEqual(["Show Log", "Resume"]);
 });
 
@@ -29,7 +29,7 @@ test("a notification names the run once", () => {
   expect(presentAlert(alert("done", "grouped is done."), undefined).text).toBe("grouped is done.");
 });
 
-test("a name makes no link, no second line and no escape of a notification", () => {
+test("a name cannot create a link, a second line or an escape sequence in a notification", () => {
   const { text } = presentAlert({ ...alert("failed", hostile), name: hostile }, undefined);
   expect(text).not.toMatch(/\]\(/);
   // eslint-disable-next-line no-control-regex -- control characters are what must not be there
@@ -54,7 +54,7 @@ test("the setting keeps what is no problem to itself, or everything", () => {
   expect(shown("none")).toEqual([]);
 });
 
-test("the same alert is news once, and again when the run has gone on since", () => {
+test("the same alert is shown once, and again if the run has continued since", () => {
   const memory = createAlertMemory();
   expect(memory.isNew(alert("done"))).toBe(true);
   expect(memory.isNew(alert("done"))).toBe(false);

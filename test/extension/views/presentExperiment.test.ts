@@ -43,7 +43,7 @@ function rows(given: Outline): string[] {
   });
 }
 
-test("below a file stand its variants and its cells", () => {
+test("a file has its variants and its cells as children", () => {
   expect(rows(outline)).toEqual([
     "variant: git-branch dense",
     "variant.ran: error grouped 1 run",
@@ -57,7 +57,7 @@ test("below a file stand its variants and its cells", () => {
   ]);
 });
 
-test("a file tells its runs and faults, and looks like the worst of what it ran last", () => {
+test("a file shows its runs and faults, with the icon of the worst of its last runs", () => {
   expect(presentFile(file, [], undefined)).toMatchObject({
     label: "first",
     description: "sub",
@@ -78,7 +78,7 @@ test("a file tells its runs and faults, and looks like the worst of what it ran 
   });
 });
 
-test("a file may be called as it likes", () => {
+test("a file may have any name", () => {
   const face = presentFile(
     { kind: "experiment", experiment: `/study/${hostile}.lathe.md`, folder: hostile },
     [],
@@ -115,7 +115,7 @@ test("an outline is asked for once, and again after the file has changed", async
   expect(asked).toEqual(["/a", "/a"]);
 });
 
-test("an answer that the file has outrun meanwhile is not kept, and neither is a failure", async () => {
+test("an answer is not cached if the file has changed meanwhile, nor is a failure", async () => {
   let answer: (outline: Outline) => void = () => undefined;
   const late = new Promise<Outline>((resolve) => (answer = resolve));
   const { outlines, asked } = source([], [late, Promise.reject(new WorkbenchError("io", "no service"))]);
@@ -129,7 +129,7 @@ test("an answer that the file has outrun meanwhile is not kept, and neither is a
   expect(asked).toHaveLength(3);
 });
 
-test("a huge file is refused unread", async () => {
+test("a huge file is refused without reading it", async () => {
   const { outlines, asked } = source([maxBytes + 1], []);
   await expect(outlines.load("/a")).rejects.toThrow(/Open it as text/);
   expect(asked).toEqual([]);

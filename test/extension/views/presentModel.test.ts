@@ -20,7 +20,7 @@ const model = (given: Partial<ModelEntry>): ModelEntry => ({
   ...given,
 });
 
-test("models stand below the run that made them, the newest first", () => {
+test("models are shown below the run that created them, newest first", () => {
   const { run: _, ...foreign } = model({
     kind: "export",
     title: "tiny.onnx",
@@ -45,7 +45,7 @@ test("models stand below the run that made them, the newest first", () => {
   expect(groups[1]).toMatchObject({ run });
 });
 
-test("a model tells its size, family and step", () => {
+test("a model shows its size, family and step", () => {
   expect(presentModel({ kind: "model", model: model({ step: 1200 }) })).toMatchObject({
     label: "Checkpoint, step 1,200",
     description: "1.23 MB · phi3",
@@ -61,7 +61,7 @@ test("a model tells its size, family and step", () => {
   });
 });
 
-test("a device says whether it works, why not, and whether it is the chosen one", () => {
+test("a device shows whether it works, why not, and whether it is selected", () => {
   const cpu = { name: "cpu", works: true, description: "8 cores", memoryBytes: 16e9 };
   const cuda = { name: "cuda", works: false, description: "an NVIDIA card", reason: "There is no driver." };
   expect(presentDevice({ kind: "device", device: cpu }, true)).toMatchObject({
@@ -75,7 +75,7 @@ test("a device says whether it works, why not, and whether it is the chosen one"
   });
 });
 
-test("no text of a model or a device is more than text", () => {
+test("text of a model or a device is only text", () => {
   const faces = [
     presentModel({
       kind: "model",

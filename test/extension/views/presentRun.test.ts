@@ -11,7 +11,7 @@ import { hostile, loss, someRun } from "./someRun";
 
 const counts = { trainable: 1000, stored: 900, nonZero: 800, bits: 28_800, bytes: 3600 };
 
-test("a running run tells its loss, how far it is, how long it has taken and what is left", () => {
+test("a running run shows its loss, progress, elapsed time and remaining time", () => {
   const run = someRun({
     name: "grouped",
     state: "running",
@@ -37,33 +37,36 @@ test.each([
   [{ state: "stopped" }, "", "run.stopped.ended.resumable.plain"],
   [{ state: "interrupted", metrics: loss(2) }, "loss 2", "run.interrupted.ended.resumable.measured.plain"],
   [
-    { state: "failed", failure: { code: "diverged", message: "The loss is no number." } },
-    "The loss is no number.",
+    { state: "failed", failure: { code: "diverged", message: "The loss is not a number." } },
+    "The loss is not a number.",
     "run.failed.ended.resumable.plain",
   ],
   [{ state: "done", metrics: loss(1e-4) }, "loss 1.00e−4", "run.done.ended.measured.plain"],
   [
-    { state: "unreadable", failure: { code: "corrupt", message: "run.json is no JSON." } },
-    "run.json is no JSON.",
+    { state: "unreadable", failure: { code: "corrupt", message: "run.json is not JSON." } },
+    "run.json is not JSON.",
     "run.unreadable.plain",
   ],
-] as const)("a run that is %j says so, and what may be done with it", (given, description, contextValue) => {
-  expect(presentRun(someRun(given))).toMatchObject({ description, contextValue });
-});
+] as const)(
+  "a run that is %j shows its state and the possible actions",
+  (given, description, contextValue) => {
+    expect(presentRun(someRun(given))).toMatchObject({ description, contextValue });
+  },
+);
 
-test("every state has a shape of its own, so that nobody needs the colours", () => {
+test("every state has a different shape, so that colors are not needed", () => {
   const shapes = shownStates.map((state) => statePresentations[state].icon.id);
   expect(new Set(shapes).size).toBe(shownStates.length);
 });
 
-test("what has been mended since does not make an experiment look broken", () => {
+test("a failure that was fixed since does not make an experiment look broken", () => {
   const failed = someRun({ variant: "dense", state: "failed" });
   expect(findWorstState([failed, someRun({ variant: "dense" })])).toBe("done");
   expect(findWorstState([failed, someRun({ variant: "grouped" })])).toBe("failed");
   expect(findWorstState([])).toBeUndefined();
 });
 
-test("text of a run stays on its line, however it is made", () => {
+test("text of a run stays on one line, whatever it contains", () => {
   const face = presentRun(
     someRun({ name: hostile, tags: [hostile], state: "failed", failure: { code: "io", message: hostile } }),
   );
@@ -77,7 +80,7 @@ test("text of a run stays on its line, however it is made", () => {
   expect(presentRun(someRun({ name: " \n ", id: "the-id" })).label).toBe("the-id");
 });
 
-test("a tooltip says all there is to know", () => {
+test("a tooltip shows all details", () => {
   const run = someRun({
     id: "grouped-1",
     name: "grouped",
@@ -106,7 +109,7 @@ test("a tooltip says all there is to know", () => {
   expect(text).toContain("Notes: Try again with more steps");
 });
 
-test("nothing that a run says becomes markup in its tooltip", () => {
+test("text of a run does not become markup in its tooltip", () => {
   const run = someRun({
     id: hostile,
     name: hostile,
@@ -128,9 +131,9 @@ test("nothing that a run says becomes markup in its tooltip", () => {
     node.children?.forEach(visit);
   };
   visit(fromMarkdown(markdown) as never);
-  // Only what the tooltip itself is made of; its table is plain text to this parser.
+  // Only the tooltip's own elements; its table is plain text to this parser.
   expect([...kinds].sort()).toEqual(["break", "paragraph", "root", "strong", "text"]);
-  // Addresses that some parsers make links of, and icons.
+  // Addresses that some parsers turn into links, and icons.
   expect(markdown).not.toMatch(/https?:\/\/|www\.|\w@\w|\$\(/);
   // A row of the table stays one row.
   expect(markdown.split("\n").filter((line) => line.startsWith("| "))).toHaveLength(3);

@@ -5,7 +5,7 @@ import {
   type QueueMove,
 } from "../../../src/extension/views/runTree/queueMoves";
 
-/** As the service moves: each device has a queue of its own. */
+/** Moves like the service: each device has its own queue. */
 function moved(order: readonly string[], moves: readonly QueueMove[]): string[] {
   return moves.reduce<string[]>(
     (queue, { run, to }) => {
@@ -23,7 +23,7 @@ function permutations(items: readonly string[]): string[][] {
   );
 }
 
-test("the two moves of the service make every order out of every other", () => {
+test("the two moves of the service can create every order from every other", () => {
   const before = ["a", "b", "c", "d", "e"];
   for (const after of permutations(before)) {
     const moves = computeMoves(before, after);
@@ -32,7 +32,7 @@ test("the two moves of the service make every order out of every other", () => {
   }
 });
 
-test("nothing is moved where nothing changes, and one run to either end is one move", () => {
+test("nothing is moved if nothing changes, and moving one run to either end is one move", () => {
   const order = ["a", "b", "c", "d"];
   expect(computeMoves(order, order)).toEqual([]);
   expect(computeMoves(order, ["d", "a", "b", "c"])).toEqual([{ run: "d", to: "first" }]);

@@ -15,14 +15,14 @@ function treeOf(...runs: readonly RunSummary[]): RunTree {
 const nameOf = (node: RunTreeNode): string =>
   node.kind === "run" ? node.run.name : node.kind === "more" ? presentMore(node).label : node.id;
 
-/** The tree as lines, two spaces a level. */
+/** The tree as lines, with two spaces per level. */
 function drawn(tree: RunTree): string[] {
   return tree
     .getRoots()
     .flatMap((group) => [nameOf(group), ...tree.getChildren(group).map((node) => `  ${nameOf(node)}`)]);
 }
 
-/** What is drawn anew, by name. */
+/** The names of the redrawn nodes. */
 function redrawn(tree: RunTree, changed: readonly RunSummary[], removed: readonly string[] = []): unknown {
   const nodes = tree.apply(changed, removed);
   return nodes === "everything" ? nodes : nodes.map(nameOf);
@@ -30,7 +30,7 @@ function redrawn(tree: RunTree, changed: readonly RunSummary[], removed: readonl
 
 const other = "/study/other.lathe.md";
 
-test("runs stand below their experiments, the newest first, and what waits is a queue above them", () => {
+test("runs are shown below their experiments, newest first, and waiting runs in a queue above them", () => {
   const tree = treeOf(
     someRun({ name: "a" }),
     someRun({ name: "b", experiment: other }),
@@ -60,7 +60,7 @@ test("runs stand below their experiments, the newest first, and what waits is a 
   ).toBe(group);
 });
 
-test("a run without a known experiment has a place too", () => {
+test("a run without a known experiment is shown too", () => {
   const { experiment: _, ...lost } = someRun({ name: "lost" });
   const tree = treeOf(lost);
   expect(drawn(tree)).toEqual(["experiment:", "  lost"]);
@@ -71,8 +71,8 @@ test("a run without a known experiment has a place too", () => {
   });
 });
 
-describe("after a change only what differs is drawn anew", () => {
-  test("one more step: the run alone", () => {
+describe("after a change, only what differs is redrawn", () => {
+  test("one more step: only the run", () => {
     const run = someRun({ name: "a", state: "running", metrics: loss(3) });
     const tree = treeOf(run, someRun({ name: "b" }));
     const node = tree.getNode(run.folder);
@@ -81,7 +81,7 @@ describe("after a change only what differs is drawn anew", () => {
     expect(presentRun(node!.run).description).toBe("loss 2");
   });
 
-  test("another state: its experiment with it, whose row counts what is active", () => {
+  test("another state: also its experiment, whose row counts active runs", () => {
     const run = someRun({ name: "a", state: "running" });
     const tree = treeOf(run, someRun({ name: "b", experiment: other }));
     expect(redrawn(tree, [{ ...run, state: "done" }])).toEqual(["experiment:/study/first.lathe.md"]);
@@ -93,7 +93,7 @@ describe("after a change only what differs is drawn anew", () => {
     expect(redrawn(tree, [someRun()])).toBe("everything");
   });
 
-  test("a run that has its turn: the last one that waited takes the queue away", () => {
+  test("a run that starts: the queue and its experiment, or everything if the queue becomes empty", () => {
     const first = someRun({ name: "first", state: "queued", queuePosition: 1 });
     const second = someRun({ name: "second", state: "queued", queuePosition: 2 });
     const tree = treeOf(first, second, someRun({ name: "a" }));
@@ -103,7 +103,7 @@ describe("after a change only what differs is drawn anew", () => {
       "queue",
       "experiment:/study/first.lathe.md",
     ]);
-    // A row that moved is another row: VS Code mixes them up where the node or the id is the same.
+    // A row that moved is another row: VS Code mixes them up if the node or the id is the same.
     expect(tree.getNode(first.folder)).not.toBe(waiting);
     expect(presentRun(begun).id).not.toBe(presentRun(first).id);
     const { queuePosition: __, ...last } = { ...second, state: "running" as const };
@@ -111,7 +111,7 @@ describe("after a change only what differs is drawn anew", () => {
     expect(drawn(tree)).toEqual(["experiment:/study/first.lathe.md", "  a", "  second", "  first"]);
   });
 
-  test("runs that are gone: their experiment, or everything when it was the last one", () => {
+  test("removed runs: their experiment, or everything if it was the last one", () => {
     const [a, b, c] = [someRun({ name: "a" }), someRun({ name: "b" }), someRun({ experiment: other })];
     const tree = treeOf(a, b, c);
     expect(redrawn(tree, [], [a.folder, "/never/seen"])).toEqual(["experiment:/study/first.lathe.md"]);
@@ -119,7 +119,7 @@ describe("after a change only what differs is drawn anew", () => {
     expect(drawn(tree)).toEqual(["experiment:/study/first.lathe.md", "  b"]);
   });
 
-  test("by loss, a better loss moves a run and draws its experiment anew; a slightly better one does not", () => {
+  test("sorted by loss, a better loss moves a run and redraws its experiment; a slightly better one does not", () => {
     const [a, b] = [someRun({ name: "a", metrics: loss(2) }), someRun({ name: "b", metrics: loss(3) })];
     const tree = treeOf(a, b, someRun({ name: "none" }));
     tree.arrange({ filter: {}, sorting: "loss" });
@@ -153,7 +153,7 @@ describe("a filter", () => {
     expect(tree.size).toBe(3);
   });
 
-  test("is held to by what changes later", () => {
+  test("also applies to later changes", () => {
     const run = someRun({ name: "a", state: "running" });
     const tree = treeOf(run, someRun({ name: "b", state: "running" }));
     tree.arrange({ filter: { states: ["running"] }, sorting: "newest" });
@@ -165,7 +165,7 @@ describe("a filter", () => {
   });
 });
 
-test("an experiment with many runs shows a page, and the next one when it is asked for", () => {
+test("an experiment with many runs shows a page, and the next one on request", () => {
   const tree = treeOf(...Array.from({ length: pageSize * 2 + 7 }, (_, i) => someRun({ name: `r${i}` })));
   const [group] = tree.getRoots();
   const page = tree.getChildren(group!);
@@ -178,7 +178,7 @@ test("an experiment with many runs shows a page, and the next one when it is ask
   expect(tree.getChildren(group!).map(nameOf)).not.toContain("Show 7 more");
 });
 
-test("names are sorted as people count, and states by what needs somebody", () => {
+test("names are sorted in natural order, and states by urgency", () => {
   const tree = treeOf(
     someRun({ name: "run 10", state: "done" }),
     someRun({ name: "run 9", state: "running" }),
@@ -190,7 +190,7 @@ test("names are sorted as people count, and states by what needs somebody", () =
   expect(drawn(tree).slice(1)).toEqual(["  run 9", "  Run 1", "  run 10"]);
 });
 
-test("5,000 runs: how long the tree takes is printed", () => {
+test("5,000 runs: prints how long the tree takes", () => {
   const runs = Array.from({ length: 5000 }, (_, i) =>
     someRun({ name: `run ${i}`, experiment: `/study/e${i % 25}.lathe.md`, metrics: loss(5000 - i) }),
   );

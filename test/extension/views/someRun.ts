@@ -1,9 +1,9 @@
-/** Summaries of runs to show, each a row of its own. */
+/** Summaries of runs to show, each with its own row. */
 import type { RunSummary } from "../../../src/protocol/service/runs";
 
 let made = 0;
 
-/** A run that is done, newer than the ones made before it, but for what is given. */
+/** A finished run, newer than those created before it, with the given changes. */
 export function someRun(given: Partial<RunSummary> = {}): RunSummary {
   const number = ++made;
   const id = given.id ?? `first-20260101-${String(number).padStart(6, "0")}-00aa`;
@@ -30,7 +30,7 @@ export const loss = (last: number): RunSummary["metrics"] => ({
   "train/loss": { last, min: last, max: last },
 });
 
-/** What a name may hold at its worst: markup, commands, pictures, terminal escapes, turned writing, lines, half letters. */
+/** The worst content of a name: markup, commands, pictures, terminal escapes, reversed text, lines, lone surrogates. */
 export const hostile =
   "<img src=x onerror=alert(1)> [quit](command:workbench.action.quit) $(zap) **b** `c` https://example.com www.example.com a@b.example" +
   "\u001b[31m\u0007\u202e\u2066 | x\r\n# head\n===\n- item\u0000\ud800 &lt;";

@@ -8,19 +8,19 @@ import {
 } from "../../../src/extension/views/text";
 import { hostile } from "./someRun";
 
-test("text is cut at a letter, never within one", () => {
+test("text is truncated between characters, never within one", () => {
   expect(toSingleLine("😀".repeat(300), 10)).toBe(`${"😀".repeat(9)}…`);
   expect(toSingleLine("  a \n\t b  ")).toBe("a b");
 });
 
-test("messages make neither links nor pictures", () => {
+test("messages contain neither links nor pictures", () => {
   expect(escapeLinks("[a](command:x) $(zap) [b] (c) $5")).toBe(
     "[a]\u200b(command:x) $\u200b(zap) [b] (c) $5",
   );
   expect(escapeMarkdown(hostile)).not.toMatch(/(?<!\\)[[\]()<>`*_$|#&@:]/);
 });
 
-test("paths lose their folder, whichever way the slashes lean", () => {
+test("paths lose their folder, with either kind of slash", () => {
   expect(getFileName("/a/b.txt")).toBe("b.txt");
   expect(getFileName("C:\\a\\b.txt\\")).toBe("b.txt");
   expect(getExperimentTitle("/a/first.lathe.md")).toBe("first");

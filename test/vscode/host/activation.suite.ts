@@ -1,4 +1,4 @@
-/** What is there before anything was asked, and what waking the extension costs. */
+/** The state before any user action, and the cost of activating the extension. */
 import { strict as assert } from "node:assert";
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ interface Manifest {
 const manifest = extension.packageJSON as Manifest;
 
 describe("the extension", () => {
-  it("wakes without ONNX Runtime, and registers every command of its manifest", async () => {
+  it("activates without ONNX Runtime, and registers every command of its manifest", async () => {
     const began = performance.now();
     await extension.activate();
     const milliseconds = performance.now() - began;

@@ -1,4 +1,4 @@
-/** The notebook, through the API that every notebook of VS Code goes through. */
+/** The notebook, tested through VS Code's notebook API. */
 import { strict as assert } from "node:assert";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ function put(name: string, content: string | Uint8Array): string {
   return name;
 }
 
-/** The rich item of a cell's output, or undefined while there is none. */
+/** The rich item of a cell's output, or undefined if there is none. */
 function outputOf(cell: vscode.NotebookCell): CellOutput | undefined {
   const item = cell.outputs
     .flatMap(({ items }) => items)
@@ -36,13 +36,13 @@ describe("a notebook", () => {
   for (const name of readdirSync(join(workspaceFolder, "examples")).filter((each) =>
     each.endsWith(".lathe.md"),
   ))
-    it(`gives examples/${name} back byte for byte when it is saved untouched`, async () => {
+    it(`saves examples/${name} byte for byte if it is not changed`, async () => {
       const path = join(workspaceFolder, "examples", name);
       const before = readFileSync(path);
       const { notebook } = await open(join("examples", name));
       assert.equal(notebook.notebookType, type);
       assert.ok(notebook.getCells().some(({ kind }) => kind === vscode.NotebookCellKind.Code));
-      // VS Code writes only what has changed: a change that is taken back makes the notebook dirty and equal.
+      // VS Code only saves changed notebooks: a reverted change makes the notebook dirty with the same content.
       const edit = new vscode.WorkspaceEdit();
       const cell = notebook.cellAt(0).document;
       edit.insert(cell.uri, new vscode.Position(0, 0), "x");
@@ -54,7 +54,7 @@ describe("a notebook", () => {
       assert.deepEqual(readFileSync(path), before);
     });
 
-  it("changes nothing but the cell that was changed", async () => {
+  it("changes only the edited cell", async () => {
     const text =
       "\uFEFF# Title\r\n\r\n~~~ yml\r\nseed: 1\r\n~~~\r\n\r\n\r\nText\r\n````yaml\r\ndevice: cpu\r\n````";
     put("odd.lathe.md", text);
@@ -70,7 +70,7 @@ describe("a notebook", () => {
     );
   });
 
-  it("opens a broken file as an error and leaves it as it is", async () => {
+  it("opens a broken file as an error and leaves it unchanged", async () => {
     const text = "# Broken\n\n```yaml\nseed: 1\n";
     put("broken.lathe.md", text);
     await assert.rejects(async () => open("broken.lathe.md"));
@@ -114,7 +114,7 @@ describe("a notebook", () => {
     assert.ok(hovers.length > 0);
   });
 
-  it("shows over the model what it will cost, before anything runs", async () => {
+  it("shows the cost of the model above it, before anything runs", async () => {
     put("lens.lathe.md", tinyExperiment("lens"));
     const { notebook } = await open("lens.lathe.md");
     const cell = notebook.getCells().find(({ document }) => document.getText().includes("model_type"))!;
@@ -129,7 +129,7 @@ describe("a notebook", () => {
     assert.match(lens.command!.title, /[\d,]+ .*(kB|MB|B)/);
   });
 
-  it("runs what stands through a cell, shows the losses under it, and finds them again when it is opened anew", async () => {
+  it("runs the experiment up to a cell, shows the losses under it, and shows them again after reopening", async () => {
     put("run.lathe.md", tinyExperiment("run"));
     const editor = await open("run.lathe.md");
     const index = editor.notebook
@@ -163,7 +163,7 @@ describe("a notebook", () => {
     assert.equal(attached.runs[0]?.stale, false);
   });
 
-  it("stops a run that is interrupted, after a checkpoint", async () => {
+  it("stops an interrupted run after a checkpoint", async () => {
     put("long.lathe.md", tinyExperiment("long", 100_000));
     const editor = await open("long.lathe.md");
     const index = editor.notebook
@@ -188,7 +188,7 @@ describe("a notebook", () => {
     assert.ok(readdirSync(join(running.summary.folder, "checkpoints")).length > 0);
   });
 
-  it("says at a cell which line is wrong when it cannot run", async () => {
+  it("shows the wrong line at a cell that cannot run", async () => {
     put("wrong.lathe.md", tinyExperiment("wrong").replace("hidden_size: 16", "hidden_size: 17"));
     const editor = await open("wrong.lathe.md");
     const index = editor.notebook

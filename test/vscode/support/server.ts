@@ -1,4 +1,4 @@
-/** Serves the workbench on the loopback interface, with folders of its own for everything that it keeps. */
+/** Serves the workbench on the loopback interface, with separate folders for all its data. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -9,13 +9,13 @@ import type { Vscode } from "./installVscode";
 
 export interface ServerOptions {
   /**
-   * The driver is what lets a page name an extension under development and its tests. It also keeps notifications from
-   * popping up, so what is about those runs without it, on the installed package.
+   * The driver allows a page to name an extension under development and its tests. It also keeps notifications from
+   * popping up, so tests of notifications run without it, with the installed package.
    */
   readonly driver: boolean;
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly environment?: Readonly<Record<string, string>>;
-  /** Ask whether a folder is trusted, as VS Code does by itself. */
+  /** Whether to ask if a folder is trusted, as VS Code does by default. */
   readonly workspaceTrust?: boolean;
   /** Packages to install before it starts. */
   readonly install?: readonly string[];
@@ -23,7 +23,7 @@ export interface ServerOptions {
 
 export interface Server {
   readonly port: number;
-  /** The folder that holds all that the server has written. */
+  /** The folder with everything that the server has written. */
   readonly home: string;
   readonly logFile: string;
   /** Processes of this server whose command line holds the text: `--type=extensionHost`, `backend.cjs`. */
@@ -40,7 +40,7 @@ const usualSettings = {
   "extensions.autoCheckUpdates": false,
   "git.enabled": false,
   "workbench.tips.enabled": false,
-  // Otherwise a screenshot depends on when it was taken.
+  // Otherwise, a screenshot depends on when it was taken.
   "workbench.reduceMotion": "on",
   "editor.cursorBlinking": "solid",
 };
@@ -73,7 +73,7 @@ export async function startServer(vscode: Vscode, options: ServerOptions): Promi
       ...(options.workspaceTrust === true ? [] : ["--disable-workspace-trust"]),
       ...(options.driver ? ["--enable-smoke-test-driver"] : []),
     ],
-    // A process group of its own, so that its extension hosts end with it.
+    // A separate process group, so that its extension hosts end with it.
     { env, detached: true, stdio: ["ignore", "pipe", "pipe"] },
   );
   const logFile = join(home, "server.log");
@@ -107,7 +107,7 @@ function processesOf(group: number, text: string): readonly number[] {
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       try {
-        // The fifth field is the process group; the second, in brackets, may hold anything.
+        // The fifth field is the process group; the second, in brackets, may contain anything.
         const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\)/s, "").trim().split(" ");
         return Number(fields[2]) === group && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
       } catch {

@@ -1,4 +1,4 @@
-/** A folder of a person, the server that has it open, and a browser: what the tests in VS Code start from. */
+/** The setup of the tests in VS Code: a user's folder, the server that has it open, and a browser. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,15 +9,15 @@ import { installVscode, versions } from "./installVscode";
 import { type Server, startServer } from "./server";
 import { launchBrowser, Window } from "./window";
 
-/** LATHE_VSCODE=lowest takes the lowest version that the manifest allows, `current` the newest alone. */
+/** LATHE_VSCODE=lowest selects only the lowest version that the manifest allows, `current` only the newest. */
 const chosen = process.env["LATHE_VSCODE"];
 const version = chosen === "lowest" ? versions.lowest : versions.current;
 
-/** What needs no person is tested in both, unless one is chosen. */
+/** Tests without user interaction run in both versions, unless one is selected. */
 export const versionsUnderTest = chosen === undefined ? [versions.lowest, versions.current] : [version];
 
 export interface StudyOptions {
-  /** The packed extension, as a person has it, instead of the checkout. */
+  /** The packed extension, as users have it, instead of the checkout. */
   readonly installed?: boolean;
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly workspaceTrust?: boolean;
@@ -55,7 +55,7 @@ export class Study {
     return Window.open(this.context, this.server, { folder: this.folder, ...extension });
   }
 
-  /** The records of all runs, the oldest first. */
+  /** The records of all runs, oldest first. */
   runs(): readonly RunRecord[] {
     const runs = join(this.folder, ".lathe/runs");
     return names(runs)
@@ -69,7 +69,7 @@ export class Study {
     return text.split("\n").filter((line) => line.includes('"train/loss"')).length;
   }
 
-  /** Runs go on without anybody, so they are ended by hand. */
+  /** Runs continue without a window, so the tests end them explicitly. */
   async close(): Promise<void> {
     await this.browser.close();
     await this.server.stop();
@@ -79,7 +79,7 @@ export class Study {
   }
 }
 
-/** Packs what lies in dist/ and returns the file. */
+/** Packs the contents of dist/ and returns the file. */
 function packedExtension(): string {
   const file = resolve(".cache/lathe-under-test.vsix");
   const arguments_ = ["scripts/package.ts", "--no-build", "--out", file];

@@ -1,4 +1,4 @@
-/** A window of the workbench in a real browser, and what a person does in it. */
+/** A window of the workbench in a real browser, and user actions in it. */
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { format } from "node:util";
@@ -14,7 +14,7 @@ import type { Server } from "./server";
 
 export const chromiumPath = process.env["LATHE_CHROMIUM"] ?? "/usr/bin/chromium";
 
-/** Why there can be no window on this machine; undefined where there can. Continuous integration has to have one. */
+/** Why windows cannot be opened on this machine; undefined if they can. Required in continuous integration. */
 export function noWindow(): string | undefined {
   const reason = missing();
   if (reason !== undefined && process.env["CI"] === "true")
@@ -51,9 +51,9 @@ export async function launchBrowser(home: string): Promise<Browser> {
 
 export interface WindowOptions {
   readonly folder: string;
-  /** An extension under development, instead of an installed one. */
+  /** An extension under development instead of an installed one. */
   readonly extension?: string;
-  /** A CommonJS file with `run()`, to be run in the extension host. */
+  /** A CommonJS file with `run()`, which runs in the extension host. */
   readonly tests?: string;
   readonly size?: { readonly width: number; readonly height: number };
 }
@@ -64,7 +64,7 @@ export class Window {
     private readonly address: string,
   ) {}
 
-  /** Windows of one context share what VS Code keeps in the browser, as the windows of one person do. */
+  /** Windows of one context share what VS Code stores in the browser, like the windows of one user. */
   static async open(context: BrowserContext, server: Server, options: WindowOptions): Promise<Window> {
     const window = new Window(await context.newPage(), addressOf(server, options));
     window.page.on("dialog", (dialog) => void dialog.accept());
@@ -73,8 +73,8 @@ export class Window {
   }
 
   /**
-   * As `open`, but resolves when the tests in the extension host have ended, with their exit status (undefined where they
-   * never end) and the last of what the workbench said.
+   * Like `open`, but resolves when the tests in the extension host have ended, with their exit status (undefined if they
+   * never end) and the last messages of the workbench.
    */
   static async runTests(
     context: BrowserContext,
@@ -95,7 +95,7 @@ export class Window {
       const line = format(...(args as [unknown]));
       said.push(line);
       said.splice(0, said.length - 20);
-      // The workbench says much else here.
+      // The workbench logs much else here.
       const own = /lathe: (.*)/.exec(line)?.[1];
       if (own !== undefined) console.log(own);
     });
@@ -108,7 +108,7 @@ export class Window {
   }
 
   async load(): Promise<void> {
-    // Not "load": the workbench goes on loading for as long as it likes.
+    // Not "load": the workbench may continue loading for any length of time.
     await this.page.goto(this.address, { waitUntil: "commit" });
     await this.restored();
   }
@@ -123,7 +123,7 @@ export class Window {
     await this.page.locator(".activitybar .action-item").first().waitFor({ timeout: 60_000 });
   }
 
-  /** Runs a command by what the palette calls it. */
+  /** Runs a command by its title in the palette. */
   async command(title: string): Promise<void> {
     await this.pick(`>${title}`, title, () => this.page.keyboard.press("F1"));
   }
@@ -137,7 +137,7 @@ export class Window {
     const input = this.page.locator(".quick-input-widget:visible input.input");
     for (let tries = 1; ; tries++) {
       try {
-        // The focus may be inside a page of its own, which takes the key for itself.
+        // The focus may be inside a webview, which handles the key itself.
         await this.page.evaluate("document.activeElement?.blur()");
         await open();
         await input.waitFor({ timeout: 5_000 });
@@ -151,7 +151,7 @@ export class Window {
     }
   }
 
-  /** Clicks the row of an open pick that holds the text. */
+  /** Clicks the row of an open quick pick that contains the text. */
   async choose(row: string): Promise<void> {
     await this.page
       .locator(".quick-input-widget:visible .quick-input-list .monaco-list-row")
@@ -164,12 +164,12 @@ export class Window {
   async openSidePanel(): Promise<void> {
     const shown = this.page.locator(".part.sidebar .composite.title").filter({ hasText: /lathe/i });
     if (await shown.isVisible()) return;
-    // By its command, since a badge lies over the icon while something runs.
+    // Opened by its command, since a badge covers the icon while something runs.
     await this.command("View: Show Lathe");
     await shown.waitFor();
   }
 
-  /** The rows of all views of the side panel, or of the one that is named. */
+  /** The rows of all views of the side panel, or of the named one. */
   private rows(view?: string): Locator {
     const sidebar = this.page.locator(".part.sidebar");
     const heading = this.page.locator(`.pane-header[aria-label^="${view}"]`);
@@ -181,16 +181,17 @@ export class Window {
     return this.rows(view).filter({ hasText: text }).first();
   }
 
-  /** What a screen reader says of each row that is in view. */
+  /** The accessible name of each visible row. */
   async treeLabels(view?: string): Promise<readonly string[]> {
     const rows = await this.rows(view).all();
     return Promise.all(rows.map(async (row) => (await row.getAttribute("aria-label")) ?? ""));
   }
 
-  /** Presses a button that a row of a tree shows while the mouse is over it. */
+  /** Presses a button that a row of a tree shows on hover. */
   async rowAction(row: Locator, title: string): Promise<void> {
     for (let tries = 1; ; tries++) {
-      // The tip of another button may lie over the row, and a row that is drawn anew under a mouse that rests shows none.
+      // The tooltip of another button may cover the row, and a row that is redrawn under a resting mouse shows no
+      // buttons.
       await this.page.mouse.move(720, 4);
       await row.hover({ position: { x: 40, y: 10 } });
       try {
@@ -202,18 +203,18 @@ export class Window {
     }
   }
 
-  /** Starts every cell of the notebook that is on top. */
+  /** Starts every cell of the active notebook. */
   async runAll(): Promise<void> {
     await this.page.locator(".notebook-toolbar-container").getByText("Run All").click();
   }
 
-  /** Goes down the notebook until the cell with this text is in view, and past it so that its output is. */
+  /** Scrolls down the notebook until the cell with this text is in view, and past it to its output. */
   async scrollNotebookTo(text: string): Promise<void> {
     const cell = this.page.locator(".notebookOverlay .code-cell-row").filter({ hasText: text });
     const list = this.page.locator(".notebookOverlay .cell-list-container");
     for (let tries = 0; !(await cell.isVisible()); tries++) {
       if (tries === 200) throw new Error(`No cell with ${text} came into view.`);
-      // From the top again where a notebook that is still being drawn has let the keys pass.
+      // Starts from the top again if a notebook that is still being drawn has ignored the keys.
       if (tries % 30 === 0) {
         await list.click({ position: { x: 10, y: 120 } });
         await this.page.keyboard.press("Control+Home");
@@ -224,14 +225,14 @@ export class Window {
     await this.page.keyboard.press("ArrowDown");
   }
 
-  /** All outputs of the notebook: they live in one page. */
+  /** All outputs of the notebook, which share one page. */
   get outputs(): FrameLocator {
     return this.frame('iframe.webview.ready[src*="purpose=notebookRenderer"]:visible');
   }
 
   /**
-   * The first and last step of the training loss in the output that is in view, by the table that screen readers get;
-   * zeros while there is none.
+   * The first and last step of the training loss in the visible output, from the table for screen readers;
+   * zeros if there is none.
    */
   async curve(): Promise<{ readonly from: number; readonly to: number }> {
     const row = this.outputs.locator("table tr").filter({ hasText: "train/loss" }).first();
@@ -241,7 +242,7 @@ export class Window {
     return { from: step(from), to: step(to) };
   }
 
-  /** The page of the panel that is on top. */
+  /** The page of the active panel. */
   get panel(): FrameLocator {
     return this.frame('iframe.webview.ready[src*="extensionId=lathe.lathe"]:not([src*="purpose="]):visible');
   }
@@ -255,7 +256,7 @@ export class Window {
     return this.page.locator(".notification-list-item-message").allTextContents();
   }
 
-  /** Presses a button of the notification that holds the text. */
+  /** Presses a button of the notification that contains the text. */
   async notificationAction(text: string, title: string): Promise<void> {
     await this.command("Notifications: Show Notifications");
     await this.page
@@ -265,7 +266,7 @@ export class Window {
       .click();
   }
 
-  /** `kind` is the class by which VS Code says what it now shows: `vs`, `vs-dark`, `hc-black`. */
+  /** `kind` is the class that VS Code sets for the current theme: `vs`, `vs-dark`, `hc-black`. */
   async theme(name: string, kind: string): Promise<void> {
     await this.pick(">Preferences: Color Theme", "Preferences: Color Theme", () =>
       this.page.keyboard.press("F1"),
@@ -273,7 +274,7 @@ export class Window {
     await this.page.locator(".quick-input-widget:visible input.input").fill(name);
     await this.choose(name);
     await this.page.locator(`.monaco-workbench.${kind}`).waitFor();
-    // Pages hear of it later than the workbench.
+    // Pages receive it later than the workbench.
     await this.page.waitForTimeout(1000);
   }
 

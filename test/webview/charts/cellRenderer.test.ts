@@ -33,13 +33,13 @@ describe("the output of a cell", () => {
     rmSync(workspace, { recursive: true, force: true });
   });
 
-  /** As the notebook's controller makes it. */
+  /** As the notebook's controller creates it. */
   async function outputOf(
     runs: readonly WrittenRun[],
     steps: (run: number) => readonly StepResult[] = () => [training],
   ): Promise<CellOutput> {
     const summaries = new Map<string, RunSummary>();
-    // The service looks for folders that others have written once in a while.
+    // The service scans occasionally for folders written by other processes.
     await expect
       .poll(async () => {
         const { runs: listed } = await harness.backend.request("runs.list", {});
@@ -63,7 +63,7 @@ describe("the output of a cell", () => {
   }
 
   it.each(["dark", "light", "highContrast"] as const)(
-    "is good to look at and to hear, in %s",
+    "is accessible and matches its screenshot, in %s",
     async (theme) => {
       const page = await harness.renderer({ theme });
       await page.showOutput("one", await outputOf(three, (run) => [training, evaluation(run)]));
@@ -77,7 +77,7 @@ describe("the output of a cell", () => {
     },
   );
 
-  it("shows its snapshot where there is nobody to ask", async () => {
+  it("shows its snapshot without a service", async () => {
     const page = await harness.renderer({ messaging: false });
     await page.showOutput("one", await outputOf(three));
     await rows(page, 6);
@@ -87,7 +87,7 @@ describe("the output of a cell", () => {
     await page.close();
   });
 
-  it("follows a run from its snapshot on, without a gap and without a new output", async () => {
+  it("follows a run from its snapshot, without a gap and without a new output", async () => {
     const run = await WrittenRun.write(workspace, { name: "followed", state: "running", lines: 30 });
     const output = await outputOf([run]);
     run.grow(10);
@@ -102,7 +102,7 @@ describe("the output of a cell", () => {
     await page.close();
   });
 
-  it("keeps the chart and what was chosen when the editor draws it again", async () => {
+  it("keeps the chart and the selection when the editor redraws it", async () => {
     const page = await harness.renderer();
     const output = await outputOf(three);
     await page.showOutput("one", output);
@@ -121,7 +121,7 @@ describe("the output of a cell", () => {
     expect(await page.page.getByLabel("Smoothing").inputValue()).toBe("0.8");
     const same = "window.before === document.getElementById('one').shadowRoot.querySelector('canvas')";
     expect(await page.page.evaluate(same)).toBe(true);
-    // Scrolled out of sight, thrown away by the editor, and drawn again.
+    // Scrolled out of view, discarded by the editor, and drawn again.
     await page.removeOutput("one");
     await page.showOutput("one", output);
     await rows(page, 4);
@@ -130,7 +130,7 @@ describe("the output of a cell", () => {
     await page.close();
   });
 
-  it("passes on what is to be done with a run, a file and the curves", async () => {
+  it("forwards the actions for a run, a file and the curves", async () => {
     const page = await harness.renderer();
     await page.showOutput("one", await outputOf(three, (run) => [training, evaluation(run)]));
     await page.page.getByRole("button", { name: "Stop dense" }).click();
@@ -183,7 +183,7 @@ describe("the output of a cell", () => {
     expect((await table(page)).at(-1)).toBe("here, published eval/loss step 100 step 200 2.25 2.25 3");
     await page.page.getByText("Of 1 published numbers").waitFor();
     expect(await page.page.locator("table.result tbody tr").count()).toBe(1);
-    // What was published at another scale is there to be asked for.
+    // Curves published at another scale are available on request.
     const entry = page.page.locator(".legend").getByRole("button", { name: /^elsewhere/ });
     expect(await entry.getAttribute("aria-pressed")).toBe("false");
     await entry.click();
@@ -194,7 +194,7 @@ describe("the output of a cell", () => {
     await expect.poll(() => page.asked.saved.length).toBe(1);
     const { content } = page.asked.saved[0]!;
     expect("text" in content ? content.text : "").toContain('"here, published",eval/loss,204800,3\r\n');
-    // There is no telling how many seconds they took.
+    // Their duration in seconds varies.
     await page.page.getByLabel("Axis").selectOption("seconds");
     await rows(page, 6);
     expect(await page.violations()).toEqual([]);
@@ -202,7 +202,7 @@ describe("the output of a cell", () => {
     await page.close();
   });
 
-  it("says once what several runs have noticed", async () => {
+  it("shows a notice of several runs once", async () => {
     const runs = await Promise.all(
       [1, 2, 3].map((seed) =>
         WrittenRun.write(workspace, {
@@ -276,7 +276,7 @@ async function rows(page: TestPage, count: number): Promise<void> {
   await expect.poll(() => table(page).then(({ length }) => length)).toBe(count);
 }
 
-/** What a screen reader is told instead of the picture. */
+/** The text alternative for screen readers. */
 function table(page: TestPage): Promise<string[]> {
   const found = page.page.locator("section.chart tbody tr");
   return found.evaluateAll((all) =>

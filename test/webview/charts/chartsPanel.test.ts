@@ -48,7 +48,7 @@ describe("the panel of charts", () => {
     harness.panel("charts", { runs: runs.map(({ path }) => path) }, { width: 1280, height: 860, ...options });
 
   it.each(["dark", "light", "highContrast", "highContrastLight"] as const)(
-    "shows ten curves that anybody can read, in %s",
+    "shows ten accessible curves, in %s",
     async (theme) => {
       const page = await open(ten, {
         theme,
@@ -69,7 +69,7 @@ describe("the panel of charts", () => {
     },
   );
 
-  it("shows the run that goes on when nobody names one", async () => {
+  it("shows the active run by default", async () => {
     const page = await open([]);
     await rows(page, "loss", 2);
     expect(await table(page, "loss")).toEqual([
@@ -101,7 +101,7 @@ describe("the panel of charts", () => {
     await page.close();
   });
 
-  it("has the service thin a live curve again that has grown long, and follows it on", async () => {
+  it("requests a thinned curve again when a live one has grown long, and continues to follow it", async () => {
     const run = await WrittenRun.write(workspace, {
       name: "long",
       state: "running",
@@ -118,7 +118,7 @@ describe("the panel of charts", () => {
     await page.close();
   });
 
-  it("goes on with the whole curve after the service was started anew", async () => {
+  it("continues with the whole curve after the service was restarted", async () => {
     const run = await WrittenRun.write(workspace, { name: "revived", state: "running", lines: 40 });
     const page = await open([run]);
     await rows(page, "loss", 2);
@@ -128,7 +128,7 @@ describe("the panel of charts", () => {
     await page.close();
   });
 
-  it("loses no spike to thinning, and shows the truth of the part that is zoomed into", async () => {
+  it("loses no spike to thinning, and shows the exact values of the zoomed part", async () => {
     const spikes = { 30_011: 47.25 };
     const run = await WrittenRun.write(workspace, { name: "spiky", steps: 60_000, spikes });
     const page = await open([run]);
@@ -141,7 +141,7 @@ describe("the panel of charts", () => {
     await page.page.mouse.move(at(0.53), plot.y + 160, { steps: 4 });
     await page.page.mouse.up();
     await page.page.getByRole("button", { name: "Show all" }).waitFor();
-    // Of a thirtieth of the steps every one is there: neighbours on the axis are neighbours in the run.
+    // All steps of this thirtieth are present: points that are adjacent on the axis are adjacent in the run.
     await expect
       .poll(async () => {
         const reading = async (key: string) => {
@@ -162,7 +162,7 @@ describe("the panel of charts", () => {
     await page.close();
   });
 
-  it("says on a logarithmic axis what that can't show", async () => {
+  it("reports the values that a logarithmic axis can't show", async () => {
     const run = await WrittenRun.write(workspace, { name: "signed", spikes: { 7: 0, 9: -3 } });
     const page = await open([run]);
     await rows(page, "loss", 2);
@@ -174,7 +174,7 @@ describe("the panel of charts", () => {
     await page.close();
   });
 
-  it("takes a run out by its legend and puts it back, with the keyboard alone", async () => {
+  it("hides a run by its legend and shows it again, with only the keyboard", async () => {
     const page = await open(ten.slice(0, 2));
     await rows(page, "loss", 4);
     const entry = page.page.locator(".legend").getByRole("button", { name: /^dense/ });
@@ -189,7 +189,7 @@ describe("the panel of charts", () => {
     await page.close();
   });
 
-  it("reads the exact value of a true point to whoever walks along the curve", async () => {
+  it("announces the exact value of each point when moving along the curve", async () => {
     const page = await open([ten[0]!]);
     await rows(page, "loss", 2);
     const plot = page.page.locator(".plot");
@@ -203,7 +203,7 @@ describe("the panel of charts", () => {
     await page.close();
   });
 
-  it("follows the editor to another theme at once", async () => {
+  it("follows the editor to another theme immediately", async () => {
     const page = await open(ten.slice(0, 1), { theme: "dark" });
     await rows(page, "loss", 2);
     const stroke = () => page.page.locator(".legend path[stroke^='#']").first().getAttribute("stroke");
@@ -213,7 +213,7 @@ describe("the panel of charts", () => {
     await page.close();
   });
 
-  it("keeps runs, metrics, axis, smoothing and hidden curves over a reload of the window", async () => {
+  it("keeps runs, metrics, axis, smoothing and hidden curves across a reload of the window", async () => {
     const page = await open(ten.slice(0, 2));
     await rows(page, "loss", 4);
     await page.page.getByRole("checkbox", { name: "grad_norm" }).check();
@@ -247,7 +247,7 @@ describe("the panel of charts", () => {
     await page.close();
   });
 
-  it("saves a picture of true vectors, and one of pixels", async () => {
+  it("saves a picture as vectors, and one as pixels", async () => {
     const page = await open(ten.slice(0, 3));
     await rows(page, "loss", 6);
     await page.page.getByRole("button", { name: "Save as SVG" }).click();
@@ -261,7 +261,7 @@ describe("the panel of charts", () => {
         return [doc.documentElement.tagName, doc.querySelectorAll("g > path").length, doc.documentElement.textContent]; })()`,
     );
     expect(parsed[0]).toBe("svg");
-    // Six lines, each with its true points behind.
+    // Six lines, each with its original points behind.
     expect(parsed[1]).toBe(12);
     expect(parsed[2]).toContain("grouped 32 · eval/loss");
     const { base64 } = png!.content as { base64: string };
@@ -269,7 +269,7 @@ describe("the panel of charts", () => {
     await page.close();
   });
 
-  it("says what to do where nothing is chosen", async () => {
+  it("shows what to do if nothing is selected", async () => {
     const page = await open(ten.slice(0, 1));
     await rows(page, "loss", 2);
     await page.page.getByRole("button", { name: "None" }).click();
@@ -281,12 +281,12 @@ describe("the panel of charts", () => {
   });
 });
 
-/** Waits until the table behind the chart has so many rows. */
+/** Waits until the table behind the chart has this many rows. */
 async function rows(page: TestPage, title: string, count: number): Promise<void> {
   await expect.poll(() => table(page, title).then(({ length }) => length)).toBe(count);
 }
 
-/** What a screen reader is told instead of the picture. */
+/** The text alternative for screen readers. */
 function table(page: TestPage, title: string): Promise<string[]> {
   const rows = page.page
     .locator("section.chart", { has: page.page.locator(`h3:text-is("${title}")`) })
@@ -300,7 +300,7 @@ function table(page: TestPage, title: string): Promise<string[]> {
   );
 }
 
-/** The share of the first canvas that has something drawn on it. */
+/** The share of the first canvas that is drawn on. */
 function inked(page: TestPage): Promise<number> {
   return page.page.evaluate<number>(`(() => {
     const canvas = document.querySelector("canvas");

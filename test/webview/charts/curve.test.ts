@@ -40,7 +40,7 @@ describe("increments", () => {
 });
 
 describe("detail", () => {
-  it("takes the place of its stretch and leaves what lies around it, live points behind it included", () => {
+  it("replaces its range and keeps the points around it, including live points after it", () => {
     const whole = { x: [0, 10, 20, 30, 40], y: [0, 1, 2, 3, 4] };
     const detail = { x: [10, 15, 20], y: [1, 9, 2] };
     expect(mergeDetail(whole, detail, 5, 25)).toEqual({ x: [0, 10, 15, 20, 30, 40], y: [0, 1, 9, 2, 3, 4] });
@@ -50,7 +50,7 @@ describe("detail", () => {
 });
 
 describe("the nearest point", () => {
-  it("is a true one: never a gap, never between two", () => {
+  it("is an actual point: never a gap, never between two", () => {
     const points = { x: [0, 10, 20], y: [1, null, 3] };
     expect(findNearest(points, 9)).toBe(0);
     expect(findNearest(points, 11)).toBe(2);

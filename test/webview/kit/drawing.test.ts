@@ -16,7 +16,7 @@ const track = (x: number[], y: (number | null)[]): Track => ({
 });
 
 describe("smoothing", () => {
-  it("begins at the first value, without a pull towards zero", () => {
+  it("begins at the first value, without a bias towards zero", () => {
     const x = Array.from({ length: 100 }, (_, i) => i);
     for (const each of smooth(
       x,
@@ -35,7 +35,7 @@ describe("smoothing", () => {
     expect(Math.abs(fine - coarse)).toBeLessThan(0.02);
   });
 
-  it("leaves a gap where there is one and goes on behind it", () => {
+  it("keeps a gap and continues after it", () => {
     const values = smooth([0, 1, 2, 3], [1, null, 1, 1], 2);
     expect(values[1]).toBeNull();
     expect(values[3]).toBeCloseTo(1, 12);
@@ -48,7 +48,7 @@ describe("smoothing", () => {
 });
 
 describe("a drawing", () => {
-  it("on a logarithmic axis shows a gap for what has no logarithm, and says how much that is", () => {
+  it("on a logarithmic axis shows a gap for values without a logarithm, and reports their number", () => {
     const view = { ...defaultView, logY: true, logX: true, smoothing: 0 };
     const { lines, remarks } = createDrawing([track([0, 1, 2, 3], [4, 0, -2, 1])], view);
     expect(lines[0]!.bold.y).toEqual([null, null, null, 1]);
@@ -58,14 +58,14 @@ describe("a drawing", () => {
     ]);
   });
 
-  it("keeps the true points behind the smoothed ones", () => {
+  it("keeps the original points behind the smoothed ones", () => {
     const { lines, width } = createDrawing([track([0, 50, 100], [3, 9, 1])], defaultView);
     expect(lines[0]!.faint!.y).toEqual([3, 9, 1]);
     expect(lines[0]!.bold.y[1]).not.toBe(9);
     expect(width).toBeGreaterThan(0);
   });
 
-  it("does not smooth where nobody asks for it", () => {
+  it("does not smooth by default", () => {
     const { lines } = createDrawing([track([0, 1], [3, 9])], { ...defaultView, smoothing: 0 });
     expect(lines[0]!.faint).toBeUndefined();
     expect(lines[0]!.bold.y).toEqual([3, 9]);
@@ -73,7 +73,7 @@ describe("a drawing", () => {
 });
 
 describe("groups of metrics", () => {
-  it("join training and validation of the same, and nothing else", () => {
+  it("combine training and validation of the same metric, and nothing else", () => {
     const groups = groupMetrics(["eval/loss", "system/cpu", "train/loss", "train/grad_norm"]);
     expect(groups).toEqual([
       { title: "loss", metrics: ["train/loss", "eval/loss"] },
@@ -83,8 +83,8 @@ describe("groups of metrics", () => {
   });
 });
 
-describe("words on the axes", () => {
-  it("say steps, tokens and times", () => {
+describe("axis labels", () => {
+  it("show steps, tokens and times", () => {
     expect(formatPosition("step", 1200)).toBe("step 1,200");
     expect(formatPosition("tokens", 1_200_000)).toBe("1,200,000 tokens");
     expect(formatSpan("step", 0.2)).toBe("1 step");
@@ -93,7 +93,7 @@ describe("words on the axes", () => {
     expect(formatTickLabel("tokens", 400_000)).toBe("400k");
   });
 
-  it("stand at round times of a clock", () => {
+  it("are at round times of a clock", () => {
     expect(chooseTimeStep(600, 8)).toBe(120);
     expect(chooseTimeStep(90_000, 8)).toBe(21_600);
     expect(chooseTimeStep(0.5, 8)).toBeUndefined();

@@ -1,4 +1,4 @@
-/** What the editor puts into a page before the page's own code: its interface, its colours. It runs in the page. */
+/** What the editor adds to a page before the page's code: its API and its colors. It runs in the page. */
 interface Given {
   readonly kind: string;
   readonly variables: Readonly<Record<string, string>>;
@@ -17,7 +17,7 @@ const api = {
   getState: () => state ?? undefined,
 };
 
-/** As the editor does it: variables on the document, its kind on the body. */
+/** Like the editor: variables on the document, the kind of theme on the body. */
 function applyTheme({ kind, variables }: Given): void {
   const { style } = document.documentElement;
   for (const name of [...style]) if (name.startsWith("--vscode-")) style.removeProperty(name);
@@ -27,5 +27,5 @@ function applyTheme({ kind, variables }: Given): void {
 }
 
 Object.assign(window, { acquireVsCodeApi: () => api, applyTheme });
-// Before the page's module, which runs once the document has been read.
+// Before the page's module, which runs once the document has been parsed.
 document.addEventListener("readystatechange", () => applyTheme(latheTheme), { once: true });

@@ -1,11 +1,11 @@
-/** What a notebook's webview does for a renderer, as far as this one needs it. It runs in the page. */
+/** What a notebook's webview does for a renderer, as far as this renderer needs it. It runs in the page. */
 import type { OutputItem, RendererApi, RendererContext } from "vscode-notebook-renderer";
 
 declare const lathePost: (message: unknown) => void;
 
 type Listener = (message: unknown) => void;
 
-/** `messaging` false stands for a notebook that nobody answers. */
+/** `messaging` is false for a notebook whose messages get no answer. */
 export async function startRenderer(
   activate: (context: RendererContext<unknown>) => RendererApi | undefined | Promise<RendererApi | undefined>,
   messaging: boolean,

@@ -1,4 +1,4 @@
-/** Linear algebra by its definitions. */
+/** Checks linear algebra by its definitions. */
 import { describe, expect, it } from "vitest";
 import {
   cholesky,
@@ -21,7 +21,7 @@ describe("linear algebra", () => {
   const n = 9;
   const positive = computeRowGram(drawn(n * 12, 1), n, 12);
 
-  it("factors a positive matrix, inverts the factor, and refuses any other", () => {
+  it("factors a positive definite matrix, inverts the factor, and refuses any other matrix", () => {
     const lower = cholesky(positive, n)!;
     expect(computeRelativeError(multiply(lower, transpose(lower, n, n), [n, n, n]), positive)).toBeLessThan(
       1e-12,
@@ -33,7 +33,7 @@ describe("linear algebra", () => {
     expect(cholesky([1, 0, 0, NaN], 2)).toBeUndefined();
   });
 
-  it("finds eigenvectors, the largest first", () => {
+  it("finds eigenvectors, sorted by decreasing eigenvalue", () => {
     const { values, vectors } = decomposeSymmetric(positive, n);
     expect([...values]).toEqual([...values].sort((a, b) => b - a));
     for (let k = 0; k < n; k++) {
@@ -52,7 +52,7 @@ describe("linear algebra", () => {
     [7, 4],
     [4, 7],
     [5, 5],
-  ])("makes of %i × %i the product of a rank that is nearest", (m, k) => {
+  ])("finds the nearest product of a given rank for %i × %i", (m, k) => {
     const a = drawn(m * k, 3);
     const found = computeSvd(a, m, k);
     const { values } = found;
@@ -61,7 +61,7 @@ describe("linear algebra", () => {
       const { a: left, b: right } = found.factors(rank);
       const near = multiply(left, right, [m, rank, k]);
       const error = near.reduce((sum, each, i) => sum + (each - a[i]!) ** 2, 0);
-      // Eckart and Young: what is left is the tail of the squared singular values.
+      // Eckart and Young: the error is the tail of the squared singular values.
       const tail = values.slice(rank).reduce((sum, each) => sum + each ** 2, 0);
       expect(error).toBeCloseTo(tail, 9);
     }

@@ -1,4 +1,4 @@
-/** SparseGPT, Wanda, GPTQ and rounding against the closed forms that they have. */
+/** Compares SparseGPT, Wanda, GPTQ and rounding with their closed forms. */
 import { describe, expect, it } from "vitest";
 import gptq from "../../../../src/backend/methods/gptq";
 import magnitude from "../../../../src/backend/methods/magnitude";
@@ -31,7 +31,10 @@ const x = correlated(60, inputs, 7);
 const lab = labWithInputs(x, inputs);
 const isotropic = Float64Array.from({ length: inputs * inputs }, (_, i) => Number(i % (inputs + 1) === 0));
 
-/** Each output's best weights on the inputs that stay, by the normal equations: the least that any compensation can leave. */
+/**
+ * Each output's best weights on the kept inputs, by the normal equations: the smallest error that compensation can
+ * reach.
+ */
 function leastSquares(kept: Float32Array): Float32Array {
   const gram = gramOf(x, inputs);
   const out = new Float32Array(dense.length);
@@ -60,7 +63,7 @@ function leastSquares(kept: Float32Array): Float32Array {
 }
 
 describe("SparseGPT", () => {
-  it("leaves less error than its mask alone, and no less than least squares on the mask", async () => {
+  it("has a smaller error than its mask alone, and no smaller one than least squares on the mask", async () => {
     for (const given of [{ sparsity: 0.5 }, { mask_structure: "2:4" }]) {
       const after = denseOf(await applied(sparsegpt, { ...given, damping: 1e-6 }, before, lab));
       const onlyMasked = dense.map((each, i) => (after[i] === 0 ? 0 : each));
@@ -72,7 +75,7 @@ describe("SparseGPT", () => {
     }
   });
 
-  it("keeps exactly two of each four inputs, and exactly the share", async () => {
+  it("keeps exactly two of every four inputs, and exactly the requested share", async () => {
     const pattern = denseOf(await applied(sparsegpt, { mask_structure: "2:4" }, before, lab));
     for (let output = 0; output < outputs; output++)
       for (let first = 0; first < inputs; first += 4) {
@@ -83,7 +86,7 @@ describe("SparseGPT", () => {
     expect(half.filter((each) => each === 0)).toHaveLength(Math.floor(0.3 * dense.length));
   });
 
-  it("is Wanda without compensation where the inputs are independent", async () => {
+  it("equals Wanda without compensation if the inputs are independent", async () => {
     const single = labWithInputs(
       isotropic.map((each, i) => each * (1 + (i % inputs) / 10)),
       inputs,
@@ -94,7 +97,7 @@ describe("SparseGPT", () => {
     expect(own).toEqual(other);
   });
 
-  it("takes dead inputs away, damps a singular H, and says both", async () => {
+  it("removes dead inputs, damps a singular H, and reports both", async () => {
     const few = correlated(3, inputs, 9).map((each, i) => (i % inputs === 2 ? 0 : each));
     const said: string[] = [];
     const after = denseOf(
@@ -107,7 +110,7 @@ describe("SparseGPT", () => {
   });
 });
 
-it("the curvature is the inverse of H in a triangular factor", () => {
+it("the curvature is a triangular factor of the inverse of H", () => {
   const gram = gramOf(x, inputs);
   const { upper } = computeCurvature(gram, inputs, 0);
   // H⁻¹ = UᵀU, so that U·H·Uᵀ is the identity.
@@ -124,7 +127,7 @@ it("the curvature is the inverse of H in a triangular factor", () => {
 });
 
 describe("Wanda", () => {
-  it("takes the same share of every output, whatever the output's size", async () => {
+  it("prunes the same share of every output, whatever its magnitude", async () => {
     const after = denseOf(await applied(wanda, { sparsity: 0.4 }, before, lab));
     for (let output = 0; output < outputs; output++) {
       const gone = Array.from({ length: inputs }, (_, i) => after[i * outputs + output]).filter(
@@ -135,13 +138,13 @@ describe("Wanda", () => {
     const scaled = tiny();
     const name = [...scaled.tensors.keys()].find((each) => each.includes("layers.0.mlp.up_proj"))!;
     const { data } = scaled.tensors.get(name)! as { data: Float32Array };
-    // Of [outputs, inputs] the third output eight times as large.
+    // In [outputs, inputs], the third output is eight times as large.
     data.subarray(2 * inputs, 3 * inputs).forEach((each, i) => (data[2 * inputs + i] = each * 8));
     const larger = denseOf(await applied(wanda, { sparsity: 0.4 }, scaled, lab));
     expect(larger.map((each) => Number(each === 0))).toEqual(after.map((each) => Number(each === 0)));
   });
 
-  it("is magnitude pruning by output where all inputs are alike", async () => {
+  it("equals magnitude pruning by output if all inputs are alike", async () => {
     const alike = labWithInputs(isotropic, inputs);
     expect(denseOf(await applied(wanda, { sparsity: 0.5 }, before, alike))).toEqual(
       denseOf(await applied(magnitude, { sparsity: 0.5, scope: "row" }, before)),
@@ -150,7 +153,7 @@ describe("Wanda", () => {
 });
 
 describe("rounding", () => {
-  it("is off by half a step at most, and rounds what it has rounded to itself", async () => {
+  it("is off by at most half a step, and does not change values that are already rounded", async () => {
     for (const symmetric of [true, false])
       for (const bits of [2, 3, 4, 5, 8]) {
         const random = createUniform(bits);
@@ -169,7 +172,7 @@ describe("rounding", () => {
     expect(errorOf(dense, denseOf(once), outputs)).toBeGreaterThan(0);
   });
 
-  it("a matrix of zeros stays one", () => {
+  it("keeps a matrix of zeros", () => {
     const grid = computeGrid(0, 0, { bits: 4, symmetric: false });
     expect(decodeValue(encodeValue(0, grid, 4), grid)).toBe(0);
   });
@@ -181,14 +184,14 @@ describe("GPTQ", () => {
     { bits: 3, group_size: 4 },
     { bits: 2, symmetric: false },
     { bits: 3, act_order: true },
-  ])("with %o leaves no more error in the products than rounding", async (given) => {
+  ])("with %o has no larger error in the products than rounding", async (given) => {
     const { act_order: _, ...plain } = given as Readonly<Record<string, unknown>>;
     const own = denseOf(await applied(gptq, given, before, lab));
     const rounded = denseOf(await applied(rtn, plain, before));
     expect(errorOf(dense, own, outputs, x)).toBeLessThan(errorOf(dense, rounded, outputs, x));
   });
 
-  it("is rounding, bit for bit, where the inputs are independent", async () => {
+  it("equals rounding, bit for bit, if the inputs are independent", async () => {
     const single = labWithInputs(isotropic, inputs);
     for (const given of [{ bits: 4 }, { bits: 3, group_size: 4, symmetric: false }])
       expect(denseOf(await applied(gptq, given, before, single))).toEqual(

@@ -10,7 +10,10 @@ import { createMatrixSpec } from "../../../support/matrix";
 
 const matrix = (inputs: number, outputs: number, layout: MatrixSpec["layout"]): MatrixSpec =>
   createMatrixSpec(inputs, outputs, { layout, init: { kind: "zeros" } });
-/** Scores written one output a line, brought into the layout of the tensor, masked, and brought back. */
+/**
+ * Takes scores with one line per output, converts them to the layout of the tensor, masks them, and converts the result
+ * back.
+ */
 function maskOf(
   rows: readonly (readonly number[])[],
   within: ComparisonGroup,
@@ -47,14 +50,14 @@ describe.each(layouts)("maskSmallest, %s", (layout) => {
     ]);
   });
 
-  it("keeps n of each m inputs of an output", () => {
+  it("keeps n of every m inputs of an output", () => {
     const scores = [[4, 1, 3, 2, 9, 9.5, 1, 2]];
     expect(maskOf(scores, { kept: 2, of: 4 }, NaN, layout)).toEqual([[1, 0, 1, 0, 1, 1, 0, 0]]);
     expect(maskOf(scores, { kept: 1, of: 2 }, NaN, layout)).toEqual([[1, 0, 1, 0, 0, 1, 0, 1]]);
     expect(maskOf(scores, { kept: 4, of: 4 }, NaN, layout)).toEqual([[1, 1, 1, 1, 1, 1, 1, 1]]);
   });
 
-  it.each([0, 0.1, 1 / 3, 0.5, 0.99, 1])("drops ⌊%f · n⌋ however many are equal", (sparsity) => {
+  it.each([0, 0.1, 1 / 3, 0.5, 0.99, 1])("drops ⌊%f · n⌋, however many scores are equal", (sparsity) => {
     const equal = [
       [1, 1, 1, 1, 1],
       [1, 1, 2, 1, 1],
@@ -79,7 +82,7 @@ describe("maskSmallest", () => {
     ]);
   });
 
-  it("refuses what is not a number", () => {
+  it("refuses NaN", () => {
     const scored = { matrix: matrix(2, 1, "out_in"), scores: Float32Array.of(1, NaN) };
     expect(() => maskSmallest([scored], "layer", 0.5)).toThrow(
       /up_proj contains weights that are not numbers/,
@@ -87,7 +90,7 @@ describe("maskSmallest", () => {
   });
 });
 
-describe("weights that were dropped before", () => {
+describe("weights that are already dropped", () => {
   const layers = matrix(4, 1, "out_in");
   const kept = (
     scores: readonly number[],
@@ -100,7 +103,7 @@ describe("weights that were dropped before", () => {
   };
 
   it.each<ComparisonGroup>(["layer", "row", "global", { kept: 2, of: 4 }])(
-    "stay dropped and count first, also below negative scores and beside infinite ones: %o",
+    "stay dropped and count first, even with negative or infinite scores: %o",
     (within) => {
       expect(kept([-9, -1, -5, 4], [1, 1, 1, 0], within, 0.5)).toEqual([0, 1, 1, 0]);
       expect(kept([-1, -1, Infinity, -1], [1, 0, 1, 1], within, 0.5)).toEqual([0, 0, 1, 1]);
@@ -108,7 +111,7 @@ describe("weights that were dropped before", () => {
     },
   );
 
-  it("need no score", () => {
+  it("do not need a score", () => {
     expect(kept([NaN, 3, 2, 1], [0, 1, 1, 1], "layer", 0.5)).toEqual([0, 1, 1, 0]);
     expect(() => kept([NaN, 3, 2, 1], [1, 0, 1, 1], "layer", 0.5)).toThrow(/not numbers/);
   });
@@ -125,7 +128,7 @@ describe("countShare", () => {
   ])("of %i at %f is %i", (count, sparsity, dropped) => expect(countShare(count, sparsity)).toBe(dropped));
 });
 
-it("says which groups do not divide a matrix", () => {
+it("reports groups that do not divide a matrix", () => {
   expect(findPatternFault(matrix(6, 4, "out_in"), { kept: 2, of: 4 })).toMatch(
     /6 inputs, which is not a multiple of 4/,
   );

@@ -1,4 +1,7 @@
-/** Heads and channels that go whole: the smaller model computes what the masked one does, and means make up for what hardly varies. */
+/**
+ * Removing whole heads and channels: the smaller model computes what the masked one does, and means replace units that
+ * hardly vary.
+ */
 import { describe, expect, it } from "vitest";
 import { countModel } from "../../../../src/backend/models/accounting";
 import { evaluateGraph } from "../../../../src/backend/graph/evaluate";
@@ -38,7 +41,7 @@ function logitsOf({ shape, tensors }: Checkpoint): Float64Array {
   return Float64Array.from(evaluateGraph({ outputs: { logits } }, { ...feeds, tokens })["logits"]!);
 }
 
-/** The model whose consumers read zeros in place of the units that go. */
+/** The model whose consumers read zeros in place of the removed units. */
 function silenced(
   before: Checkpoint,
   groups: readonly UnitGroup[],
@@ -64,7 +67,7 @@ describe.each(families)("a %s without some heads and channels", (family) => {
     Array.from({ length: units }, (_, unit) => unit).filter((unit) => unit % 3 !== i % 3),
   );
 
-  it("computes what the whole one does with zeros there", () => {
+  it("computes what the whole one does with zeros in their place", () => {
     const cut = keepUnits(before, groups, kept);
     expect(computeRelativeError(logitsOf(cut), logitsOf(silenced(before, groups, kept)))).toBeLessThan(1e-9);
     for (const { name, shape } of parametersOf(cut.shape))
@@ -72,7 +75,7 @@ describe.each(families)("a %s without some heads and channels", (family) => {
     expect(cut.tensors.size).toBe(parametersOf(cut.shape).length);
   });
 
-  it("has lost the scalars of each, biases among them", () => {
+  it("has lost the scalars of each, including biases", () => {
     const cut = keepUnits(before, groups, kept);
     const lost = groups.reduce((sum, { units, cost }, i) => sum + cost * (units - kept[i]!.length), 0);
     expect(countModel(before.shape).total.stored - countModel(cut.shape).total.stored).toBe(lost);
@@ -85,10 +88,10 @@ describe.each(families)("a %s without some heads and channels", (family) => {
   });
 });
 
-describe("which units go", () => {
+describe("the units to remove", () => {
   const group = (units: number, cost: number) => ({ units, cost }) as UnitGroup;
 
-  it("are the lowest over the whole model, until the share is reached", () => {
+  it("are those with the lowest scores of the whole model, until the share is reached", () => {
     const groups = [group(4, 10), group(4, 1)];
     const scores = [
       [4, 0, 3, 9],
@@ -107,7 +110,7 @@ describe("which units go", () => {
     expect(selectUnits(groups, scores, { ...options, rate: 0 }).map(({ length }) => length)).toEqual([4, 4]);
   });
 
-  it("can be looked for in some layers only", () => {
+  it("can be limited to some layers", () => {
     const { shape } = model("gpt2");
     expect(
       findUnitGroups("Cutting", shape, { ...options, layers: [1, 1] }).map(({ layer }) => layer),
@@ -120,12 +123,12 @@ describe("which units go", () => {
 });
 
 describe("LLM-Pruner", () => {
-  it("takes the unit first that the loss depends on least, as its gradient says", async () => {
+  it("first removes the unit with the least effect on the loss, according to its gradient", async () => {
     const before = model("gpt2");
     const name = "transformer.h.0.mlp.c_proj.weight";
     const tensors = new Map(before.tensors);
     const { shape, data: own } = tensors.get(name)!;
-    // What the fifth channel adds is so little that no other can matter less.
+    // The contribution of the fifth channel is so small that no other can matter less.
     tensors.set(name, {
       shape,
       data: (own as Float32Array).map((each, i) => (Math.floor(i / 16) === 5 ? each * 1e-6 : each)),
@@ -145,14 +148,14 @@ describe("LLM-Pruner", () => {
     expect(Array.from(kept)).toEqual(stays.flatMap((row) => Array.from(own.slice(row * 16, (row + 1) * 16))));
   });
 
-  it("reads gradients that are those of an evaluation's loss", async () => {
+  it("reads the gradients of an evaluation's loss", async () => {
     const before = model("llama");
     const lab = createLabWithText(grammar.engine, grammar.data);
     const name = "model.layers.1.mlp.down_proj.weight";
     const names = new Set([name, "model.layers.0.mlp.up_proj.weight"]);
     const found = await lab.gradients(before, names, { samples: 2, batch_size: 2 });
     const { mean, meanSquare } = found.moments.get(name)!;
-    // Of one batch the mean of squares is the square of the mean.
+    // For a single batch, the mean of squares is the square of the mean.
     expect(
       computeRelativeError(
         meanSquare,
@@ -177,10 +180,10 @@ describe("FLAP", () => {
   const given = (changes: object) =>
     flap.options.parse({ parts: ["channels"], calibration: { samples: 8, batch_size: 4 }, ...changes });
 
-  it("takes channels that never vary first, and their mean makes up for them exactly", async () => {
+  it("first removes channels that never vary, and their mean replaces them exactly", async () => {
     const before = model("gpt2");
     const inner = 64;
-    // Every third channel sees nothing of the text: what it passes on is its bias alone.
+    // Every third channel ignores the text: its output is its bias alone.
     const still = (channel: number) => channel % 3 === 0;
     const tensors = new Map(before.tensors);
     for (const layer of [0, 1]) {
@@ -207,7 +210,7 @@ describe("FLAP", () => {
     expect(computeRelativeError(logitsOf(bare), logitsOf(whole))).toBeGreaterThan(1e-3);
   });
 
-  it("gives biases to a model without any, and counts them; a phi3 can have none", async () => {
+  it("adds biases to a model without any, and counts them; a phi3 cannot have any", async () => {
     const before = model("llama");
     const { after } = flap.plan(before.shape, given({ rate: 0.25 }));
     const shrunk = await flap.apply(

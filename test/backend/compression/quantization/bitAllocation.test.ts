@@ -1,4 +1,4 @@
-/** Bits within a budget: as good as trying everything, within it, and never worse than the same for all. */
+/** Bits within a budget: as good as an exhaustive search, and never worse than equal bits for all. */
 import { describe, expect, it } from "vitest";
 import { allocateBits, type Choice } from "../../../../src/backend/compression/quantization/bitAllocation";
 import mixed from "../../../../src/backend/methods/mixed";
@@ -31,7 +31,7 @@ describe("the allocation", () => {
       return widths.map((bits): Choice => ({ bits: bits * size, cost: random() }));
     });
 
-  it("costs what the best of all combinations costs, within the budget", () => {
+  it("costs the same as the best of all combinations within the budget", () => {
     for (let time = 0; time < 60; time++) {
       const matrices = draw(1 + (time % 8));
       const least = matrices.reduce((sum, each) => sum + each[0]!.bits, 0);
@@ -43,7 +43,7 @@ describe("the allocation", () => {
     }
   });
 
-  it("is none where the budget holds not even the smallest", () => {
+  it("is missing if the budget does not allow even the smallest", () => {
     expect(allocateBits(draw(3), 1)).toBeUndefined();
     expect(allocateBits([], 0)).toEqual([]);
   });
@@ -65,13 +65,13 @@ describe("mixed precision", () => {
     );
   };
 
-  it("gives every matrix the same where there is nothing to choose, and keeps the mean", async () => {
+  it("gives every matrix the same bits if there is no choice, and keeps the mean", async () => {
     expect(await bitsOf({ bits: 4, choices: [4] })).toEqual([4, 4]);
     const mixedBits = await bitsOf({ bits: 5, choices: [2, 8] });
     expect(mixedBits.sort()).toEqual([2, 8]);
   });
 
-  it("refuses fewer bits than any choice", () => {
+  it("refuses fewer bits than every choice", () => {
     expect(() => mixed.options.parse({ bits: 3, choices: [4, 8] })).toThrow(/at least 4/);
   });
 });

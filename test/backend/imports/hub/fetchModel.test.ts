@@ -15,7 +15,7 @@ const repository = "some-one/Tiny.model";
 const shape = createTinyShape("gpt2", { vocab_size: 257 });
 const tensors = drawModelTensors(shape, 3);
 
-/** The files of an exported model as a repository holds them. */
+/** The files of an exported model, as in a repository. */
 async function exported(shard = "5GB"): Promise<Record<string, Uint8Array>> {
   using folder = createTemporaryFolder();
   const target = join(folder.path, "m");
@@ -82,7 +82,7 @@ describe("a model of the hub", () => {
       expect(said.at(-1)).toMatch(new RegExp(`${weights.length}/${weights.length}`));
       expect(hub.asked.some((line) => /onnx|escape/.test(line))).toBe(false);
 
-      // A branch is asked for again and nothing is fetched twice; a commit is not even asked for.
+      // A branch is resolved again but nothing is fetched twice; a commit is not even resolved.
       hub.asked.length = 0;
       expect(await fetch()).toBe(folder);
       expect(hub.asked).toEqual([`GET /api/models/${repository}/revision/main`]);
@@ -100,7 +100,7 @@ describe("a model of the hub", () => {
     await withHub({ files }, async ({ cache, fetch, failure }) => {
       const outline = await fetch("v1/x", { wanted: "outline" });
       expect(readdirSync(outline)).toEqual(["config.json", "tokenizer.json", "tokenizer_config.json"].sort());
-      // What is there is not enough for a model without the network.
+      // The cached files are not enough for a model without the network.
       expect((await failure("v1/x", {}, { offline: true })).message).toMatch(
         /missing or incomplete in the cache/,
       );
@@ -218,7 +218,7 @@ describe("one clear error, and nothing is written", () => {
     }),
   );
 
-  it("for another family, before any weights come", () =>
+  it("for another family, before any weights are downloaded", () =>
     withHub(
       {
         files: {

@@ -1,4 +1,7 @@
-/** A small hub on this machine: two servers as the real one has, one for repositories and one, of another origin, for large files. */
+/**
+ * A small local hub with two servers, like the real one: one for repositories and one, of another origin, for large
+ * files.
+ */
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -7,13 +10,13 @@ export const commit = "0123456789abcdef0123456789abcdef01234567";
 
 export interface HubServer extends AsyncDisposable {
   readonly endpoint: string;
-  /** `METHOD path`, of the hub and of the store, in their order. */
+  /** `METHOD path` of each request to the hub and the store, in order. */
   readonly asked: string[];
-  /** What the store was sent as authorization. */
+  /** The authorization that the store received. */
   readonly storeAuthorization: (string | undefined)[];
-  /** The store ends the connection after so many bytes of a file, that often. */
+  /** The store closes the connection after this many bytes of a file, this many times. */
   cut: { bytes: number; times: number };
-  /** Answers with this status to everything. */
+  /** Answers every request with this status. */
   failing: number | undefined;
 }
 
@@ -65,7 +68,7 @@ export async function startHub({ repository, files, token, gated }: HubContent):
       return end(307, { location: request.url!.replace("old/name", repository) });
     if (gated === true) return end(403, { "x-error-code": "GatedRepo" });
     const known = request.url!.includes(`/${repository}/`);
-    // The hub does not tell strangers which private models there are.
+    // The hub does not reveal which private models exist.
     if (request.headers.authorization !== (token === undefined ? undefined : `Bearer ${token}`) || !known)
       return end(known || request.headers.authorization === undefined ? 401 : 404, {
         "x-error-code": "RepoNotFound",

@@ -23,7 +23,7 @@ beforeEach(async () => {
 });
 afterEach(async () => server[Symbol.asyncDispose]());
 
-/** Sends bytes as they are and returns all that comes back until the other side ends. */
+/** Sends raw bytes and returns everything received until the other side ends. */
 function sendRaw(text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let received = "";
@@ -38,7 +38,7 @@ function sendRaw(text: string): Promise<string> {
   });
 }
 
-it("answers every command of its own token", async () => {
+it("answers every command with its token", async () => {
   for (const command of ["status", "pause", "continue", "checkpoint", "stop"] as const) {
     expect(await sendControl(server.address, server.token, { command })).toEqual({
       ok: true,
@@ -49,7 +49,7 @@ it("answers every command of its own token", async () => {
   expect(asked).toEqual(["status", "pause", "continue", "checkpoint", "stop"]);
 });
 
-it("refuses a wrong or missing token, an unknown command and noise, each with an answer", async () => {
+it("refuses a wrong or missing token, an unknown command and garbage, each with an answer", async () => {
   const wrong = await sendControl(server.address, "0".repeat(64), { command: "stop" });
   expect(wrong).toMatchObject({ ok: false, code: "invalid-input" });
   const { token } = server;
@@ -66,13 +66,13 @@ it("refuses a wrong or missing token, an unknown command and noise, each with an
   expect(asked).toEqual([]);
 });
 
-it("takes no endless message into memory", async () => {
+it("does not read an endless message into memory", async () => {
   const answer = JSON.parse(await sendRaw("x".repeat(100_000))) as ControlAnswer;
   expect(answer).toMatchObject({ ok: false, message: expect.stringContaining("4096") as string });
   expect(await sendControl(server.address, server.token, { command: "status" })).toMatchObject({ ok: true });
 });
 
-it("carries out a request whose sender has already gone", async () => {
+it("executes a request whose sender has already disconnected", async () => {
   const socket = connect({ path: server.address });
   socket.on("error", () => undefined);
   socket.write(`${JSON.stringify({ command: "stop", token: server.token })}\n`, () => socket.destroy());
@@ -82,7 +82,7 @@ it("carries out a request whose sender has already gone", async () => {
 
 it("answers within one pause between two steps that block the thread", async () => {
   const answer = sendControl(server.address, server.token, { command: "status" });
-  await setTimeout(20); // The client has connected and written when the long step begins.
+  await setTimeout(20); // The client has connected and written before the long step begins.
   const end = performance.now() + 300;
   while (performance.now() < end);
   let answered = false;
@@ -92,19 +92,19 @@ it("answers within one pause between two steps that block the thread", async () 
   expect(answered).toBe(true);
 });
 
-it("says that a run can't be reached where nobody listens", async () => {
+it("reports that a run can't be reached if nothing listens", async () => {
   await server[Symbol.asyncDispose]();
   await expect(sendControl(server.address, server.token, { command: "status" })).rejects.toMatchObject({
     code: "busy",
   });
 });
 
-it.skipIf(!posix)("lets nobody but its user near the socket", () => {
+it.skipIf(!posix)("allows only its user to access the socket", () => {
   expect(statSync(server.address).mode & 0o777).toBe(0o600);
   expect(statSync(dirname(server.address)).mode & 0o777).toBe(0o700);
 });
 
-it.skipIf(!posix)("keeps addresses short, and out of a folder that somebody else has prepared", () => {
+it.skipIf(!posix)("keeps addresses short, and avoids a folder that another user has created", () => {
   const before = process.env.TMPDIR;
   const deep = join(temporaryFolder(), "d".repeat(90));
   mkdirSync(deep);

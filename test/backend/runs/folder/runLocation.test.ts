@@ -13,21 +13,21 @@ import { checkLiveness, getOwnIdentity } from "../../../../src/backend/runs/proc
 import { parseGpus } from "../../../../src/backend/runs/metrics/systemMetrics";
 import { temporaryFolder } from "../workbench";
 
-it("takes where runs are, what is open, the repository, the package, and else the experiment's own folder", () => {
+it("selects an existing runs folder, else the opened folder, the repository, the package, or the experiment's folder", () => {
   const root = temporaryFolder();
   const [a, b, c] = [join(root, "a"), join(root, "a", "b"), join(root, "a", "b", "c")];
   mkdirSync(c, { recursive: true });
   const found = (...opened: string[]) => findWorkspace(join(c, "x.lathe.md"), opened);
   expect(found()).toBe(c);
   expect(found(a)).toBe(a);
-  // The inner one of two opened folders; one that the experiment is not in has no say.
+  // The inner one of two opened folders; one that does not contain the experiment is ignored.
   expect(found(a, b, join(root, "other"))).toBe(b);
   writeFileSync(join(b, "package.json"), "{}");
   expect(found()).toBe(b);
   mkdirSync(join(a, ".git"));
   expect(found()).toBe(a);
   expect(found(b)).toBe(b);
-  // What lies beyond the repository belongs to something else.
+  // Folders above the repository belong to something else.
   mkdirSync(join(root, ".lathe"));
   expect(found(root)).toBe(a);
   mkdirSync(join(a, ".lathe"));
@@ -37,20 +37,20 @@ it("takes where runs are, what is open, the repository, the package, and else th
 });
 
 describe("a window and a terminal see the same runs", () => {
-  /** Folders that are made, the experiment, what the window has opened, and where the terminal stands. */
+  /** Folders to create, the experiment, the folder open in the window, and the working directory of the terminal. */
   const layouts: Record<string, [make: string[], experiment: string, opened: string, current: string]> = {
-    "a repository that is opened": [["p/.git"], "p/e", "p", "p"],
-    "a part of a repository that is opened": [["p/.git"], "p/part/deep", "p/part", "p"],
+    "an opened repository": [["p/.git"], "p/e", "p", "p"],
+    "an opened subfolder of a repository": [["p/.git"], "p/part/deep", "p/part", "p"],
     "a repository of packages": [
       ["p/.git", "p/packages/a/package.json"],
       "p/packages/a/e",
       "p",
       "p/packages/a",
     ],
-    "a folder without any mark": [[], "p/e/deep", "p", "p"],
+    "a folder without a repository or package": [[], "p/e/deep", "p", "p"],
     "the same, with the terminal beside the experiment": [[], "p/e/deep", "p", "p/e/deep"],
-    "a package that is opened from above": [["p/a/package.json"], "p/a/e", "p", "p/a"],
-    "repositories beside each other": [["p/a/.git", "p/b/.git"], "p/a/e", "p", "p"],
+    "a package whose parent folder is opened": [["p/a/package.json"], "p/a/e", "p", "p/a"],
+    "sibling repositories": [["p/a/.git", "p/b/.git"], "p/a/e", "p", "p"],
   };
   const cases = Object.entries(layouts).flatMap(([name, layout]) =>
     (["window", "terminal"] as const).map((first) => ({ name, first, layout })),
@@ -72,7 +72,7 @@ describe("a window and a terminal see the same runs", () => {
   );
 });
 
-it("makes ids that every file system takes, whatever the name", () => {
+it("creates ids that every file system accepts, whatever the name", () => {
   expect(makeRunId("first try", new Date(2026, 0, 2, 3, 4, 5))).toMatch(
     /^first-try-20260102-030405-[0-9a-f]{4}$/,
   );
@@ -99,7 +99,7 @@ it("makes ids that every file system takes, whatever the name", () => {
   expect(toSafeName("...")).toBe("run");
 });
 
-it("knows itself as alive, and a process of the same number but another start as gone", async () => {
+it("recognizes itself as alive, and a process with the same PID but another start time as dead", async () => {
   const own = await getOwnIdentity();
   expect(await checkLiveness(own)).toBe("alive");
   expect(await checkLiveness({ ...own, startedAt: `${own.startedAt}0` })).toBe("gone");
@@ -107,7 +107,7 @@ it("knows itself as alive, and a process of the same number but another start as
   expect(await checkLiveness({ ...own, host: "another machine" })).toBe("elsewhere");
 });
 
-it("reads what a graphics card tells and leaves out what it does not", () => {
+it("reads what a graphics card reports and leaves out the rest", () => {
   expect(parseGpus("0, 1024, 71.25, 36\n100, 80000, [N/A], 70\n")).toEqual({
     "gpu/0/utilization": 0,
     "gpu/0/memory_gb": 1.073741824,

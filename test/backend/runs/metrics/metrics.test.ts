@@ -23,16 +23,16 @@ function writeSteps(from: number, to: number): void {
 const steps = async () => (await readMetrics(path)).lines.map(({ step }) => step);
 
 describe("reading", () => {
-  it("gives back the lines that were written", async () => {
+  it("returns the lines that were written", async () => {
     writeSteps(1, 3);
     expect(await readMetrics(path)).toEqual({ lines: [line(1), line(2), line(3)], bad: 0 });
   });
 
-  it("finds no history where there is no file yet", async () => {
+  it("finds no history if there is no file yet", async () => {
     expect(await readMetrics(path)).toEqual({ lines: [], bad: 0 });
   });
 
-  it("recovers the whole lines of a file cut off anywhere", async () => {
+  it("recovers the complete lines of a file cut off anywhere", async () => {
     writeSteps(1, 5);
     const bytes = readFileSync(path);
     for (let length = 0; length <= bytes.length; length++) {
@@ -42,14 +42,14 @@ describe("reading", () => {
     }
   });
 
-  it("counts the lines that are none and keeps the others", async () => {
+  it("counts invalid lines and keeps the others", async () => {
     writeSteps(1, 1);
     appendFileSync(path, 'nonsense\n{"step":"2"}\n[1]\n{"step":2,"seconds":1,"a/b":"x"}\n\0\0\0\n');
     writeSteps(2, 2);
     expect(await readMetrics(path)).toEqual({ lines: [line(1), line(2)], bad: 5 });
   });
 
-  it("reads a not-a-number loss back as one", () => {
+  it("reads a NaN loss as NaN", () => {
     expect(parseMetricLine('{"step":1,"seconds":2,"train/loss":null}')).toEqual({
       step: 1,
       seconds: 2,
@@ -57,7 +57,7 @@ describe("reading", () => {
     });
   });
 
-  it("reads a file of many chunks, and passes over an endless line", async () => {
+  it("reads a file of many chunks, and skips an endless line", async () => {
     const many = Array.from({ length: 60_000 }, (_, step) => JSON.stringify(line(step))).join("\n");
     writeFileSync(path, `${many}\n${"x".repeat(9_000_000)}\n${JSON.stringify(line(60_000))}\n`);
     const read = await readMetrics(path);
@@ -68,7 +68,7 @@ describe("reading", () => {
 });
 
 describe("following", () => {
-  it("gives each line once, and a torn one when it is whole", async () => {
+  it("returns each line once, and a torn one when it is complete", async () => {
     const tail = new MetricsTail(path);
     expect((await tail.next()).lines).toEqual([]);
     writeSteps(1, 2);
@@ -81,7 +81,7 @@ describe("following", () => {
     expect((await tail.next()).lines).toEqual([]);
   });
 
-  it("starts over, and says so, when a resumed run has rewritten the file, even to the same length", async () => {
+  it("starts over, and reports it, when a resumed run has rewritten the file, even to the same length", async () => {
     writeSteps(1, 9);
     const tail = new MetricsTail(path);
     await tail.next();
@@ -96,14 +96,14 @@ describe("following", () => {
 });
 
 describe("resuming", () => {
-  it("cuts a torn tail before anything is appended", async () => {
+  it("removes a torn tail before appending", async () => {
     writeSteps(1, 2);
     appendFileSync(path, '{"step":3,"sec');
     writeSteps(3, 3);
     expect(await readMetrics(path)).toEqual({ lines: [line(1), line(2), line(3)], bad: 0 });
   });
 
-  it("drops what comes after the checkpoint and nothing before it", async () => {
+  it("drops the lines after the checkpoint and nothing before it", async () => {
     writeSteps(1, 10);
     const writer = new MetricsWriter(path);
     const kept = writer.rewind(6);
@@ -113,7 +113,7 @@ describe("resuming", () => {
     expect(await steps()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   });
 
-  it("keeps a damaged line among the history, and starts empty from before the first step", async () => {
+  it("keeps a damaged line in the history, and is empty before the first step", async () => {
     writeSteps(0, 3);
     appendFileSync(path, "damaged\n");
     const writer = new MetricsWriter(path);
@@ -125,7 +125,7 @@ describe("resuming", () => {
   });
 });
 
-it("remembers last, lowest and highest, and lets what is no number pass by", () => {
+it("keeps the last, lowest and highest value, and skips non-numbers", () => {
   const values = [3, 1, NaN, 2];
   const lines = values.map((value, step): MetricLine => ({ step, seconds: 0, "train/loss": value }));
   expect(lines.reduce<Summary>(addToSummary, {})).toEqual({ "train/loss": { last: 2, min: 1, max: 3 } });

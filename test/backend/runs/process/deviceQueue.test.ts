@@ -24,7 +24,7 @@ const inLine = async () => (await new DeviceQueue("cpu").entries()).map(({ id })
 const queued = (folder: string, position: number) =>
   until(folder, ({ state, queuePosition }) => state === "queued" && queuePosition === position);
 
-it("lets runs of one device go one behind another, in their order", async () => {
+it("starts the runs of one device one after another, in order", async () => {
   const a = await start("a", endless);
   await inState(a.folder, "running");
   const b = await start("b", { steps: 5 });
@@ -41,7 +41,7 @@ it("lets runs of one device go one behind another, in their order", async () => 
   await expect.poll(inLine).toEqual([]);
 });
 
-it("lets the next one go when the one that has the device is killed", async () => {
+it("starts the next run when the one with the device is killed", async () => {
   const a = await start("a", endless);
   await inState(a.folder, "running");
   const b = await start("b", { steps: 5 });
@@ -51,7 +51,7 @@ it("lets the next one go when the one that has the device is killed", async () =
   expect((await ended(a.folder)).state).toBe("interrupted");
 });
 
-it("passes over one that was killed while it waited, and stops one that waits at once", async () => {
+it("skips a run that was killed while waiting, and stops a waiting run immediately", async () => {
   const a = await start("a", endless);
   await inState(a.folder, "running");
   const b = await start("b", endless);
@@ -68,7 +68,7 @@ it("passes over one that was killed while it waited, and stops one that waits at
   expect((await ended(d.folder)).state).toBe("done");
 });
 
-it("changes the order on request, but not of what runs", async () => {
+it("changes the order on request, except of active runs", async () => {
   const a = await start("a", endless);
   await inState(a.folder, "running");
   const b = await start("b", { steps: 5 });
@@ -89,7 +89,7 @@ it("changes the order on request, but not of what runs", async () => {
   expect(Date.parse(third.startedAt!)).toBeGreaterThanOrEqual(Date.parse(second.endedAt!) - 100);
 });
 
-it("lets a parallel run go at once, and has later ones wait for both", async () => {
+it("starts a parallel run immediately, and makes later ones wait for both", async () => {
   const a = await start("a", endless);
   await inState(a.folder, "running");
   const b = await start("b", endless, true);
@@ -102,7 +102,7 @@ it("lets a parallel run go at once, and has later ones wait for both", async () 
   expect((await ended(c.folder)).state).toBe("done");
 });
 
-it("keeps devices apart", async () => {
+it("keeps devices separate", async () => {
   const a = await start("a", endless);
   await inState(a.folder, "running");
   const b = await startRun({ ...loopPlan({ steps: 5 }, "b"), device: "webgpu" }, { workspace, script });
@@ -112,7 +112,7 @@ it("keeps devices apart", async () => {
   await ended(a.folder);
 });
 
-it("says what to do about a queue that can't be read", async () => {
+it("reports what to do about a queue that can't be read", async () => {
   const folder = join(getQueuesFolder(), "cpu");
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "queue.json"), "{");
@@ -123,7 +123,7 @@ it("says what to do about a queue that can't be read", async () => {
   });
 });
 
-it("says what to do where the queue can't be kept, and lets a parallel run go all the same", async () => {
+it("reports what to do if the queue can't be written, and still starts a parallel run", async () => {
   process.env.LATHE_STATE_DIR = join(workspace, "file");
   writeFileSync(join(workspace, "file"), "");
   const waiting = await ended((await start("a")).folder);

@@ -1,4 +1,4 @@
-/** What a run takes from the socket: by counters that come round, or by the processor time and what is assumed. */
+/** The energy of a run: from counters that wrap around, or from CPU time and an assumed power. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ function counter(name: string, microjoules: number, range = 1_000_000_000): void
   writeFileSync(join(folder, name, "max_energy_range_uj"), `${range}\n`);
 }
 
-it("adds up the counters of all packages, also when one begins again, and none of their parts", () => {
+it("adds up the counters of all packages, even if one wraps around, without their subdomains", () => {
   counter("intel-rapl:0", 100);
   counter("intel-rapl:1", 999_999_000);
   counter("intel-rapl:0:0", 5);
@@ -23,7 +23,7 @@ it("adds up the counters of all packages, also when one begins again, and none o
   counter("intel-rapl:1", 500);
   counter("intel-rapl:0:0", 900_000_000);
   const { kwh, co2_grams, how, assumptions } = meter.energy;
-  // 7,200 J and 1,500 µJ beyond the end of the range.
+  // 7,200 J, and 1,500 µJ past the end of the range.
   expect(kwh).toBeCloseTo((7200 + 0.0015) / 3.6e6, 12);
   expect(co2_grams).toBeCloseTo(480 * kwh, 9);
   expect(how).toBe("measured");
@@ -31,7 +31,7 @@ it("adds up the counters of all packages, also when one begins again, and none o
   expect(meter.energy.kwh).toBe(kwh);
 });
 
-it("is estimated from the processor time where nothing can be read, by what the environment says, after what was before", () => {
+it("is estimated from CPU time and the environment's power if no counter can be read, and added to earlier energy", () => {
   const settings = {
     LATHE_WATTS_PER_CORE: "20",
     LATHE_GRID_GRAMS_PER_KWH: "50",

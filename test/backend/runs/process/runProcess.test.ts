@@ -29,7 +29,7 @@ const upTo = (last: number) => Array.from({ length: last }, (_, index) => index 
 const result = (folder: string) => readFileSync(join(folder, "result.json"), "utf8");
 
 describe("a run", () => {
-  it("ends done, with its record, history, log and configuration in its folder", async () => {
+  it("ends as done, with its record, history, log and configuration in its folder", async () => {
     const { folder, id } = await start();
     const record = await ended(folder);
     expect(record).toMatchObject({ id, state: "done", name: "loop", workspace, versions: { loop: "1" } });
@@ -56,7 +56,7 @@ describe("a run", () => {
     expect(system?.["system/memory_gb"]).toBeGreaterThan(0.02);
   });
 
-  it("is failed with the reason when its body throws, and when something throws behind its back", async () => {
+  it("fails with the reason when its body throws, and on an uncaught exception", async () => {
     const diverged = await ended((await start({ failAt: 3 })).folder);
     expect(diverged).toMatchObject({
       state: "failed",
@@ -70,7 +70,7 @@ describe("a run", () => {
     expect(readFileSync(join(crashed.folder, "log.txt"), "utf8")).toContain("at Immediate");
   });
 
-  it("can be followed from the outside, each line once, to its end", async () => {
+  it("can be followed from outside, each line once, to its end", async () => {
     const { folder } = await start();
     const seen: number[] = [];
     let state = "";
@@ -82,7 +82,7 @@ describe("a run", () => {
     expect(state).toBe("done");
   });
 
-  it("keeps the state of the code it was started from", async () => {
+  it("records the state of the code it was started from", async () => {
     const git = (...args: string[]) =>
       execFileSync("git", ["-C", workspace, "-c", "user.name=a", "-c", "user.email=a@b", ...args], {
         encoding: "utf8",
@@ -125,7 +125,7 @@ describe("control", () => {
     expect(result(folder)).toBe(result(whole.folder));
   });
 
-  it("pauses, shows it, does nothing meanwhile, and continues", async () => {
+  it("pauses, shows that state, does nothing meanwhile, and continues", async () => {
     const { folder } = await start(long);
     await pastStep(folder, 1);
     await controlRun(folder, { command: "pause" });
@@ -137,7 +137,7 @@ describe("control", () => {
     const continued = performance.now();
     await controlRun(folder, { command: "continue" });
     const running = await inState(folder, "running");
-    // The pause is left out: no more can have been added than has passed since its end.
+    // The pause does not count: no more time can have been added than has passed since its end.
     expect(running.seconds! - seconds!).toBeLessThan((performance.now() - continued) / 1000 + 0.02);
     await controlRun(folder, { command: "pause" });
     await inState(folder, "paused");
@@ -145,7 +145,7 @@ describe("control", () => {
     expect((await ended(folder)).state).toBe("stopped");
   });
 
-  it("writes a checkpoint on request and goes on", async () => {
+  it("writes a checkpoint on request and continues", async () => {
     const { folder } = await start(long);
     await pastStep(folder, 1);
     const { step } = await controlRun(folder, { command: "checkpoint" });
@@ -166,14 +166,14 @@ describe("control", () => {
     expect((await ended(folder)).state).toBe("stopped");
   });
 
-  it.skipIf(process.platform === "win32")("takes a signal to end as a wish to stop", async () => {
+  it.skipIf(process.platform === "win32")("treats a termination signal as a request to stop", async () => {
     const { folder, pid } = await start(long);
     await pastStep(folder, 1);
     process.kill(pid, "SIGTERM");
     expect((await ended(folder)).state).toBe("stopped");
   });
 
-  it("lets nobody else take over a run that lives, nor resume one that is done", async () => {
+  it("does not allow taking over a live run, or resuming a finished one", async () => {
     const { folder } = await start(long);
     await expect(resumeRun(folder, { script })).rejects.toMatchObject({ code: "busy" });
     await controlRun(folder, { command: "stop" });
@@ -189,7 +189,7 @@ describe("control", () => {
 });
 
 describe("a killed run", () => {
-  it("shows as interrupted, and resumes to the result of an uninterrupted run without a line too many", async () => {
+  it("shows as interrupted, and resumes to the result of an uninterrupted run without duplicate lines", async () => {
     const whole = await start({ milliseconds: 1 });
     await ended(whole.folder);
     const { folder, pid } = await start({ milliseconds: 20, saveSteps: 4 });
@@ -200,7 +200,7 @@ describe("a killed run", () => {
     const reached = await steps(folder);
     expect(reached.length).toBeGreaterThanOrEqual(6);
     expect(killed.progress?.step).toBe(reached.at(-1));
-    appendFileSync(join(folder, "metrics.jsonl"), '{"step":7,"train/lo'); // As a torn write leaves it.
+    appendFileSync(join(folder, "metrics.jsonl"), '{"step":7,"train/lo'); // Like a torn write.
     await resumeRun(folder, { script });
     const record = await ended(folder);
     expect(record.state).toBe("done");
@@ -212,7 +212,7 @@ describe("a killed run", () => {
     expect(lines.every((line, index) => line.seconds >= (lines[index - 1]?.seconds ?? 0))).toBe(true);
   });
 
-  it("is failed, not interrupted, when its process can't even start", async () => {
+  it("fails, and is not interrupted, when its process can't start", async () => {
     const broken = join(workspace, "broken.cjs");
     writeFileSync(broken, "console.error('no such luck'); process.exit(7);");
     await expect(startRun(loopPlan(), { workspace, script: broken })).rejects.toThrow(

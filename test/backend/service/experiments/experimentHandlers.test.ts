@@ -19,7 +19,7 @@ async function written({ trusted = true } = {}) {
   return { window, file };
 }
 
-/** Run folders as starting the experiment makes them. */
+/** Run folders, created as by starting the experiment. */
 async function ran({ window, file }: Awaited<ReturnType<typeof written>>, text = first): Promise<string[]> {
   const plans = planRuns(parseExperiment(text, file, schemaCatalog), {
     codeVersion: "1",
@@ -32,7 +32,7 @@ async function ran({ window, file }: Awaited<ReturnType<typeof written>>, text =
   return folders;
 }
 
-test("the text of the editor is asked about, not the file's", async () => {
+test("requests use the text of the editor, not of the file", async () => {
   const { window, file } = await written();
   const text = first.replace("max_steps", "max_step");
   const { diagnostics } = await window.ask("experiment.check", { file, text });
@@ -51,17 +51,17 @@ test("the text of the editor is asked about, not the file's", async () => {
   expect(completions.map(({ label }) => label)).toContain("learning_rate");
 });
 
-test("sizes stand over the model of each variant", async () => {
+test("sizes are shown over the model of each variant", async () => {
   const { window, file } = await written();
   const { lenses } = await window.ask("experiment.lenses", { file, text: first });
   const sizes = lenses.filter(({ cell }) => cell === 1).map(({ title }) => title.split(" · ")[0]);
   expect(sizes).toEqual(["dense: 426,624 non-embedding", "grouped: 189,056 non-embedding"]);
-  // The graphs of a training are built for it, but nothing that could run them is loaded.
+  // This builds the graphs of a training, but does not load a runtime.
   const { sharedObjects } = process.report.getReport() as unknown as { sharedObjects: readonly string[] };
   expect(sharedObjects.filter((path) => /onnxruntime/i.test(path))).toEqual([]);
 });
 
-test("in a workspace that is not trusted no file is read but what the editor shows", async () => {
+test("in an untrusted workspace, no file is read except those open in the editor", async () => {
   const { window, file } = await written({ trusted: false });
   expect((await window.ask("experiment.lenses", { file, text: first })).lenses).not.toEqual([]);
   for (const text of [
@@ -75,12 +75,12 @@ test("in a workspace that is not trusted no file is read but what the editor sho
   }
 });
 
-test("whoever no longer waits for sizes ends the counting", async () => {
+test("canceling a request for sizes stops the counting", async () => {
   const { window, file } = await written();
   await expect(window.ask("experiment.lenses", { file, text: first }, AbortSignal.abort())).rejects.toThrow();
 });
 
-test("runs find back to the cells of their own file", async () => {
+test("runs are attached to the cells of their own file", async () => {
   const place = await written();
   const folders = await ran(place);
   const { window, file } = place;
@@ -101,7 +101,7 @@ test("runs find back to the cells of their own file", async () => {
   expect(edited.attached.map(({ stale }) => stale)).toEqual(Array(6).fill(true));
 });
 
-test("a model to start from is any that a run has made, seen from the experiment", async () => {
+test("base models are those of all runs, relative to the experiment", async () => {
   const place = await written();
   const [run] = await ran(place);
   const counts = { trainable: 1, stored: 1, nonZero: 1, bits: 32, bytes: 4 };
@@ -116,7 +116,7 @@ test("a model to start from is any that a run has made, seen from the experiment
   expect(existsSync(join(place.file, "..", JSON.parse(completions[0]!.label) as string))).toBe(true);
 });
 
-test("experiments are listed with their variants, whether they have run or not, and faulty ones too", async () => {
+test("experiments are listed with their variants, whether or not they have run, including faulty ones", async () => {
   const window = await new Window().open();
   const [never, broken, gone] = ["never", "broken", "gone"].map((name) =>
     join(window.workspace, `${name}.lathe.md`),
@@ -130,7 +130,7 @@ test("experiments are listed with their variants, whether they have run or not, 
     { file: broken, title: "Broken", variants: ["a", "b"] },
     { file: gone, title: "", variants: [] },
   ]);
-  writeFileSync(broken, "# Mended\n\n```yaml\nvariants: {c: {}}\n```\n");
+  writeFileSync(broken, "# Fixed\n\n```yaml\nvariants: {c: {}}\n```\n");
   const again = await window.ask("experiments.list", {});
-  expect(again.experiments[1]).toEqual({ file: broken, title: "Mended", variants: ["c"] });
+  expect(again.experiments[1]).toEqual({ file: broken, title: "Fixed", variants: ["c"] });
 });

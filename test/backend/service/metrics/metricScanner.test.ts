@@ -46,7 +46,7 @@ describe("numbers from bytes", () => {
     return { value, whole: reader.end === text.length };
   };
 
-  it("are the same to the last bit as those of JSON.parse, however many digits there are", () => {
+  it("equal those of JSON.parse to the last bit, for any number of digits", () => {
     const random = createUniform(1);
     const bits = new DataView(new ArrayBuffer(8));
     const texts = Array.from({ length: 60_000 }, (_, i) => {
@@ -66,7 +66,7 @@ describe("numbers from bytes", () => {
     }
   });
 
-  it("lie as close as any where two floats are almost equally near", () => {
+  it("are as close as possible if two floats are almost equally near", () => {
     for (const text of [
       "9007199254740993",
       "9007199254740993.00000001",
@@ -84,14 +84,14 @@ describe("numbers from bytes", () => {
       expect(Object.is(read(text).value, JSON.parse(text)), text).toBe(true);
   });
 
-  it("are none where JSON has none", () => {
+  it("are missing where JSON has none", () => {
     for (const text of ["", "-", "01", "1.", ".5", "+1", "1e", "1e+", "--1", "NaN", "1.2.3", "0x1"])
       expect(read(text).whole, text).toBe(false);
   });
 });
 
 describe("scanned lines", () => {
-  it("are those that the careful reader finds, in any mixture of forms", () => {
+  it("match those of the strict reader, in any mixture of formats", () => {
     const random = createUniform(2);
     const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
     const value = () => pick([random() * 10, Math.fround(random()), NaN, 0, -1e-9 * random(), 12, Infinity]);
@@ -132,7 +132,7 @@ describe("scanned lines", () => {
     }
   });
 
-  it("may name many metrics, but not without end", () => {
+  it("may name many metrics, up to a limit", () => {
     const line = (from: number) =>
       `{"step":1,"seconds":1,${Array.from({ length: 6000 }, (_, i) => `"m/${from + i}":1`).join(",")}}\n`;
     expect(scan(line(0)).columns.metrics.size).toBe(6000);

@@ -86,7 +86,7 @@ class Page {
 }
 
 describe("metrics.series", () => {
-  it("gives the whole of a short history on each axis, gaps as null", async () => {
+  it("returns a whole short history on each axis, with gaps as null", async () => {
     const run = await window.run();
     write(run, [line(1), line(2, { "train/loss": NaN }), line(3), line(4, { "eval/loss": 2 })]);
     expect(await series(run)).toEqual({
@@ -104,7 +104,7 @@ describe("metrics.series", () => {
     expect(await series(run, { metric: "eval/none" })).toMatchObject({ x: [], y: [], total: 0, lines: 4 });
   });
 
-  it("gives a part of the axis, both ends included, thinned without losing a spike", async () => {
+  it("returns a part of the axis, including both ends, thinned without losing a spike", async () => {
     const run = await window.run();
     write(run, [...lines(1, 4000), line(4001, { "train/loss": 99 }), ...lines(4002, 9000)]);
     const all = await series(run, { points: 50 });
@@ -116,13 +116,13 @@ describe("metrics.series", () => {
     expect([part.x[0], part.x.at(-1), part.total]).toEqual([100, 120, 21]);
   });
 
-  it("leaves lines that name no tokens off that axis", async () => {
+  it("leaves out lines without tokens on the token axis", async () => {
     const run = await window.run();
     write(run, [line(1), { step: 2, seconds: 1, "train/loss": 1 }, line(3)]);
     expect(await series(run, { axis: "tokens" })).toMatchObject({ x: [100, 300], total: 2, lines: 3 });
   });
 
-  it("reads on when more has come, and anew when the history was cut back", async () => {
+  it("reads new lines, and starts over when the history was truncated", async () => {
     const run = await window.run();
     expect(await series(run)).toMatchObject({ x: [], lines: 0 });
     write(run, lines(1, 5));
@@ -136,13 +136,13 @@ describe("metrics.series", () => {
     expect(await series(run)).toMatchObject({ x: [1, 2, 3], y: [5, 2.5, 7], lines: 3 });
   });
 
-  it("refuses a run that is none of the window's, and fewer points than a curve has", async () => {
+  it("refuses a run outside the window, and fewer points than a curve has", async () => {
     const run = await window.run();
     await expect(series(join(run, "..", "other"))).rejects.toMatchObject({ code: "not-found" });
     await expect(series(run, { points: 3 })).rejects.toMatchObject({ code: "invalid-input" });
   });
 
-  it("follows no link and waits for no pipe in the place of a history", async () => {
+  it("follows no link and waits for no pipe in place of a history", async () => {
     const elsewhere = join(window.workspace, "secret.jsonl");
     writeFileSync(elsewhere, '{"step":1,"seconds":1,"train/loss":1}\n');
     const [linked, folder] = [await window.run("done", "linked"), await window.run("done", "folder")];
@@ -155,7 +155,7 @@ describe("metrics.series", () => {
     await expect(series(pipe)).rejects.toMatchObject({ code: "io" });
   });
 
-  it("gives up at once when nobody wants the answer any more", async () => {
+  it("stops immediately when the request is canceled", async () => {
     const run = await window.run();
     write(run, lines(1, 5));
     const queries = [{ run, metric: "train/loss", axis: "step", points: 10 }] as const;
@@ -171,7 +171,7 @@ describe("metrics.watch", () => {
     script = await bundleLoop();
   });
 
-  it("tells each line of a real run once and in order, through its end, a stop and the cut of a resumption", async () => {
+  it("sends each line of a real run once and in order, through its end, a stop and the truncation by a resumption", async () => {
     const plan = loopPlan({ steps: 200, milliseconds: 5, saveSteps: 7 });
     const { folder } = await startRun(plan, { workspace: window.workspace, script });
     await window.service.runs.rescan();
@@ -180,11 +180,11 @@ describe("metrics.watch", () => {
     await page.ask();
     expect(page.curve?.lines).toBeGreaterThanOrEqual(reported[folder]!);
     await pastStep(folder, 40);
-    // Series that are asked for in between neither swallow lines nor tell them twice.
+    // Requests for series in between neither lose lines nor repeat them.
     for (let i = 0; i < 20; i++) await page.ask();
     await controlRun(folder, { command: "stop" });
     await ended(folder);
-    // As if it had been killed: lines beyond the last checkpoint, which will come again.
+    // As if it had been killed: lines after the last checkpoint, which will be repeated.
     appendFileSync(join(folder, "metrics.jsonl"), '{"step":199,"seconds":9,"train/loss":1}\n');
     await window.service.runs.refresh(folder);
     await page.ask();
@@ -200,7 +200,7 @@ describe("metrics.watch", () => {
     expect(window.events("metricsAppended").filter(({ restarted }) => restarted)).toHaveLength(1);
   });
 
-  it("tells nothing of runs that nobody watches any more", async () => {
+  it("sends nothing about runs that are no longer watched", async () => {
     const run = await window.run();
     await watch("a", [run]);
     await watch("b", [run]);
@@ -214,7 +214,7 @@ describe("metrics.watch", () => {
     expect(window.events("metricsAppended")).toHaveLength(1);
   });
 
-  it("says where a second watcher begins", async () => {
+  it("reports where a second watcher begins", async () => {
     const run = await window.run();
     write(run, lines(1, 3));
     const first = await watch("a", [run]);
@@ -228,7 +228,7 @@ describe("metrics.watch", () => {
     ]);
   });
 
-  it("sends what came all at once in messages of bounded size", async () => {
+  it("sends many lines in messages of bounded size", async () => {
     const run = await window.run();
     await watch("a", [run]);
     writeFileSync(
@@ -249,7 +249,7 @@ describe("metrics.watch", () => {
     expect(increments.flatMap(({ y }) => y)).toEqual(lines(1, 12_000).map((each) => each["train/loss"]));
   });
 
-  it("goes on with the others when the history of one can't be read any more", async () => {
+  it("continues with the others when the history of one can no longer be read", async () => {
     const [good, broken] = [await window.run("done", "good"), await window.run("done", "broken")];
     write(good, lines(1, 2));
     await watch("a", [good, broken]);
@@ -268,11 +268,11 @@ describe("metrics.watch", () => {
 });
 
 describe("histories in memory", () => {
-  it("are let go of when there are too many, the least recently used first, and never what is needed", async () => {
+  it("are evicted when there are too many, the least recently used first, but never while in use", async () => {
     const runs = await Promise.all(["a", "b", "c", "d"].map((name) => window.run("done", name)));
     for (const run of runs) write(run, lines(1, 1000));
     const needed = runs[1];
-    // Room for two histories.
+    // Space for two histories.
     const histories = new MetricHistories({ limit: 100_000, isNeeded: (run) => run === needed });
     const known = () => runs.map((run) => histories.has(run));
     for (const run of runs.slice(0, 3)) await histories.of(run).refresh();
@@ -283,7 +283,7 @@ describe("histories in memory", () => {
     expect(known()).toEqual([false, true, false, true]);
   });
 
-  it("outlive a move to the trash and back", async () => {
+  it("survive a move to the trash and back", async () => {
     const run = await window.run();
     write(run, lines(1, 3));
     await series(run);

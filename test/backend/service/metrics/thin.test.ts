@@ -7,7 +7,7 @@ interface Curve {
   readonly y: Float64Array;
 }
 
-/** Walks, plateaus, spikes and gaps over an axis that never descends but may stand still or leap. */
+/** Walks, plateaus, spikes and gaps over an axis that never decreases but may stay constant or jump. */
 function curve(seed: number): Curve & { readonly points: number; readonly logarithmic: boolean } {
   const random = createUniform(seed);
   const length = Math.floor(random() ** 2 * 5000);
@@ -28,7 +28,7 @@ const seeds = Array.from({ length: 100 }, (_, seed) => seed);
 const finite = (values: Iterable<number>) => [...values].filter(Number.isFinite);
 
 describe("thinning any curve", () => {
-  it.each([false, true])("keeps what it promises, seed by seed (logarithmic: %s)", (logarithmic) => {
+  it.each([false, true])("keeps its guarantees for every seed (logarithmic: %s)", (logarithmic) => {
     for (const seed of seeds) {
       const { x, y, points } = curve(seed);
       const kept = thin(x, y, { points, logarithmic });
@@ -48,18 +48,18 @@ describe("thinning any curve", () => {
     }
   });
 
-  it("keeps the lowest, the highest and a gap of every stretch of the axis", () => {
+  it("keeps the lowest point, the highest point and a gap of every bucket of the axis", () => {
     for (const seed of seeds) {
       const random = createUniform(seed);
       const gaps = seed % 2 === 0;
       const stretches = 2 + Math.floor(random() * 60);
-      const width = 2 ** (3 + Math.floor(random() * 5)); // So that no border is rounded.
+      const width = 2 ** (3 + Math.floor(random() * 5)); // So that no boundary is rounded.
       const x = Float64Array.from({ length: stretches * width + 1 }, (_, at) => at);
       const y = x.map((_, at) => (gaps && (at === 0 || random() < 0.1) ? NaN : random()));
       const points = 2 + stretches * (gaps ? 3 : 2);
       const kept = thin(x, y, { points, logarithmic: false });
       for (let start = 0; start < x.length - 1; start += width) {
-        // The last point has no stretch of its own.
+        // The last point has no bucket of its own.
         const all = y.subarray(start, start + width === x.length - 1 ? undefined : start + width);
         const stay = Array.from(
           kept.filter((at) => at >= start && at < start + all.length),
@@ -74,7 +74,7 @@ describe("thinning any curve", () => {
     }
   });
 
-  it("gives the beginning of a logarithmic axis its share of points", () => {
+  it("keeps enough points at the beginning of a logarithmic axis", () => {
     const x = Float64Array.from({ length: 1_000_000 }, (_, i) => i + 1);
     const y = x.map((at) => Math.sin(at));
     const first = (logarithmic: boolean) =>
@@ -83,7 +83,7 @@ describe("thinning any curve", () => {
     expect(first(true)).toBeGreaterThan(300);
   });
 
-  it("leaves alone what has few enough points", () => {
+  it("leaves curves with few points unchanged", () => {
     expect([
       ...thin(Float64Array.of(1, 2, 3), Float64Array.of(3, NaN, 1), { points: 8, logarithmic: true }),
     ]).toEqual([0, 1, 2]);

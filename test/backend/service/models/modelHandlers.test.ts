@@ -40,7 +40,7 @@ test("checkpoints, compressed models and exports of all runs are listed with siz
   expect(
     found.map(({ path, kind, title, step }) => [path.slice(run.length + 1), kind, title, step]).sort(),
   ).toEqual([
-    // Of the first training the best checkpoint is kept beside the last.
+    // The best checkpoint of the first training is kept beside the last.
     ...steps.map((step) => [`checkpoints/step-${step}`, "checkpoint", `Step ${step}`, step]),
     ["steps/1-compress/checkpoint", "checkpoint", "After step 1 (compress)", undefined],
     ["steps/4-export/model", "export", "Export of step 4", undefined],
@@ -60,7 +60,7 @@ test("a link in a run folder is not listed", async () => {
   expect(await models()).toEqual(before);
 });
 
-test("the last checkpoint of a run is exported as every format that is offered", async () => {
+test("the last checkpoint of a run is exported in every supported format", async () => {
   const { formats } = await real.window.ask("models.formats", {});
   expect(formats.map(({ id }) => id)).toEqual(Object.keys(exporters));
   for (const { id, title } of formats) {
@@ -92,7 +92,7 @@ test("another checkpoint is exported by its name, and a folder by its path", asy
   expect(weights(a).equals(weights(join(real.run, "steps/4-export/model")))).toBe(false);
 }, 60_000);
 
-test("what can't be exported is refused with the reason", async () => {
+test("models that can't be exported are refused with the reason", async () => {
   const { window, run, file } = real;
   const to = join(temporaryFolder(), "out");
   const subject = { kind: "run", run } as const;
@@ -118,7 +118,7 @@ test("what can't be exported is refused with the reason", async () => {
 }, 60_000);
 
 test("an export that is cancelled leaves nothing behind", async () => {
-  // One that is done before it hears of it proves nothing, and the next is tried.
+  // An export that ends before the cancellation proves nothing, so the next one is tried.
   let cancelled = false;
   for (let attempt = 0; attempt < 10 && !cancelled; attempt++) {
     const folder = temporaryFolder();
@@ -139,7 +139,7 @@ test("an export that is cancelled leaves nothing behind", async () => {
   expect(cancelled).toBe(true);
 }, 60_000);
 
-test("nothing is exported from a workspace that is not trusted, but models are listed", async () => {
+test("nothing is exported from an untrusted workspace, but models are listed", async () => {
   const window = new Window();
   renameSync(join(real.window.workspace, ".lathe", "runs"), join(window.workspace, ".lathe", "runs"));
   try {

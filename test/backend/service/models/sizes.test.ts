@@ -38,7 +38,7 @@ async function prunedRun(): Promise<string> {
 }
 
 describe("planned models", () => {
-  it("are held against what was published at their own scale alone", async () => {
+  it("are compared only with numbers published at their own scale", async () => {
     const experiment = resolve("examples/papers/kphi3/card.lathe.md");
     const text = readFileSync(experiment, "utf8");
     const sizeOf = (of: string) =>
@@ -48,7 +48,7 @@ describe("planned models", () => {
     expect([full.counts.nonEmbedding.stored, full.published?.nonEmbedding]).toEqual([35_011_584, 35_011_584]);
   });
 
-  it("have the published sizes of the three kphi-3 models, beside what was published", async () => {
+  it("have the published sizes of the three kphi-3 models, with the published numbers", async () => {
     const names = ["JP47D54C", "JP47D55C", "JP47D56C"];
     const sizes = await sizesOf(
       ...names.map((name) => ({
@@ -81,7 +81,7 @@ describe("planned models", () => {
     });
   });
 
-  it("are as the last action of the unsaved text would leave them, variant by variant", async () => {
+  it("are those after the last action of the unsaved text, for each variant", async () => {
     const experiment = join(window.workspace, "tiny.lathe.md");
     const text = (layers: number) =>
       [
@@ -107,7 +107,7 @@ describe("planned models", () => {
     });
   });
 
-  it("whose size follows from other files are not read in a workspace that is not trusted", async () => {
+  it("are not read in an untrusted workspace if their size depends on other files", async () => {
     await window.open({ trusted: false });
     const experiment = join(window.workspace, "base.lathe.md");
     writeFileSync(experiment, "```yaml\nbase_model: ./model\ncompress: {magnitude: {}}\n```\n");
@@ -116,7 +116,7 @@ describe("planned models", () => {
 });
 
 describe("models on disk", () => {
-  it("are counted to the last zero, as the run left them and as they were before", async () => {
+  it("are counted including zeros, after the run and before it", async () => {
     const run = await prunedRun();
     const [last, before] = await sizesOf(
       { kind: "run", run },
@@ -132,7 +132,7 @@ describe("models on disk", () => {
     expect(before!.counts.total.bytes).toBeGreaterThan(before!.counts.total.stored * 4);
     expect(last!.counts.nonEmbedding.nonZero).toBeLessThan(0.6 * before!.counts.nonEmbedding.nonZero);
     expect(last!.counts.roles.some(({ representation }) => representation === "masked")).toBe(true);
-    // A second time it is answered from memory, until the file changes.
+    // The second request is answered from memory, until the file changes.
     expect(await sizesOf({ kind: "run", run })).toEqual([last]);
     cpSync(join(run, "checkpoints/step-10"), join(run, "steps/1-compress/checkpoint"), { recursive: true });
     const [changed] = await sizesOf({ kind: "run", run });
@@ -156,7 +156,7 @@ describe("models on disk", () => {
     expect(size!.counts.total.stored).toBe(countModel(shape).total.stored);
   });
 
-  it("are refused in words where there are none, where they lie outside, or behind a link", async () => {
+  it("are refused with a reason if missing, outside the workspace, or behind a link", async () => {
     const empty = await window.run("queued", "empty");
     const run = await prunedRun();
     const error = (subject: Subject) => expect(sizesOf(subject)).rejects;

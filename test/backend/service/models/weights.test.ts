@@ -29,7 +29,7 @@ async function pruned(shape: ModelShape, tensors: HostTensors): Promise<Checkpoi
   return magnitude.apply({ shape, tensors }, magnitude.options.parse({ sparsity: 0.5 }), plainLab);
 }
 
-/** A picture as large as the matrix is the matrix. */
+/** A picture as large as the matrix equals the matrix. */
 async function matrix(
   subject: Subject,
   role: string,
@@ -44,7 +44,7 @@ function columnsOf(dense: Float32Array, outputs: number, from: number, to: numbe
 }
 
 describe.each(Object.keys(models))("the weights of %s", (family) => {
-  it("are those of its matrices, as a whole and part by part, before and after pruning", async () => {
+  it("match its matrices, as a whole and by part, before and after pruning", async () => {
     const shape = createTinyShape(family);
     const before = { shape, tensors: drawModelTensors(shape, 3) };
     const after = family === "kphi3" ? undefined : await pruned(shape, before.tensors);
@@ -73,13 +73,13 @@ describe.each(Object.keys(models))("the weights of %s", (family) => {
           ]);
       }
     }
-    // Whatever is asked for of the one can be asked for of the other.
+    // Both models support the same requests.
     for (const listed of roles.slice(1)) expect([...listed].sort()).toEqual([...roles[0]!].sort());
   });
 });
 
 describe("histograms", () => {
-  it("have common edges and every value once, as many zeros as were made, and the moments of the values", async () => {
+  it("have common edges, every value once, the number of zeros of the pruning, and the moments of the values", async () => {
     const shape = createTinyShape("llama");
     const tensors = drawModelTensors(shape, 3);
     const subjects = [saved({ shape, tensors }, "before"), saved(await pruned(shape, tensors), "after")];
@@ -108,7 +108,7 @@ describe("histograms", () => {
     expect(after.zeros).toBe(after.count / 2);
   });
 
-  it("are not pressed into one bin by an outlier, and count apart what is no number", async () => {
+  it("are not reduced to one bin by an outlier, and count non-numbers separately", async () => {
     const shape = createTinyShape("llama", { hidden_size: 64, intermediate_size: 96 });
     const tensors = new Map(drawModelTensors(shape, 3));
     const name = [...tensors.keys()].find((each) => each.includes("up_proj"))!;
@@ -129,7 +129,7 @@ describe("histograms", () => {
     expect(picture).toEqual({ rows: 1, columns: 1, values: [null], shape: [64, 96] });
   });
 
-  it("of a constant have a width, and those of norms are there too", async () => {
+  it("have a width for a constant, and exist for norms too", async () => {
     const shape = createTinyShape("llama");
     const subject = saved({ shape, tensors: drawModelTensors(shape, 3) }, "norms");
     const { roles } = await window.ask("weights.roles", { subject });
@@ -159,7 +159,7 @@ describe("histograms", () => {
 });
 
 describe("pictures", () => {
-  it("show of each rectangle its value of largest magnitude, whatever the sizes", async () => {
+  it("show the value of largest magnitude of each rectangle, for any size", async () => {
     const shape = createTinyShape("gpt2", { vocab_size: 51 });
     const subject = saved({ shape, tensors: drawModelTensors(shape, 9) }, "picture");
     const { roles } = await window.ask("weights.roles", { subject });
@@ -185,8 +185,8 @@ describe("pictures", () => {
   });
 });
 
-describe("asking", () => {
-  it("works for folders of other programs and for runs, whose models have titles", async () => {
+describe("requests", () => {
+  it("work for folders of other programs and for runs, whose models have titles", async () => {
     const shape = createTinyShape("gpt2");
     const tensors = drawModelTensors(shape, 4);
     const path = join(window.workspace, "other");
@@ -206,7 +206,7 @@ describe("asking", () => {
     expect((await window.ask("weights.roles", { subject: { kind: "run", run } })).title).toBe("my run");
   });
 
-  it("for what is not there, or too much, says what there is", async () => {
+  it("for something missing or too large are refused, with what exists", async () => {
     const shape = createTinyShape("llama");
     const subject = saved({ shape, tensors: drawModelTensors(shape, 4) }, "llama");
     const ask = (role: string, bins: number) =>
@@ -224,7 +224,7 @@ describe("asking", () => {
     );
   });
 
-  it("stops soon after nobody wants the answer any more, and lets others have their turn meanwhile", async () => {
+  it("stop soon after they are canceled, and do not block other requests meanwhile", async () => {
     const shape = createTinyShape("llama", { vocab_size: 60_000, hidden_size: 256 });
     const tensors = new Map(
       parametersOf(shape).map((spec) => [

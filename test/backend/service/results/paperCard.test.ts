@@ -1,4 +1,4 @@
-/** What a window is told of papers: the card of several runs, and the published curves of each. */
+/** Papers in the protocol: the card of several runs, and the published curves of each. */
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -39,7 +39,7 @@ async function written(window: Window, plan: RunPlan, loss: number): Promise<str
   const folder = RunFolder.create(getWorkspaceRunsFolder(window.workspace), plan, { state: "done", summary });
   const line = (step: number, value: number) =>
     JSON.stringify({ step, tokens: 8 * step, seconds: step, "train/loss": value });
-  // The last tenth of twenty steps are two.
+  // The last tenth of twenty steps is two steps.
   const lines = Array.from({ length: 20 }, (_, i) =>
     line(i + 1, i === 18 ? loss - 0.2 : i === 19 ? loss - 0.4 : 9),
   );
@@ -54,7 +54,7 @@ async function written(window: Window, plan: RunPlan, loss: number): Promise<str
   return folder.path;
 }
 
-test("the card of runs compares them with their paper, and of runs without one there is none", async () => {
+test("the card of runs compares them with their paper; runs without a paper have no card", async () => {
   const window = await new Window().open();
   const runs: string[] = [];
   for (const [variant, losses] of [
@@ -74,12 +74,12 @@ test("the card of runs compares them with their paper, and of runs without one t
   expect(answer).toMatchObject({ kind: "text", text: expect.stringMatching(/^As good\? No: /) as string });
   expect(await window.ask("runs.card", { runs: [await window.run()] })).toEqual({ blocks: [] });
 
-  // Under the cell stands the card; the page of each run is a link.
+  // The card is shown under the cell, with a link to the page of each run.
   const { steps } = await window.ask("runs.results", { run: runs[0]! });
   expect(steps[0]!.blocks).toMatchObject([{ kind: "file", label: "report.md" }]);
 });
 
-test("a run brings the published curves, and says of which scale they are where it is another", async () => {
+test("a run includes the published curves, with their scale if it differs", async () => {
   const window = await new Window().open();
   await written(window, planOf("dense", 0, "full"), 1.5);
   await written(window, planOf("dense", 1, "tiny"), 1.5);
@@ -97,7 +97,7 @@ test("a run brings the published curves, and says of which scale they are where 
   expect(bySeed.get(1)).toEqual([{ ...series, otherScale: "full" }]);
 });
 
-test("a paper that is none takes nothing away from its run", async () => {
+test("an invalid paper does not affect the other results of its run", async () => {
   const window = await new Window().open();
   const plan = {
     ...planOf("dense", 0, "full"),

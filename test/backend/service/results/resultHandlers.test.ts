@@ -25,7 +25,7 @@ async function copy(name: string): Promise<string> {
   return folder;
 }
 
-test("each step of a real run tells what it has come to", async () => {
+test("each step of a real run reports its result", async () => {
   const steps = await results();
   expect(steps.map(({ index, action, state }) => [index, action, state])).toEqual([
     [0, "train", "done"],
@@ -42,7 +42,7 @@ test("each step of a real run tells what it has come to", async () => {
   expect(losses!.rows[0]![1]).toBeGreaterThan(0);
   expect(work!.rows[0]!.slice(0, 2)).toEqual([6, expect.any(Number)]);
   expect(work!.rows[0]![2]).toBeGreaterThan(0);
-  // The second training counts its own steps and tokens, a third of the first's.
+  // The second training counts its own steps and tokens, a third of those of the first.
   expect(tables(again!)[1]!.rows[0]!.slice(0, 2)).toEqual([2, Number(work!.rows[0]![1]) / 3]);
 
   const [summary, roles] = tables(compress!);
@@ -72,7 +72,7 @@ test("each step of a real run tells what it has come to", async () => {
   expect(formatMarkdown(steps.flatMap(({ blocks }) => blocks))).toContain("**Perplexity**");
 });
 
-test("a training tells how many rows each rule has left of its text", async () => {
+test("a training reports how many rows of its text each rule leaves", async () => {
   const rows = ["yes", "no", "never", "no", "no way"].map((text) =>
     JSON.stringify({ text: `${text}. `.repeat(9) }),
   );
@@ -101,7 +101,7 @@ test("a training tells how many rows each rule has left of its text", async () =
   });
 });
 
-test("what is damaged is told in its place, and hides nothing else", async () => {
+test("damage is reported in its place, and hides nothing else", async () => {
   const run = await copy("damaged");
   writeFileSync(join(run, "steps/3-evaluate/eval.json"), "{ not json");
   writeFileSync(
@@ -121,7 +121,7 @@ test("what is damaged is told in its place, and hides nothing else", async () =>
   expect(steps[4]!.blocks).toHaveLength(4);
 });
 
-test("nothing is read by way of a link, nor beyond its bounds", async () => {
+test("nothing is read through a link, or beyond its limits", async () => {
   const run = await copy("linked");
   const secret = join(temporaryFolder(), "secret.md");
   writeFileSync(secret, "a secret");
@@ -142,7 +142,7 @@ test("nothing is read by way of a link, nor beyond its bounds", async () => {
   );
 });
 
-test("of an interrupted run the first step that did not end shows what it has come to, the later ones nothing", async () => {
+test("in an interrupted run, the first unfinished step shows its intermediate results, the later ones nothing", async () => {
   const run = await copy("interrupted");
   for (const name of ["2-train", "3-evaluate", "4-export", "5-report"])
     rmSync(join(run, "steps", name, "done.json"));
@@ -159,7 +159,7 @@ test("of an interrupted run the first step that did not end shows what it has co
   expect(steps.slice(3).map(({ blocks }) => blocks.length)).toEqual([0, 0, 0]);
 });
 
-test("a run that goes on has a step that is running, with what it has come to so far", async () => {
+test("an active run has a running step, with its results so far", async () => {
   const { window, file } = real;
   const text = tinyExperiment
     .replace("max_steps: 6", "max_steps: 100000")
@@ -182,7 +182,7 @@ test("a run that goes on has a step that is running, with what it has come to so
   }
 }, 60_000);
 
-test("names of methods, metrics and samples that are markup stay text", async () => {
+test("markup in names of methods, metrics and samples stays text", async () => {
   const run = await copy("hostile");
   const markup = "<img src=x onerror=alert(1)>";
   writeFileSync(

@@ -10,7 +10,7 @@ import { experimentWorkspace, ForkedService, useForkedService } from "../forkedS
 
 useForkedService();
 
-/** A run that this process carries out, by writing whatever history the test wants. */
+/** A run of this process, which writes the history of the test. */
 async function ownRun(workspace: string) {
   const process = { ...(await getOwnIdentity()), socket: "" };
   const folder = RunFolder.create(getWorkspaceRunsFolder(workspace), loopPlan(), {
@@ -29,10 +29,10 @@ async function ownRun(workspace: string) {
 
 const quiet = (count: number, loss = 2) => Array.from({ length: count }, (_, i) => loss + (i % 5) / 100);
 
-/** Long enough for whatever there is to be read twice. */
+/** Long enough for everything to be read twice. */
 const pause = () => setTimeout(2500);
 
-it("a jump of the loss is told once, and not again by the service of a reloaded window", async () => {
+it("a jump of the loss is reported once, and not again by the service of a reloaded window", async () => {
   const { workspace } = experimentWorkspace();
   const { folder, append } = await ownRun(workspace);
   append([...quiet(60), 9, 9, ...quiet(70)]);
@@ -51,7 +51,7 @@ it("a jump of the loss is told once, and not again by the service of a reloaded 
     await expect.poll(() => each.events.alertRaised.at(-1)).toMatchObject({ kind: "done" });
 });
 
-it("the next training of a run begins with another loss, which is no alarm", async () => {
+it("the next training of a run begins with another loss, which does not raise an alert", async () => {
   const { workspace } = experimentWorkspace();
   const { folder, append } = await ownRun(workspace);
   mkdirSync(join(folder.path, "steps", "0-train"), { recursive: true });
@@ -67,7 +67,7 @@ it("the next training of a run begins with another loss, which is no alarm", asy
   expect(service.events.alertRaised).toEqual([]);
 });
 
-it("a plateau and a value that is no number are told, and a cut history begins anew", async () => {
+it("a plateau and a non-number are reported, and a truncated history starts over", async () => {
   const { workspace } = experimentWorkspace();
   const { folder, append } = await ownRun(workspace);
   const service = await ForkedService.open(workspace);

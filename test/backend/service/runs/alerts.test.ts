@@ -8,7 +8,7 @@ import {
 } from "../../../../src/backend/service/runs/alerts";
 import type { MetricLine } from "../../../../src/protocol/run";
 
-/** Mulberry32, so that every series is the same each time. */
+/** Mulberry32, so that every series is reproducible. */
 function random(seed: number): () => number {
   let state = seed;
   return () => {
@@ -19,7 +19,7 @@ function random(seed: number): () => number {
   };
 }
 
-/** A normal deviate. */
+/** A sample of the normal distribution. */
 function noise(next: () => number): number {
   return Math.sqrt(-2 * Math.log(next() + 1e-12)) * Math.cos(2 * Math.PI * next());
 }
@@ -32,24 +32,21 @@ function findings(lines: readonly MetricLine[]): readonly (Finding & { readonly 
   return lines.flatMap((line) => watch.add(line).map((finding) => ({ ...finding, step: line.step })));
 }
 
-/** From the loss of a model that knows nothing towards its floor, as small models learn. */
+/** From the loss of an untrained model towards its floor, like small models. */
 const falling = (step: number) => 1.6 + 3.9 * Math.exp(-step / 120);
 
 describe("an ordinary training", () => {
-  it.each([0.01, 0.05, 0.1, 0.2])(
-    "raises nothing, whatever the seed, with noise of %d of the loss",
-    (level) => {
-      for (let seed = 0; seed < 20; seed++) {
-        const next = random(seed);
-        const lines = Array.from({ length: 1500 }, (_, step) =>
-          trainLine(step, falling(step) * (1 + level * noise(next))),
-        );
-        expect(findings(lines), `seed ${seed}`).toEqual([]);
-      }
-    },
-  );
+  it.each([0.01, 0.05, 0.1, 0.2])("raises no alert for any seed, with noise of %d of the loss", (level) => {
+    for (let seed = 0; seed < 20; seed++) {
+      const next = random(seed);
+      const lines = Array.from({ length: 1500 }, (_, step) =>
+        trainLine(step, falling(step) * (1 + level * noise(next))),
+      );
+      expect(findings(lines), `seed ${seed}`).toEqual([]);
+    }
+  });
 
-  it("raises nothing where batches are of two kinds, one in ten much harder", () => {
+  it("raises no alert if one in ten batches is much harder", () => {
     for (let seed = 0; seed < 20; seed++) {
       const next = random(seed);
       const lines = Array.from({ length: 1500 }, (_, step) =>
@@ -59,12 +56,12 @@ describe("an ordinary training", () => {
     }
   });
 
-  it("raises nothing while the loss rises through a warm-up", () => {
+  it("raises no alert while the loss rises during warm-up", () => {
     const lines = Array.from({ length: 31 }, (_, step) => trainLine(step, 5 + step));
     expect(findings(lines)).toEqual([]);
   });
 
-  it("raises nothing for one odd batch, nor for a slow drift upwards", () => {
+  it("raises no alert for one unusual batch, or for a slow upward drift", () => {
     const next = random(1);
     const odd = Array.from({ length: 400 }, (_, step) =>
       trainLine(step, step === 300 ? 9 : 2 + 0.02 * noise(next)),
@@ -76,12 +73,12 @@ describe("an ordinary training", () => {
     expect(findings(drift)).toEqual([]);
   });
 
-  it("raises nothing where the loss stands still to the last digit and then moves a little", () => {
+  it("raises no alert if the loss stays constant to the last digit and then changes slightly", () => {
     const lines = Array.from({ length: 200 }, (_, step) => trainLine(step, step < 150 ? 2 : 2.1));
     expect(findings(lines)).toEqual([]);
   });
 
-  it("raises no plateau while evaluations improve slowly, with noise", () => {
+  it("raises no plateau alert while evaluations improve slowly, with noise", () => {
     for (let seed = 0; seed < 20; seed++) {
       const next = random(seed);
       const lines = Array.from({ length: 100 }, (_, i) =>
@@ -93,7 +90,7 @@ describe("an ordinary training", () => {
 });
 
 describe("a spike", () => {
-  it("is found within two values of where it begins, once while it lasts, and names what was usual", () => {
+  it("is found within two values of its start, once while it lasts, with the usual value", () => {
     for (let seed = 0; seed < 20; seed++) {
       const next = random(seed);
       const lines = Array.from({ length: 600 }, (_, step) => {
@@ -108,7 +105,7 @@ describe("a spike", () => {
     }
   });
 
-  it("is found in a loss near zero and in one that is negative", () => {
+  it("is found in a loss near zero and in a negative loss", () => {
     const next = random(3);
     for (const usual of [0.01, -4])
       expect(
@@ -120,7 +117,7 @@ describe("a spike", () => {
       ).toMatchObject([{ kind: "spike", step: 91 }]);
   });
 
-  it("is not what the beginning of another training looks like to a watch of its own", () => {
+  it("is not found at the start of another training with its own watch", () => {
     const watch = new LossWatch();
     for (let step = 0; step < 100; step++) watch.add(trainLine(step, 1));
     const next = new LossWatch();
@@ -128,8 +125,8 @@ describe("a spike", () => {
   });
 });
 
-describe("a value that is no number", () => {
-  it("is found in whatever was trained or evaluated, and with the metric's name", () => {
+describe("a value that is not a number", () => {
+  it("is found in training and evaluation metrics, and reported with the metric's name", () => {
     expect(findings([trainLine(1, 5), trainLine(2, NaN)])).toEqual([
       { kind: "not-a-number", message: "train/loss is not a number at step 2.", step: 2 },
     ]);
@@ -139,7 +136,7 @@ describe("a value that is no number", () => {
     ]);
   });
 
-  it("is not looked for among the readings of the machine", () => {
+  it("is ignored in readings of the machine", () => {
     expect(findings([{ step: 1, seconds: 1, "system/cpu": NaN }])).toEqual([]);
   });
 
@@ -163,14 +160,14 @@ describe("a plateau", () => {
     ]);
   });
 
-  it("is found where a model forgets what it knew of other text, and where it never learns", () => {
+  it("is found if a model forgets other text, and if it never learns", () => {
     const overfit = Array.from({ length: 40 }, (_, i) => evalLine(i, 2 + Math.abs(i - 12) / 10));
     expect(findings(overfit)).toMatchObject([{ kind: "plateau", step: 12 + patience }]);
     const stuck = Array.from({ length: 20 }, (_, i) => evalLine(i, 5.545));
     expect(findings(stuck)).toMatchObject([{ kind: "plateau", step: patience }]);
   });
 
-  it("is told again only after another improvement", () => {
+  it("is reported again only after another improvement", () => {
     const losses = [...Array<number>(15).fill(3), ...Array<number>(15).fill(2)];
     expect(findings(losses.map((loss, i) => evalLine(i, loss))).map(({ step }) => step)).toEqual([10, 25]);
   });

@@ -1,4 +1,4 @@
-/** Run folders that somebody else made: nothing outside them is read or written, whatever they hold. */
+/** Run folders from an untrusted source: nothing outside them is read or written, whatever they contain. */
 import { execFileSync, spawn } from "node:child_process";
 import {
   existsSync,
@@ -35,14 +35,14 @@ function hostileWorkspace(): { readonly workspace: string; readonly runs: string
   return { workspace, runs, outside: temporaryFolder() };
 }
 
-/** Replaces a file of the run by a link. */
+/** Replaces a file of the run with a link. */
 function linkInstead(run: string, file: string, target: string): void {
   rmSync(join(run, file), { recursive: true, force: true });
   symlinkSync(target, join(run, file));
 }
 
 describe("a link", () => {
-  it("in the place of a run folder is no run, and is told", async () => {
+  it("in place of a run folder is not a run, and is reported", async () => {
     const { workspace, runs, outside } = hostileWorkspace();
     const target = makeRun(outside, "elsewhere");
     const link = join(runs, basename(target));
@@ -59,7 +59,7 @@ describe("a link", () => {
     );
   });
 
-  it("in the place of run.json makes the run unreadable, and it can be trashed without its target", async () => {
+  it("in place of run.json makes the run unreadable; moving it to the trash leaves its target", async () => {
     const { workspace, runs, outside } = hostileWorkspace();
     const target = makeRun(outside, "elsewhere");
     const run = makeRun(runs);
@@ -75,7 +75,7 @@ describe("a link", () => {
     expect(existsSync(join(target, "run.json"))).toBe(true);
   });
 
-  it("in the place of the log, the notes or the history is not followed", async () => {
+  it("in place of the log, the notes or the history is not followed", async () => {
     const { workspace, runs, outside } = hostileWorkspace();
     const file = join(outside, "file");
     writeFileSync(file, JSON.stringify({ name: secret, tags: [secret], notes: secret }));
@@ -93,7 +93,7 @@ describe("a link", () => {
     expect(JSON.stringify(answer)).not.toContain(secret);
   });
 
-  it("in the place of the trash takes nothing along", async () => {
+  it("in place of the trash moves nothing", async () => {
     const { workspace, runs, outside } = hostileWorkspace();
     const run = makeRun(runs);
     symlinkSync(outside, join(workspace, ".lathe", "trash"));
@@ -102,7 +102,7 @@ describe("a link", () => {
     expect(existsSync(join(run, "run.json"))).toBe(true);
   });
 
-  it("in the place of .lathe is followed only where somebody trusts the workspace", async () => {
+  it("in place of .lathe is followed only if the workspace is trusted", async () => {
     const { workspace, outside } = hostileWorkspace();
     rmSync(join(workspace, ".lathe"), { recursive: true });
     const run = makeRun(join(outside, "runs"));
@@ -120,7 +120,7 @@ describe("a link", () => {
 });
 
 describe("a path", () => {
-  it("that leads out of the runs is none of the window's, in every request that names one", async () => {
+  it("that leads out of the runs is refused, in every request that names one", async () => {
     const { workspace, runs, outside } = hostileWorkspace();
     const run = makeRun(runs);
     const elsewhere = makeRun(outside);
@@ -179,7 +179,7 @@ describe("a path", () => {
 });
 
 describe("a record", () => {
-  it("of any length, kind or content is shown as unreadable or as text, and keeps nobody waiting", async () => {
+  it("of any length, kind or content is shown as unreadable or as text, and delays nothing", async () => {
     const { workspace, runs } = hostileWorkspace();
     writeFileSync(join(makeRun(runs, "huge"), "run.json"), `{"a":"${"x".repeat(17 * 2 ** 20)}"}`);
     writeFileSync(join(makeRun(runs, "deep"), "run.json"), "[".repeat(100_000));
@@ -209,7 +209,7 @@ describe("a record", () => {
     expect(row.notices.length).toBeLessThan(50);
   });
 
-  it.skipIf(!posix)("that names somebody else's process or socket lets nobody reach either", async () => {
+  it.skipIf(!posix)("that names another user's process or socket gives no access to either", async () => {
     const victim = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
     const { workspace, runs, outside } = hostileWorkspace();
     const named = {
@@ -232,7 +232,7 @@ describe("a record", () => {
   });
 });
 
-it("a workspace that is not trusted starts, moves and controls nothing, but can be read and annotated", async () => {
+it("an untrusted workspace starts, moves and controls nothing, but can be read and annotated", async () => {
   const { workspace, experiment } = experimentWorkspace({ milliseconds: 20 });
   const trusting = await ForkedService.open(workspace);
   const run = (await trusting.ask("runs.start", { experiment })).runs[0]!.folder;

@@ -25,7 +25,7 @@ async function started(
 }
 
 describe("the service", () => {
-  it("is ready at once, says what it is, and ends with its parent", async () => {
+  it("is ready immediately, reports its identity, and ends with its parent", async () => {
     const { workspace } = experimentWorkspace();
     const service = new ForkedService();
     await expect(service.ask("runs.list", {})).rejects.toMatchObject({ code: "invalid-input" });
@@ -47,7 +47,7 @@ describe("the service", () => {
 });
 
 describe("runs.start", () => {
-  it("starts what the file says, and events tell of it until it is done, with one alert", async () => {
+  it("starts the runs of the file and sends events until they are done, with one alert", async () => {
     const { service, run, experiment } = await started({ steps: 30 });
     expect(service.rows.get(run) ?? (await service.row(run, Boolean))).toMatchObject({
       experiment,
@@ -62,7 +62,7 @@ describe("runs.start", () => {
     expect((await service.ask("runs.list", {})).runs).toEqual([done]);
   });
 
-  it("starts every variant, only the asked one, and leaves later cells out", async () => {
+  it("starts every variant or only the requested one, and leaves out later cells", async () => {
     const { workspace, experiment } = experimentWorkspace({
       steps: 2,
       cells:
@@ -91,7 +91,7 @@ describe("runs.start", () => {
     for (const { folder } of [...all.runs, ...one.runs]) await ended(folder);
   });
 
-  it("refuses a file with a fault, with its place, and starts nothing", async () => {
+  it("refuses a file with a fault, reports its place, and starts nothing", async () => {
     const { workspace, experiment } = experimentWorkspace({ cells: "evaluate: {perplexity: {strid: 1}}" });
     const service = await ForkedService.open(workspace);
     await expect(service.ask("runs.start", { experiment })).rejects.toMatchObject({
@@ -106,7 +106,7 @@ describe("runs.start", () => {
     expect(await service.ask("runs.list", {})).toEqual({ runs: [] });
   });
 
-  it("finds the runs of an experiment whose workspace is another than the opened folder", async () => {
+  it("finds the runs of an experiment whose workspace is not the opened folder", async () => {
     const { workspace, experiment } = experimentWorkspace({ steps: 1 });
     const service = await ForkedService.open(join(workspace, "nowhere"));
     const { runs } = await service.ask("runs.start", { experiment });
@@ -119,7 +119,7 @@ describe("runs.start", () => {
   });
 });
 
-describe("a run that is going", () => {
+describe("an active run", () => {
   it("pauses, continues, writes a checkpoint, stops, and resumes", async () => {
     const { service, run } = await started({ steps: 10_000, milliseconds: 5 });
     await pastStep(run, 2);
@@ -140,7 +140,7 @@ describe("a run that is going", () => {
     expect(service.events.alertRaised).toEqual([]);
   });
 
-  it("is stopped even when nobody waits for its end any more", async () => {
+  it("is stopped even if the request is no longer waiting for its end", async () => {
     const { service, run } = await started({ milliseconds: 1500 });
     await pastStep(run, 1);
     const controller = new AbortController();
@@ -162,7 +162,7 @@ describe("a run that is going", () => {
     await service.ask("runs.stop", { run });
   });
 
-  it("says why it failed, once, as an alert", async () => {
+  it("reports the reason of its failure once, as an alert", async () => {
     const { workspace, experiment } = experimentWorkspace({ milliseconds: 50 });
     const service = await ForkedService.open(workspace);
     const { runs } = await service.ask("runs.start", { experiment, settings: ["train.max_grad_norm=0"] });
@@ -175,7 +175,7 @@ describe("a run that is going", () => {
       ]);
   });
 
-  it("waits behind others of its device, and can be moved before them", async () => {
+  it("waits for other runs of its device, and can be moved before them", async () => {
     const { service, experiment, run } = await started();
     await pastStep(run, 1);
     const start = async () => (await service.ask("runs.start", { experiment })).runs[0]!.folder;
@@ -190,7 +190,7 @@ describe("a run that is going", () => {
     for (const each of [second, third, run]) await service.ask("runs.stop", { run: each });
   });
 
-  it("goes on when the service is killed, and a new one finds it without repeating an alert", async () => {
+  it("continues when the service is killed, and a new service finds it without repeating an alert", async () => {
     const { service, workspace, experiment, run } = await started({ milliseconds: 10 });
     const quick = await service.ask("runs.start", {
       experiment,
@@ -212,7 +212,7 @@ describe("a run that is going", () => {
 });
 
 describe("the index", () => {
-  it("sees runs come and go, notes of another window and a resumed run, without being asked", async () => {
+  it("detects new and removed runs, notes of another window and a resumed run by itself", async () => {
     const { workspace } = experimentWorkspace();
     const service = await ForkedService.open(workspace);
     const folder = RunFolder.create(getWorkspaceRunsFolder(workspace), loopPlan(), { state: "done" });
@@ -231,7 +231,7 @@ describe("the index", () => {
     await service.row(later.path, inStateOf("stopped"), 6000);
   });
 
-  it("shows runs the newest first, those that can't be read last and with the reason", async () => {
+  it("lists runs newest first, and unreadable ones last with the reason", async () => {
     const { workspace } = experimentWorkspace();
     const runs = getWorkspaceRunsFolder(workspace);
     const make = (name: string, createdAt: string) =>
@@ -249,7 +249,7 @@ describe("the index", () => {
     expect(listed[2]!.failure).toMatchObject({ code: "corrupt" });
   });
 
-  it("shows the newest of many runs first, tells the others, and finds any of them at once", async () => {
+  it("lists the newest of many runs first, sends the others in events, and finds any of them immediately", async () => {
     const { workspace } = experimentWorkspace();
     const runs = getWorkspaceRunsFolder(workspace);
     const template = RunFolder.create(runs, loopPlan(), { state: "done" });
@@ -275,7 +275,7 @@ describe("the index", () => {
     expect((await service.ask("runs.list", {})).runs).toHaveLength(1001);
   });
 
-  it("tells at most a few times a second", async () => {
+  it("sends events at most a few times a second", async () => {
     const { workspace } = experimentWorkspace();
     const service = await ForkedService.open(workspace);
     const begun = performance.now();
@@ -301,7 +301,7 @@ describe("notes, differences, log, trash", () => {
     return { workspace, service, folders, runs: folders.map(({ path }) => path) };
   };
 
-  it("notes replace what is given and keep the rest, also what a newer version wrote", async () => {
+  it("notes replace the given fields and keep the rest, including fields of a newer version", async () => {
     const { service, runs } = await ready();
     const run = runs[0]!;
     const annotate = (notes: Parameters<typeof service.ask<"runs.annotate">>[1]["notes"]) =>
@@ -335,7 +335,7 @@ describe("notes, differences, log, trash", () => {
     expect(readFileSync(join(run, "notes.json"), "utf8")).toBe("half a fi");
   });
 
-  it("differences name only the settings that differ", async () => {
+  it("differences contain only the settings that differ", async () => {
     const { service, runs } = await ready(3);
     expect(await service.ask("runs.differences", { runs })).toEqual({
       keys: ["train.steps"],
@@ -347,7 +347,7 @@ describe("notes, differences, log, trash", () => {
     });
   });
 
-  it("the log is its end, from a whole line on, never a torn character", async () => {
+  it("the log is truncated at the start, at a whole line, never inside a character", async () => {
     const { service, folders, runs } = await ready();
     const run = runs[0]!;
     const log = (bytes: number) => service.ask("runs.log", { run, bytes });
@@ -359,7 +359,7 @@ describe("notes, differences, log, trash", () => {
     await expect(log(0)).rejects.toMatchObject({ code: "invalid-input" });
   });
 
-  it("the trash takes ended runs, all or none, and gives them back", async () => {
+  it("the trash accepts ended runs, all or none, and restores them", async () => {
     const { service, workspace, runs } = await ready(3);
     const { trashed } = await service.ask("runs.trash", { runs: runs.slice(0, 2) });
     expect(readdirSync(join(workspace, ".lathe", "trash"))).toHaveLength(2);
@@ -374,7 +374,7 @@ describe("notes, differences, log, trash", () => {
     expect((await service.ask("runs.list", {})).runs).toHaveLength(3);
   });
 
-  it("the trash refuses a run that is going", async () => {
+  it("the trash refuses an active run", async () => {
     const { service, run } = await started({ milliseconds: 20 });
     await expect(service.ask("runs.trash", { runs: [run] })).rejects.toMatchObject({ code: "busy" });
     await service.ask("runs.stop", { run });
@@ -383,7 +383,7 @@ describe("notes, differences, log, trash", () => {
     await service.ask("runs.resume", { run });
     await service.row(run, inStateOf("running"));
     await service.ask("runs.stop", { run });
-    // A folder that was moved by hand is no run of the window any more.
+    // A folder that was moved by hand is no longer a run of the window.
     renameSync(run, `${run}-elsewhere`);
     await service.row(run, (summary) => summary === undefined, 5000);
   });
