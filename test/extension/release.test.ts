@@ -58,7 +58,7 @@ test("a published page addresses the repository at the tag of its version", () =
   ).toThrow("need a repository on GitHub");
 });
 
-test("the page reports what Lathe is before how to start it, and nothing about building it", () => {
+test("the page introduces Lathe before it explains how to start, and has no build instructions", () => {
   const page = read("docs/gallery.md");
   expect(page).not.toMatch(/npm |checkout|git clone/);
   expect(page.indexOf("workbench for shrinking")).toBeLessThan(page.indexOf("## Three steps"));
