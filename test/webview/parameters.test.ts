@@ -76,10 +76,8 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
     await layer.press("Enter");
     await expect.poll(() => layer.getAttribute("aria-expanded")).toBe("false");
     expect(await rows.count()).toBeLessThan(before);
-    await page.page.locator("vscode-dropdown").nth(1).click();
-    await page.page.getByRole("option", { name: "bits per weight" }).click();
-    await page.page.locator("vscode-dropdown").nth(2).click();
-    await page.page.getByRole("option", { name: "largest first" }).click();
+    await page.page.getByLabel("Compare", { exact: true }).selectOption("bits per weight");
+    await page.page.getByLabel("Order", { exact: true }).selectOption("largest first");
     await expect.poll(() => layers.first().innerText()).toContain("Outside the layers");
     const kept = await page.page.evaluate<{ state: unknown }>("acquireVsCodeApi().getState()");
     await page.close();

@@ -7,7 +7,8 @@ export type ThemeName = "dark" | "light" | "highContrast" | "highContrastLight";
 interface Theme {
   /** Class and kind of the body, as the editor sets them. */
   readonly kind: string;
-  readonly variables: Readonly<Record<string, string>>;
+  /** Undefined: not defined by the theme, so that the editor sets no variable. */
+  readonly variables: Readonly<Record<string, string | undefined>>;
 }
 
 const fonts = {
@@ -175,9 +176,11 @@ const highContrast = {
   "sideBar-background": "#000000",
   "sideBarSectionHeader-background": "transparent",
   "list-hoverBackground": "rgba(255, 255, 255, 0.1)",
-  "list-activeSelectionBackground": "transparent",
+  "list-activeSelectionBackground": undefined,
+  "toolbar-hoverBackground": undefined,
   "list-activeSelectionForeground": "#ffffff",
-  "toolbar-hoverBackground": "transparent",
+  "inputOption-activeBackground": "rgba(0, 0, 0, 0)",
+  "inputOption-activeBorder": "#6fc3df",
   "button-background": "transparent",
   "button-foreground": "#ffffff",
   "button-hoverBackground": "transparent",

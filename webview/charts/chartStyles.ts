@@ -204,7 +204,7 @@ export const chartStyles = css`
     background: var(--vscode-focusBorder);
     appearance: none;
   }
-  .control select {
+  .control .select {
     height: 24px;
     padding: 0 4px;
     border: 1px solid var(--vscode-dropdown-border, transparent);
@@ -233,7 +233,18 @@ export const chartStyles = css`
   .switch[aria-pressed="true"] {
     border-color: var(--vscode-inputOption-activeBorder, var(--vscode-focusBorder));
     color: var(--vscode-inputOption-activeForeground, var(--vscode-foreground));
-    background: var(--vscode-inputOption-activeBackground);
+    background: var(
+      --vscode-inputOption-activeBackground,
+      color-mix(in srgb, var(--vscode-focusBorder) 30%, transparent)
+    );
+  }
+  /* High contrast themes give both states the same border and no background. */
+  :is(.vscode-high-contrast, .vscode-high-contrast-light) .switch[aria-pressed="true"],
+  :host-context(.vscode-high-contrast) .switch[aria-pressed="true"],
+  :host-context(.vscode-high-contrast-light) .switch[aria-pressed="true"] {
+    border-color: var(--vscode-foreground);
+    color: var(--vscode-editor-background);
+    background: var(--vscode-foreground);
   }
   .unseen {
     position: absolute;

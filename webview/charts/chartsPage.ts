@@ -1,5 +1,6 @@
 /** The panel of charts: which runs and which metrics, and the charts of them, live. */
 import { html, nothing, type TemplateResult } from "lit";
+import { live } from "lit/directives/live.js";
 import type { PanelInputs } from "../../src/protocol/page";
 import { isExecuting } from "../../src/protocol/run";
 import type { RunSummary } from "../../src/protocol/service/runs";
@@ -49,7 +50,7 @@ export class ChartsPage implements Panel {
     host.on("backendRestarted", () => stage.attempt(() => this.load()));
     host.on("inputChanged", ({ input: next }) => {
       const { runs } = next as PanelInputs["charts"];
-      if (runs.length > 0) this.setRuns(runs);
+      if (runs.length > 0) this.setRuns([...new Set([...this.slots.keys(), ...runs])]);
     });
     stage.attempt(() => this.load());
   }
@@ -122,7 +123,7 @@ export class ChartsPage implements Panel {
         class="filter"
         placeholder="Filter by name, tag, state…"
         aria-label="Filter the runs"
-        .value=${this.filter}
+        .value=${live(this.filter)}
         @input=${(event: Event) => {
           this.filter = (event.target as HTMLInputElement).value;
           this.saveState();
@@ -133,18 +134,15 @@ export class ChartsPage implements Panel {
         names: createRunNames([...runs.values()]),
         slots: this.slots,
         theme: readTheme(),
-        onToggle: (run) =>
-          this.setRuns(
-            this.slots.has(run)
-              ? [...this.slots.keys()].filter((each) => each !== run)
-              : [...this.slots.keys(), run],
-          ),
+        onTick: (run, isTicked) => {
+          const others = [...this.slots.keys()].filter((each) => each !== run);
+          this.setRuns(isTicked ? [...others, run] : others);
+        },
       })}
       <div class="side-head"><h2>Metrics</h2></div>
-      ${renderMetricList(metrics, new Set(this.metrics), (metric) => {
-        this.metrics = this.metrics.includes(metric)
-          ? this.metrics.filter((each) => each !== metric)
-          : [...this.metrics, metric];
+      ${renderMetricList(metrics, new Set(this.metrics), (metric, isTicked) => {
+        const others = this.metrics.filter((each) => each !== metric);
+        this.metrics = isTicked ? [...others, metric] : others;
         this.arrange();
       })}
     </aside>`;

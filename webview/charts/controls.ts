@@ -1,8 +1,10 @@
 /** The controls of charts, shared by a cell's chart and the panel. */
 import { html, type TemplateResult } from "lit";
+import { live } from "lit/directives/live.js";
 import type { Axis } from "../../src/protocol/service/metrics";
 import type { View } from "../kit/drawing";
 import { axisNames, formatSpan } from "../kit/figures";
+import { renderSelect } from "../kit/select";
 
 export interface ControlsOptions {
   readonly view: View;
@@ -27,7 +29,7 @@ export function renderControls({ view, width, axes, onView }: ControlsOptions): 
         min="0"
         max="1"
         step="0.02"
-        .value=${String(view.smoothing)}
+        .value=${live(String(view.smoothing))}
         aria-valuetext=${smoothing}
         @input=${(event: Event) => onView({ smoothing: Number((event.target as HTMLInputElement).value) })}
       />
@@ -35,11 +37,12 @@ export function renderControls({ view, width, axes, onView }: ControlsOptions): 
     </label>
     <label class="control">
       <span>Axis</span>
-      <select
-        @change=${(event: Event) => onView({ axis: (event.target as HTMLSelectElement).value as Axis, range: undefined })}
-      >
-        ${axes.map((axis) => html`<option value=${axis} ?selected=${axis === view.axis}>${axisNames[axis]}</option>`)}
-      </select>
+      ${renderSelect({
+        label: "Axis",
+        value: view.axis,
+        choices: axes.map((axis) => [axis, axisNames[axis]] as const),
+        onSelect: (axis) => onView({ axis, range: undefined }),
+      })}
     </label>
     <span class="switches" role="group" aria-label="Logarithmic axes">
       ${renderToggle("log y", view.logY, () => onView({ logY: !view.logY }))}

@@ -1,11 +1,13 @@
 /** The metrics of the shown runs, grouped by prefix. */
 import { html, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import { renderTick } from "../kit/tick";
 import { splitMetric } from "./chartGroups";
 
 export function renderMetricList(
   metrics: readonly string[],
   selected: ReadonlySet<string>,
-  onToggle: (metric: string) => void,
+  onTick: (metric: string, isTicked: boolean) => void,
 ): TemplateResult {
   const groups = new Map<string, string[]>();
   for (const metric of metrics) {
@@ -13,19 +15,19 @@ export function renderMetricList(
     groups.set(prefix, [...(groups.get(prefix) ?? []), metric]);
   }
   return html`<div class="metrics" role="group" aria-label="Metrics">
-    ${[...groups].map(
+    ${repeat(
+      groups,
+      ([prefix]) => prefix,
       ([prefix, members]) =>
         html`<div class="prefix muted">${prefix}/</div>
           <ul class="choices" aria-label=${`Metrics of ${prefix}`}>
-            ${members.map(
+            ${repeat(
+              members,
+              (metric) => metric,
               (metric) =>
                 html`<li>
                   <label title=${metric}>
-                    <input
-                      type="checkbox"
-                      .checked=${selected.has(metric)}
-                      @change=${() => onToggle(metric)}
-                    />
+                    ${renderTick(selected.has(metric), (isTicked) => onTick(metric, isTicked))}
                     <span class="name">${splitMetric(metric).rest}</span>
                   </label>
                 </li>`,

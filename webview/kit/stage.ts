@@ -7,6 +7,7 @@ import { toWorkbenchError } from "../../src/protocol/errors";
 import type { PanelId } from "../../src/protocol/page";
 import { openPage, type Page } from "../page";
 import { renderErrorBanner, renderSpinner } from "./states";
+import { guardText } from "./textGuards";
 import { adoptStyles } from "./theme";
 import { registerControls } from "./toolkit";
 
@@ -29,6 +30,7 @@ export async function startPanel<P extends PanelId, S>(
   open: (page: Page<P, S>, stage: Stage) => Panel,
 ): Promise<void> {
   adoptStyles(...styles);
+  guardText();
   registerControls();
   const root = document.body.appendChild(document.createElement("main"));
   root.className = "page";

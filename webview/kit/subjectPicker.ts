@@ -1,5 +1,7 @@
 /** Chooses a model that a page is to show: the last checkpoint of a run, a model on disk, or what an experiment would make. */
 import { html, nothing, type TemplateResult } from "lit";
+import { live } from "lit/directives/live.js";
+import { repeat } from "lit/directives/repeat.js";
 import type { ExperimentEntry } from "../../src/protocol/service/experiments";
 import type { Subject } from "../../src/protocol/service/models";
 import type { Host } from "../../src/protocol/page";
@@ -61,7 +63,7 @@ export class SubjectPicker {
         placeholder=${this.kinds.includes("plan") ? "Find a run, a model or an experiment" : "Find a run or a model"}
         ${accessibleName("Find a model")}
         autofocus
-        .value=${this.search}
+        .value=${live(this.search)}
         @input=${(event: Event) => {
           this.search = getValue(event);
           this.stage.redraw();

@@ -14,8 +14,9 @@ const theme = css`
     --lathe-border: var(--vscode-contrastBorder, var(--vscode-panel-border, rgba(128, 128, 128, 0.35)));
     --lathe-line: color-mix(in srgb, currentColor 12%, transparent);
     --lathe-muted: var(--vscode-descriptionForeground);
-    --lathe-hover: var(--vscode-list-hoverBackground);
-    --lathe-selected: var(--vscode-list-activeSelectionBackground);
+    /* High contrast themes define neither; a pinned cell would otherwise have no background at all. */
+    --lathe-hover: var(--vscode-list-hoverBackground, transparent);
+    --lathe-selected: var(--vscode-list-activeSelectionBackground, transparent);
     --lathe-selected-text: var(--vscode-list-activeSelectionForeground, var(--vscode-foreground));
     --lathe-focus: var(--vscode-focusBorder);
     --lathe-good: var(--vscode-charts-green, var(--vscode-testing-iconPassed));
@@ -83,16 +84,17 @@ const theme = css`
     padding: 8px 16px;
     border-bottom: 1px solid var(--lathe-border);
   }
-  .label select {
+  .select {
     max-width: 240px;
-    padding: 4px 6px;
+    height: 26px;
+    padding: 0 6px;
     color: var(--vscode-dropdown-foreground);
     background: var(--vscode-dropdown-background);
-    border: 1px solid var(--vscode-dropdown-border);
-    border-radius: 2px;
+    border: 1px solid var(--vscode-dropdown-border, transparent);
+    border-radius: 3px;
     font: inherit;
   }
-  .label select:focus {
+  .select:focus-visible {
     outline: 1px solid var(--vscode-focusBorder);
   }
   .toolbar .label {
@@ -215,6 +217,28 @@ const theme = css`
     color: var(--vscode-foreground);
     background: var(--lathe-raised);
     box-shadow: 0 4px 14px var(--vscode-widget-shadow, rgba(0, 0, 0, 0.3));
+  }
+  .context-menu {
+    min-width: 180px;
+    padding: 4px;
+  }
+  .context-menu .choice {
+    display: flex;
+    justify-content: space-between;
+    gap: 24px;
+    width: 100%;
+    text-align: left;
+  }
+  .context-menu .choice:focus {
+    color: var(--vscode-menu-selectionForeground, var(--vscode-foreground));
+    background: var(--vscode-menu-selectionBackground, var(--lathe-hover));
+    outline: 1px solid var(--vscode-contrastActiveBorder, transparent);
+    outline-offset: -1px;
+  }
+  .context-menu hr {
+    margin: 4px 0;
+    border: 0;
+    border-top: 1px solid var(--lathe-border);
   }
   .hidden {
     position: absolute;

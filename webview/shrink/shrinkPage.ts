@@ -6,7 +6,9 @@ import type { RunSummary } from "../../src/protocol/service/runs";
 import { onThemeChange, readTheme } from "../kit/chartColors";
 import type { Panel, Stage } from "../kit/stage";
 import { renderPicture, renderSaveButtons } from "../kit/pictureView";
+import { renderSelect } from "../kit/select";
 import { renderEmptyState } from "../kit/states";
+import { renderTick } from "../kit/tick";
 import type { Page } from "../page";
 import { SampleComparison } from "./sampleComparison";
 import { createBarsPicture } from "../../src/pictures/barsPicture";
@@ -115,14 +117,11 @@ export class ShrinkPage implements Panel {
           ),
         )}
         <label class="check"
-          ><input
-            type="checkbox"
-            .checked=${this.front}
-            @change=${(event: Event) => {
-              this.front = (event.target as HTMLInputElement).checked;
-              this.changed();
-            }}
-          />Pareto front</label
+          >${renderTick(this.front, (isTicked) => {
+            this.front = isTicked;
+            this.changed();
+          })}Pareto
+          front</label
         >
       </div>
       <div class="scroll" tabindex="0" role="region" aria-label="Charts">
@@ -206,15 +205,15 @@ export class ShrinkPage implements Panel {
   ): TemplateResult {
     return html`<label class="label"
       >${label}
-      <select
-        aria-label=${label}
-        @change=${(event: Event) => {
-          set((event.target as HTMLSelectElement).value);
+      ${renderSelect({
+        label,
+        value: value ?? "",
+        choices: all,
+        onSelect: (selected) => {
+          set(selected);
           this.changed();
-        }}
-      >
-        ${all.map(([id, title]) => html`<option value=${id} ?selected=${id === value}>${title}</option>`)}
-      </select></label
+        },
+      })}</label
     >`;
   }
 

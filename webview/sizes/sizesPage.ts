@@ -6,7 +6,8 @@ import { icons } from "../kit/icons";
 import type { Panel, Stage } from "../kit/stage";
 import { renderEmptyState } from "../kit/states";
 import { SubjectPicker } from "../kit/subjectPicker";
-import { getValue } from "../kit/toolkit";
+import { updateTitle } from "../kit/subjectTitles";
+import { renderSelect } from "../kit/select";
 import type { Page } from "../page";
 import { formatCsv, formatTabSeparated } from "../../src/protocol/csv";
 import { renderRoleTable } from "./roleTable";
@@ -58,6 +59,14 @@ export class SizesPage implements Panel {
       this.setSubjects((input as { readonly subjects: readonly Subject[] }).subjects);
     });
     page.host.on("backendRestarted", () => this.measure(this.subjects));
+    page.host.on("runsChanged", ({ changed }) => {
+      this.measured = this.measured.map((each) => {
+        if (each.size === undefined) return each;
+        const title = updateTitle(each.size.title, each.subject, changed);
+        return { ...each, size: { ...each.size, title } };
+      });
+      stage.redraw();
+    });
     this.measure(state?.subjects ?? page.input.subjects);
   }
 
@@ -97,16 +106,15 @@ export class SizesPage implements Panel {
       choices: readonly (readonly [T, string])[],
       set: (value: T) => void,
     ) =>
-      html`<span class="label" aria-hidden="true">${label}</span>
-        <vscode-dropdown
-          aria-label=${label}
-          @change=${(event: Event) => {
-            set(getValue(event) as T);
+      html`<span class="label" aria-hidden="true">${label}</span> ${renderSelect({
+          label,
+          value,
+          choices,
+          onSelect: (selected) => {
+            set(selected);
             this.changed();
-          }}
-        >
-          ${choices.map(([id, title]) => html`<vscode-option value=${id} ?selected=${id === value}>${title}</vscode-option>`)}
-        </vscode-dropdown>`;
+          },
+        })}`;
     const groups = this.getGroups(models);
     return html`<div class="toolbar">
       ${this.picker.draw("Add a model")}

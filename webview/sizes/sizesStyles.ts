@@ -7,9 +7,6 @@ export const sizesStyles = css`
     overflow: auto;
     outline-offset: -2px;
   }
-  .toolbar vscode-dropdown {
-    min-width: 140px;
-  }
   table {
     border-collapse: separate;
     border-spacing: 0;

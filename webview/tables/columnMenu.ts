@@ -47,7 +47,7 @@ export class ColumnMenu {
         placeholder="Find a column"
         ${accessibleName("Find a column")}
         autofocus
-        .value=${this.search}
+        .value=${live(this.search)}
         @input=${(event: Event) => {
           this.search = getValue(event);
           this.page.redraw();

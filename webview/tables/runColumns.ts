@@ -84,9 +84,16 @@ export function collectKeys(runs: Iterable<RunSummary>, settings: Settings): Run
     for (const metric in run.metrics) metrics.add(metric);
     for (const key in run.sweep) sweepKeys.add(key);
   }
-  for (const each of settings.values()) for (const key in each) settingKeys.add(key);
+  // A setting that has a column already, as the seed and what a sweep assigns, gets no other.
+  for (const each of settings.values())
+    for (const key in each) if (!sweepKeys.has(key) && !isRunColumn(key)) settingKeys.add(key);
   const toSorted = (set: Set<string>) => [...set].sort();
   return { metrics: toSorted(metrics), sweepKeys: toSorted(sweepKeys), settingKeys: toSorted(settingKeys) };
+}
+
+/** Whether a setting is shown by a column that every table has. */
+export function isRunColumn(key: string): boolean {
+  return [...leadingColumns, ...trailingColumns].some(({ id }) => id === key);
 }
 
 const leadingColumns: readonly RunColumn[] = [

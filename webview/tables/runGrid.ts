@@ -3,15 +3,13 @@
  * being edited; what is selected and how rows are arranged belongs to the page.
  */
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from "@tanstack/virtual-core";
-import { html, nothing, type TemplateResult } from "lit";
+import { html, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { pluralize } from "../../src/protocol/quantities";
-import { icons } from "../kit/icons";
 import { CellEditor } from "./cellEditor";
-import { getCellTitle, renderCell } from "./cellViews";
-import { getCellStyle, getPinnedClass } from "./columnStyle";
+import { getPinnedClass } from "./columnStyle";
 import { renderHeader } from "./gridHeader";
+import { renderGroupRow, renderRunRow } from "./gridRows";
 import { findTarget, type KeyAction, getKeyNames, type GridPosition, clampPosition } from "./gridKeys";
 import type { EditableField } from "./runColumns";
 import { extendTo, emptySelection, selectAll, type Selection, selectOnly, toggleKey } from "./runSelection";
@@ -35,6 +33,14 @@ export interface GridPage {
   open(runs: readonly string[]): void;
   remove(runs: readonly string[]): void;
   copy(what: "cell" | "rows", cell: string): void;
+  openMenu(event: MouseEvent, target: MenuTarget): void;
+}
+
+/** What a menu of the table is about: a column, or runs of which one is current. */
+export interface MenuTarget {
+  readonly column: ShownColumn | undefined;
+  readonly run?: RunSummary;
+  readonly runs?: readonly string[];
 }
 
 export class RunGrid {
@@ -79,6 +85,7 @@ export class RunGrid {
       @keydown=${(event: KeyboardEvent) => this.onKey(event)}
       @mousedown=${(event: MouseEvent) => this.onMouse(event)}
       @dblclick=${(event: MouseEvent) => this.onDoubleClick(event)}
+      @contextmenu=${(event: MouseEvent) => this.onContextMenu(event)}
     >
       ${renderHeader(columns, {
         width,
@@ -145,56 +152,20 @@ export class RunGrid {
   }
 
   private renderRow(row: TableRow, index: number, start: number): TemplateResult {
-    const at = index + 1;
-    const isActive = this.active.row === at;
-    if (row.kind === "group")
-      return html`<div
-        class="row group"
-        role="row"
-        aria-rowindex=${at + 1}
-        aria-level="1"
-        aria-expanded=${row.expanded}
-        style="transform:translateY(${start}px)"
-      >
-        <div
-          role="gridcell"
-          class="cell"
-          aria-colindex="1"
-          aria-colspan=${this.columns.length}
-          data-row=${at}
-          tabindex=${isActive ? 0 : -1}
-        >
-          <span class="inside"
-            >${row.expanded ? icons.down : icons.right}<b>${row.label}</b>
-            <span class="muted">${pluralize(row.runs, "run")}</span></span
-          >
-        </div>
-      </div>`;
-    const selected = this.page.selection.keys.has(row.key);
-    return html`<div
-      class=${selected ? "row selected" : "row"}
-      role="row"
-      aria-rowindex=${at + 1}
-      aria-level=${this.page.table.arrangement.grouping.length > 0 ? 2 : nothing}
-      aria-selected=${selected}
-      style="transform:translateY(${start}px)"
-    >
-      ${this.columns.map((column, i) => {
-        const editing = this.editor.isEditing(row.key, column.edits);
-        return html`<div
-          role="gridcell"
-          class="cell ${column.numeric ? "number" : ""} ${getPinnedClass(column)} ${editing ? "editing" : ""}"
-          style=${getCellStyle(this.columns, i)}
-          aria-colindex=${i + 1}
-          data-row=${at}
-          data-column=${i}
-          tabindex=${isActive && this.active.column === i ? 0 : -1}
-          title=${editing ? nothing : getCellTitle(row.run, column)}
-        >
-          ${editing ? this.editor.render() : renderCell(row.run, column)}
-        </div>`;
-      })}
-    </div>`;
+    const isActive = this.active.row === index + 1;
+    const place = {
+      index,
+      start,
+      columns: this.columns,
+      activeColumn: isActive ? this.active.column : undefined,
+    };
+    if (row.kind === "group") return renderGroupRow(row, place);
+    return renderRunRow(row, {
+      ...place,
+      level: this.page.table.arrangement.grouping.length > 0 ? 2 : undefined,
+      isSelected: this.page.selection.keys.has(row.key),
+      editor: this.editor,
+    });
   }
 
   private onKey(event: KeyboardEvent): void {
@@ -239,8 +210,8 @@ export class RunGrid {
         "Mod+c": () => page.copy(page.selection.keys.size > 1 ? "rows" : "cell", column.text(row.run)),
         " ": () => page.select(toggleKey(page.selection, row.key)),
         Delete: () => page.remove(this.getTargetRuns(row.key)),
-        Enter: () => this.activateCell(row.run, column, false),
-        F2: () => this.activateCell(row.run, column, true),
+        Enter: () => this.activateCell(row.run, column),
+        F2: () => this.beginEditing(row.run, column.edits ?? "name"),
       };
     const sort = ({ shiftKey }: KeyboardEvent) => {
       page.table.sortBy(column.id, shiftKey);
@@ -297,31 +268,54 @@ export class RunGrid {
     }
   }
 
+  /** On a row that is not selected, the menu is about that row alone, which is then the current one. */
+  private onContextMenu(event: MouseEvent): void {
+    const cell = (event.target as Element).closest<HTMLElement>("[data-row]");
+    if (cell === null || cell.classList.contains("editing")) return;
+    const at = { row: Number(cell.dataset.row), column: Number(cell.dataset.column ?? 0) };
+    const [row, column] = [this.rows[at.row - 1], this.columns[at.column]];
+    if (at.row > 0) this.setActive(at);
+    if (row?.kind === "run") {
+      if (!this.page.selection.keys.has(row.key)) this.page.select(selectOnly(row.key));
+      this.page.openMenu(event, { run: row.run, column, runs: this.getTargetRuns(row.key) });
+    } else if (at.row === 0 && column !== undefined) this.page.openMenu(event, { column });
+    else event.preventDefault();
+  }
+
+  /** Starts editing one of the run's own fields in its cell. */
+  beginEditing(run: RunSummary, field: EditableField): void {
+    this.editor.begin(run, field);
+    this.page.redraw();
+  }
+
   private onDoubleClick(event: MouseEvent): void {
     const cell = (event.target as Element).closest<HTMLElement>("[data-column]");
     const row = this.rows[Number(cell?.dataset.row) - 1];
     const column = this.columns[Number(cell?.dataset.column)];
     if (row?.kind === "run" && column !== undefined && column.id !== "star")
-      this.activateCell(row.run, column, false);
+      this.activateCell(row.run, column);
   }
 
-  /** What Enter, F2 and a double click do with a cell: edit it, else open the runs. */
-  private activateCell(run: RunSummary, column: ShownColumn, editOnly: boolean): void {
+  /** What Enter and a double click do with a cell: edit it, else open the runs. */
+  private activateCell(run: RunSummary, column: ShownColumn): void {
     if (column.id === "star") this.page.star(run);
-    else if (column.edits !== undefined) {
-      this.editor.begin(run, column.edits);
-      this.page.redraw();
-    } else if (!editOnly) this.page.open(this.getTargetRuns(run.folder));
+    else if (column.edits !== undefined) this.beginEditing(run, column.edits);
+    else this.page.open(this.getTargetRuns(run.folder));
   }
 
-  /** The selection where it holds the run, else the run alone. */
+  /** The selected rows where this is one of them, else the row alone; never a run that no row shows. */
   private getTargetRuns(key: string): readonly string[] {
-    return this.page.selection.keys.has(key) ? [...this.page.selection.keys] : [key];
+    const { keys } = this.page.selection;
+    return keys.has(key) ? this.getRunKeys().filter((each) => keys.has(each)) : [key];
+  }
+
+  private setActive(at: GridPosition): void {
+    this.active = at;
+    this.activeKey = this.rows[at.row - 1]?.key;
   }
 
   private moveTo(at: GridPosition): void {
-    this.active = at;
-    this.activeKey = this.rows[at.row - 1]?.key;
+    this.setActive(at);
     if (at.row > 0) this.virtualizer.scrollToIndex(at.row - 1, { align: "auto" });
     this.focusActive();
   }

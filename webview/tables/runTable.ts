@@ -156,6 +156,10 @@ export class RunTable {
     });
   }
 
+  setSorting(id: string, isDescending: boolean): void {
+    this.table.setSorting([{ id, desc: isDescending }]);
+  }
+
   groupBy(id: string | undefined): void {
     this.table.setGrouping(id === undefined ? [] : [id]);
     this.table.setExpanded(true);

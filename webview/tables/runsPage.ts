@@ -2,15 +2,24 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { PageCommand, PageRequests } from "../../src/protocol/page";
 import type { RunSummary } from "../../src/protocol/service/runs";
+import { ContextMenu } from "../kit/contextMenu";
 import type { Panel, Stage } from "../kit/stage";
 import { renderEmptyState, renderSpinner } from "../kit/states";
 import type { Page } from "../page";
 import { ColumnMenu } from "./columnMenu";
 import { renderComparison, type Differences } from "./comparison";
 import { formatCsv, type CsvValue, formatTabSeparated } from "../../src/protocol/csv";
-import { createColumns, type EditableField, type RunColumn, collectKeys, type Settings } from "./runColumns";
+import {
+  createColumns,
+  type EditableField,
+  type RunColumn,
+  collectKeys,
+  isRunColumn,
+  type Settings,
+} from "./runColumns";
 import { parseFilter, type RunFilter } from "./runFilter";
-import { type GridPage, RunGrid } from "./runGrid";
+import { type GridPage, type MenuTarget, RunGrid } from "./runGrid";
+import { createColumnMenu, createRunMenu } from "./runMenu";
 import { emptySelection, retainExisting, type Selection } from "./runSelection";
 import { type Arrangement, RunTable, type TableRow, defaultArrangement } from "./runTable";
 import { renderActionBar, renderFilterBar } from "./runsToolbar";
@@ -44,6 +53,7 @@ export class RunsPage implements Panel, GridPage {
   private saveTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly grid: RunGrid;
   private readonly menu: ColumnMenu;
+  private readonly contextMenu = new ContextMenu();
   private rows: readonly TableRow[] = [];
 
   constructor(
@@ -165,6 +175,34 @@ export class RunsPage implements Panel, GridPage {
     });
   }
 
+  openMenu(event: MouseEvent, { run, runs, column }: MenuTarget): void {
+    const page = {
+      sort: (id: string, isDescending: boolean) => {
+        this.table.setSorting(id, isDescending);
+        this.changed();
+      },
+      hideColumn: (id: string) => {
+        this.table.show(id, false);
+        this.changed();
+      },
+      filterBy: (term: string) => this.setFilter(`${this.filterText} ${term}`.trim()),
+      compare: (compared: readonly string[]) => this.compare(compared),
+      openPanel: (opened: PageRequests["page.openPanel"]["params"]) => this.request("page.openPanel", opened),
+      command: (command: PageCommand, folders: readonly string[]) => this.command(command, folders),
+      edit: (edited: RunSummary, field: EditableField) => this.grid.beginEditing(edited, field),
+      star: (starred: RunSummary) => this.star(starred),
+      copy: (what: "cell" | "rows", cell: string) => this.copy(what, cell),
+    };
+    const focusGrid = () => this.grid.focusActive();
+    if (run === undefined) {
+      if (column !== undefined)
+        this.contextMenu.open(event, column.title, createColumnMenu(column, page), focusGrid);
+    } else {
+      const target = { run, column, ...(runs === undefined ? {} : { runs }) };
+      this.contextMenu.open(event, run.name, createRunMenu(target, this.getSelectedRuns(), page), focusGrid);
+    }
+  }
+
   readSettings(): void {
     this.stage.attempt(async () => {
       const runs = [...(await this.page.host.request("runs.list", {})).runs.map(({ folder }) => folder)];
@@ -172,6 +210,7 @@ export class RunsPage implements Panel, GridPage {
       this.settings = new Map(
         runs.map((run, i) => [run, Object.fromEntries(keys.map((key, j) => [key, values[i]?.[j] ?? null]))]),
       );
+      for (const key of keys) if (isRunColumn(key)) this.table.show(key, true);
       this.stale = true;
       this.changed();
     });

@@ -29,9 +29,6 @@ export const runsStyles = css`
     min-width: 240px;
     max-width: 640px;
   }
-  .toolbar vscode-dropdown {
-    min-width: 130px;
-  }
   .grid {
     position: relative;
     flex: 1;
@@ -105,6 +102,14 @@ export const runsStyles = css`
   .row.selected .muted {
     color: inherit;
     opacity: 0.8;
+  }
+  .row.current::before {
+    position: absolute;
+    z-index: 2;
+    inset: 0;
+    border: 1px dotted color-mix(in srgb, var(--lathe-focus) 55%, transparent);
+    pointer-events: none;
+    content: "";
   }
   /* Over the pinned cells too. */
   .row.selected::after {

@@ -1,11 +1,13 @@
 /** The toolbar above the table of runs: filter, grouping, export, and actions on the selected runs. */
 import { html, nothing, type TemplateResult } from "lit";
+import { live } from "lit/directives/live.js";
 import type { PageCommand, PageRequests } from "../../src/protocol/page";
 import { isActive, isResumable } from "../../src/protocol/run";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { formatCount, pluralize } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 import { accessibleName } from "../kit/accessibleName";
+import { renderSelect } from "../kit/select";
 import { getValue } from "../kit/toolkit";
 
 export interface FilterBarPage {
@@ -36,7 +38,7 @@ const groupings = [
   ["variant", "Variant"],
   ["state", "State"],
   ["tags", "Tags"],
-] as const;
+] as const satisfies readonly (readonly [string, string])[];
 
 export function renderFilterBar(page: FilterBarPage): TemplateResult {
   return html`<div class="toolbar">
@@ -44,20 +46,17 @@ export function renderFilterBar(page: FilterBarPage): TemplateResult {
       class="filter"
       placeholder="Filter: words, state:done, loss<2, parameters<10M, -tag:old"
       ${accessibleName("Filter the runs")}
-      .value=${page.filter}
+      .value=${live(page.filter)}
       @input=${(event: Event) => page.setFilter(getValue(event))}
       ><span slot="start">${icons.search}</span></vscode-text-field
     >
     <span class="label" aria-hidden="true">Group by</span>
-    <vscode-dropdown
-      aria-label="Group by"
-      @change=${(event: Event) => page.groupBy(getValue(event) || undefined)}
-    >
-      ${groupings.map(
-        ([id, title]) =>
-          html`<vscode-option value=${id} ?selected=${id === (page.group ?? "")}>${title}</vscode-option>`,
-      )}
-    </vscode-dropdown>
+    ${renderSelect({
+      label: "Group by",
+      value: page.group ?? "",
+      choices: groupings,
+      onSelect: (id) => page.groupBy(id || undefined),
+    })}
     <span class="spring"></span>
     ${page.columnMenu}
     <button class="quiet" title="Export the shown runs to a file" @click=${page.exportCsv}>

@@ -1,5 +1,6 @@
 /** The roles of a model to choose one from: a listbox that a text narrows down, gathered in layers. */
 import { html, type TemplateResult } from "lit";
+import { live } from "lit/directives/live.js";
 import { repeat } from "lit/directives/repeat.js";
 import type { WeightRole } from "../../src/protocol/service/models";
 import { icons } from "../kit/icons";
@@ -25,7 +26,7 @@ export function renderRoleList(page: RoleListPage): TemplateResult {
     <vscode-text-field
       placeholder="Filter the roles"
       ${accessibleName("Filter the roles")}
-      .value=${page.filter}
+      .value=${live(page.filter)}
       @input=${(event: Event) => page.setFilter(getValue(event))}
       ><span slot="start">${icons.search}</span></vscode-text-field
     >

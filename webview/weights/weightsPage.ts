@@ -1,5 +1,6 @@
 /** The panel Weights: one role of one model or two, as a histogram, in numbers and as a picture. */
 import { html, nothing, type TemplateResult } from "lit";
+import { live } from "lit/directives/live.js";
 import { getFileName } from "../../src/protocol/fileName";
 import { toWorkbenchError } from "../../src/protocol/errors";
 import type { Distribution, HeatMap, Subject, WeightRole } from "../../src/protocol/service/models";
@@ -11,6 +12,8 @@ import { accessibleName } from "../kit/accessibleName";
 import type { Panel, Stage } from "../kit/stage";
 import { renderEmptyState } from "../kit/states";
 import { SubjectPicker } from "../kit/subjectPicker";
+import { updateTitle } from "../kit/subjectTitles";
+import { renderSelect } from "../kit/select";
 import { isChecked } from "../kit/toolkit";
 import type { Page } from "../page";
 import { type HeatMapView, paintHeatMap } from "./heatMapView";
@@ -87,6 +90,13 @@ export class WeightsPage implements Panel {
       this.setSubjects((changed as { readonly subjects: readonly Subject[] }).subjects),
     );
     host.on("backendRestarted", () => this.readModels());
+    host.on("runsChanged", ({ changed }) => {
+      this.models = this.models?.map((model) => ({
+        ...model,
+        title: updateTitle(model.title, model.subject, changed),
+      }));
+      stage.redraw();
+    });
     onThemeChange(() => {
       this.theme = readTheme();
       stage.redraw();
@@ -157,20 +167,20 @@ export class WeightsPage implements Panel {
       <span class="spring"></span>
       <label class="label"
         >Picture
-        <select
-          aria-label="Picture"
-          @change=${(event: Event) => {
-            this.look = (event.target as HTMLSelectElement).value as Look;
+        ${renderSelect({
+          label: "Picture",
+          value: this.look,
+          choices: looks.map((look) => [look, lookTitles[look]] as const),
+          onSelect: (look) => {
+            this.look = look;
             this.readPictures();
             this.changed();
-          }}
-        >
-          ${looks.map((look) => html`<option value=${look} ?selected=${look === this.look}>${lookTitles[look]}</option>`)}
-        </select></label
+          },
+        })}</label
       >
       <vscode-checkbox
         ${accessibleName("Logarithmic counts")}
-        .checked=${this.logarithmic}
+        .checked=${live(this.logarithmic)}
         @change=${(event: Event) => {
           this.logarithmic = isChecked(event);
           this.changed();

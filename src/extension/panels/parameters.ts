@@ -5,5 +5,5 @@ export default definePanel({
   title: "Parameters",
   icon: "parameters",
   requests: ["experiments.list", "runs.list", "models.list", "sizes.of"],
-  events: [],
+  events: ["runsChanged"],
 });

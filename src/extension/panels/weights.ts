@@ -12,5 +12,5 @@ export default definePanel({
     "weights.heatMap",
     "weights.correlation",
   ],
-  events: [],
+  events: ["runsChanged"],
 });

@@ -269,6 +269,35 @@ describe("the panel of charts", () => {
     await page.close();
   });
 
+  it("shows what is ticked after None and a tick, and moves no entry under the pointer", async () => {
+    const page = await open(ten.slice(0, 3));
+    await rows(page, "loss", 6);
+    const list = page.page.getByRole("list", { name: "Runs", exact: true });
+    const entries = () => list.locator(".name").allInnerTexts();
+    const ticked = async () => {
+      const boxes = list.getByRole("checkbox");
+      const names = await entries();
+      const states = await boxes.evaluateAll((all) =>
+        all.map((box) => (box as never as { checked: boolean }).checked),
+      );
+      return names.filter((_, i) => states[i]);
+    };
+    const order = await entries();
+    await expect.poll(ticked).toHaveLength(3);
+    await page.page.getByRole("button", { name: "None" }).click();
+    await expect.poll(ticked).toEqual([]);
+    await list.getByRole("checkbox").nth(4).click();
+    await rows(page, "loss", 2);
+    expect(await ticked()).toEqual([order[4]]);
+    await list.getByRole("checkbox").nth(6).click();
+    await rows(page, "loss", 4);
+    await list.getByRole("checkbox").nth(4).click();
+    await rows(page, "loss", 2);
+    expect(await ticked()).toEqual([order[6]]);
+    expect(await entries()).toEqual(order);
+    await page.close();
+  });
+
   it("shows what to do if nothing is selected", async () => {
     const page = await open(ten.slice(0, 1));
     await rows(page, "loss", 2);
