@@ -3,6 +3,8 @@ import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import type { PanelInputs } from "../../src/protocol/page";
 import { isExecuting } from "../../src/protocol/run";
+import { parseFilter } from "../../src/protocol/runFilter";
+import { collectKeys, createRunFields } from "../../src/protocol/runFields";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { pluralize } from "../../src/protocol/quantities";
 import type { Panel, Stage } from "../kit/stage";
@@ -15,11 +17,19 @@ import { defaultView } from "../kit/drawing";
 import { renderMetricList } from "./metricList";
 import { assignSlots } from "../../src/pictures/palette";
 import { collectReferences } from "./references";
-import { matchesFilter, renderRunList } from "./runList";
+import { renderRunList } from "./runList";
 import { createRunNames } from "../kit/runNames";
 import { readTheme } from "../kit/chartColors";
 
 const defaultMetrics = ["train/loss", "eval/loss"];
+
+interface Matches {
+  readonly runs: ReadonlyMap<string, RunSummary>;
+  readonly filter: string;
+  readonly matching: readonly RunSummary[];
+  /** What is wrong with the filter. */
+  readonly problem: string | undefined;
+}
 
 export class ChartsPage implements Panel {
   private runs: ReadonlyMap<string, RunSummary> | undefined;
@@ -27,6 +37,7 @@ export class ChartsPage implements Panel {
   private slots: Map<string, number>;
   private metrics: readonly string[];
   private filter: string;
+  private matches: Matches | undefined;
   private lists: boolean;
   private readonly board: ChartBoard;
   /** The person has been given a first choice, or has chosen. */
@@ -100,7 +111,7 @@ export class ChartsPage implements Panel {
   }
 
   private renderSidebar(runs: ReadonlyMap<string, RunSummary>): TemplateResult {
-    const matching = [...runs.values()].filter((run) => matchesFilter(run, this.filter));
+    const { matching, problem } = this.findMatches(runs);
     const shownRuns = this.getShownRuns();
     const loggedMetrics = shownRuns.flatMap(({ metrics }) => Object.keys(metrics));
     const metrics = [...new Set([...defaultMetrics, ...this.metrics, ...loggedMetrics])].sort();
@@ -121,7 +132,7 @@ export class ChartsPage implements Panel {
       <input
         type="search"
         class="filter"
-        placeholder="Filter by name, tag, state…"
+        placeholder="Filter: words, state:done, loss<2"
         aria-label="Filter the runs"
         .value=${live(this.filter)}
         @input=${(event: Event) => {
@@ -129,6 +140,7 @@ export class ChartsPage implements Panel {
           this.saveState();
         }}
       />
+      ${problem === undefined ? nothing : html`<p class="note fault" role="status">${problem}</p>`}
       ${renderRunList({
         runs: matching,
         names: createRunNames([...runs.values()]),
@@ -146,6 +158,18 @@ export class ChartsPage implements Panel {
         this.arrange();
       })}
     </aside>`;
+  }
+
+  /** Found again only if the runs or the filter have changed: both may be large. */
+  private findMatches(runs: ReadonlyMap<string, RunSummary>): Matches {
+    if (this.matches?.runs === runs && this.matches.filter === this.filter) return this.matches;
+    const { matches, problem } = parseFilter(this.filter, createRunFields(collectKeys(runs.values())));
+    return (this.matches = {
+      runs,
+      filter: this.filter,
+      matching: [...runs.values()].filter(matches),
+      problem,
+    });
   }
 
   private getShownRuns(): RunSummary[] {

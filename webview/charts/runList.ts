@@ -41,16 +41,3 @@ export function renderRunList({ runs, names, slots, theme, onTick }: RunListOpti
     ${hiddenCount > 0 ? html`<li class="muted">and ${formatCount(hiddenCount)} older runs; filter to find them</li>` : nothing}
   </ul>`;
 }
-
-/** Every word of the filter occurs in the run's name, variant, experiment, state or tags. */
-export function matchesFilter(run: RunSummary, filter: string): boolean {
-  const words = filter
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== "");
-  if (words.length === 0) return true;
-  const text = [run.name, run.id, run.variant, run.state, run.experiment ?? "", ...run.tags]
-    .join("\n")
-    .toLowerCase();
-  return words.every((word) => text.includes(word));
-}

@@ -79,7 +79,11 @@ export class SubjectPicker {
         ${sections.map(
           (section) =>
             html`<h3>${section}</h3>
-              ${visible.filter((choice) => choice.section === section).map((choice) => this.renderChoice(choice))}`,
+              ${repeat(
+                visible.filter((choice) => choice.section === section),
+                ({ subject }) => JSON.stringify(subject),
+                (choice) => this.renderChoice(choice),
+              )}`,
         )}
         ${matches.length > visible.length ? html`<p class="muted">${matches.length - visible.length} more. Type to find them.</p>` : nothing}
       </div>`;

@@ -3,6 +3,7 @@ import type { PageCommand, PageRequests } from "../../src/protocol/page";
 import { isActive, isResumable } from "../../src/protocol/run";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { missingText } from "../../src/protocol/quantities";
+import { createFilterTerm } from "../../src/protocol/runFilter";
 import type { MenuSections } from "../kit/contextMenu";
 import type { MenuTarget } from "./runGrid";
 import type { EditableField } from "./runColumns";
@@ -89,9 +90,10 @@ function createFilterItems(
   if (column === undefined || column.numeric || column.edits === "notes" || column.id === "star") return [];
   const text = column.text(run);
   if (text === missingText || /["\n]/.test(text)) return [];
-  const term = `${column.id.replace(/^\w+:/, "")}:${/[\s,]/.test(text) ? `"${text}"` : text}`;
+  const key = column.id.replace(/^\w+:/, "");
+  const values = column.list?.(run) ?? [String(column.value(run))];
   return [
-    { label: "Show Only This Value", run: () => page.filterBy(term) },
-    { label: "Leave Out This Value", run: () => page.filterBy(`-${term}`) },
+    { label: "Show Only This Value", run: () => page.filterBy(createFilterTerm(key, values)) },
+    { label: "Leave Out This Value", run: () => page.filterBy(createFilterTerm(key, values, true)) },
   ];
 }

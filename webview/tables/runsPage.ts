@@ -9,15 +9,9 @@ import type { Page } from "../page";
 import { ColumnMenu } from "./columnMenu";
 import { renderComparison, type Differences } from "./comparison";
 import { formatCsv, type CsvValue, formatTabSeparated } from "../../src/protocol/csv";
-import {
-  createColumns,
-  type EditableField,
-  type RunColumn,
-  collectKeys,
-  isRunColumn,
-  type Settings,
-} from "./runColumns";
-import { parseFilter, type RunFilter } from "./runFilter";
+import { createColumns, type EditableField, type RunColumn } from "./runColumns";
+import { parseFilter, type RunFilter } from "../../src/protocol/runFilter";
+import { collectKeys, isRunField, type Settings } from "../../src/protocol/runFields";
 import { type GridPage, type MenuTarget, RunGrid } from "./runGrid";
 import { createColumnMenu, createRunMenu } from "./runMenu";
 import { emptySelection, retainExisting, type Selection } from "./runSelection";
@@ -210,7 +204,7 @@ export class RunsPage implements Panel, GridPage {
       this.settings = new Map(
         runs.map((run, i) => [run, Object.fromEntries(keys.map((key, j) => [key, values[i]?.[j] ?? null]))]),
       );
-      for (const key of keys) if (isRunColumn(key)) this.table.show(key, true);
+      for (const key of keys) if (isRunField(key)) this.table.show(key, true);
       this.stale = true;
       this.changed();
     });

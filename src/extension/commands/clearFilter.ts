@@ -7,5 +7,5 @@ export default defineCommand({
   icon: "$(clear-all)",
   palette: "lathe.runsFiltered",
   menus: [{ menu: "view/title", when: "view == lathe.runs && lathe.runsFiltered", group: "navigation@4" }],
-  run: (workbench) => getShownRuns(workbench).arrange({ filter: {} }),
+  run: (workbench) => getShownRuns(workbench).arrange({ filter: "" }),
 });

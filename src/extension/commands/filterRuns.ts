@@ -3,7 +3,8 @@ import * as vscode from "vscode";
 import { defineCommand } from "../command";
 import type { Workbench } from "../workbench";
 import { formatCount } from "../../protocol/quantities";
-import { isFiltering, parseFilter, type RunFilter } from "../views/runTree/arrangement";
+import { createFilterTerm } from "../../protocol/runFilter";
+import { parseFilterText } from "../views/runTree/arrangement";
 import { shownStates, statePresentations } from "../views/runTree/runStates";
 import { getShownRuns } from "../views/runTree/shownRuns";
 import { toSingleLine, escapeLinks } from "../views/text";
@@ -13,32 +14,30 @@ export default defineCommand({
   icon: "$(filter)",
   palette: "lathe.hasRuns",
   menus: [{ menu: "view/title", when: "view == lathe.runs && lathe.hasRuns", group: "navigation@3" }],
-  /** Takes a filter, `{ text, states, tags, star }`, from a caller that knows it. */
+  /** Takes a filter from a caller that knows it: `state:done loss<1`, or `{ text, states, tags, star }`. */
   async run(workbench, requested) {
     const shownRuns = getShownRuns(workbench);
-    const requestedFilter = parseFilter(requested);
-    const filter = isFiltering(requestedFilter)
-      ? requestedFilter
-      : await pickFilter(workbench, shownRuns.arrangement.filter);
+    const filter = parseFilterText(requested) || (await pickFilter(workbench, shownRuns.arrangement.filter));
     if (filter !== undefined) await shownRuns.arrange({ filter });
   },
 });
 
 interface Choice extends vscode.QuickPickItem {
-  readonly narrow?: (filter: RunFilter) => RunFilter;
+  /** What it adds to the filter. */
+  readonly field?: string;
+  readonly value?: string;
 }
 
-/** One list with everything in it: what is typed is looked for in the runs, not in the list. */
-async function pickFilter(workbench: Workbench, current: RunFilter): Promise<RunFilter | undefined> {
+/** One list with everything in it: what is typed is a filter of the runs, not of the list. */
+async function pickFilter(workbench: Workbench, current: string): Promise<string | undefined> {
   const pick = vscode.window.createQuickPick<Choice>();
-  const choices = createChoices(workbench, current);
+  const choices = createChoices(workbench);
   Object.assign(pick, {
     title: "Filter runs",
-    placeholder: "Type part of a name, or select states and tags",
-    value: current.text ?? "",
+    placeholder: "Words, state:done, loss<2, tag:x, -tag:old, or select from the list",
+    value: current,
     canSelectMany: true,
     items: choices,
-    selectedItems: choices.filter(({ picked }) => picked),
   });
   const isAccepted = await new Promise<boolean>((resolve) => {
     pick.onDidAccept(() => resolve(true));
@@ -49,36 +48,38 @@ async function pickFilter(workbench: Workbench, current: RunFilter): Promise<Run
   const selection = pick.selectedItems;
   pick.dispose();
   if (!isAccepted) return undefined;
-  const textFilter: RunFilter = text === "" ? {} : { text };
-  return selection.reduce((filter, { narrow }) => narrow?.(filter) ?? filter, textFilter);
+  const values = new Map<string, string[]>();
+  for (const { field, value } of selection)
+    if (field !== undefined && value !== undefined) values.set(field, [...(values.get(field) ?? []), value]);
+  const terms = [...values].map(([field, alternatives]) => createFilterTerm(field, alternatives));
+  return [text, ...terms].join(" ").trim();
 }
 
-function createChoices({ runs }: Workbench, { states = [], tags = [], star = false }: RunFilter): Choice[] {
+function createChoices({ runs }: Workbench): Choice[] {
   const allRuns = runs.all ?? [];
   const starred = allRuns.filter((run) => run.star).length;
-  const formatRunCount = (runCount: number) => formatCount(runCount);
-  const countByTag = new Map<string, number>(tags.map((tag) => [tag, 0]));
+  const countByTag = new Map<string, number>();
   for (const run of allRuns) for (const tag of run.tags) countByTag.set(tag, (countByTag.get(tag) ?? 0) + 1);
   const separator = (label: string): Choice => ({ label, kind: vscode.QuickPickItemKind.Separator });
   return [
     {
       label: "Starred",
-      description: formatRunCount(starred),
-      picked: star,
+      description: formatCount(starred),
       alwaysShow: true,
-      narrow: (filter) => ({ ...filter, star: true }),
+      field: "star",
+      value: "yes",
     },
     separator("States"),
     ...shownStates.flatMap((state): Choice[] => {
       const runCount = allRuns.filter((run) => run.state === state).length;
-      if (runCount === 0 && !states.includes(state)) return [];
+      if (runCount === 0) return [];
       return [
         {
           label: statePresentations[state].word,
-          description: formatRunCount(runCount),
-          picked: states.includes(state),
+          description: formatCount(runCount),
           alwaysShow: true,
-          narrow: (filter) => ({ ...filter, states: [...(filter.states ?? []), state] }),
+          field: "state",
+          value: state,
         },
       ];
     }),
@@ -87,9 +88,10 @@ function createChoices({ runs }: Workbench, { states = [], tags = [], star = fal
       .sort(([a], [b]) => a.localeCompare(b))
       .map(([tag, runCount]): Choice => ({
         label: `#${escapeLinks(toSingleLine(tag, 60))}`,
-        description: formatRunCount(runCount),
-        picked: tags.includes(tag),
-        narrow: (filter) => ({ ...filter, tags: [...(filter.tags ?? []), tag] }),
+        description: formatCount(runCount),
+        alwaysShow: true,
+        field: "tag",
+        value: tag,
       })),
   ];
 }

@@ -14,7 +14,6 @@ import { defineView } from "../view";
 import type { Workbench } from "../workbench";
 import type { ProblemNode } from "./nodePresentation";
 import { formatCount, pluralize } from "../../protocol/quantities";
-import { describeFilter, isFiltering } from "./runTree/arrangement";
 import { presentGroup, presentMore } from "./runTree/presentGroup";
 import { createQueueDragController } from "./runTree/queueDrag";
 import { presentRun } from "./runTree/presentRun";
@@ -112,13 +111,16 @@ function createProvider(
 function describeView({ runs }: Workbench, { tree, arrangement }: ShownRuns): Partial<vscode.TreeView<Node>> {
   const active = (runs.all ?? []).filter(isActive).length;
   const { filter, sorting } = arrangement;
-  const filterText = escapeLinks(toSingleLine(describeFilter(filter)));
+  const filterText = escapeLinks(toSingleLine(filter));
+  const problem =
+    tree.filterProblem === undefined ? "" : `. ${escapeLinks(toSingleLine(tree.filterProblem))}`;
   const sortingText = { newest: "", name: "by name", loss: "by loss", state: "by state" }[sorting];
   return {
     badge: active === 0 ? undefined : { value: active, tooltip: pluralize(active, "active run") },
-    message: isFiltering(filter)
-      ? `${filterText}: ${formatCount(tree.visibleCount)} of ${pluralize(tree.size, "run")}`
-      : "",
+    message:
+      filter === ""
+        ? ""
+        : `${filterText}: ${formatCount(tree.visibleCount)} of ${pluralize(tree.size, "run")}${problem}`,
     description: sortingText,
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { RunSummary } from "../../../src/protocol/service/runs";
-import { type RunFilter, defaultArrangement } from "../../../src/extension/views/runTree/arrangement";
+import { defaultArrangement } from "../../../src/extension/views/runTree/arrangement";
 import { presentGroup, presentMore } from "../../../src/extension/views/runTree/presentGroup";
 import { presentRun } from "../../../src/extension/views/runTree/presentRun";
 import { pageSize, RunTree, type RunTreeNode } from "../../../src/extension/views/runTree/runTree";
@@ -122,7 +122,7 @@ describe("after a change, only what differs is redrawn", () => {
   test("sorted by loss, a better loss moves a run and redraws its experiment; a slightly better one does not", () => {
     const [a, b] = [someRun({ name: "a", metrics: loss(2) }), someRun({ name: "b", metrics: loss(3) })];
     const tree = treeOf(a, b, someRun({ name: "none" }));
-    tree.arrange({ filter: {}, sorting: "loss" });
+    tree.arrange({ filter: "", sorting: "loss" });
     expect(drawn(tree).slice(1)).toEqual(["  a", "  b", "  none"]);
     expect(redrawn(tree, [{ ...b, metrics: loss(2.5) }])).toEqual(["b"]);
     expect(redrawn(tree, [{ ...b, metrics: loss(1) }])).toEqual(["experiment:/study/first.lathe.md"]);
@@ -136,15 +136,16 @@ describe("a filter", () => {
     someRun({ name: "grouped-2", variant: "grouped", tags: ["night", "paper"], state: "failed" }),
     someRun({ name: "waits", state: "queued", queuePosition: 1 }),
   ];
-  test.each<[RunFilter, string[]]>([
-    [{}, ["waits", "grouped-2", "dense-1"]],
-    [{ text: "DENSE" }, ["dense-1"]],
-    [{ text: "figure 2" }, ["dense-1"]],
-    [{ text: "grouped" }, ["grouped-2"]],
-    [{ states: ["failed", "queued"] }, ["waits", "grouped-2"]],
-    [{ tags: ["paper", "unknown"] }, ["grouped-2"]],
-    [{ tags: ["night"], star: true }, ["dense-1"]],
-    [{ text: "nothing is like this" }, []],
+  test.each<[string, string[]]>([
+    ["", ["waits", "grouped-2", "dense-1"]],
+    ["DENSE", ["dense-1"]],
+    ['"figure 2"', ["dense-1"]],
+    ["grouped", ["grouped-2"]],
+    ["state:failed,queued", ["waits", "grouped-2"]],
+    ["tag:paper,unknown", ["grouped-2"]],
+    ["tag:night star:yes", ["dense-1"]],
+    ["-tag:night", ["waits"]],
+    ["nothing is like this", []],
   ])("%j leaves %j", (filter, names) => {
     const tree = treeOf(...runs);
     tree.arrange({ filter, sorting: "newest" });
@@ -153,10 +154,21 @@ describe("a filter", () => {
     expect(tree.size).toBe(3);
   });
 
+  test("knows a metric from the first run that has it, and reports a name that nothing has", () => {
+    const run = someRun({ name: "a" });
+    const tree = treeOf(run, someRun({ name: "b" }));
+    tree.arrange({ filter: "loss<2", sorting: "newest" });
+    expect(tree.filterProblem).toContain('There is no column "loss"');
+    expect(tree.visibleCount).toBe(2);
+    expect(tree.apply([{ ...run, metrics: loss(1.5) }], [])).toBe("everything");
+    expect(tree.filterProblem).toBeUndefined();
+    expect(drawn(tree).slice(1)).toEqual(["  a"]);
+  });
+
   test("also applies to later changes", () => {
     const run = someRun({ name: "a", state: "running" });
     const tree = treeOf(run, someRun({ name: "b", state: "running" }));
-    tree.arrange({ filter: { states: ["running"] }, sorting: "newest" });
+    tree.arrange({ filter: "state:running", sorting: "newest" });
     expect(redrawn(tree, [{ ...run, state: "done" }])).toEqual(["experiment:/study/first.lathe.md"]);
     expect(redrawn(tree, [{ ...run, state: "done", star: true }])).toEqual([]);
     expect(drawn(tree)).toEqual(["experiment:/study/first.lathe.md", "  b"]);
@@ -184,9 +196,9 @@ test("names are sorted in natural order, and states by urgency", () => {
     someRun({ name: "run 9", state: "running" }),
     someRun({ name: "Run 1", state: "failed" }),
   );
-  tree.arrange({ filter: {}, sorting: "name" });
+  tree.arrange({ filter: "", sorting: "name" });
   expect(drawn(tree).slice(1)).toEqual(["  Run 1", "  run 9", "  run 10"]);
-  tree.arrange({ filter: {}, sorting: "state" });
+  tree.arrange({ filter: "", sorting: "state" });
   expect(drawn(tree).slice(1)).toEqual(["  run 9", "  Run 1", "  run 10"]);
 });
 
@@ -211,9 +223,9 @@ test("5,000 runs: prints how long the tree takes", () => {
   );
   timed("one run takes a step", () => tree.apply([{ ...runs[77]!, metrics: loss(0) }], []));
   timed("all are sorted by loss and drawn", () => {
-    tree.arrange({ filter: {}, sorting: "loss" });
+    tree.arrange({ filter: "", sorting: "loss" });
     return tree.getRoots().map((group) => tree.getChildren(group));
   });
-  timed("text is looked for in all", () => tree.arrange({ filter: { text: "run 49" }, sorting: "newest" }));
+  timed("text is looked for in all", () => tree.arrange({ filter: '"run 49"', sorting: "newest" }));
   expect(tree.visibleCount).toBe(111);
 });

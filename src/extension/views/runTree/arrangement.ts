@@ -1,53 +1,21 @@
 /** Which runs the tree shows, and in which order. Plain data, because the workspace remembers it. */
 import type { RunSummary } from "../../../protocol/service/runs";
 import { isActive } from "../../../protocol/run";
-import { getLastLoss, getSeverity, type ShownState, shownStates, statePresentations } from "./runStates";
+import { createFilterTerm } from "../../../protocol/runFilter";
+import { getLastLoss, getSeverity, shownStates } from "./runStates";
+
+const maxFilterLength = 1000;
 
 export const sortings = ["newest", "name", "loss", "state"] as const;
 export type Sorting = (typeof sortings)[number];
 
-/** All that is given has to hold; of several states or tags one is enough. */
-export interface RunFilter {
-  /** Part of the name, the id, the variant, a tag or the notes, whatever its case. */
-  readonly text?: string;
-  readonly states?: readonly ShownState[];
-  readonly tags?: readonly string[];
-  readonly star?: boolean;
-}
-
 export interface Arrangement {
-  readonly filter: RunFilter;
+  /** In the language of `protocol/runFilter.ts`; empty for all runs. */
+  readonly filter: string;
   readonly sorting: Sorting;
 }
 
-export const defaultArrangement: Arrangement = { filter: {}, sorting: "newest" };
-
-export function isFiltering({ text = "", states = [], tags = [], star = false }: RunFilter): boolean {
-  return text !== "" || states.length > 0 || tags.length > 0 || star;
-}
-
-export function matchesFilter(run: RunSummary, filter: RunFilter): boolean {
-  const { text = "", states = [], tags = [], star = false } = filter;
-  if (star && !run.star) return false;
-  if (states.length > 0 && !states.includes(run.state)) return false;
-  if (tags.length > 0 && !run.tags.some((tag) => tags.includes(tag))) return false;
-  if (text === "") return true;
-  const query = text.toLowerCase();
-  return [run.name, run.id, run.variant, run.notes, ...run.tags].some((each) =>
-    each.toLowerCase().includes(query),
-  );
-}
-
-/** The filter in words, for the line above the tree. */
-export function describeFilter({ text = "", states = [], tags = [], star = false }: RunFilter): string {
-  const joinAlternatives = (words: readonly string[]) => words.join(" or ");
-  return [
-    ...(text === "" ? [] : [`“${text}”`]),
-    ...(states.length === 0 ? [] : [joinAlternatives(states.map((state) => statePresentations[state].word))]),
-    ...(tags.length === 0 ? [] : [joinAlternatives(tags.map((tag) => `#${tag}`))]),
-    ...(star ? ["starred"] : []),
-  ].join(", ");
-}
+export const defaultArrangement: Arrangement = { filter: "", sorting: "newest" };
 
 const byName = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 const newestFirst = (a: RunSummary, b: RunSummary): number =>
@@ -73,20 +41,28 @@ export function getComparator(sorting: Sorting): (a: RunSummary, b: RunSummary) 
 export function parseArrangement(value: unknown): Arrangement {
   const { filter, sorting } = toRecord(value);
   return {
-    filter: parseFilter(filter),
+    filter: parseFilterText(filter),
     sorting: sortings.find((each) => each === sorting) ?? defaultArrangement.sorting,
   };
 }
 
-export function parseFilter(value: unknown): RunFilter {
+/** A filter's text, or its parts: `{ text, states, tags, star }`, as earlier versions remembered them. */
+export function parseFilterText(value: unknown): string {
+  if (typeof value === "string") return value.trim().slice(0, maxFilterLength);
   const { text, states, tags, star } = toRecord(value);
   const validStates = shownStates.filter((state) => toStrings(states).includes(state));
-  return {
-    ...(typeof text === "string" && text !== "" ? { text: text.slice(0, 200) } : {}),
-    ...(validStates.length > 0 ? { states: validStates } : {}),
-    ...(toStrings(tags).length > 0 ? { tags: toStrings(tags) } : {}),
-    ...(star === true ? { star } : {}),
-  };
+  const terms = [
+    ...(typeof text === "string" && text.trim() !== "" ? [quoteText(text.trim().slice(0, 200))] : []),
+    ...(validStates.length > 0 ? [createFilterTerm("state", validStates)] : []),
+    ...(toStrings(tags).length > 0 ? [createFilterTerm("tag", toStrings(tags))] : []),
+    ...(star === true ? [createFilterTerm("star", ["yes"])] : []),
+  ];
+  return terms.join(" ").slice(0, maxFilterLength);
+}
+
+/** Earlier versions looked for the whole text, with its spaces. */
+function quoteText(text: string): string {
+  return /[\s":<>=]/.test(text) ? `"${text.replaceAll('"', "")}"` : text;
 }
 
 function toRecord(value: unknown): Readonly<Record<string, unknown>> {

@@ -2,9 +2,11 @@
  * The runs as a tree: waiting runs, then the experiments with theirs. It keeps the nodes, because VS Code knows them by
  * identity, and reports after a change which of them must be redrawn; everything is sorted only when it is shown.
  */
+import { collectKeys, createRunFields } from "../../../protocol/runFields";
+import { parseFilter, type RunFilter } from "../../../protocol/runFilter";
 import type { RunSummary } from "../../../protocol/service/runs";
 import { getExperimentTitle } from "../text";
-import { type Arrangement, matchesFilter, getComparator, defaultArrangement } from "./arrangement";
+import { type Arrangement, getComparator, defaultArrangement } from "./arrangement";
 import { isWaiting } from "./runStates";
 
 /** How many runs of an experiment are shown at first, and how many more at a time. */
@@ -48,6 +50,9 @@ export class RunTree {
   private readonly nodes = new Map<string, RunNode>();
   private readonly groups = new Map<string, GroupNode>();
   private arrangement = defaultArrangement;
+  private filter: RunFilter = { matches: () => true };
+  /** Metrics and swept settings that the filter knows. */
+  private knownKeys: ReadonlySet<string> = new Set();
   private roots: readonly GroupNode[] | undefined;
 
   get size(): number {
@@ -86,13 +91,38 @@ export class RunTree {
 
   arrange(arrangement: Arrangement): void {
     this.arrangement = arrangement;
+    this.filter = this.parseFilter();
     this.groups.clear();
     this.roots = undefined;
     for (const { run } of [...this.nodes.values()])
       this.addToGroup({ kind: "run", run, parent: undefined }, this.findGroup(run));
   }
 
+  /** What is wrong with the filter. */
+  get filterProblem(): string | undefined {
+    return this.filter.problem;
+  }
+
   apply(changed: readonly RunSummary[], removed: readonly string[]): Redraw {
+    if (this.arrangement.filter === "" || changed.every((run) => this.hasKnownKeys(run)))
+      return this.update(changed, removed);
+    // The filter may be about what only these runs have.
+    this.update(changed, removed);
+    this.arrange(this.arrangement);
+    return "everything";
+  }
+
+  private hasKnownKeys({ metrics, sweep }: RunSummary): boolean {
+    return [...Object.keys(metrics), ...Object.keys(sweep)].every((key) => this.knownKeys.has(key));
+  }
+
+  private parseFilter(): RunFilter {
+    const keys = collectKeys([...this.nodes.values()].map(({ run }) => run));
+    this.knownKeys = new Set([...keys.metrics, ...keys.sweepKeys]);
+    return parseFilter(this.arrangement.filter, createRunFields(keys));
+  }
+
+  private update(changed: readonly RunSummary[], removed: readonly string[]): Redraw {
     const previousRoots = this.getRoots();
     const stale = new Set<GroupNode>();
     const redrawn = new Set<RunNode>();
@@ -149,7 +179,7 @@ export class RunTree {
 
   /** None for a run that the filter hides. A new group counts once it has a member. */
   private findGroup(run: RunSummary): GroupNode | undefined {
-    if (!matchesFilter(run, this.arrangement.filter)) return undefined;
+    if (!this.filter.matches(run)) return undefined;
     const kind = isWaiting(run) ? "queue" : "experiment";
     const experiment = kind === "queue" ? undefined : run.experiment;
     return this.groups.get(getGroupId(kind, experiment)) ?? new GroupNode(kind, experiment);

@@ -2,7 +2,7 @@
 import * as vscode from "vscode";
 import type { Workbench } from "../../workbench";
 import { memoizeByWorkbench } from "../memoizeByWorkbench";
-import { type Arrangement, isFiltering, parseArrangement } from "./arrangement";
+import { type Arrangement, parseArrangement } from "./arrangement";
 import { type MoreNode, type Redraw, RunTree } from "./runTree";
 
 const key = "lathe.runArrangement";
@@ -20,7 +20,7 @@ export const getShownRuns = memoizeByWorkbench(({ context, runs }: Workbench): S
   const changes = new vscode.EventEmitter<Redraw>();
   let arrangement = parseArrangement(context.workspaceState.get(key));
   const updateContext = () =>
-    vscode.commands.executeCommand("setContext", "lathe.runsFiltered", isFiltering(arrangement.filter));
+    vscode.commands.executeCommand("setContext", "lathe.runsFiltered", arrangement.filter !== "");
 
   tree.arrange(arrangement);
   tree.apply(runs.all ?? [], []);
