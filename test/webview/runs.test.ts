@@ -346,10 +346,19 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
       const widths = (await table.header("Name").boundingBox())!.width;
       const name = await table.cell(2, 1).innerText();
       const kept = () =>
-        page.page.evaluate<{ state: { filter: string; selected: string[] } }>(
-          "acquireVsCodeApi().getState()",
-        );
-      await expect.poll(async () => (await kept()).state.selected.length).toBe(1);
+        page.page.evaluate<{
+          state: {
+            filter: string;
+            selected: string[];
+            arrangement: { sorting: { id: string }[] };
+          };
+        }>("acquireVsCodeApi().getState()");
+      await expect
+        .poll(async () => {
+          const { state } = await kept();
+          return [state.filter, state.arrangement.sorting[0]?.id, state.selected.length];
+        })
+        .toEqual(["state:done", "duration", 1]);
       await open({ state: (await kept()).state });
       expect(await page.page.locator("vscode-text-field.filter input").inputValue()).toBe("state:done");
       expect(await table.header("Duration").getAttribute("aria-sort")).toBe("ascending");
