@@ -164,6 +164,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   fzstd: ["src/backend/data"],
   hyparquet: ["src/backend/data"],
   "hyparquet-compressors": ["src/backend/data"],
+  ignore: ["src/backend/data"],
   tinyglobby: ["src/backend/data"],
   systeminformation: ["src/backend/engine", "src/backend/runs"],
   commander: ["src/cli"],

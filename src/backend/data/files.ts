@@ -103,7 +103,7 @@ async function findMatches(pattern: string, baseFolder: string): Promise<Matches
   });
   const matches = files.map((file) => path.normalize(file)).filter((file) => !isLatheFile(file, baseFolder));
   const fixedFolder = path.resolve(baseFolder, getFixedPart(pattern));
-  const ignored = await findIgnored([...matches, fixedFolder]);
+  const ignored = findIgnored([...matches, fixedFolder]);
   // A pattern that names an ignored folder, such as `corpus/*.txt`, means its files.
   if (ignored.has(fixedFolder)) return { read: matches, ignored: [] };
   return {

@@ -1,84 +1,84 @@
-/** Which files git ignores: generated and private files that a pattern such as `**\/*.md` does not mean. */
-import { spawn } from "node:child_process";
-import { existsSync, lstatSync } from "node:fs";
-import path from "node:path";
-
-const timeoutMilliseconds = 20_000;
-
 /**
- * Those of `paths` (absolute) that git ignores by the rules of their repository. Empty outside repositories and without
- * git. A tracked file is never ignored.
+ * Which files git ignores: generated and private files that a pattern such as `**\/*.md` does not mean. The rules are
+ * those of the repository (`.gitignore`, `.git/info/exclude`) and not those of the user's home, so that a folder gives the
+ * same data on every machine. Git itself is not run. A tracked file that a rule matches counts as ignored.
  */
-export async function findIgnored(paths: readonly string[]): Promise<ReadonlySet<string>> {
-  const roots = new Map<string, string | undefined>();
-  const links = new Map<string, boolean>();
-  /** By repository and then by the path that git is asked about. */
-  const questions = new Map<string, Map<string, string[]>>();
-  for (const each of paths) {
-    const root = findRepository(path.dirname(each), roots);
-    if (root === undefined) continue;
-    const ofRoot = questions.get(root) ?? new Map<string, string[]>();
-    const asked = findFirstLink(root, each, links) ?? each;
-    questions.set(root, ofRoot.set(asked, [...(ofRoot.get(asked) ?? []), each]));
+import { existsSync, lstatSync, readFileSync } from "node:fs";
+import path from "node:path";
+import createMatcher, { type Ignore } from "ignore";
+
+/** Those of `paths` (absolute, files or folders) that the rules of their repository ignore; empty outside repositories. */
+export function findIgnored(paths: readonly string[]): ReadonlySet<string> {
+  const rules = new IgnoreRules();
+  return new Set(paths.filter((each) => rules.ignores(each)));
+}
+
+class IgnoreRules {
+  private readonly roots = new Map<string, string | undefined>();
+  private readonly matchers = new Map<string, Ignore | undefined>();
+  /** Whether the rules ignore a folder, or what is at its path. */
+  private readonly folders = new Map<string, "ignored" | "link" | "read">();
+
+  ignores(file: string): boolean {
+    const root = this.findRepository(path.dirname(file));
+    if (root === undefined) return false;
+    const state = this.lookAtFolder(root, path.dirname(file));
+    const isFolder = lstatSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
+    return state === "ignored" || (state === "read" && this.matches(root, file, isFolder));
   }
-  const ignored = await Promise.all(
-    [...questions].map(async ([root, ofRoot]) =>
-      (await checkIgnored(root, [...ofRoot.keys()])).flatMap((asked) => ofRoot.get(asked)!),
-    ),
-  );
-  return new Set(ignored.flat());
-}
 
-/** Git refuses a path beyond a symbolic link, so it is asked about the link. */
-function findFirstLink(root: string, file: string, known: Map<string, boolean>): string | undefined {
-  const parts = path.relative(root, path.dirname(file)).split(path.sep);
-  let folder = root;
-  for (const part of parts) {
-    folder = path.join(folder, part);
-    const isLink =
-      known.get(folder) ?? lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-    known.set(folder, isLink);
-    if (isLink) return folder;
+  /** A file in an ignored folder is ignored, whatever else the rules say. Git does not follow a link. */
+  private lookAtFolder(root: string, folder: string): "ignored" | "link" | "read" {
+    if (folder === root) return "read";
+    const known = this.folders.get(folder);
+    if (known !== undefined) return known;
+    const parent = this.lookAtFolder(root, path.dirname(folder));
+    const isLink = lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+    const state =
+      parent !== "read" ? parent : this.matches(root, folder, !isLink) ? "ignored" : isLink ? "link" : "read";
+    this.folders.set(folder, state);
+    return state;
   }
-  return undefined;
-}
 
-/** The nearest folder with `.git`, which is a file in worktrees and submodules. */
-function findRepository(folder: string, known: Map<string, string | undefined>): string | undefined {
-  if (known.has(folder)) return known.get(folder);
-  const parent = path.dirname(folder);
-  const root = existsSync(path.join(folder, ".git"))
-    ? folder
-    : parent === folder
-      ? undefined
-      : findRepository(parent, known);
-  known.set(folder, root);
-  return root;
-}
+  /** Of the files with rules, the one nearest to the path decides. */
+  private matches(root: string, file: string, isFolder: boolean): boolean {
+    for (let folder = path.dirname(file); ; folder = path.dirname(folder)) {
+      const outcome = this.test(path.join(folder, ".gitignore"), folder, file, isFolder);
+      if (outcome !== undefined) return outcome;
+      if (folder === root) break;
+    }
+    return this.test(path.join(root, ".git", "info", "exclude"), root, file, isFolder) ?? false;
+  }
 
-/** Without the ignore file of the user's home, so that a folder gives the same data on every machine. */
-function checkIgnored(root: string, files: readonly string[]): Promise<readonly string[]> {
-  const settings = ["-c", "core.fsmonitor=false", "-c", "core.excludesFile="];
-  return new Promise((resolve) => {
-    const child = spawn("git", [...settings, "-C", root, "check-ignore", "--stdin", "-z"], {
-      stdio: ["pipe", "pipe", "ignore"],
-      windowsHide: true,
-      timeout: timeoutMilliseconds,
-      env: { ...process.env, GIT_OPTIONAL_LOCKS: "0", GIT_TERMINAL_PROMPT: "0", LC_ALL: "C" },
-    });
-    const chunks: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
-    child.on("error", () => resolve([]));
-    child.on("close", () => {
-      const paths = new Set(Buffer.concat(chunks).toString("utf8").split("\0"));
-      resolve(files.filter((file) => paths.has(toGitPath(root, file))));
-    });
-    // Git may end before it has read everything.
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(files.map((file) => `${toGitPath(root, file)}\0`).join(""));
-  });
-}
+  private test(rules: string, folder: string, file: string, isFolder: boolean): boolean | undefined {
+    const matcher = this.readRules(rules);
+    if (matcher === undefined) return undefined;
+    const relative = path.relative(folder, file).replaceAll(path.sep, "/") + (isFolder ? "/" : "");
+    const { ignored, unignored } = matcher.test(relative);
+    return ignored ? true : unignored ? false : undefined;
+  }
 
-function toGitPath(root: string, file: string): string {
-  return path.relative(root, file).replaceAll(path.sep, "/");
+  private readRules(file: string): Ignore | undefined {
+    if (!this.matchers.has(file))
+      this.matchers.set(
+        file,
+        lstatSync(file, { throwIfNoEntry: false })?.isFile() === true
+          ? createMatcher({ ignorecase: false }).add(readFileSync(file, "utf8"))
+          : undefined,
+      );
+    return this.matchers.get(file);
+  }
+
+  /** The nearest folder with `.git`, which is a file in worktrees and submodules. */
+  private findRepository(folder: string): string | undefined {
+    if (this.roots.has(folder)) return this.roots.get(folder);
+    const parent = path.dirname(folder);
+    const root = existsSync(path.join(folder, ".git"))
+      ? folder
+      : parent === folder
+        ? undefined
+        : this.findRepository(parent);
+    this.roots.set(folder, root);
+    return root;
+  }
 }
