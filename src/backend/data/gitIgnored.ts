@@ -27,7 +27,7 @@ class IgnoreRules {
     return state === "ignored" || (state === "read" && this.matches(root, file, isFolder));
   }
 
-  /** A file in an ignored folder is ignored, whatever else the rules say. Git does not follow a link. */
+  /** A file in an ignored folder is ignored, whatever the other rules are. Git does not follow a link. */
   private lookAtFolder(root: string, folder: string): "ignored" | "link" | "read" {
     if (folder === root) return "read";
     const known = this.folders.get(folder);
