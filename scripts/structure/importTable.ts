@@ -151,6 +151,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   "chart.js": ["webview"],
   "chartjs-plugin-zoom": ["webview"],
   "@vscode/webview-ui-toolkit": ["webview"],
+  "@vscode-elements/elements": ["webview"],
   "@tanstack/table-core": ["webview"],
   "@tanstack/virtual-core": ["webview"],
   lit: ["webview"],

@@ -113,7 +113,7 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
     const page = await open([]);
     const choose = async (name: string, button: string) => {
       await page.page.getByRole("button", { name: button }).click();
-      await page.page.locator(".menu vscode-text-field input").fill(name);
+      await page.page.locator(".menu vscode-textfield input").fill(name);
       await expect.poll(() => page.page.locator(".subjects .choice").count()).toBe(1);
       if (name === "JP47D55C") await page.screenshot("parameters-choosing-dark");
       await page.page.locator(".subjects .choice").click();
@@ -133,7 +133,7 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
   it("offers each variant of an experiment, by name and by its heading", async () => {
     const page = await open([]);
     await page.page.getByRole("button", { name: "Add a model" }).click();
-    await page.page.locator(".menu vscode-text-field input").fill("two ways");
+    await page.page.locator(".menu vscode-textfield input").fill("two ways");
     await expect
       .poll(() => page.page.locator(".subjects .choice").allInnerTexts())
       .toEqual(["wide", "narrow"].map((name) => expect.stringContaining(`branching, ${name}`) as string));
@@ -156,9 +156,9 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
     await page.page.getByRole("button", { name: "Add a model" }).click();
     await page.page.locator(".subjects .choice").first().waitFor();
     expect(await page.page.locator(".subjects h3").allInnerTexts()).toContain("Runs");
-    await page.page.locator(".menu vscode-text-field input").fill("nothing like it");
+    await page.page.locator(".menu vscode-textfield input").fill("nothing like it");
     await page.page.getByText("Nothing matches this name").waitFor();
-    await page.page.locator(".menu vscode-text-field input").fill("dense");
+    await page.page.locator(".menu vscode-textfield input").fill("dense");
     await page.page.locator(".subjects .choice").first().click();
     // These runs have only records, so this one has no checkpoint to count.
     await page.page.locator(".about.problem").waitFor();

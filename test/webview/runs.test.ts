@@ -41,7 +41,7 @@ class Table {
     return this.page.page.locator(".actions .status");
   }
   async filter(text: string): Promise<void> {
-    await this.page.page.locator("vscode-text-field.filter input").fill(text);
+    await this.page.page.locator("vscode-textfield.filter input").fill(text);
   }
   async column(title: string): Promise<number> {
     return Number(await this.header(title).getAttribute("data-column"));
@@ -302,11 +302,11 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
 
     it("shows the selected columns, including settings, at their dragged width", async () => {
       await page.page.getByRole("button", { name: "Columns" }).click();
-      await page.page.locator("#columns-menu vscode-text-field input").fill("perplexity min");
-      await page.page.getByRole("checkbox", { name: "eval/perplexity min" }).click();
+      await page.page.locator("#columns-menu vscode-textfield input").fill("perplexity min");
+      await page.page.locator("vscode-checkbox", { hasText: "eval/perplexity min" }).click();
       await table.header("eval/perplexity min").waitFor();
       await page.page.getByRole("button", { name: "Add settings" }).click();
-      await page.page.locator("#columns-menu vscode-text-field input").fill("");
+      await page.page.locator("#columns-menu vscode-textfield input").fill("");
       // Settings that have a column already get no second one.
       await table.header("Seed").waitFor();
       const headings = await page.page.locator(".head [role=columnheader]").allInnerTexts();
@@ -360,7 +360,7 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
         })
         .toEqual(["state:done", "duration", 1]);
       await open({ state: (await kept()).state });
-      expect(await page.page.locator("vscode-text-field.filter input").inputValue()).toBe("state:done");
+      expect(await page.page.locator("vscode-textfield.filter input").inputValue()).toBe("state:done");
       expect(await table.header("Duration").getAttribute("aria-sort")).toBe("ascending");
       expect((await table.header("Name").boundingBox())!.width).toBe(widths);
       expect(await table.cell(2, 1).innerText()).toBe(name);

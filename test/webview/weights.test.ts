@@ -66,7 +66,7 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     expect(await statistics.innerText()).toContain("32,768");
     expect(await page.page.locator(".histogram .bars, .histogram .over").count()).toBe(2);
     await page.screenshot("weights-dark");
-    await page.page.getByRole("checkbox", { name: "Logarithmic counts" }).click();
+    await page.page.locator("vscode-checkbox", { hasText: "Logarithmic counts" }).click();
     await page.page.locator(".histogram").press("ArrowRight");
     await expect
       .poll(() => page.page.locator(".wide .hint").innerText())
@@ -169,7 +169,7 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
 
   it("finds roles by text and keyboard, and restores the selected one", async () => {
     const page = await open([before]);
-    await page.page.locator(".side vscode-text-field input").fill("2 down");
+    await page.page.locator(".side vscode-textfield input").fill("2 down");
     const list = page.page.getByRole("listbox", { name: "Role" });
     await expect.poll(() => list.getByRole("option").count()).toBe(1);
     await list.press("ArrowDown");
@@ -191,7 +191,7 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     await expect.poll(() => page.page.getByRole("alert").innerText()).toContain("nowhere");
     // Another model can be selected, and no message has to be dismissed.
     await page.page.getByRole("button", { name: "Change" }).click();
-    const search = page.page.locator(".menu vscode-text-field input");
+    const search = page.page.locator(".menu vscode-textfield input");
     await search.waitFor();
     await expect
       .poll(() => page.page.locator(".menu").first().innerText())

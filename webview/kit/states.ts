@@ -1,11 +1,10 @@
 /** What a page shows when it has nothing else to show: that it waits, that there is nothing, that something went wrong. */
 import { html, nothing, type TemplateResult } from "lit";
 import { icons } from "./icons";
-import { accessibleName } from "./accessibleName";
 
 export function renderSpinner(label: string): TemplateResult {
   return html`<div class="empty" role="status">
-    <vscode-progress-ring ${accessibleName(label)}></vscode-progress-ring>
+    <span aria-hidden="true"><vscode-progress-ring></vscode-progress-ring></span>
     <p>${label}</p>
   </div>`;
 }

@@ -8,7 +8,6 @@ import type { Host } from "../../src/protocol/page";
 import { getFileName } from "../../src/protocol/fileName";
 import { formatDateTime } from "../../src/protocol/quantities";
 import { icons } from "./icons";
-import { accessibleName } from "./accessibleName";
 import { placeBelow } from "./menu";
 import type { Stage } from "./stage";
 import { getValue } from "./toolkit";
@@ -59,16 +58,16 @@ export class SubjectPicker {
     );
     const visible = matches.slice(0, maxShown);
     const sections = [...new Set(visible.map(({ section }) => section))];
-    return html`<vscode-text-field
+    return html`<vscode-textfield
         placeholder=${this.kinds.includes("plan") ? "Find a run, a model or an experiment" : "Find a run or a model"}
-        ${accessibleName("Find a model")}
+        .label=${"Find a model"}
         autofocus
         .value=${live(this.search)}
         @input=${(event: Event) => {
           this.search = getValue(event);
           this.stage.redraw();
         }}
-      ></vscode-text-field>
+      ></vscode-textfield>
       <div class="subjects" tabindex="-1">
         ${this.choices === undefined ? html`<p class="muted">Looking for models…</p>` : nothing}
         ${

@@ -2,7 +2,7 @@
  * Keeps the editor's commands for text away from what is not text: Cut, Copy and Paste appear over a field or selected
  * words only, and Select All in a table does not select the words of the page.
  */
-const fields = "input:not([type=checkbox], [type=range]), textarea, vscode-text-field";
+const fields = "input:not([type=checkbox], [type=range]), textarea, vscode-textfield";
 
 export function guardText(): void {
   addEventListener(

@@ -130,7 +130,7 @@ const theme = css`
     text-overflow: ellipsis;
     white-space: nowrap;
   }
-  .menu vscode-text-field {
+  .menu vscode-textfield {
     width: 100%;
   }
   /* Quiet buttons of the pages' own: as calm as those of the editor's toolbars. */

@@ -3,7 +3,6 @@ import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import { repeat } from "lit/directives/repeat.js";
 import { icons } from "../kit/icons";
-import { accessibleName } from "../kit/accessibleName";
 import { placeBelow } from "../kit/menu";
 import { isChecked, getValue } from "../kit/toolkit";
 import type { RunColumn } from "./runColumns";
@@ -43,16 +42,16 @@ export class ColumnMenu {
     const query = this.search.toLowerCase();
     const matches = columns.filter(({ id, title }) => id !== "name" && title.toLowerCase().includes(query));
     const sections = [...new Set(matches.map(({ section }) => section))];
-    return html`<vscode-text-field
+    return html`<vscode-textfield
         placeholder="Find a column"
-        ${accessibleName("Find a column")}
+        .label=${"Find a column"}
         autofocus
         .value=${live(this.search)}
         @input=${(event: Event) => {
           this.search = getValue(event);
           this.page.redraw();
         }}
-      ></vscode-text-field>
+      ></vscode-textfield>
       <div class="choices" tabindex="-1">
         ${sections.map(
           (section) =>
@@ -81,7 +80,6 @@ export class ColumnMenu {
   private renderChoice(column: RunColumn): TemplateResult {
     const isShown = this.page.table.isShown(column);
     return html`<vscode-checkbox
-      ${accessibleName(column.title)}
       .checked=${live(isShown)}
       @change=${(event: Event) => {
         if (isChecked(event) === this.page.table.isShown(column)) return;

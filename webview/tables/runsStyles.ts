@@ -270,7 +270,7 @@ export const runsStyles = css`
     color: var(--lathe-muted);
     font-size: 0.9em;
   }
-  .menu vscode-text-field {
+  .menu vscode-textfield {
     width: 100%;
     margin-bottom: 6px;
   }

@@ -6,7 +6,6 @@ import { isActive, isResumable } from "../../src/protocol/run";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { formatCount, pluralize } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
-import { accessibleName } from "../kit/accessibleName";
 import { renderSelect } from "../kit/select";
 import { getValue } from "../kit/toolkit";
 
@@ -42,13 +41,13 @@ const groupings = [
 
 export function renderFilterBar(page: FilterBarPage): TemplateResult {
   return html`<div class="toolbar">
-    <vscode-text-field
+    <vscode-textfield
       class="filter"
       placeholder="Filter: words, state:done, loss<2, parameters<10M, -tag:old"
-      ${accessibleName("Filter the runs")}
+      .label=${"Filter the runs"}
       .value=${live(page.filter)}
       @input=${(event: Event) => page.setFilter(getValue(event))}
-      ><span slot="start">${icons.search}</span></vscode-text-field
+      ><span slot="content-before">${icons.search}</span></vscode-textfield
     >
     <span class="label" aria-hidden="true">Group by</span>
     ${renderSelect({

@@ -4,7 +4,6 @@ import { live } from "lit/directives/live.js";
 import { repeat } from "lit/directives/repeat.js";
 import type { WeightRole } from "../../src/protocol/service/models";
 import { icons } from "../kit/icons";
-import { accessibleName } from "../kit/accessibleName";
 import { getValue } from "../kit/toolkit";
 
 export interface RoleListPage {
@@ -23,12 +22,12 @@ export function renderRoleList(page: RoleListPage): TemplateResult {
   );
   const index = matches.findIndex(({ role }) => role === page.chosen);
   return html`<nav class="side" aria-label="Roles">
-    <vscode-text-field
+    <vscode-textfield
       placeholder="Filter the roles"
-      ${accessibleName("Filter the roles")}
+      .label=${"Filter the roles"}
       .value=${live(page.filter)}
       @input=${(event: Event) => page.setFilter(getValue(event))}
-      ><span slot="start">${icons.search}</span></vscode-text-field
+      ><span slot="content-before">${icons.search}</span></vscode-textfield
     >
     <div
       class="list"

@@ -8,7 +8,6 @@ import { computeLimit } from "../../src/pictures/matrix";
 import { getColor } from "../../src/pictures/palette";
 import { onThemeChange, readTheme } from "../kit/chartColors";
 import { icons } from "../kit/icons";
-import { accessibleName } from "../kit/accessibleName";
 import type { Panel, Stage } from "../kit/stage";
 import { renderEmptyState } from "../kit/states";
 import { SubjectPicker } from "../kit/subjectPicker";
@@ -179,7 +178,6 @@ export class WeightsPage implements Panel {
         })}</label
       >
       <vscode-checkbox
-        ${accessibleName("Logarithmic counts")}
         .checked=${live(this.logarithmic)}
         @change=${(event: Event) => {
           this.logarithmic = isChecked(event);

@@ -20,7 +20,8 @@ export const weightsStyles = css`
     width: 300px;
     border-right: 1px solid var(--lathe-border);
   }
-  .side vscode-text-field {
+  .side vscode-textfield {
+    width: auto;
     margin: 10px;
   }
   .list {
