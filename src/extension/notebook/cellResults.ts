@@ -18,7 +18,7 @@ export interface CellResult {
   readonly begun: boolean;
   /** Nothing of this cell is running or pending. */
   readonly ended: boolean;
-  /** Of a cell that has begun and ended. */
+  /** Of a cell that has begun and ended; undefined also if a person stopped one of its runs and none has failed. */
   readonly success?: boolean;
   /** Milliseconds since the epoch. */
   readonly startedAt?: number;
@@ -109,6 +109,13 @@ function isDone({ summary, steps }: CellRun): boolean {
   return summary.state === "done" || steps.every(({ state }) => state === "done");
 }
 
+/** A run that a person stopped is neither a success nor a failure. */
+function computeSuccess(runs: readonly CellRun[]): Pick<CellResult, "success"> {
+  const unfinished = runs.filter((run) => !isDone(run));
+  if (unfinished.length === 0) return { success: true };
+  return unfinished.every(({ summary }) => summary.state === "stopped") ? {} : { success: false };
+}
+
 /**
  * `isNext`: the run has done everything above the cell, so the cell is its current or next one. `hasMore`: the run has
  * steps left, here or below.
@@ -127,7 +134,7 @@ function computeStatus(
   return {
     begun,
     ended,
-    ...(begun && ended ? { success: runs.every(isDone) } : {}),
+    ...(begun && ended ? computeSuccess(runs) : {}),
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(ended && endedAt !== undefined ? { endedAt } : {}),
   };

@@ -5,7 +5,7 @@
  */
 import { setTimeout } from "node:timers/promises";
 import * as vscode from "vscode";
-import { WorkbenchError } from "../../protocol/errors";
+import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import { isActive } from "../../protocol/run";
 import type { AttachedRun, Outline } from "../../protocol/service/experiments";
 import type { RunSummary } from "../../protocol/service/runs";
@@ -34,8 +34,12 @@ export class NotebookRuns implements vscode.Disposable {
   private attached: RunsByCell = new Map();
   /** Which runs the output of a cell is about. */
   private readonly shownKeys = new WeakMap<vscode.NotebookCell, string>();
-  /** Runs from elsewhere whose place here has been asked for. */
-  private readonly seenRuns = new Set<string>();
+  /** How each run of this experiment was last seen: `active`, or when it ended. */
+  private readonly seenStates = new Map<string, string>();
+  /** How often each run has been resumed elsewhere since its results were shown. */
+  private readonly resumes = new Map<string, number>();
+  /** The cell with the message why the last start failed, if it is not one of those that were started. */
+  private faulty: vscode.NotebookCell | undefined;
   private queue: Promise<unknown> = Promise.resolve();
   private order = 0;
 
@@ -55,17 +59,38 @@ export class NotebookRuns implements vscode.Disposable {
     const last = cells.reduce((a, b) => (b.index > a.index ? b : a));
     const live = this.live.open(last);
     await this.enqueue(async () => {
+      const { faulty } = this;
+      this.faulty = undefined;
       try {
         const started = await this.start(last);
-        await this.attach(cells);
+        await this.attach(faulty === undefined || cells.includes(faulty) ? cells : [faulty, ...cells]);
         this.requireAttached(started);
       } catch (thrown) {
-        this.shownKeys.delete(last);
-        this.live.forget(last);
-        live.order ??= ++this.order;
-        await live.fail(formatFault(thrown, createFaultLinks(notebook)));
+        const cell = findFaultyCell(notebook, thrown) ?? last;
+        // The cell that was started shows what it showed before.
+        if (cell !== last) {
+          live.end(undefined);
+          this.live.forget(last);
+        }
+        if (faulty !== undefined && faulty !== cell && faulty.index >= 0) await this.markDone(faulty);
+        await this.showFault(cell, thrown);
       }
     });
+  }
+
+  /** Shows under the cell at fault why nothing runs, and scrolls there. */
+  private async showFault(cell: vscode.NotebookCell, thrown: unknown): Promise<void> {
+    const { notebook } = this.options;
+    const live = this.live.open(cell);
+    this.shownKeys.delete(cell);
+    this.live.forget(cell);
+    this.faulty = cell;
+    live.order ??= ++this.order;
+    await live.fail(formatFault(thrown, createFaultLinks(notebook)));
+    const range = new vscode.NotebookRange(cell.index, cell.index + 1);
+    for (const editor of vscode.window.visibleNotebookEditors)
+      if (editor.notebook === notebook)
+        editor.revealRange(range, vscode.NotebookEditorRevealType.InCenterIfOutsideViewport);
   }
 
   /** Shows the results of earlier runs, and follows those that are still active. */
@@ -131,7 +156,8 @@ export class NotebookRuns implements vscode.Disposable {
         await this.markDone(cell);
         continue;
       }
-      const key = runs.map(({ run }) => run).join("\n");
+      const key = runs.map(({ run }) => `${run} ${this.resumes.get(run) ?? 0}`).join("\n");
+      for (const { run } of runs) this.rememberState(workbench.runs.get(run));
       const isRunning = runs.flatMap(({ run }) => workbench.runs.get(run) ?? []).some(isActive);
       // The output already shows how the run ended.
       if (this.live.get(cell) === undefined && !isRunning && this.shownKeys.get(cell) === key) continue;
@@ -168,16 +194,27 @@ export class NotebookRuns implements vscode.Disposable {
     await live.clear();
   }
 
-  /** A run that was started or resumed elsewhere gets its place here. */
+  /** A run that was started or resumed elsewhere gets its place here, also if it has ended again since. */
   private attachNewRuns({ changed }: RunChange): void {
     const file = this.options.notebook.uri.fsPath;
-    const newKeys = changed
-      .filter((run) => run.experiment === file && isActive(run) && !this.live.has(run.folder))
-      .map(({ folder, startedAt }) => `${folder} ${startedAt ?? ""}`)
-      .filter((key) => !this.seenRuns.has(key));
-    if (newKeys.length === 0) return;
-    for (const key of newKeys) this.seenRuns.add(key);
-    this.restore().catch(this.options.workbench.report);
+    let isNew = false;
+    for (const run of changed) {
+      if (run.experiment !== file) continue;
+      const previous = this.seenStates.get(run.folder);
+      this.rememberState(run);
+      if (this.live.has(run.folder) || previous === this.seenStates.get(run.folder)) continue;
+      const hasStarted = isActive(run);
+      // Of an ended run there is news only if it had ended before, at another time.
+      if (!hasStarted && (previous === undefined || previous === "active")) continue;
+      if (previous !== undefined) this.resumes.set(run.folder, (this.resumes.get(run.folder) ?? 0) + 1);
+      isNew = true;
+    }
+    if (isNew) this.restore().catch(this.options.workbench.report);
+  }
+
+  private rememberState(run: RunSummary | undefined): void {
+    if (run !== undefined)
+      this.seenStates.set(run.folder, isActive(run) ? "active" : (run.endedAt ?? run.state));
   }
 
   private enqueue(work: () => Promise<void>): Promise<void> {
@@ -202,6 +239,21 @@ async function save(notebook: vscode.NotebookDocument): Promise<void> {
     "io",
     "The experiment could not be saved, and only saved text is run. Save it, then run the cell again.",
   );
+}
+
+/** The cell that holds the place of an error, if it is one that can show an output. */
+function findFaultyCell(notebook: vscode.NotebookDocument, thrown: unknown): vscode.NotebookCell | undefined {
+  const { position } = toWorkbenchError(thrown).details;
+  if (position === undefined) return undefined;
+  const { line, column } = position;
+  const range = createNotebookSource(notebook).whole.toDocumentRange({
+    line,
+    column,
+    endLine: line,
+    endColumn: column,
+  });
+  const cell = range === undefined ? undefined : notebook.getCells()[range.cell];
+  return cell?.kind === vscode.NotebookCellKind.Code ? cell : undefined;
 }
 
 /** The service omits empty cells, so the last cell it knows up to here counts. */

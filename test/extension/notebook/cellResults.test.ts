@@ -75,13 +75,20 @@ describe("the results of cells", () => {
     expect(await resultsOf(service, experiment)).toMatchObject([{ success: true }, { success: true }]);
   });
 
-  test("a stopped run ends its current cell as failed, and the one below without a result", async () => {
+  test("a run that was stopped on purpose ends its cells, neither as a success nor as a failure", async () => {
     const { service, experiment, runs } = await start(100_000);
     await service.row(runs[0]!, (row) => (row?.progress?.step ?? 0) > 0);
     for (const run of [...runs].reverse()) await service.ask("runs.stop", { run });
     for (const run of runs) await service.row(run, (row) => row?.state === "stopped");
     const [training, waiting] = await resultsOf(service, experiment);
-    expect(training).toMatchObject({ begun: true, ended: true, success: false });
+    expect(training).toMatchObject({ begun: true, ended: true });
+    expect(training.success).toBe(undefined);
+    const failed = await readCellResults(
+      service.connection,
+      await attachedTo(service, experiment),
+      (run) => ({ ...service.rows.get(run)!, state: run === runs[0] ? "failed" : "stopped" }),
+    );
+    expect(failed[0]).toMatchObject({ ended: true, success: false });
     expect(waiting).toMatchObject({ begun: false, ended: true });
     expect(waiting.success).toBe(undefined);
   });

@@ -6,6 +6,7 @@ import { WorkbenchError } from "../../../protocol/errors";
 import { type DataOptions, dataSchema, type DeviceName } from "../../../schema/experiment";
 import type { RunPlan, Step } from "../../../protocol/run";
 import { openTokenizer } from "../../data/tokenizers/openTokenizer";
+import type { DataSet } from "../../data/dataSet";
 import type { Tokenizer } from "../../data/tokenizers/tokenizer";
 import { chooseDevice } from "../../engine/devices";
 import { resolveThreadCount } from "../../engine/runtime";
@@ -46,62 +47,120 @@ export async function checkPlans(plans: readonly RunPlan[], workspace: string): 
     const key = toCanonicalJson({ data, model, baseModel, device, folder, steps });
     if (checked.has(key)) continue;
     checked.add(key);
-    await checkPlan(plan, workspace);
+    try {
+      await checkPlan(plan, workspace);
+    } catch (thrown) {
+      throw thrown instanceof FaultyPart ? thrown.withPlan(plan) : thrown;
+    }
+  }
+}
+
+/** The part of an experiment that is at fault: one of its keys, or a step of the plan. */
+export type PlanPart = "device" | "data" | "model" | "base_model" | Step;
+
+/** Why a plan cannot run, and where. */
+export class FaultyPart extends WorkbenchError {
+  constructor(
+    reason: WorkbenchError,
+    readonly part: PlanPart,
+    readonly plan?: RunPlan,
+  ) {
+    super(reason.code, reason.message, reason.details, { cause: reason });
+  }
+
+  withPlan(plan: RunPlan): FaultyPart {
+    return new FaultyPart(this, this.part, plan);
+  }
+}
+
+/** Names the part in whose check something is thrown; the innermost part counts. */
+async function check<T>(part: PlanPart, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    throw thrown instanceof WorkbenchError && !(thrown instanceof FaultyPart)
+      ? new FaultyPart(thrown, part)
+      : thrown;
   }
 }
 
 async function checkPlan(originalPlan: RunPlan, workspace: string): Promise<void> {
   // What `auto` comes to is looked for by the run itself, and it always comes to something.
-  if (originalPlan.device !== "auto") await chooseDevice(originalPlan.device as DeviceName);
+  if (originalPlan.device !== "auto")
+    await check("device", () => chooseDevice(originalPlan.device as DeviceName));
   const folder = resolveExperimentFolder({ plan: originalPlan, workspace });
   const { baseModel } = originalPlan;
   // Weights of the hub are left to the run, which shows how far it is.
-  const base = baseModel === undefined ? undefined : await importOutline(baseModel, { baseFolder: folder });
+  const base =
+    baseModel === undefined
+      ? undefined
+      : await check("base_model", () => importOutline(baseModel, { baseFolder: folder }));
   const plan = withBaseTokenizer(originalPlan, base?.tokenizerFolder);
   const options = plan.data === undefined ? undefined : dataSchema.parse(plan.data);
-  using data = options && (await readIfShort(options, folder));
+  using data = options && (await check("data", () => readIfShort(options, folder)));
   const baseTokenizer =
     base?.tokenizerFolder === undefined ? undefined : await openTokenizer(base.tokenizerFolder, ".");
   const tokenizer =
-    data?.tokenizer ?? (options === undefined ? baseTokenizer : await openNamedTokenizer(options, folder));
+    data?.tokenizer ??
+    (options === undefined ? baseTokenizer : await check("data", () => openNamedTokenizer(options, folder)));
   const vocabSize = options && tokenizer?.vocabSize;
   const baseShape =
     base && resizesEmbeddings(plan) ? resizeShape(base.shape, tokenizer?.vocabSize ?? 0) : base?.shape;
-  let shape = baseShape ?? createPlanShape(plan, vocabSize ?? (options && placeholderVocabulary));
-  if (options !== undefined) refuseMismatch(shape, options.sequence_len, data);
+  const shape =
+    baseShape ??
+    (await check("model", () => createPlanShape(plan, vocabSize ?? (options && placeholderVocabulary))));
+  if (options !== undefined) await check("data", () => refuseMismatch(shape, options.sequence_len, data));
   const outlineOf = async (name: string) => (await importOutline(name, { baseFolder: folder })).shape;
   const teachers = new Teachers<ModelShape>(plan, shape, await readTeachers(plan, outlineOf));
-  for (const step of plan.steps) {
-    const dataOptions = getDataOptionsAt(plan, step.index);
-    // The changes that a step makes to the data must be valid together with the rest.
-    if (dataOptions !== undefined) dataSchema.parse(dataOptions);
-    if (step.action === "train") {
-      const read = dataOptions === plan.data ? data : undefined;
-      const { shape: trained, isSure } =
-        read === undefined
-          ? createShapeForData(shape, dataOptions)
-          : { shape: createShapeForLabels(shape, read.labels), isSure: true };
-      shape = trained;
-      if (isSure && options !== undefined) createPrepare(shape, tokenizer, getMaskProbability(step));
-      const teacherOptions = getTeacherOptions(step);
-      if (teacherOptions !== undefined && isSure)
-        createTeacher(shape, teachers.of(teacherOptions), teacherOptions);
-    }
-    if (step.action === "compress") {
-      refuseNeeds(step.options, { text: options !== undefined });
-      shape = planMethods(shape, step.options);
-    }
-    teachers.after(step, shape);
-    if (step.action === "evaluate")
-      await checkEvaluation(step.options, {
-        shape,
-        tokenizer,
-        // Other data than the experiment's is left to the run to read.
-        data: dataOptions === plan.data ? data : undefined,
-        hasData: options !== undefined,
-        hasTokenizer: options !== undefined || base?.tokenizerFolder !== undefined,
-      });
+  const subject = {
+    data,
+    tokenizer,
+    hasData: options !== undefined,
+    hasTokenizer: options !== undefined || base?.tokenizerFolder !== undefined,
+  };
+  let current = shape;
+  for (const step of plan.steps)
+    current = await check(step, () => checkStep(step, { plan, shape: current, teachers, ...subject }));
+}
+
+interface StepContext extends Omit<Subject, "data"> {
+  readonly plan: RunPlan;
+  readonly data: DataSet | undefined;
+  readonly teachers: Teachers<ModelShape>;
+}
+
+/** Returns the shape of the model after the step. */
+async function checkStep(step: Step, context: StepContext): Promise<ModelShape> {
+  const { plan, data, tokenizer, teachers, hasData } = context;
+  let { shape } = context;
+  const dataOptions = getDataOptionsAt(plan, step.index);
+  // The changes that a step makes to the data must be valid together with the rest.
+  if (dataOptions !== undefined) dataSchema.parse(dataOptions);
+  if (step.action === "train") {
+    const read = dataOptions === plan.data ? data : undefined;
+    const { shape: trained, isSure } =
+      read === undefined
+        ? createShapeForData(shape, dataOptions)
+        : { shape: createShapeForLabels(shape, read.labels), isSure: true };
+    shape = trained;
+    if (isSure && hasData) createPrepare(shape, tokenizer, getMaskProbability(step));
+    const teacherOptions = getTeacherOptions(step);
+    if (teacherOptions !== undefined && isSure)
+      createTeacher(shape, teachers.of(teacherOptions), teacherOptions);
   }
+  if (step.action === "compress") {
+    refuseNeeds(step.options, { text: hasData });
+    shape = planMethods(shape, step.options);
+  }
+  teachers.after(step, shape);
+  // Other data than the experiment's is left to the run to read.
+  if (step.action === "evaluate")
+    await checkEvaluation(step.options, {
+      ...context,
+      shape,
+      data: dataOptions === plan.data ? data : undefined,
+    });
+  return shape;
 }
 
 const getMaskProbability = ({ options }: Step): number | undefined =>

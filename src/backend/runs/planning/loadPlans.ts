@@ -3,6 +3,7 @@ import { relative, resolve } from "node:path";
 import type { SchemaCatalog } from "../../../schema/experiment";
 import type { RunPlan } from "../../../protocol/run";
 import { version } from "../../../protocol/version";
+import type { Experiment } from "../../experiment/experiment";
 import { loadExperiment } from "../../experiment/load";
 import { parseExperiment } from "../../experiment/parse";
 import { planRuns } from "../../experiment/plan";
@@ -28,6 +29,7 @@ export interface Plans {
   /** Absolute: the base of the plans' paths. */
   readonly workspace: string;
   readonly plans: readonly RunPlan[];
+  readonly experiment: Experiment;
   /** Lines about blocks of the file that look like cells and are not. */
   readonly warnings: readonly string[];
 }
@@ -49,6 +51,7 @@ export async function loadPlans(file: string, choice: PlanChoice, catalog: Schem
   });
   return {
     workspace,
+    experiment,
     plans: fresh === true ? plans.map((plan) => ({ ...plan, fresh: true })) : plans,
     warnings: experiment.warnings.map(({ message }) => message),
   };

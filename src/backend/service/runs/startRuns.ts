@@ -10,17 +10,24 @@ export async function startRuns(
   { experiment, settings, parallel, ...choice }: StartRuns,
 ): Promise<readonly RunSummary[]> {
   // The checks load the models, the tokenizers and every method.
-  const [{ loadPlans }, { checkPlans }] = await Promise.all([
+  const [{ loadPlans }, { checkPlans }, { locateFault }] = await Promise.all([
     import("../../runs/planning/loadPlans"),
     import("../../runs/planning/checkPlan"),
+    import("./locateFault"),
   ]);
-  const { workspace, plans } = await loadPlans(
+  const {
+    workspace,
+    plans,
+    experiment: parsed,
+  } = await loadPlans(
     experiment,
     { ...choice, set: settings, opened: service.folders },
     await service.catalog(),
   );
   refuseIdle(plans);
-  await checkPlans(plans, workspace);
+  await checkPlans(plans, workspace).catch((thrown: unknown) => {
+    throw locateFault(thrown, parsed);
+  });
   const folders: string[] = [];
   try {
     // In order, so that the runs queue for their device in the order of the file.

@@ -1,0 +1,124 @@
+/**
+ * Collects the ends of the runs of each experiment, so that a person hears of them once: when none of its runs is queued
+ * or running any more. Does not import vscode.
+ */
+import { formatNumber, pluralize } from "../protocol/quantities";
+import type { Alert, RunSummary } from "../protocol/service/runs";
+import { escapeNotification } from "./plainText";
+import { type AlertPresentation, presentAlert } from "./views/runTree/presentAlert";
+import { getExperimentTitle, toSingleLine } from "./views/text";
+
+export interface Notice extends AlertPresentation {
+  /** Run folders for the actions. */
+  readonly runs: readonly string[];
+}
+
+export interface KnownRuns {
+  readonly all: readonly RunSummary[] | undefined;
+  get(folder: string): RunSummary | undefined;
+}
+
+interface Collected {
+  readonly ends: Map<string, Alert>;
+  /** Kinds of other alerts that were shown, so that runs with the same trouble do not repeat it. */
+  readonly shown: Set<Alert["kind"]>;
+}
+
+export class RunEnds {
+  private readonly collected = new Map<string, Collected>();
+
+  constructor(private readonly runs: KnownRuns) {}
+
+  /** What is to be shown at once; the ends of runs are kept for `takeFinished`. */
+  add(alert: Alert): Notice | undefined {
+    const key = this.getKey(alert.run);
+    const group = this.collected.get(key) ?? { ends: new Map<string, Alert>(), shown: new Set() };
+    this.collected.set(key, group);
+    const isEnd = alert.kind === "done" || alert.kind === "failed";
+    if (isEnd) group.ends.set(alert.run, alert);
+    if (alert.kind === "done") return undefined;
+    // A failure is news at once where others still run; otherwise it is part of the summary.
+    if (alert.kind === "failed" && !this.isPending(key, group)) return undefined;
+    if (group.shown.has(alert.kind)) return undefined;
+    group.shown.add(alert.kind);
+    return { ...presentAlert(alert, this.runs.get(alert.run)), runs: [alert.run] };
+  }
+
+  /** One notice for each experiment that has nothing left to run. */
+  takeFinished(): readonly Notice[] {
+    const notices: Notice[] = [];
+    for (const [key, group] of this.collected) {
+      if (this.isPending(key, group)) continue;
+      this.collected.delete(key);
+      const notice = this.summarize(group);
+      if (notice !== undefined) notices.push(notice);
+    }
+    return notices;
+  }
+
+  /** A run that continues has not ended. */
+  forget(folder: string): void {
+    for (const { ends } of this.collected.values()) ends.delete(folder);
+  }
+
+  private summarize({ ends, shown }: Collected): Notice | undefined {
+    const alerts = [...ends.values()];
+    const [first] = alerts;
+    if (first === undefined) return undefined;
+    if (alerts.length === 1) {
+      if (first.kind === "failed" && shown.has("failed")) return undefined;
+      return { ...presentAlert(first, this.runs.get(first.run)), runs: [first.run] };
+    }
+    const failed = alerts.filter(({ kind }) => kind === "failed");
+    const done = alerts.filter(({ kind }) => kind === "done");
+    const counts = [
+      ...(done.length === 0 ? [] : [`${pluralize(done.length, "run")} done`]),
+      ...(failed.length === 0 ? [] : [describeFailures(failed)]),
+    ];
+    const best = this.describeBest(done);
+    const experiment = this.runs.get(first.run)?.experiment;
+    const name = experiment === undefined ? first.name : getExperimentTitle(experiment);
+    const text = `${toSingleLine(name, 80)}: ${counts.join(", ")}.${best}`;
+    const kind = failed.length > 0 ? "failed" : "done";
+    const { level, actions } = presentAlert({ ...(failed[0] ?? first), kind }, undefined);
+    const subjects = failed.length > 0 ? failed : done;
+    return {
+      level,
+      text: escapeNotification(text),
+      // A log is of one run, and so are parameters that people look at after it.
+      actions: failed.length > 0 ? actions : actions.filter(({ command }) => command === "lathe.openCharts"),
+      runs: subjects.map(({ run }) => run),
+    };
+  }
+
+  private describeBest(done: readonly Alert[]): string {
+    const losses = done
+      .flatMap(({ run, name }) => {
+        const loss = this.runs.get(run)?.metrics["eval/loss"]?.last;
+        return loss === undefined || !Number.isFinite(loss) ? [] : [{ name, loss }];
+      })
+      .sort((a, b) => a.loss - b.loss);
+    const [best] = losses;
+    return best === undefined || losses.length < 2
+      ? ""
+      : ` The lowest eval loss is ${formatNumber(best.loss)}, of ${toSingleLine(best.name, 80)}.`;
+  }
+
+  private getKey(folder: string): string {
+    return this.runs.get(folder)?.experiment ?? folder;
+  }
+
+  private isPending(key: string, { ends }: Collected): boolean {
+    return (this.runs.all ?? []).some(
+      ({ folder, state }) =>
+        // The news of an end may be here before the state is.
+        (state === "queued" || state === "running") && !ends.has(folder) && this.getKey(folder) === key,
+    );
+  }
+}
+
+function describeFailures(failed: readonly Alert[]): string {
+  const [{ name, message }] = failed as [Alert];
+  const reason = toSingleLine(message, 200).replace(/\.$/, "");
+  return `${failed.length} failed (${failed.length === 1 ? "" : "first "}${toSingleLine(name, 80)}: ${reason})`;
+}

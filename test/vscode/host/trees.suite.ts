@@ -1,0 +1,207 @@
+/** Every way in which a row of a tree opens or starts something, with its file closed and with it open. */
+import { strict as assert } from "node:assert";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as vscode from "vscode";
+import { tinyExperiment } from "../support/tinyExperiment";
+import { eventually, workspaceFolder } from "./workspace";
+
+const file = join(workspaceFolder, "000-tree.lathe.md");
+const uri = vscode.Uri.file(file);
+/** What VS Code hands to a command that a menu or a button of a row starts. */
+const experimentRow = { kind: "experiment", experiment: file, folder: "" };
+const cellRow = { kind: "cell", experiment: file, cell: 2 };
+const variantRow = { kind: "variant", experiment: file, variant: "b", line: 17 };
+
+async function closeAll(): Promise<void> {
+  await vscode.commands.executeCommand("workbench.action.closeAllEditors");
+}
+
+/** The notebook of the experiment in the active editor. */
+function shown(): vscode.NotebookEditor | undefined {
+  const editor = vscode.window.activeNotebookEditor;
+  return editor?.notebook.uri.toString() === uri.toString() ? editor : undefined;
+}
+
+async function open(): Promise<void> {
+  await vscode.window.showNotebookDocument(await vscode.workspace.openNotebookDocument(uri));
+}
+
+function listStates(): readonly string[] {
+  const runs = join(workspaceFolder, ".lathe/runs");
+  const names = existsSync(runs) ? readdirSync(runs).filter((name) => name.startsWith("000-tree")) : [];
+  return names.map(
+    (name) => (JSON.parse(readFileSync(join(runs, name, "run.json"), "utf8")) as { state: string }).state,
+  );
+}
+
+function countRuns(): number {
+  return listStates().length;
+}
+
+function findPanel(name: string): vscode.Tab | undefined {
+  return vscode.window.tabGroups.all
+    .flatMap(({ tabs }) => tabs)
+    .find(({ input }) => input instanceof vscode.TabInputWebview && input.viewType.includes(name));
+}
+
+describe("the rows of the trees", () => {
+  before(async () => {
+    writeFileSync(
+      file,
+      `${tinyExperiment("tree", 5)}\n\`\`\`yaml\nvariants: {a: {}, b: {train: {learning_rate: 2e-3}}}\n\`\`\`\n`,
+    );
+    await vscode.commands.executeCommand("lathe.experiments.focus");
+  });
+  after(closeAll);
+
+  /** Selects the n-th row, as the arrow keys and Enter do, or a click. */
+  async function pressEnter(row: number): Promise<void> {
+    await vscode.commands.executeCommand("lathe.experiments.focus");
+    await vscode.commands.executeCommand("list.focusFirst");
+    for (let i = 0; i < row; i++) await vscode.commands.executeCommand("list.focusDown");
+    await vscode.commands.executeCommand("list.select");
+  }
+
+  for (const state of ["closed", "open"] as const)
+    describe(`whose experiment is ${state}`, () => {
+      beforeEach(async () => {
+        await closeAll();
+        if (state === "open") await open();
+      });
+
+      it("open the file where they are clicked", async () => {
+        await eventually("the notebook", async () => {
+          await pressEnter(0);
+          return shown();
+        });
+      });
+
+      // Two variants, then data and model.
+      for (const [row, key] of [
+        [1, "variants"],
+        [3, "data"],
+        [4, "model"],
+      ] as const)
+        it(`open the file at the cell ${key} that is clicked`, async () => {
+          await eventually(`the cell ${key}`, async () => {
+            await vscode.commands.executeCommand("lathe.experiments.focus");
+            await vscode.commands.executeCommand("list.focusFirst");
+            await vscode.commands.executeCommand("list.expand");
+            await pressEnter(row);
+            const editor = shown();
+            return editor?.notebook.cellAt(editor.selection.start).document.getText().startsWith(key);
+          });
+        });
+
+      it("run the file, a variant and a cell from their buttons", async () => {
+        let runs = countRuns();
+        for (const [command, row, added] of [
+          ["lathe.runExperiment", experimentRow, 2],
+          ["lathe.runExperiment", variantRow, 1],
+          ["lathe.runCellAndAbove", cellRow, 2],
+        ] as const) {
+          await vscode.commands.executeCommand(command, row, [row]);
+          await eventually(`${added} runs of ${command}`, () => countRuns() === runs + added || undefined);
+          // VS Code starts no cell that is still running.
+          await eventually("their end", () => listStates().every((each) => each === "done") || undefined);
+          runs += added;
+        }
+      });
+
+      it("open panels from their menus", async () => {
+        for (const [command, panel] of [
+          ["lathe.openCharts", "charts"],
+          ["lathe.openParameters", "parameters"],
+          ["lathe.openShrink", "shrink"],
+        ] as const) {
+          await vscode.commands.executeCommand(command, experimentRow, [experimentRow]);
+          await eventually(`the panel ${panel}`, () => findPanel(panel));
+          await closeAll();
+        }
+        await vscode.commands.executeCommand("lathe.openParameters", variantRow, [variantRow]);
+        await eventually("the parameters of a variant", () => findPanel("parameters"));
+      });
+    });
+});
+
+describe("a fault before a run starts", () => {
+  after(closeAll);
+
+  it("is shown by Run All under the cell that is at fault, in view, and is gone after the next start", async () => {
+    const path = join(workspaceFolder, "faulty.lathe.md");
+    const text = tinyExperiment("faulty", 3);
+    writeFileSync(path, text.replace("grammar: {length: 20000}", 'text: ["*.none"]'));
+    const notebookUri = vscode.Uri.file(path);
+    const notebook = await vscode.workspace.openNotebookDocument(notebookUri);
+    const editor = await vscode.window.showNotebookDocument(notebook);
+    await vscode.commands.executeCommand("notebook.execute", notebookUri);
+    const cells = notebook.getCells().filter(({ kind }) => kind === vscode.NotebookCellKind.Code);
+    const faults = () =>
+      cells.map(({ outputs }) =>
+        outputs.some(({ items }) =>
+          items.some(({ mime }) => mime === vscode.NotebookCellOutputItem.error(new Error("")).mime),
+        ),
+      );
+    await eventually("the fault", () => (faults().includes(true) ? true : undefined));
+    assert.deepEqual(faults(), [true, false, false]);
+    await eventually("the cell in view", () =>
+      editor.visibleRanges.some(({ start, end }) => start <= cells[0]!.index && cells[0]!.index < end)
+        ? true
+        : undefined,
+    );
+    const edit = new vscode.WorkspaceEdit();
+    const document = cells[0]!.document;
+    const at = document.getText().indexOf('text: ["*.none"]');
+    edit.replace(
+      document.uri,
+      new vscode.Range(document.positionAt(at), document.positionAt(at + 'text: ["*.none"]'.length)),
+      "grammar: {length: 20000}",
+    );
+    await vscode.workspace.applyEdit(edit);
+    await vscode.commands.executeCommand("notebook.cell.execute", {
+      ranges: [{ start: cells[2]!.index, end: cells[2]!.index + 1 }],
+      document: notebookUri,
+    });
+    await eventually("the end of the run", () => cells[2]!.executionSummary?.success);
+    assert.deepEqual(faults(), [false, false, false]);
+  });
+});
+
+describe("a run that was stopped and resumed", () => {
+  after(closeAll);
+
+  it("leaves no mark of failure, twice", async () => {
+    const path = join(workspaceFolder, "resumed.lathe.md");
+    writeFileSync(path, tinyExperiment("resumed", 400).replace("eval_steps: 10", "save_steps: 5"));
+    const notebookUri = vscode.Uri.file(path);
+    const notebook = await vscode.workspace.openNotebookDocument(notebookUri);
+    await vscode.window.showNotebookDocument(notebook);
+    await vscode.commands.executeCommand("notebook.execute", notebookUri);
+    const cell = notebook.getCells().find(({ document }) => document.getText().startsWith("train"))!;
+    const folder = await eventually("the run", () => {
+      const runs = join(workspaceFolder, ".lathe/runs");
+      const name = existsSync(runs) && readdirSync(runs).find((each) => each.startsWith("resumed"));
+      return name ? join(runs, name) : undefined;
+    });
+    const record = () =>
+      JSON.parse(readFileSync(join(folder, "run.json"), "utf8")) as {
+        state: string;
+        progress?: { step: number };
+      };
+    let step = 0;
+    for (let time = 0; time < 2; time++) {
+      await eventually("a step", () => (record().progress?.step ?? 0) > step || undefined);
+      await vscode.commands.executeCommand("lathe.stopRun", [folder]);
+      await eventually("the state `stopped`", () => record().state === "stopped" || undefined);
+      step = record().progress!.step;
+      await eventually("the end of the cell", () =>
+        cell.executionSummary?.timing?.endTime !== undefined ? true : undefined,
+      );
+      assert.equal(cell.executionSummary?.success, undefined);
+      await vscode.commands.executeCommand("lathe.resumeRun", [folder]);
+    }
+    await eventually("the end of the run", () => record().state === "done" || undefined);
+    await eventually("the tick", () => cell.executionSummary?.success);
+  });
+});
