@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { format, resolveConfig } from "prettier";
 import { createCatalogFiles } from "./catalogFiles";
+import { createTextBundle } from "./extensionTexts";
 import { createManifestFiles } from "./manifest";
 import { phrasesMarkdown } from "./plainEnglish/phrases.js";
 import { createStructureMarkdown, createStructureSvg } from "./structure/drawing";
@@ -17,9 +18,10 @@ export async function generateCatalogs(root: string): Promise<Map<string, string
   return files;
 }
 
-/** VS Code's manifest and its texts, from the definitions in the catalogs of commands, views and panels. */
+/** VS Code's manifest, from the definitions in the catalogs, and the texts of the manifest and of the extension host. */
 export async function generateManifest(root: string): Promise<Map<string, string>> {
   const files = new Map(await createManifestFiles(root));
+  files.set("l10n/bundle.l10n.json", createTextBundle(root));
   const style = await resolveConfig(path.join(root, "package.json"));
   for (const [file, text] of files)
     files.set(file, await format(text, { ...style, parser: "json-stringify" }));

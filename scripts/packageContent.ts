@@ -32,6 +32,7 @@ export const maxPageBytes = 500e3;
 const requiredFiles = [
   "package.json",
   "package.nls.json",
+  "l10n/bundle.l10n.json",
   galleryPagePath,
   "LICENSE",
   "dist/extension.cjs",

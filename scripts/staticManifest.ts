@@ -7,6 +7,8 @@ export const about = {
   displayName: "Lathe",
   description:
     "A research workbench for shrinking language models: write an experiment as a file, train, compress, compare, with live loss curves.",
+  /** The folder of the texts of the extension host, which VS Code reads in its language. */
+  l10n: "./l10n",
   // Runs are processes and files of the machine that has the folder: never in the browser, and not on the near side of a
   // remote window. VS Code for the Web therefore does not offer the extension, instead of starting it without a host.
   extensionKind: ["workspace"],

@@ -9,6 +9,7 @@ import { Connection, type Empty, type Unsubscribe } from "../protocol/connection
 import { toWorkbenchError, WorkbenchError } from "../protocol/errors";
 import type { Log } from "./log";
 import { createRestartPolicy, type RestartPolicy } from "./restartPolicy";
+import { t } from "./l10n";
 
 /** A backend that comes back after it died. */
 export interface RestartableBackend extends Backend {
@@ -92,13 +93,13 @@ export class BackendProcess implements RestartableBackend {
   async restart(): Promise<void> {
     this.policy.forget();
     this.startError = undefined;
-    this.end(new WorkbenchError("cancelled", "The backend service is being restarted."));
+    this.end(new WorkbenchError("cancelled", t("The backend service is being restarted.")));
     await this.start();
   }
 
   dispose(): void {
     this.disposed = true;
-    this.end(new WorkbenchError("cancelled", "The window is being closed."));
+    this.end(new WorkbenchError("cancelled", t("The window is being closed.")));
   }
 
   private end(reason: WorkbenchError): void {
@@ -116,7 +117,8 @@ export class BackendProcess implements RestartableBackend {
   }
 
   private start(): Promise<ServiceConnection> {
-    if (this.disposed) return Promise.reject(new WorkbenchError("cancelled", "The window is being closed."));
+    if (this.disposed)
+      return Promise.reject(new WorkbenchError("cancelled", t("The window is being closed.")));
     if (this.startError !== undefined) return Promise.reject(this.startError);
     clearTimeout(this.restartTimer);
     this.restartTimer = undefined;
@@ -160,11 +162,11 @@ export class BackendProcess implements RestartableBackend {
       if (this.running === running) this.end(toWorkbenchError(error));
     });
     child.once("error", (error) =>
-      this.handleExit(running, `could not be started: ${error.message}`, errorOutput),
+      this.handleExit(running, t("could not be started: {0}", error.message), errorOutput),
     );
     child.once("exit", (status, signal) => {
-      const cause = signal === null ? `with status ${status ?? "unknown"}` : `by ${signal}`;
-      this.handleExit(running, `ended unexpectedly, ${cause}`, errorOutput);
+      const cause = signal === null ? t("with status {0}", status ?? "unknown") : t("by {0}", signal);
+      this.handleExit(running, t("ended unexpectedly, {0}", cause), errorOutput);
     });
     return running;
   }
@@ -196,11 +198,13 @@ export class BackendProcess implements RestartableBackend {
     this.running = undefined;
     const decision = this.policy.crashed(Date.now());
     const next = decision.again
-      ? "It is restarting; requests in progress must be repeated."
-      : "It is not restarted, because it crashed several times in a short time. See the log; the setting lathe.nodePath selects another Node to run it.";
+      ? t("It is restarting; requests in progress must be repeated.")
+      : t(
+          "It is not restarted, because it crashed several times in a short time. See the log; the setting lathe.nodePath selects another Node to run it.",
+        );
     const error = new WorkbenchError(
       "io",
-      `The backend service ${reason}. Runs continue without it. ${next}`,
+      t("The backend service {0}. Runs continue without it. {1}", reason, next),
       {
         crash: true,
         lastWords: [...errorOutput],
@@ -212,7 +216,10 @@ export class BackendProcess implements RestartableBackend {
     else
       this.startError = new WorkbenchError(
         "io",
-        `The backend service is not running, because it ${reason} several times in a short time. Fix the cause, then run "Lathe: Restart Backend".`,
+        t(
+          'The backend service is not running, because it {0} several times in a short time. Fix the cause, then run "Lathe: Restart Backend".',
+          reason,
+        ),
       );
     this.options.onCrash(error, !decision.again);
   }

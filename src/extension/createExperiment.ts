@@ -4,8 +4,9 @@ import * as vscode from "vscode";
 import { WorkbenchError } from "../protocol/errors";
 import { toExperimentPath } from "./experimentPath";
 import { escapeNotification } from "./plainText";
+import { t } from "./l10n";
 
-const replace = "Replace";
+const replace = t("Replace");
 
 /** `name` is the suggested name without its ending. Undefined if the person cancels. */
 export async function createExperiment(name: string, text: string): Promise<vscode.Uri | undefined> {
@@ -13,7 +14,7 @@ export async function createExperiment(name: string, text: string): Promise<vsco
   if (folder === undefined)
     throw new WorkbenchError(
       "not-found",
-      'An experiment and its runs need a folder. Run "File: Open Folder" first.',
+      t('An experiment and its runs need a folder. Run "File: Open Folder" first.'),
     );
   const file = await chooseTarget(await findFreeName(folder, name));
   if (file === undefined) return undefined;
@@ -26,18 +27,21 @@ export async function createExperiment(name: string, text: string): Promise<vsco
 async function chooseTarget(defaultUri: vscode.Uri): Promise<vscode.Uri | undefined> {
   for (let suggestion = defaultUri; ;) {
     const chosen = await vscode.window.showSaveDialog({
-      title: "Select the folder for the experiment",
-      saveLabel: "Create Experiment",
+      title: t("Select the folder for the experiment"),
+      saveLabel: t("Create Experiment"),
       defaultUri: suggestion,
     });
     if (chosen === undefined) return undefined;
     const target = chosen.with({ path: toExperimentPath(chosen.path) });
     if (target.path === chosen.path || !(await exists(target))) return target;
     const answer = await vscode.window.showWarningMessage(
-      escapeNotification(`${path.posix.basename(target.path)} already exists. Replace it?`),
+      escapeNotification(t("{0} already exists. Replace it?", path.posix.basename(target.path))),
       {
         modal: true,
-        detail: `An experiment's name ends with .lathe.md, so "${path.posix.basename(chosen.path)}" names this file. Its content would be lost.`,
+        detail: t(
+          'An experiment\'s name ends with .lathe.md, so "{0}" names this file. Its content would be lost.',
+          path.posix.basename(chosen.path),
+        ),
       },
       replace,
     );

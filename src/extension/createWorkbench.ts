@@ -8,6 +8,7 @@ import { escapeNotification, escapeControls } from "./plainText";
 import { createRunStore } from "./runStore";
 import { getNodePath } from "./settings";
 import type { Workbench } from "./workbench";
+import { t } from "./l10n";
 
 export function createWorkbench(context: vscode.ExtensionContext): Workbench {
   const log = vscode.window.createOutputChannel("Lathe", { log: true });
@@ -27,7 +28,7 @@ export function createWorkbench(context: vscode.ExtensionContext): Workbench {
     onCrash: (error, givenUp) => {
       write("error", error.message);
       const showMessage = givenUp ? vscode.window.showErrorMessage : vscode.window.showWarningMessage;
-      const actions = givenUp ? ["Show Log", "Try Again"] : ["Show Log"];
+      const actions = givenUp ? [t("Show Log"), t("Try Again")] : [t("Show Log")];
       void showMessage(escapeNotification(error.message), ...actions).then((action) => {
         if (action === "Show Log") log.show();
         if (action === "Try Again") backend.restart().catch(report);
@@ -40,7 +41,7 @@ export function createWorkbench(context: vscode.ExtensionContext): Workbench {
     if (error.code === "cancelled") return;
     write("error", error.code === "internal" ? (error.stack ?? error.message) : error.message);
     if (error.details["crash"] === true) return;
-    void vscode.window.showErrorMessage(escapeNotification(error.message), "Show Log").then((action) => {
+    void vscode.window.showErrorMessage(escapeNotification(error.message), t("Show Log")).then((action) => {
       if (action !== undefined) log.show();
     });
   };

@@ -1,4 +1,5 @@
 /** Where VS Code starts the extension: wiring only. Nothing is computed here, and the service starts with its first request. */
+import "./useTranslations";
 import type * as vscode from "vscode";
 import { registerCommands } from "./command";
 import { commands } from "./commands/catalog";

@@ -2,6 +2,7 @@
 import * as vscode from "vscode";
 import type { RunSummary } from "../protocol/service/runs";
 import { escapeNotification } from "./plainText";
+import { plural } from "./l10n";
 
 export async function forEachRun(
   runs: readonly RunSummary[],
@@ -9,7 +10,7 @@ export async function forEachRun(
   work: (run: RunSummary) => Promise<unknown>,
 ): Promise<void> {
   if (runs.length === 0) return;
-  const subject = runs.length === 1 ? runs[0]!.name : `${runs.length} runs`;
+  const subject = runs.length === 1 ? runs[0]!.name : plural(runs.length, "1 run", "{0} runs");
   const outcomes = await vscode.window.withProgress(
     { location: vscode.ProgressLocation.Window, title: escapeNotification(`${activity} ${subject}`) },
     () => Promise.allSettled(runs.map(work)),

@@ -1,6 +1,7 @@
 /** The experiment on a person's own text: it names the text and reports whether there is enough for the model. */
-import { formatBytes, formatCount, formatNumber, pluralize } from "../protocol/quantities";
+import { formatBytes, formatCount, formatNumber } from "../protocol/quantities";
 import type { TextSurvey } from "../protocol/service/texts";
+import { plural, t } from "./l10n";
 
 /** Trainable parameters of the model below; a test counts them. */
 export const ownTextParameters = 492_416;
@@ -8,7 +9,7 @@ const valFraction = 0.1;
 
 /** Undefined if the folder could not be searched. */
 export function createOwnTextExperiment(survey: TextSurvey | undefined): string {
-  return `# A small model on your own text
+  return `# ${t("A small model on your own text")}
 
 ${describeText(survey)}
 
@@ -51,22 +52,37 @@ evaluate:
 
 /** For the list of templates: one line. */
 export function summarizeOwnText(survey: TextSurvey | undefined): string {
-  if (survey === undefined) return "One model, a few hundred steps, perplexity and counts.";
-  if (survey.files === 0) return "There is no text in this folder yet. Add .txt or .md files first.";
-  const size = `${pluralize(survey.files, "file")} (${listNames(survey)}), ${formatBytes(survey.bytes)}`;
-  return isEnough(survey) ? `${size}.` : `${size}: too little text for this model, which will memorize it.`;
+  if (survey === undefined) return t("One model, a few hundred steps, perplexity and counts.");
+  if (survey.files === 0) return t("There is no text in this folder yet. Add .txt or .md files first.");
+  const size = `${plural(survey.files, "1 file", "{0} files")} (${listNames(survey)}), ${formatBytes(survey.bytes)}`;
+  return isEnough(survey)
+    ? `${size}.`
+    : t("{0}: too little text for this model, which will memorize it.", size);
 }
 
 function describeText(survey: TextSurvey | undefined): string {
   if (survey === undefined || survey.files === 0)
-    return "`data.text` names the files to read, relative to this file. There was no text in this folder when the experiment was created: add `.txt` files, or name other files.";
+    return t(
+      "`data.text` names the files to read, relative to this file. There was no text in this folder when the experiment was created: add `.txt` files, or name other files.",
+    );
   const { pattern, files, bytes } = survey;
-  const size = `\`${pattern}\` matches ${pluralize(files, "file")} (${listNames(survey, "`")}) with ${formatCount(bytes)} bytes. Each byte is a token`;
+  const size = t(
+    "`{0}` matches {1} ({2}) with {3} bytes. Each byte is a token",
+    pattern,
+    plural(files, "1 file", "{0} files"),
+    listNames(survey, "`"),
+    formatCount(bytes),
+  );
   const ratio = formatNumber(getTokensPerParameter(survey), 2);
-  const parameters = `${formatCount(ownTextParameters)} parameters`;
+  const parameters = t("{0} parameters", formatCount(ownTextParameters));
   return isEnough(survey)
-    ? `${size}, ${ratio} of them for training for each of the model's ${parameters}.`
-    : `${size}, only ${ratio} of them for training for each of the model's ${parameters}. **That is too little text**: the model can memorize it, and its validation loss then rises. Add text, or make the model smaller.`;
+    ? t("{0}, {1} of them for training for each of the model's {2}.", size, ratio, parameters)
+    : t(
+        "{0}, only {1} of them for training for each of the model's {2}. **That is too little text**: the model can memorize it, and its validation loss then rises. Add text, or make the model smaller.",
+        size,
+        ratio,
+        parameters,
+      );
 }
 
 function listNames({ names, files }: TextSurvey, quote = ""): string {

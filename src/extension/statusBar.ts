@@ -3,10 +3,11 @@ import * as vscode from "vscode";
 import { summarizeActiveRuns } from "./views/runTree/activeRuns";
 import { createUntrustedMarkdown } from "./views/treeItem";
 import type { Workbench } from "./workbench";
+import { t } from "./l10n";
 
 export function createStatusBar({ runs }: Workbench): vscode.Disposable {
   const item = vscode.window.createStatusBarItem("lathe.runs", vscode.StatusBarAlignment.Left, 10);
-  item.name = "Lathe Runs";
+  item.name = t("Lathe Runs");
   item.command = "lathe.runs.focus";
   let lastShown = "";
   const update = () => {

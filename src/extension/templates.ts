@@ -3,6 +3,7 @@ import path from "node:path";
 import * as vscode from "vscode";
 import { createOwnTextExperiment, summarizeOwnText } from "./ownText";
 import type { Workbench } from "./workbench";
+import { t } from "./l10n";
 
 export interface Template {
   /** The file's path below examples/, without its ending. */
@@ -16,11 +17,11 @@ export interface Template {
 
 /** On two processor cores, by the id of the example. */
 export const expectedTimes: Readonly<Record<string, string>> = {
-  quick: "half a minute",
-  first: "1 to 2 minutes",
-  distil: "5 minutes",
-  "compare-methods": "an hour",
-  shakespeare: "hours; use a graphics card",
+  quick: t("half a minute"),
+  first: t("1 to 2 minutes"),
+  distil: t("5 minutes"),
+  "compare-methods": t("an hour"),
+  shakespeare: t("hours; use a graphics card"),
 };
 
 export async function listExamples({ context }: Workbench): Promise<readonly Template[]> {
@@ -62,9 +63,9 @@ async function createOwnTextTemplate({ backend, log }: Workbench): Promise<Templ
         });
   return {
     id: "own-text",
-    title: "A small model on your own text",
+    title: t("A small model on your own text"),
     summary: summarizeOwnText(survey),
-    time: "a minute",
+    time: t("a minute"),
     text: createOwnTextExperiment(survey),
   };
 }

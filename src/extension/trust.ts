@@ -1,6 +1,7 @@
 /** Nothing is executed or changed in an untrusted workspace: buttons are disabled, and this check holds where they are not. */
 import * as vscode from "vscode";
 import { WorkbenchError } from "../protocol/errors";
+import { t } from "./l10n";
 
 /** For `enablement` of commands. */
 export const whenTrusted = "isWorkspaceTrusted";
@@ -10,6 +11,6 @@ export function requireTrust(action: string): void {
   if (!vscode.workspace.isTrusted)
     throw new WorkbenchError(
       "unsupported",
-      `${action} needs a trusted workspace. Run "Workspaces: Manage Workspace Trust" to trust this one.`,
+      t('{0} needs a trusted workspace. Run "Workspaces: Manage Workspace Trust" to trust this one.', action),
     );
 }

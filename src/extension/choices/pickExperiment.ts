@@ -5,6 +5,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import type { HasExperiment } from "../command";
 import { experimentGlob, isExperiment } from "../openedWorkspace";
 import { toSingleLine, escapeLinks } from "../views/text";
+import { t } from "../l10n";
 
 /** Undefined when nobody chose. */
 export async function pickExperiment(
@@ -17,7 +18,7 @@ export async function pickExperiment(
   if (files.length === 0)
     throw new WorkbenchError(
       "not-found",
-      'There is no experiment in this window. Run "Lathe: New Experiment" to create one.',
+      t('There is no experiment in this window. Run "Lathe: New Experiment" to create one.'),
     );
   if (files.length === 1) return { experiment: files[0]!.fsPath };
   const items = files

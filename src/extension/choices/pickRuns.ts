@@ -5,6 +5,7 @@ import type { RunSummary } from "../../protocol/service/runs";
 import { selection, getTrees } from "../trees";
 import { toSingleLine, escapeLinks } from "../views/text";
 import type { Workbench } from "../workbench";
+import { t } from "../l10n";
 
 export interface RunPickOptions {
   /** Above the list: "Stop which run?" */
@@ -51,7 +52,8 @@ export function getRunsFromArguments(
   if (isFolderList(first)) {
     return first.map((folder) => {
       const run = workbench.runs.get(folder);
-      if (run === undefined) throw new WorkbenchError("not-found", `The run in ${folder} no longer exists.`);
+      if (run === undefined)
+        throw new WorkbenchError("not-found", t("The run in {0} no longer exists.", folder));
       return run;
     });
   }
@@ -83,7 +85,7 @@ async function findMatchingRuns(
 }
 
 function getQuickPickOptions({ title }: RunPickOptions) {
-  return { title, placeHolder: "Name, state or tag", matchOnDescription: true, matchOnDetail: true };
+  return { title, placeHolder: t("Name, state or tag"), matchOnDescription: true, matchOnDetail: true };
 }
 
 function createRunItem(run: RunSummary): vscode.QuickPickItem & { readonly run: RunSummary } {

@@ -2,8 +2,9 @@ import * as vscode from "vscode";
 import { defineCommand } from "../command";
 import { escapeControls } from "../plainText";
 import { setDefaultDevice, getDefaultDevice } from "../settings";
+import { t } from "../l10n";
 
-const experimentDeviceLabel = "Use the experiment's device";
+const experimentDeviceLabel = t("Use the experiment's device");
 
 export default defineCommand({
   title: "Choose Device…",
@@ -22,10 +23,10 @@ export default defineCommand({
     if (typeof requested?.device?.name === "string") return setDefaultDevice(requested.device.name);
     const current = getDefaultDevice();
     const { devices } = await vscode.window.withProgress(
-      { location: vscode.ProgressLocation.Window, title: "Lathe: testing devices" },
+      { location: vscode.ProgressLocation.Window, title: t("Lathe: testing devices") },
       () => workbench.backend.request("devices.list", {}),
     );
-    const getCheckmark = (name: string | undefined) => (name === current ? "chosen now" : "");
+    const getCheckmark = (name: string | undefined) => (name === current ? t("chosen now") : "");
     const items = [
       { label: experimentDeviceLabel, description: getCheckmark(undefined), device: undefined },
       ...devices
@@ -39,11 +40,11 @@ export default defineCommand({
     ];
     const unavailable = devices.filter(({ works }) => !works).map(({ name }) => escapeControls(name));
     const picked = await vscode.window.showQuickPick(items, {
-      title: "Select the device for new runs",
+      title: t("Select the device for new runs"),
       placeHolder:
         unavailable.length === 0
-          ? "All devices are available"
-          : `Not available: ${unavailable.join(", ")}. The Devices view shows the reason.`,
+          ? t("All devices are available")
+          : t("Not available: {0}. The Devices view shows the reason.", unavailable.join(", ")),
     });
     return picked === undefined ? undefined : setDefaultDevice(picked.device);
   },

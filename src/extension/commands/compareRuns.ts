@@ -1,5 +1,6 @@
 import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Compare Selected Runs",
@@ -14,8 +15,8 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const runs = await pickRuns(workbench, args, {
-      title: "Select runs to compare",
-      none: "There are no runs yet.",
+      title: t("Select runs to compare"),
+      none: t("There are no runs yet."),
     });
     if (runs.length > 0) workbench.openPanel("charts", { runs: runs.map(({ folder }) => folder) });
   },

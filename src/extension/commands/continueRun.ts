@@ -2,6 +2,7 @@ import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 import { whenTrusted } from "../trust";
 import { forEachRun } from "../forEachRun";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Continue Run",
@@ -22,11 +23,11 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const runs = await pickRuns(workbench, args, {
-      title: "Select runs to continue",
+      title: t("Select runs to continue"),
       fits: ({ state }) => state === "paused",
-      none: "No run is paused.",
+      none: t("No run is paused."),
     });
-    await forEachRun(runs, "Continuing", ({ folder }) =>
+    await forEachRun(runs, t("Continuing"), ({ folder }) =>
       workbench.backend.request("runs.continue", { run: folder }),
     );
   },

@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import { pickRun } from "../choices/pickRuns";
 import { defineCommand } from "../command";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Copy Run ID",
@@ -10,8 +11,8 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const run = await pickRun(workbench, args, {
-      title: "Select a run to copy its ID",
-      none: "There are no runs yet.",
+      title: t("Select a run to copy its ID"),
+      none: t("There are no runs yet."),
     });
     if (run !== undefined) await vscode.env.clipboard.writeText(run.id);
   },

@@ -7,6 +7,7 @@ import { escapeNotification, escapeControls } from "../plainText";
 import type { Subject } from "../../protocol/service/models";
 import { requireTrust, whenTrusted } from "../trust";
 import type { Workbench } from "../workbench";
+import { plural, t } from "../l10n";
 
 export default defineCommand({
   title: "Export Model…",
@@ -26,25 +27,25 @@ export default defineCommand({
     },
   ],
   async run(workbench, ...args) {
-    requireTrust("Exporting a model");
+    requireTrust(t("Exporting a model"));
     const subject = getStoredSubjects(workbench, args)?.[0] ?? (await pickTrainedModel(workbench, args));
     if (subject === undefined) return;
     const { formats } = await workbench.backend.request("models.formats", {});
     const format = await vscode.window.showQuickPick(
       formats.map(({ id, title }) => ({ label: escapeControls(title), description: id, id })),
-      { title: "Export as" },
+      { title: t("Export as") },
     );
     if (format === undefined) return;
     const target = await vscode.window.showSaveDialog({
-      title: `Export as ${format.label}`,
-      saveLabel: "Export Here",
+      title: t("Export as {0}", format.label),
+      saveLabel: t("Export Here"),
       defaultUri: vscode.Uri.file(
         path.join(getDefaultTarget(subject), `${getModelName(subject)}-${format.id}`),
       ),
     });
     if (target === undefined) return;
     const { files } = await vscode.window.withProgress(
-      { location: vscode.ProgressLocation.Notification, title: "Exporting the model", cancellable: true },
+      { location: vscode.ProgressLocation.Notification, title: t("Exporting the model"), cancellable: true },
       (_, token) => {
         const controller = new AbortController();
         token.onCancellationRequested(() => controller.abort());
@@ -55,8 +56,12 @@ export default defineCommand({
         );
       },
     );
-    const message = `Exported the model: ${files.length === 1 ? "1 file" : `${files.length} files`} in ${target.fsPath}.`;
-    void vscode.window.showInformationMessage(escapeNotification(message), "Reveal").then((action) => {
+    const message = t(
+      "Exported the model: {0} in {1}.",
+      plural(files.length, "1 file", "{0} files"),
+      target.fsPath,
+    );
+    void vscode.window.showInformationMessage(escapeNotification(message), t("Reveal")).then((action) => {
       if (action === undefined) return;
       const revealCommand = vscode.env.remoteName === undefined ? "revealFileInOS" : "revealInExplorer";
       void vscode.commands.executeCommand(revealCommand, target);
@@ -69,9 +74,9 @@ async function pickTrainedModel(
   args: readonly unknown[],
 ): Promise<Subject | undefined> {
   const run = await pickRun(workbench, args, {
-    title: "Select a run to export its model",
+    title: t("Select a run to export its model"),
     fits: ({ metrics }) => Object.keys(metrics).length > 0,
-    none: "No run has produced a model yet.",
+    none: t("No run has produced a model yet."),
   });
   return run === undefined ? undefined : { kind: "run", run: run.folder };
 }

@@ -8,6 +8,7 @@ import { parseFilterText } from "../views/runTree/arrangement";
 import { shownStates, statePresentations } from "../views/runTree/runStates";
 import { getShownRuns } from "../views/runTree/shownRuns";
 import { toSingleLine, escapeLinks } from "../views/text";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Filter Runs",
@@ -33,8 +34,8 @@ async function pickFilter(workbench: Workbench, current: string): Promise<string
   const pick = vscode.window.createQuickPick<Choice>();
   const choices = createChoices(workbench);
   Object.assign(pick, {
-    title: "Filter runs",
-    placeholder: "Words, state:done, loss<2, tag:x, -tag:old, or select from the list",
+    title: t("Filter runs"),
+    placeholder: t("Words, state:done, loss<2, tag:x, -tag:old, or select from the list"),
     value: current,
     canSelectMany: true,
     items: choices,
@@ -63,13 +64,13 @@ function createChoices({ runs }: Workbench): Choice[] {
   const separator = (label: string): Choice => ({ label, kind: vscode.QuickPickItemKind.Separator });
   return [
     {
-      label: "Starred",
+      label: t("Starred"),
       description: formatCount(starred),
       alwaysShow: true,
       field: "star",
       value: "yes",
     },
-    separator("States"),
+    separator(t("States")),
     ...shownStates.flatMap((state): Choice[] => {
       const runCount = allRuns.filter((run) => run.state === state).length;
       if (runCount === 0) return [];
@@ -83,7 +84,7 @@ function createChoices({ runs }: Workbench): Choice[] {
         },
       ];
     }),
-    ...(countByTag.size === 0 ? [] : [separator("Tags")]),
+    ...(countByTag.size === 0 ? [] : [separator(t("Tags"))]),
     ...[...countByTag]
       .sort(([a], [b]) => a.localeCompare(b))
       .map(([tag, runCount]): Choice => ({

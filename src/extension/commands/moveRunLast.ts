@@ -2,6 +2,7 @@ import { pickRun } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 import { whenTrusted } from "../trust";
 import { isWaiting } from "../views/runTree/runStates";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Move Run to End of Queue",
@@ -17,9 +18,9 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const run = await pickRun(workbench, args, {
-      title: "Select a queued run to move",
+      title: t("Select a queued run to move"),
       fits: isWaiting,
-      none: "No run is waiting for a device.",
+      none: t("No run is waiting for a device."),
     });
     if (run !== undefined) await workbench.backend.request("runs.requeue", { run: run.folder, to: "last" });
   },

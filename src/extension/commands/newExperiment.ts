@@ -2,13 +2,14 @@ import path from "node:path";
 import { defineCommand } from "../command";
 import { createExperiment } from "../createExperiment";
 import { pickTemplate } from "../templates";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "New Experiment…",
   icon: "$(new-file)",
   menus: [{ menu: "view/title", when: "view == lathe.experiments", group: "navigation@1" }],
   async run(workbench) {
-    const template = await pickTemplate(workbench, "Start from");
+    const template = await pickTemplate(workbench, t("Start from"));
     if (template !== undefined) await createExperiment(path.posix.basename(template.id), template.text);
   },
 });

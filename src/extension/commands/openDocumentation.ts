@@ -1,6 +1,7 @@
 /** The pages that come with the extension, in VS Code's own Markdown preview: they need no network. */
 import * as vscode from "vscode";
 import { defineCommand } from "../command";
+import { t } from "../l10n";
 
 const firstPage = "workbench";
 
@@ -28,8 +29,8 @@ async function pickPage(folder: vscode.Uri): Promise<string | undefined> {
     }),
   );
   const picked = await vscode.window.showQuickPick(items, {
-    title: "Open documentation",
-    placeHolder: "Select a page",
+    title: t("Open documentation"),
+    placeHolder: t("Select a page"),
   });
   return picked?.page;
 }

@@ -3,6 +3,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import { defineCommand } from "../command";
 import { createExperiment } from "../createExperiment";
 import { listExamples, pickTemplate } from "../templates";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Open Example…",
@@ -13,13 +14,13 @@ export default defineCommand({
       const examples = await listExamples(workbench);
       const example = examples.find((each) => each.id === id);
       if (example === undefined)
-        throw new WorkbenchError("not-found", `There is no example named ${id}.`, {
+        throw new WorkbenchError("not-found", t("There is no example named {0}.", id), {
           allowed: examples.map((each) => each.id),
         });
       await createExperiment(path.posix.basename(id), example.text);
       return;
     }
-    const template = await pickTemplate(workbench, "Select an example to copy into your folder");
+    const template = await pickTemplate(workbench, t("Select an example to copy into your folder"));
     if (template !== undefined) await createExperiment(path.posix.basename(template.id), template.text);
   },
 });

@@ -4,6 +4,7 @@ import { pickExperiment } from "../choices/pickExperiment";
 import { getPlannedSubjects, getStoredSubjects, getVariantSubjects } from "../choices/subjects";
 import { defineCommand } from "../command";
 import type { Workbench } from "../workbench";
+import { t } from "../l10n";
 
 /** More columns than that nobody compares. */
 const maxModels = 12;
@@ -37,12 +38,12 @@ export default defineCommand({
     workbench.openPanel("parameters", { subjects: subjects.slice(0, maxModels) });
     if (subjects.length > maxModels)
       void vscode.window.showInformationMessage(
-        `Showing the first ${maxModels} of ${subjects.length} models. Add others in the panel.`,
+        t("Showing the first {0} of {1} models. Add others in the panel.", maxModels, subjects.length),
       );
   },
 });
 
 async function pickSubjects(workbench: Workbench, args: readonly unknown[]): Promise<readonly Subject[]> {
-  const target = await pickExperiment(args, "Select an experiment to count its parameters");
+  const target = await pickExperiment(args, t("Select an experiment to count its parameters"));
   return target === undefined ? [] : getVariantSubjects(workbench, target.experiment);
 }

@@ -8,6 +8,7 @@ import { pickRuns } from "../choices/pickRuns";
 import { getStoredSubjects } from "../choices/subjects";
 import { defineCommand, type HasExperiment } from "../command";
 import type { Workbench } from "../workbench";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Open Weights",
@@ -39,9 +40,9 @@ export default defineCommand({
 
 async function pickSubjects(workbench: Workbench, args: readonly unknown[]): Promise<readonly Subject[]> {
   const runs = await pickRuns(workbench, args, {
-    title: "Select runs to show their weights",
+    title: t("Select runs to show their weights"),
     fits: hasModel,
-    none: 'No run has produced a model yet. Run "Lathe: Run Experiment" first.',
+    none: t('No run has produced a model yet. Run "Lathe: Run Experiment" first.'),
   });
   return runs.map(({ folder }) => ({ kind: "run", run: folder }));
 }
@@ -63,10 +64,14 @@ async function findExperimentSubjects(
     }
   if (newest.size > 0) return [...newest.values()].map(({ folder }) => ({ kind: "run", run: folder }));
   const [{ experiment, variant }] = experiments as [HasExperiment];
-  const subject = `${path.basename(experiment)}${variant === undefined ? "" : `, variant ${variant},`}`;
+  const file = path.basename(experiment);
+  const subject = variant === undefined ? file : t("{0}, variant {1},", file, variant);
   throw new WorkbenchError(
     "not-found",
-    `${subject} has no weights yet, because none of its runs has produced a model. Run "Lathe: Run Experiment" and open its weights after the first checkpoint.`,
+    t(
+      '{0} has no weights yet, because none of its runs has produced a model. Run "Lathe: Run Experiment" and open its weights after the first checkpoint.',
+      subject,
+    ),
   );
 }
 

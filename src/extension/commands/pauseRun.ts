@@ -2,6 +2,7 @@ import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 import { whenTrusted } from "../trust";
 import { forEachRun } from "../forEachRun";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Pause Run",
@@ -17,11 +18,11 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const runs = await pickRuns(workbench, args, {
-      title: "Select runs to pause",
+      title: t("Select runs to pause"),
       fits: ({ state }) => state === "running",
-      none: "No run is training.",
+      none: t("No run is training."),
     });
-    await forEachRun(runs, "Pausing", ({ folder }) =>
+    await forEachRun(runs, t("Pausing"), ({ folder }) =>
       workbench.backend.request("runs.pause", { run: folder }),
     );
   },

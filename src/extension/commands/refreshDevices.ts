@@ -2,6 +2,7 @@
 import * as vscode from "vscode";
 import { defineCommand } from "../command";
 import { getDeviceTree } from "../views/devices";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Test Devices Again",
@@ -9,7 +10,7 @@ export default defineCommand({
   menus: [{ menu: "view/title", when: "view == lathe.devices", group: "navigation@2" }],
   run: async (workbench) =>
     vscode.window.withProgress(
-      { location: { viewId: "lathe.devices" }, title: "Lathe: testing devices" },
+      { location: { viewId: "lathe.devices" }, title: t("Lathe: testing devices") },
       () => getDeviceTree(workbench).reload(),
     ),
 });

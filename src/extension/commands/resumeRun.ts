@@ -3,6 +3,7 @@ import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 import { requireTrust, whenTrusted } from "../trust";
 import { forEachRun } from "../forEachRun";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Resume Run",
@@ -22,13 +23,13 @@ export default defineCommand({
     },
   ],
   async run(workbench, ...args) {
-    requireTrust("Resuming a run");
+    requireTrust(t("Resuming a run"));
     const runs = await pickRuns(workbench, args, {
-      title: "Select runs to resume from their last checkpoints",
+      title: t("Select runs to resume from their last checkpoints"),
       fits: isResumable,
-      none: "No run is stopped, failed or interrupted.",
+      none: t("No run is stopped, failed or interrupted."),
     });
-    await forEachRun(runs, "Resuming", ({ folder }) =>
+    await forEachRun(runs, t("Resuming"), ({ folder }) =>
       workbench.backend.request("runs.resume", { run: folder }),
     );
   },

@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import { pickRun } from "../choices/pickRuns";
 import { defineCommand } from "../command";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Reveal Run Folder",
@@ -11,8 +12,8 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const run = await pickRun(workbench, args, {
-      title: "Select a run to reveal its folder",
-      none: "There are no runs yet.",
+      title: t("Select a run to reveal its folder"),
+      none: t("There are no runs yet."),
     });
     if (run === undefined) return;
     // The file manager of this machine knows nothing of another one's folders.

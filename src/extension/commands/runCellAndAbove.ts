@@ -6,6 +6,7 @@ import { defineCommand } from "../command";
 import { runInNotebook } from "../runInNotebook";
 import { startRuns } from "../startRuns";
 import { requireTrust, whenTrusted } from "../trust";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Run Cell and Above",
@@ -20,14 +21,14 @@ export default defineCommand({
     { menu: "editor/title/run", when: "resourceFilename =~ /\\.lathe\\.md$/ && !notebookType" },
   ],
   async run(workbench, ...args) {
-    requireTrust("Training");
-    const target = await pickExperiment(args, "Select an experiment to run a cell of");
+    requireTrust(t("Training"));
+    const target = await pickExperiment(args, t("Select an experiment to run a cell of"));
     if (target === undefined) return;
     const { experiment, cell = getCellAtCursor(experiment) } = target;
     if (cell === undefined)
       throw new WorkbenchError(
         "invalid-input",
-        "No cell is selected. Select the cell to run, then run this command again.",
+        t("No cell is selected. Select the cell to run, then run this command again."),
       );
     if (!(await runInNotebook(experiment, cell)))
       await startRuns(workbench, { experiment, throughCell: cell });

@@ -3,6 +3,7 @@ import { defineCommand } from "../command";
 import { runInNotebook } from "../runInNotebook";
 import { startRuns } from "../startRuns";
 import { requireTrust, whenTrusted } from "../trust";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Run Experiment",
@@ -23,7 +24,7 @@ export default defineCommand({
     { menu: "explorer/context", when: "resourceFilename =~ /\\.lathe\\.md$/", group: "navigation@90" },
   ],
   async run(workbench, ...args) {
-    requireTrust("Training");
+    requireTrust(t("Training"));
     const experiments = getExperimentsFromArguments(args);
     if (experiments.length > 1) {
       // One after the other, so that they queue in the order of the tree.
@@ -31,7 +32,7 @@ export default defineCommand({
         await startRuns(workbench, { experiment, ...(variant === undefined ? {} : { variant }) });
       return;
     }
-    const target = await pickExperiment(args, "Select an experiment to run");
+    const target = await pickExperiment(args, t("Select an experiment to run"));
     if (target === undefined) return;
     const { experiment, variant } = target;
     if (variant !== undefined) await startRuns(workbench, { experiment, variant });

@@ -1,6 +1,7 @@
 import { pickRun } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 import { showRunLog } from "../runLog";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Show Run Log",
@@ -11,8 +12,8 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const run = await pickRun(workbench, args, {
-      title: "Select a run to show its log",
-      none: "There are no runs yet.",
+      title: t("Select a run to show its log"),
+      none: t("There are no runs yet."),
     });
     if (run !== undefined) await showRunLog(run);
   },

@@ -3,12 +3,13 @@ import * as vscode from "vscode";
 import { defineCommand } from "../command";
 import { type Sorting, sortings } from "../views/runTree/arrangement";
 import { getShownRuns } from "../views/runTree/shownRuns";
+import { t } from "../l10n";
 
 const labels: Readonly<Record<Sorting, readonly [label: string, detail: string]>> = {
-  newest: ["Newest", "newest first"],
-  name: ["Name", "alphabetical, with numbers in numeric order"],
-  loss: ["Last loss", "lowest first, runs without a loss last"],
-  state: ["State", "active runs first, then failed runs"],
+  newest: [t("Newest"), t("newest first")],
+  name: [t("Name"), t("alphabetical, with numbers in numeric order")],
+  loss: [t("Last loss"), t("lowest first, runs without a loss last")],
+  state: [t("State"), t("active runs first, then failed runs")],
 };
 
 export default defineCommand({
@@ -27,7 +28,7 @@ export default defineCommand({
       iconPath: new vscode.ThemeIcon(sorting === shownRuns.arrangement.sorting ? "check" : "blank"),
       sorting,
     }));
-    const picked = await vscode.window.showQuickPick(items, { title: "Sort runs by" });
+    const picked = await vscode.window.showQuickPick(items, { title: t("Sort runs by") });
     if (picked !== undefined) await shownRuns.arrange({ sorting: picked.sorting });
     return undefined;
   },

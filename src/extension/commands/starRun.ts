@@ -1,5 +1,6 @@
 import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Star Run",
@@ -19,9 +20,9 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const runs = await pickRuns(workbench, args, {
-      title: "Select runs to star",
+      title: t("Select runs to star"),
       fits: ({ star }) => !star,
-      none: "All runs are starred.",
+      none: t("All runs are starred."),
     });
     for (const { folder } of runs)
       await workbench.backend.request("runs.annotate", { run: folder, notes: { star: true } });

@@ -3,6 +3,7 @@ import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 import { whenTrusted } from "../trust";
 import { forEachRun } from "../forEachRun";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Stop Run",
@@ -23,11 +24,11 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const runs = await pickRuns(workbench, args, {
-      title: "Select runs to stop; each writes a checkpoint first",
+      title: t("Select runs to stop; each writes a checkpoint first"),
       fits: isActive,
-      none: "No run is active.",
+      none: t("No run is active."),
     });
-    await forEachRun(runs, "Stopping", ({ folder }) =>
+    await forEachRun(runs, t("Stopping"), ({ folder }) =>
       workbench.backend.request("runs.stop", { run: folder }),
     );
   },

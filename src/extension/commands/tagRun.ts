@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Tag Run…",
@@ -11,13 +12,13 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const runs = await pickRuns(workbench, args, {
-      title: "Select runs to tag",
-      none: "There are no runs yet.",
+      title: t("Select runs to tag"),
+      none: t("There are no runs yet."),
     });
     if (runs.length === 0) return;
     const text = await vscode.window.showInputBox({
-      title: runs.length === 1 ? "Run Tags" : `Tags of ${runs.length} Runs`,
-      prompt: "Separate tags with commas. They replace the existing tags.",
+      title: runs.length === 1 ? t("Run Tags") : t("Tags of {0} Runs", runs.length),
+      prompt: t("Separate tags with commas. They replace the existing tags."),
       value: [...new Set(runs.flatMap(({ tags }) => tags))].join(", "),
     });
     if (text === undefined) return;

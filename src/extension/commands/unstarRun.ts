@@ -1,5 +1,6 @@
 import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
+import { t } from "../l10n";
 
 export default defineCommand({
   title: "Unstar Run",
@@ -19,9 +20,9 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const runs = await pickRuns(workbench, args, {
-      title: "Select runs to unstar",
+      title: t("Select runs to unstar"),
       fits: ({ star }) => star,
-      none: "No run is starred.",
+      none: t("No run is starred."),
     });
     for (const { folder } of runs)
       await workbench.backend.request("runs.annotate", { run: folder, notes: { star: false } });

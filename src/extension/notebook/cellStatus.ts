@@ -6,6 +6,7 @@ import type { RunSummary } from "../../protocol/service/runs";
 import type { NotebookController } from "./controller";
 import { notebookType } from "./serializer";
 import type { Workbench } from "../workbench";
+import { plural, t } from "../l10n";
 
 export function registerCellStatus(workbench: Workbench, controller: NotebookController): vscode.Disposable {
   const changeEmitter = new vscode.EventEmitter<void>();
@@ -32,31 +33,32 @@ function createRunsItem(runs: readonly RunSummary[]): vscode.NotebookCellStatusB
   const activeCount = runs.filter(isActive).length;
   const loss = formatLowestLoss(runs);
   const parts = [
-    runs.length === 1 ? "1 run" : `${runs.length} runs`,
-    ...(activeCount > 0 && runs.length > 1 ? [`${activeCount} active`] : []),
+    plural(runs.length, "1 run", "{0} runs"),
+    ...(activeCount > 0 && runs.length > 1 ? [t("{0} active", activeCount)] : []),
     ...(loss === undefined ? [] : [loss]),
   ];
   const item = new vscode.NotebookCellStatusBarItem(
     `$(graph-line) ${parts.join(" · ")}`,
     vscode.NotebookCellStatusBarAlignment.Right,
   );
-  item.tooltip = "Open these runs in the Charts panel";
+  item.tooltip = t("Open these runs in the Charts panel");
   item.command = {
     command: "lathe.openCharts",
-    title: "Open Charts",
+    title: t("Open Charts"),
     arguments: [runs.map(({ folder }) => folder)],
   };
-  item.accessibilityInformation = { label: `${parts.join(", ")}: open charts` };
+  item.accessibilityInformation = { label: t("{0}: open charts", parts.join(", ")) };
   return item;
 }
 
 function createStaleItem(): vscode.NotebookCellStatusBarItem {
   const item = new vscode.NotebookCellStatusBarItem(
-    "$(history) from an earlier version",
+    `$(history) ${t("from an earlier version")}`,
     vscode.NotebookCellStatusBarAlignment.Right,
   );
-  item.tooltip =
-    "This cell or a cell above it has changed since these runs. Run it again to update the results.";
+  item.tooltip = t(
+    "This cell or a cell above it has changed since these runs. Run it again to update the results.",
+  );
   item.priority = 1;
   return item;
 }
@@ -64,8 +66,8 @@ function createStaleItem(): vscode.NotebookCellStatusBarItem {
 /** The lowest of the last losses: that of validation where there is one. */
 function formatLowestLoss(runs: readonly RunSummary[]): string | undefined {
   for (const [metric, name] of [
-    ["eval/loss", "eval loss"],
-    ["train/loss", "train loss"],
+    ["eval/loss", t("eval loss")],
+    ["train/loss", t("train loss")],
   ] as const) {
     const values = runs.flatMap(({ metrics }) => metrics[metric]?.last ?? []).filter(Number.isFinite);
     if (values.length > 0) return `${name} ${formatNumber(Math.min(...values))}`;

@@ -5,6 +5,7 @@
  */
 import { splitCells, splitLines, maxCharacters } from "../../protocol/cells";
 import { WorkbenchError } from "../../protocol/errors";
+import { t } from "../l10n";
 
 /** What a notebook shows of a cell: its lines are joined by LF, or by whatever the editor made of it. */
 export interface CellText {
@@ -65,7 +66,7 @@ export function decodeNotebook(bytes: Uint8Array): NotebookText {
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw createRefusal("The file is not UTF-8 text. Save it as UTF-8", { cause });
+    throw createRefusal(t("The file is not UTF-8 text. Save it as UTF-8"), { cause });
   }
   return parseNotebook(text);
 }
@@ -77,14 +78,18 @@ export function encodeNotebook(notebook: NotebookText): Uint8Array {
 export function parseNotebook(content: string): NotebookText {
   if (content.length > maxCharacters)
     throw createRefusal(
-      `The file has ${content.length} characters, but an experiment has at most ${maxCharacters}. Move data to separate files`,
+      t(
+        "The file has {0} characters, but an experiment has at most {1}. Move data to separate files",
+        content.length,
+        maxCharacters,
+      ),
     );
   const text = content.startsWith(bom) ? content.slice(1) : content;
   const { pieces, faults, unclosed = "" } = splitCells(text);
   // A misplaced block is shown as Markdown for now, so that the user can fix it in place.
   if (isFence(unclosed)) {
     const { line, column, message } = faults.at(-1)!;
-    throw createRefusal(`Line ${line}, column ${column}: ${message}`);
+    throw createRefusal(t("Line {0}, column {1}: {2}", line, column, message));
   }
   const eol = detectLineEnd(text);
   const parts: { kind: CellText["kind"]; source: string; after: string }[] = [];
@@ -250,7 +255,10 @@ function countLineEnds(text: string): number {
 function createRefusal(problem: string, options?: { cause: unknown }): WorkbenchError {
   return new WorkbenchError(
     "invalid-input",
-    `This file cannot be shown as a notebook. ${problem}. To fix it, open the file as text: "Reopen Editor With… → Text Editor".`,
+    t(
+      'This file cannot be shown as a notebook. {0}. To fix it, open the file as text: "Reopen Editor With… → Text Editor".',
+      problem,
+    ),
     {},
     options,
   );

@@ -5,6 +5,7 @@ import type { Workbench } from "../workbench";
 import { type ExperimentSource, isExperimentNotebook } from "./experimentSource";
 import { NotebookRuns } from "./notebookRuns";
 import { notebookType } from "./serializer";
+import { t } from "../l10n";
 
 const id = "lathe";
 
@@ -21,7 +22,7 @@ export class NotebookController implements vscode.Disposable {
     const { controller } = this;
     controller.supportedLanguages = ["yaml"];
     controller.supportsExecutionOrder = true;
-    controller.description = "Trains, compresses and evaluates in separate processes.";
+    controller.description = t("Trains, compresses and evaluates in separate processes.");
     controller.executeHandler = async (cells, notebook) => {
       if (cells.length > 0) await this.runsOf(notebook).run(cells);
     };

@@ -11,6 +11,7 @@ import {
   toRange,
   getExperimentSource,
 } from "./experimentSource";
+import { t } from "../l10n";
 
 /** What may start a key or a value. */
 const triggerCharacters = [":", " ", "-", "[", "{", ",", '"', "'", "/", "."];
@@ -78,7 +79,7 @@ function createCompletionItem(
   if (replacedRange !== undefined) completion.range = replacedRange;
   // A key that is written without a value asks at once for one.
   if (kind === "key" && /:\s*(?:\$0)?$/.test(insert))
-    completion.command = { command: "editor.action.triggerSuggest", title: "Suggest" };
+    completion.command = { command: "editor.action.triggerSuggest", title: t("Suggest") };
   return completion;
 }
 
@@ -111,7 +112,7 @@ function createFixes(
     .filter(({ diagnostic }) => diagnostic.range.intersection(range) !== undefined)
     .flatMap(({ diagnostic, replacement }) => {
       if (replacement === undefined) return [];
-      const action = new vscode.CodeAction(`Change to "${replacement}"`, vscode.CodeActionKind.QuickFix);
+      const action = new vscode.CodeAction(t('Change to "{0}"', replacement), vscode.CodeActionKind.QuickFix);
       action.edit = new vscode.WorkspaceEdit();
       action.edit.replace(document.uri, diagnostic.range, replacement);
       action.diagnostics = [diagnostic];

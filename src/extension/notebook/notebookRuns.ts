@@ -17,6 +17,7 @@ import { requestQuietly } from "./requestQuietly";
 import { type ExperimentSource, createNotebookSource } from "./experimentSource";
 import { formatFault, type FaultLinks } from "./formatFault";
 import { type Execute, LiveCells } from "./liveCells";
+import { t } from "../l10n";
 
 export interface NotebookRunsOptions {
   readonly workbench: Workbench;
@@ -114,7 +115,7 @@ export class NotebookRuns implements vscode.Disposable {
 
   private async start(last: vscode.NotebookCell): Promise<readonly RunSummary[]> {
     const { workbench, notebook } = this.options;
-    requireTrust("Training");
+    requireTrust(t("Training"));
     await save(notebook);
     const source = createNotebookSource(notebook);
     const outline = await workbench.backend.request("experiment.outline", source.experiment);
@@ -138,7 +139,10 @@ export class NotebookRuns implements vscode.Disposable {
     if (unmatched.length > 0)
       throw new WorkbenchError(
         "internal",
-        `Started ${unmatched.map(({ name }) => name).join(", ")}, but no cell here matches it. See the Runs view.`,
+        t(
+          "Started {0}, but no cell here matches it. See the Runs view.",
+          unmatched.map(({ name }) => name).join(", "),
+        ),
       );
   }
 
@@ -228,7 +232,9 @@ async function save(notebook: vscode.NotebookDocument): Promise<void> {
   if (notebook.isUntitled)
     throw new WorkbenchError(
       "invalid-input",
-      "The experiment is not saved yet, so there is no folder for its runs. Save it as NAME.lathe.md first.",
+      t(
+        "The experiment is not saved yet, so there is no folder for its runs. Save it as NAME.lathe.md first.",
+      ),
     );
   // VS Code gives up a save that another cell's output overtakes, and then the next one succeeds.
   for (let attempt = 0; attempt < 4; attempt++) {
@@ -237,7 +243,7 @@ async function save(notebook: vscode.NotebookDocument): Promise<void> {
   }
   throw new WorkbenchError(
     "io",
-    "The experiment could not be saved, and only saved text is run. Save it, then run the cell again.",
+    t("The experiment could not be saved, and only saved text is run. Save it, then run the cell again."),
   );
 }
 

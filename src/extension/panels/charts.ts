@@ -1,8 +1,9 @@
 /** Curves of many runs and metrics. */
 import { definePanel } from "./panel";
+import { t } from "../l10n";
 
 export default definePanel<"charts">({
-  title: "Charts",
+  title: t("Charts"),
   icon: "charts",
   requests: ["runs.list", "metrics.series", "metrics.watch"],
   events: ["runsChanged", "metricsAppended"],

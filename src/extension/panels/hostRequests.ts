@@ -6,6 +6,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import { type HostRequests, pageCommands, type PanelId, type PanelInputs } from "../../protocol/page";
 import type { Log } from "../log";
 import { isWithin } from "./isWithin";
+import { t } from "../l10n";
 
 export interface PageHost {
   readonly openPanel: <P extends PanelId>(panel: P, input: PanelInputs[P]) => void;
@@ -31,7 +32,10 @@ export function createHostRequests({ openPanel, log }: PageHost): Omit<Handlers<
       if (!(await isWithin(file, roots)))
         throw new WorkbenchError(
           "unsupported",
-          `${path.basename(file)} is outside the opened folders, so it cannot be opened from here. Open its folder first.`,
+          t(
+            "{0} is outside the opened folders, so it cannot be opened from here. Open its folder first.",
+            path.basename(file),
+          ),
         );
       const uri = vscode.Uri.file(file);
       const { type } = await vscode.workspace.fs.stat(uri);
@@ -55,7 +59,7 @@ export function createHostRequests({ openPanel, log }: PageHost): Omit<Handlers<
         !Array.isArray(runs) ||
         !runs.every((run) => typeof run === "string")
       )
-        throw new WorkbenchError("unsupported", `A page may not start ${command}.`, {
+        throw new WorkbenchError("unsupported", t("A page may not start {0}.", command), {
           allowed: pageCommands,
         });
       await vscode.commands.executeCommand(command, runs);

@@ -13,6 +13,7 @@ import {
 } from "../../protocol/connection";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import type { PageEvents, PageRequests } from "../../protocol/page";
+import { t } from "../l10n";
 
 export interface RelayOptions {
   readonly channel: Channel;
@@ -61,7 +62,7 @@ export function connectPage({
     emit: (name, payload) => connection.emit(name, payload),
     dispose() {
       for (const each of subscriptions) each.dispose();
-      connection.end(new WorkbenchError("cancelled", "The page was closed."));
+      connection.end(new WorkbenchError("cancelled", t("The page was closed.")));
       // A page that is destroyed has no time to unsubscribe.
       for (const watcher of watchers)
         backend.request("metrics.watch", { watcher, series: [] }).catch((thrown: unknown) => {

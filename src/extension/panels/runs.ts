@@ -1,8 +1,9 @@
 /** The table of all runs. It changes runs only through commands, which confirm and offer to undo. */
 import { definePanel } from "./panel";
+import { t } from "../l10n";
 
 export default definePanel({
-  title: "Runs",
+  title: t("Runs"),
   icon: "runs",
   requests: ["runs.list", "runs.annotate", "runs.differences"],
   events: ["runsChanged"],

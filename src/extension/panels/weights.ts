@@ -1,8 +1,9 @@
 /** Distributions and pictures of weights, by role. */
 import { definePanel } from "./panel";
+import { t } from "../l10n";
 
 export default definePanel({
-  title: "Weights",
+  title: t("Weights"),
   icon: "weights",
   requests: [
     "runs.list",

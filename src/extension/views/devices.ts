@@ -12,11 +12,12 @@ import { ListTree } from "./listTree";
 import { memoizeByWorkbench } from "./memoizeByWorkbench";
 import { createTreeItem } from "./treeItem";
 import { inNoFolder, inTrusted, inUntrusted } from "./welcome";
+import { t } from "../l10n";
 
 export const getDeviceTree = memoizeByWorkbench(
   ({ backend }: Workbench) =>
     new ListTree<DeviceNode>({
-      what: "Devices",
+      failureLabel: t("Could not list the devices"),
       async ask(again) {
         const { devices } = await backend.request("devices.list", again ? { again } : {});
         return devices.map((device) => ({ kind: "device", device }));
@@ -44,7 +45,7 @@ export default defineView({
     const view = vscode.window.createTreeView(id, { treeDataProvider: tree });
     const updateDescription = () => {
       const device = getDefaultDevice();
-      view.description = device === undefined ? "the experiment's device" : "";
+      view.description = device === undefined ? t("the experiment's device") : "";
     };
     updateDescription();
     workbench.context.subscriptions.push(

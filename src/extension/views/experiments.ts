@@ -24,6 +24,7 @@ import { Outlines } from "./experimentTree/outlines";
 import type { ProblemNode } from "./nodePresentation";
 import { createProblemItem, createTreeItem } from "./treeItem";
 import { inNoFolder, inTrusted, inUntrusted } from "./welcome";
+import { t } from "../l10n";
 
 type Node = ExperimentNode | ProblemNode;
 
@@ -121,7 +122,7 @@ class ExperimentTree implements vscode.TreeDataProvider<Node> {
   getTreeItem(node: Node): vscode.TreeItem {
     switch (node.kind) {
       case "problem":
-        return createProblemItem(node, "Cells");
+        return createProblemItem(node, t("Could not list the cells"));
       case "experiment": {
         const presentation = presentFile(
           node,

@@ -5,8 +5,8 @@ import type { ProblemNode } from "./nodePresentation";
 import { createProblemItem } from "./treeItem";
 
 export interface ListTreeOptions<N extends object> {
-  /** What can't be listed, should that go wrong. */
-  readonly what: string;
+  /** The label of the row that is shown instead of a list that cannot be loaded. */
+  readonly failureLabel: string;
   ask(again: boolean): Promise<readonly N[]>;
   itemOf(node: N): vscode.TreeItem;
   childrenOf?(node: N): readonly N[];
@@ -46,7 +46,7 @@ export class ListTree<N extends object> implements vscode.TreeDataProvider<N | P
   }
 
   getTreeItem(node: N | ProblemNode): vscode.TreeItem {
-    return isProblem(node) ? createProblemItem(node, this.options.what) : this.options.itemOf(node);
+    return isProblem(node) ? createProblemItem(node, this.options.failureLabel) : this.options.itemOf(node);
   }
 
   private async fetch(again: boolean): Promise<readonly (N | ProblemNode)[]> {

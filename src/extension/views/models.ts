@@ -11,6 +11,7 @@ import { groupModels, presentModel, presentModelGroup, type ModelTreeNode } from
 import { memoizeByWorkbench } from "./memoizeByWorkbench";
 import { createTreeItem } from "./treeItem";
 import { inNoFolder, inTrusted, inUntrusted } from "./welcome";
+import { t } from "../l10n";
 
 /** A step that ends writes several files; they are looked for once it is quiet. */
 const refreshDelay = 1500;
@@ -18,7 +19,7 @@ const refreshDelay = 1500;
 export const getModelTree = memoizeByWorkbench(
   ({ backend, runs }: Workbench) =>
     new ListTree<ModelTreeNode>({
-      what: "Models",
+      failureLabel: t("Could not list the models"),
       async ask() {
         const [{ models }] = await Promise.all([backend.request("models.list", {}), runs.load()]);
         return groupModels(models, (folder) => runs.get(folder));

@@ -13,7 +13,7 @@ import { isActive } from "../../protocol/run";
 import { defineView } from "../view";
 import type { Workbench } from "../workbench";
 import type { ProblemNode } from "./nodePresentation";
-import { formatCount, pluralize } from "../../protocol/quantities";
+import { formatCount } from "../../protocol/quantities";
 import { presentGroup, presentMore } from "./runTree/presentGroup";
 import { createQueueDragController } from "./runTree/queueDrag";
 import { presentRun } from "./runTree/presentRun";
@@ -23,6 +23,7 @@ import { type ShownRuns, getShownRuns } from "./runTree/shownRuns";
 import { toSingleLine, escapeLinks } from "./text";
 import { createProblemItem, createTreeItem, createUntrustedMarkdown } from "./treeItem";
 import { inNoFolder, inTrusted, inUntrusted } from "./welcome";
+import { plural, t } from "../l10n";
 
 type Node = RunTreeNode | ProblemNode;
 
@@ -89,7 +90,7 @@ function createProvider(
     getTreeItem(node) {
       switch (node.kind) {
         case "problem":
-          return createProblemItem(node, "Runs");
+          return createProblemItem(node, t("Could not list the runs"));
         case "run":
           return createTreeItem(presentRun(node.run));
         case "more":
@@ -114,13 +115,16 @@ function describeView({ runs }: Workbench, { tree, arrangement }: ShownRuns): Pa
   const filterText = escapeLinks(toSingleLine(filter));
   const problem =
     tree.filterProblem === undefined ? "" : `. ${escapeLinks(toSingleLine(tree.filterProblem))}`;
-  const sortingText = { newest: "", name: "by name", loss: "by loss", state: "by state" }[sorting];
+  const sortingText = { newest: "", name: t("by name"), loss: t("by loss"), state: t("by state") }[sorting];
   return {
-    badge: active === 0 ? undefined : { value: active, tooltip: pluralize(active, "active run") },
+    badge:
+      active === 0
+        ? undefined
+        : { value: active, tooltip: plural(active, "1 active run", "{0} active runs") },
     message:
       filter === ""
         ? ""
-        : `${filterText}: ${formatCount(tree.visibleCount)} of ${pluralize(tree.size, "run")}${problem}`,
+        : `${filterText}: ${t("{0} of {1}", formatCount(tree.visibleCount), plural(tree.size, "1 run", "{0} runs"))}${problem}`,
     description: sortingText,
   };
 }

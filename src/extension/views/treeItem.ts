@@ -2,6 +2,7 @@
 import * as vscode from "vscode";
 import type { NodePresentation, ProblemNode } from "./nodePresentation";
 import { escapeMarkdown, toSingleLine } from "./text";
+import { t } from "../l10n";
 
 /**
  * A click runs the node's command, which finds the node in the tree's selection: VS Code keeps the arguments of a row's
@@ -32,16 +33,16 @@ export function createUntrustedMarkdown(markdown: string): vscode.MarkdownString
   return text;
 }
 
-export function createProblemItem({ message }: ProblemNode, listName: string): vscode.TreeItem {
+export function createProblemItem({ message }: ProblemNode, label: string): vscode.TreeItem {
   const presentation: NodePresentation = {
-    label: `Could not list ${listName.toLowerCase()}`,
+    label,
     description: toSingleLine(message),
     icon: { id: "error", color: "list.errorForeground" },
     tooltip: escapeMarkdown(message, 2000),
     contextValue: "problem",
-    spoken: `Could not list ${listName.toLowerCase()}: ${toSingleLine(message)}`,
+    spoken: `${label}: ${toSingleLine(message)}`,
     children: "none",
-    click: { command: "lathe.showLog", title: "Show Log" },
+    click: { command: "lathe.showLog", title: t("Show Log") },
   };
   return createTreeItem(presentation);
 }

@@ -3,6 +3,7 @@ import type { DeviceEntry } from "../../../protocol/service/models";
 import type { NodePresentation } from "../nodePresentation";
 import { formatBytes } from "../../../protocol/quantities";
 import { escapeMarkdown, toSingleLine } from "../text";
+import { t } from "../../l10n";
 
 export interface DeviceNode {
   readonly kind: "device";
@@ -14,10 +15,12 @@ export function presentDevice({ device }: DeviceNode, isChosen: boolean): NodePr
   const name = toSingleLine(device.name, 40);
   const shortReason = toSingleLine(reason, 160);
   const facts = [
-    ...(isChosen ? ["chosen"] : []),
-    ...(works ? [] : [shortReason === "" ? "does not work here" : `does not work here: ${shortReason}`]),
+    ...(isChosen ? [t("chosen")] : []),
+    ...(works
+      ? []
+      : [shortReason === "" ? t("does not work here") : t("does not work here: {0}", shortReason)]),
     ...(device.description === "" ? [] : [toSingleLine(device.description, 80)]),
-    ...(memoryBytes === undefined ? [] : [`${formatBytes(memoryBytes)} memory`]),
+    ...(memoryBytes === undefined ? [] : [t("{0} memory", formatBytes(memoryBytes))]),
   ];
   const chosenIcon = { id: "pass-filled", color: "testing.iconPassed" };
   const availableIcon = { id: "circle-large-outline", color: "charts.blue" };
@@ -31,11 +34,11 @@ export function presentDevice({ device }: DeviceNode, isChosen: boolean): NodePr
         : availableIcon
       : { id: "circle-slash", color: "disabledForeground" },
     tooltip: [
-      `**${escapeMarkdown(name)}** ${works ? "works" : "does not work here"}`,
+      `**${escapeMarkdown(name)}** ${works ? t("works") : t("does not work here")}`,
       ...[device.description, reason].filter((text) => text !== "").map((text) => escapeMarkdown(text, 1000)),
     ].join("\n\n"),
     contextValue: ["device", works ? "works" : "fails", ...(isChosen ? ["chosen"] : [])].join("."),
-    spoken: [name, ...(works ? ["works"] : []), ...facts].join(", "),
+    spoken: [name, ...(works ? [t("works")] : []), ...facts].join(", "),
     children: "none",
   };
 }

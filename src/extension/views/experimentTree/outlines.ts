@@ -1,6 +1,7 @@
 /** The outlines of experiment files: asked for when a file is looked into, and kept until it changes. */
 import { WorkbenchError } from "../../../protocol/errors";
 import type { Outline } from "../../../protocol/service/experiments";
+import { t } from "../../l10n";
 
 /** Larger files are not experiments that a person wrote. */
 export const maxBytes = 4 * 1024 * 1024;
@@ -48,7 +49,12 @@ export class Outlines {
     if (size > maxBytes)
       throw new WorkbenchError(
         "invalid-input",
-        `${file} has ${size} bytes, but an experiment has at most ${maxBytes}. Open it as text to see what it contains.`,
+        t(
+          "{0} has {1} bytes, but an experiment has at most {2}. Open it as text to see what it contains.",
+          file,
+          size,
+          maxBytes,
+        ),
       );
     return this.source.outline(file, await this.source.read(file));
   }

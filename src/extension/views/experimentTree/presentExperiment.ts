@@ -4,9 +4,9 @@ import type { Outline, OutlineCell } from "../../../protocol/service/experiments
 import { isActive } from "../../../protocol/run";
 import type { RunSummary } from "../../../protocol/service/runs";
 import type { NodePresentation, Icon } from "../nodePresentation";
-import { pluralize } from "../../../protocol/quantities";
 import { statePresentations, findWorstState } from "../runTree/runStates";
 import { getExperimentTitle, escapeMarkdown, toSingleLine } from "../text";
+import { plural, t } from "../../l10n";
 
 /** `experiment` is the file's absolute path in all of them. */
 export interface FileNode {
@@ -39,7 +39,7 @@ export interface FaultsNode {
 export type ExperimentChild = VariantNode | CellNode | FaultsNode;
 export type ExperimentNode = FileNode | ExperimentChild;
 
-const openCell = { command: "lathe.openSelectedCell", title: "Open" };
+const openCell = { command: "lathe.openSelectedCell", title: t("Open") };
 
 export function presentFile(
   node: FileNode,
@@ -52,10 +52,10 @@ export function presentFile(
   const faults = outline?.faults ?? 0;
   const facts = [
     ...describeRuns(runs),
-    ...(faults === 0 ? [] : [pluralize(faults, "fault")]),
+    ...(faults === 0 ? [] : [plural(faults, "1 fault", "{0} faults")]),
     ...(folder === "" ? [] : [toSingleLine(folder, 60)]),
   ];
-  const plans = outline?.runs === undefined ? [] : [`Plans ${pluralize(outline.runs, "run")}.`];
+  const plans = outline?.runs === undefined ? [] : [plural(outline.runs, "Plans 1 run.", "Plans {0} runs.")];
   const title = outline === undefined || outline.title === "" ? [] : [`**${escapeMarkdown(outline.title)}**`];
   return {
     id: `experiment:${experiment}`,
@@ -69,7 +69,7 @@ export function presentFile(
     spoken: [
       label,
       ...facts,
-      ...(state === undefined ? [] : [`worst: ${statePresentations[state].word}`]),
+      ...(state === undefined ? [] : [t("worst: {0}", statePresentations[state].word)]),
     ].join(", "),
     children: "collapsed",
     click: openCell,
@@ -88,10 +88,10 @@ export function presentVariant(
     icon: getIcon(state, "git-branch"),
     contextValue: runs.length > 0 ? "variant.ran" : "variant",
     spoken: [
-      `Variant ${toSingleLine(variant)}`,
+      t("Variant {0}", toSingleLine(variant)),
       ...facts,
-      ...(state === undefined ? [] : [`worst: ${statePresentations[state].word}`]),
-      `line ${line}`,
+      ...(state === undefined ? [] : [t("worst: {0}", statePresentations[state].word)]),
+      t("line {0}", line),
     ].join(", "),
     children: "none",
     click: openCell,
@@ -100,27 +100,27 @@ export function presentVariant(
 
 export function presentCell({ outline }: CellNode): NodePresentation {
   const { index, keys, actions, firstLine } = outline;
-  const label = keys.map((key) => toSingleLine(key, 40)).join(", ") || "empty cell";
+  const label = keys.map((key) => toSingleLine(key, 40)).join(", ") || t("empty cell");
   const mainKey = actions[0] ?? keys[0];
   return {
     label,
-    description: `line ${firstLine}`,
+    description: t("line {0}", firstLine),
     icon: { id: mainKey === undefined ? "circle-outline" : (cellIcons[mainKey] ?? "symbol-key") },
     contextValue: actions.length > 0 ? "cell.action" : "cell",
-    spoken: `Cell ${index + 1}: ${label}, line ${firstLine}`,
+    spoken: t("Cell {0}: {1}, line {2}", index + 1, label, firstLine),
     children: "none",
     click: openCell,
   };
 }
 
 export function presentFaults({ faults }: FaultsNode): NodePresentation {
-  const label = pluralize(faults, "fault");
+  const label = plural(faults, "1 fault", "{0} faults");
   return {
     label,
-    description: "underlined in the file",
+    description: t("underlined in the file"),
     icon: { id: "warning", color: "list.warningForeground" },
     contextValue: "faults",
-    spoken: `${label}, underlined in the file`,
+    spoken: t("{0}, underlined in the file", label),
     children: "none",
     click: openCell,
   };
@@ -144,8 +144,8 @@ const cellIcons: Readonly<Partial<Record<CellKey, string>>> = {
 function describeRuns(runs: readonly RunSummary[]): string[] {
   const active = runs.filter(isActive).length;
   return [
-    ...(runs.length === 0 ? [] : [pluralize(runs.length, "run")]),
-    ...(active === 0 ? [] : [`${active} active`]),
+    ...(runs.length === 0 ? [] : [plural(runs.length, "1 run", "{0} runs")]),
+    ...(active === 0 ? [] : [t("{0} active", active)]),
   ];
 }
 

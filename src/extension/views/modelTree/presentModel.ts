@@ -2,8 +2,9 @@
 import type { ModelEntry } from "../../../protocol/service/models";
 import type { RunSummary } from "../../../protocol/service/runs";
 import type { NodePresentation } from "../nodePresentation";
-import { formatBytes, formatCount, formatDateTime, pluralize } from "../../../protocol/quantities";
+import { formatBytes, formatCount, formatDateTime } from "../../../protocol/quantities";
 import { escapeMarkdown, toSingleLine } from "../text";
+import { plural, t } from "../../l10n";
 
 export interface ModelGroupNode {
   readonly kind: "group";
@@ -43,9 +44,9 @@ export function groupModels(
 }
 
 export function presentModelGroup({ folder, run, models }: ModelGroupNode): NodePresentation {
-  const label = folder === undefined ? "Other models" : toSingleLine(run?.name ?? models[0]!.model.title);
+  const label = folder === undefined ? t("Other models") : toSingleLine(run?.name ?? models[0]!.model.title);
   const facts = [
-    pluralize(models.length, "model"),
+    plural(models.length, "1 model", "{0} models"),
     formatBytes(models.reduce((sum, { model }) => sum + model.bytes, 0)),
   ];
   return {
@@ -53,7 +54,7 @@ export function presentModelGroup({ folder, run, models }: ModelGroupNode): Node
     label,
     description: facts.join(" · "),
     icon: { id: folder === undefined ? "folder-library" : "beaker" },
-    tooltip: folder === undefined ? "Models not produced by a run in this window" : escapeMarkdown(folder),
+    tooltip: folder === undefined ? t("Models not produced by a run in this window") : escapeMarkdown(folder),
     contextValue: run === undefined ? "models" : "models.made",
     spoken: [label, ...facts].join(", "),
     children: "collapsed",
@@ -62,14 +63,15 @@ export function presentModelGroup({ folder, run, models }: ModelGroupNode): Node
 
 export function presentModel({ model }: ModelNode): NodePresentation {
   const { kind, step, family, title, path, modifiedAt } = model;
-  const atStep = step === undefined ? undefined : `step ${formatCount(step)}`;
-  const label = kind === "checkpoint" && atStep !== undefined ? `Checkpoint, ${atStep}` : toSingleLine(title);
+  const atStep = step === undefined ? undefined : t("step {0}", formatCount(step));
+  const label =
+    kind === "checkpoint" && atStep !== undefined ? t("Checkpoint, {0}", atStep) : toSingleLine(title);
   const facts = [
     formatBytes(model.bytes),
     ...(family === undefined ? [] : [toSingleLine(family, 40)]),
     ...(atStep === undefined || label.endsWith(atStep) ? [] : [atStep]),
   ];
-  const kindText = kind === "checkpoint" ? "checkpoint" : "exported model";
+  const kindText = kind === "checkpoint" ? t("checkpoint") : t("exported model");
   return {
     id: `model:${path}`,
     label,
@@ -82,7 +84,7 @@ export function presentModel({ model }: ModelNode): NodePresentation {
     contextValue: `model.${kind}`,
     spoken: [label, ...(kind === "export" ? [kindText] : []), ...facts].join(", "),
     children: "none",
-    click: { command: "lathe.openSelectedModel", title: "Open Weights" },
+    click: { command: "lathe.openSelectedModel", title: t("Open Weights") },
   };
 }
 

@@ -1,9 +1,10 @@
 /** The status bar text while runs are active. */
 import type { RunSummary } from "../../../protocol/service/runs";
 import { isActive } from "../../../protocol/run";
-import { formatDuration, formatNumber, pluralize, formatProgress } from "../../../protocol/quantities";
+import { formatDuration, formatNumber, formatProgress } from "../../../protocol/quantities";
 import { escapeMarkdown as safe } from "../text";
 import { isWaiting, getLastLoss, computeProgress, statePresentations } from "./runStates";
+import { plural, t } from "../../l10n";
 
 export interface ActiveRunsSummary {
   readonly text: string;
@@ -22,20 +23,21 @@ export function summarizeActiveRuns(runs: readonly RunSummary[]): ActiveRunsSumm
   const paused = active.filter(({ state }) => state === "paused");
   const [icon, number] =
     running.length > 0
-      ? ["$(sync~spin)", pluralize(running.length, "run")]
+      ? ["$(sync~spin)", plural(running.length, "1 run", "{0} runs")]
       : paused.length > 0
-        ? ["$(debug-pause)", `${pluralize(paused.length, "run")} paused`]
-        : ["$(clock)", `${pluralize(active.length, "run")} waiting`];
+        ? ["$(debug-pause)", plural(paused.length, "1 run paused", "{0} runs paused")]
+        : ["$(clock)", plural(active.length, "1 run waiting", "{0} runs waiting")];
   const facts = [number, ...describeProgress(running)];
   const rows = active.slice(0, maxListed).map((run) => {
     const detail = [statePresentations[run.state].word, ...describeProgress([run])].join(" · ");
     return `- **${safe(run.name, 80)}** ${detail}`;
   });
-  if (active.length > maxListed) rows.push(`- and ${pluralize(active.length - maxListed, "more run")}`);
+  if (active.length > maxListed)
+    rows.push(`- ${plural(active.length - maxListed, "and 1 more run", "and {0} more runs")}`);
   return {
     text: `${icon} ${facts.join(" · ")}`,
-    tooltip: ["**Lathe**", rows.join("\n"), "Click to show the runs."].join("\n\n"),
-    spoken: `Lathe: ${facts.join(", ")}. Shows the runs.`,
+    tooltip: ["**Lathe**", rows.join("\n"), t("Click to show the runs.")].join("\n\n"),
+    spoken: t("Lathe: {0}. Shows the runs.", facts.join(", ")),
   };
 }
 
@@ -52,7 +54,7 @@ function describeProgress(runs: readonly RunSummary[]): string[] {
     ...(shares.length === 0
       ? []
       : [formatProgress(shares.reduce((sum, each) => sum + each, 0) / shares.length)]),
-    ...(newestWithLoss === undefined ? [] : [`loss ${formatNumber(getLastLoss(newestWithLoss)!)}`]),
-    ...(secondsLeft.length === 0 ? [] : [`${formatDuration(Math.max(...secondsLeft))} left`]),
+    ...(newestWithLoss === undefined ? [] : [t("loss {0}", formatNumber(getLastLoss(newestWithLoss)!))]),
+    ...(secondsLeft.length === 0 ? [] : [t("{0} left", formatDuration(Math.max(...secondsLeft)))]),
   ];
 }

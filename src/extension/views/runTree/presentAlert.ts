@@ -3,6 +3,7 @@ import type { Alert, RunSummary } from "../../../protocol/service/runs";
 import { isActive, isResumable } from "../../../protocol/run";
 import { escapeNotification } from "../../plainText";
 import { toSingleLine } from "../text";
+import { t } from "../../l10n";
 
 export interface AlertAction {
   readonly title: string;
@@ -15,12 +16,12 @@ export interface AlertPresentation {
   readonly actions: readonly AlertAction[];
 }
 
-const openCharts: AlertAction = { title: "Open Charts", command: "lathe.openCharts" };
-const openRuns: AlertAction = { title: "Open Runs", command: "lathe.openRuns" };
-const openParameters: AlertAction = { title: "Show Parameters", command: "lathe.openParameters" };
-const showLog: AlertAction = { title: "Show Log", command: "lathe.showRunLog" };
-const stop: AlertAction = { title: "Stop", command: "lathe.stopRun" };
-const resume: AlertAction = { title: "Resume", command: "lathe.resumeRun" };
+const openCharts: AlertAction = { title: t("Open Charts"), command: "lathe.openCharts" };
+const openRuns: AlertAction = { title: t("Open Runs"), command: "lathe.openRuns" };
+const openParameters: AlertAction = { title: t("Show Parameters"), command: "lathe.openParameters" };
+const showLog: AlertAction = { title: t("Show Log"), command: "lathe.showRunLog" };
+const stop: AlertAction = { title: t("Stop"), command: "lathe.stopRun" };
+const resume: AlertAction = { title: t("Resume"), command: "lathe.resumeRun" };
 
 const kinds: Readonly<
   Record<

@@ -1,9 +1,10 @@
 /** The rows between the runs: experiments, the queue, and what is not shown yet. */
 import type { NodePresentation } from "../nodePresentation";
-import { formatCount, pluralize } from "../../../protocol/quantities";
+import { formatCount } from "../../../protocol/quantities";
 import { isActive } from "../../../protocol/run";
 import { getExperimentTitle, escapeMarkdown, toSingleLine } from "../text";
 import { type GroupNode, type MoreNode, pageSize } from "./runTree";
+import { plural, t } from "../../l10n";
 
 /** `isOnly`: there is no other group, so that there is nothing to choose from. */
 export function presentGroup(group: GroupNode, isOnly: boolean): NodePresentation {
@@ -11,15 +12,15 @@ export function presentGroup(group: GroupNode, isOnly: boolean): NodePresentatio
 }
 
 function presentQueue({ id, members }: GroupNode): NodePresentation {
-  const waitingText = pluralize(members.size, "waiting run");
+  const waitingText = plural(members.size, "1 waiting run", "{0} waiting runs");
   return {
     id,
-    label: "Queue",
+    label: t("Queue"),
     description: waitingText,
     icon: { id: "list-ordered" },
-    tooltip: "Runs waiting for a device, in the order in which they start. Drag a run to move it.",
+    tooltip: t("Runs waiting for a device, in the order in which they start. Drag a run to move it."),
     contextValue: "queue",
-    spoken: `Queue, ${waitingText}`,
+    spoken: t("Queue, {0}", waitingText),
     children: "expanded",
   };
 }
@@ -28,14 +29,17 @@ function presentExperiment({ id, members, experiment }: GroupNode, isOnly: boole
   const runs = [...members].map(({ run }) => run);
   const active = runs.filter(isActive).length;
   const label =
-    experiment === undefined ? "Without an experiment" : toSingleLine(getExperimentTitle(experiment));
-  const facts = [pluralize(runs.length, "run"), ...(active === 0 ? [] : [`${formatCount(active)} active`])];
+    experiment === undefined ? t("Without an experiment") : toSingleLine(getExperimentTitle(experiment));
+  const facts = [
+    plural(runs.length, "1 run", "{0} runs"),
+    ...(active === 0 ? [] : [t("{0} active", formatCount(active))]),
+  ];
   return {
     id,
     label,
     description: facts.join(" · "),
     icon: { id: "beaker" },
-    tooltip: experiment === undefined ? "Runs of an unknown experiment" : escapeMarkdown(experiment),
+    tooltip: experiment === undefined ? t("Runs of an unknown experiment") : escapeMarkdown(experiment),
     contextValue: experiment === undefined ? "runGroup" : "runGroup.experiment",
     spoken: [label, ...facts].join(", "),
     children: isOnly || active > 0 ? "expanded" : "collapsed",
@@ -47,12 +51,12 @@ export function presentMore({ group }: MoreNode): NodePresentation {
   const nextCount = formatCount(Math.min(pageSize, hidden));
   return {
     id: `${group.id}:more`,
-    label: `Show ${nextCount} more`,
-    description: `${formatCount(hidden)} not shown`,
+    label: t("Show {0} more", nextCount),
+    description: t("{0} not shown", formatCount(hidden)),
     icon: { id: "ellipsis" },
     contextValue: "more",
-    spoken: `Show ${nextCount} more runs, ${formatCount(hidden)} are not shown`,
+    spoken: t("Show {0} more runs, {1} are not shown", nextCount, formatCount(hidden)),
     children: "none",
-    click: { command: "lathe.openSelectedRun", title: "Show More" },
+    click: { command: "lathe.openSelectedRun", title: t("Show More") },
   };
 }

@@ -5,12 +5,13 @@ import type { NodePresentation } from "../nodePresentation";
 import { formatDuration, formatNumber, formatProgress } from "../../../protocol/quantities";
 import { toSingleLine } from "../text";
 import { isWaiting, getLastLoss, computeProgress, statePresentations } from "./runStates";
+import { t } from "../../l10n";
 
 const maxTags = 3;
 
 export function presentRun(run: RunSummary): NodePresentation {
   const { icon, word } = statePresentations[run.state];
-  const label = toSingleLine(run.name) || toSingleLine(run.id) || "run";
+  const label = toSingleLine(run.name) || toSingleLine(run.id) || t("run");
   const tags = run.tags.map((tag) => toSingleLine(tag, 40));
   const shownTags = tags.slice(0, maxTags).map((tag) => `#${tag}`);
   const hiddenTags = tags.length > maxTags ? [`+${tags.length - maxTags}`] : [];
@@ -26,27 +27,27 @@ export function presentRun(run: RunSummary): NodePresentation {
     spoken: [
       label,
       word,
-      ...(run.star ? ["starred"] : []),
+      ...(run.star ? [t("starred")] : []),
       ...facts,
-      ...tags.slice(0, maxTags).map((tag) => `tag ${tag}`),
+      ...tags.slice(0, maxTags).map((tag) => t("tag {0}", tag)),
     ].join(", "),
     children: "none",
-    click: { command: "lathe.openSelectedRun", title: "Open Charts" },
+    click: { command: "lathe.openSelectedRun", title: t("Open Charts") },
   };
 }
 
 function describeRun(run: RunSummary): string[] {
   const { state, seconds, progress, failure, queuePosition } = run;
-  if (state === "unreadable") return [toSingleLine(failure?.message ?? "unreadable", 120)];
-  if (state === "queued") return [isWaiting(run) ? `behind ${queuePosition!}` : "starting"];
+  if (state === "unreadable") return [toSingleLine(failure?.message ?? t("unreadable"), 120)];
+  if (state === "queued") return [isWaiting(run) ? t("behind {0}", queuePosition!) : t("starting")];
   const loss = getLastLoss(run);
   const share = computeProgress(run);
   const secondsLeft = state === "running" ? progress?.secondsLeft : undefined;
   return [
-    ...(loss === undefined ? [] : [`loss ${formatNumber(loss)}`]),
+    ...(loss === undefined ? [] : [t("loss {0}", formatNumber(loss))]),
     ...(share === undefined || state === "done" ? [] : [formatProgress(share)]),
     ...(seconds === undefined ? [] : [formatDuration(seconds)]),
-    ...(secondsLeft === undefined ? [] : [`${formatDuration(secondsLeft)} left`]),
+    ...(secondsLeft === undefined ? [] : [t("{0} left", formatDuration(secondsLeft))]),
     ...(state === "failed" && failure !== undefined ? [toSingleLine(failure.message, 80)] : []),
   ];
 }

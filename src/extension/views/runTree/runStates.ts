@@ -1,5 +1,6 @@
 /** The icons and the order of run states. The icons differ in shape, so that color is not needed to distinguish them. */
 import type { RunSummary } from "../../../protocol/service/runs";
+import { t } from "../../l10n";
 import type { Icon } from "../nodePresentation";
 
 export type ShownState = RunSummary["state"];
@@ -11,14 +12,14 @@ interface StatePresentation {
 
 /** In the order in which they need somebody, the worst first. */
 export const statePresentations: Readonly<Record<ShownState, StatePresentation>> = {
-  failed: { icon: { id: "error", color: "testing.iconFailed" }, word: "failed" },
-  unreadable: { icon: { id: "question", color: "testing.iconErrored" }, word: "unreadable" },
-  interrupted: { icon: { id: "debug-disconnect", color: "charts.orange" }, word: "interrupted" },
-  running: { icon: { id: "sync~spin", color: "charts.blue" }, word: "running" },
-  paused: { icon: { id: "debug-pause", color: "charts.yellow" }, word: "paused" },
-  queued: { icon: { id: "clock", color: "charts.purple" }, word: "waiting" },
-  stopped: { icon: { id: "debug-stop", color: "charts.foreground" }, word: "stopped" },
-  done: { icon: { id: "pass", color: "testing.iconPassed" }, word: "done" },
+  failed: { icon: { id: "error", color: "testing.iconFailed" }, word: t("failed") },
+  unreadable: { icon: { id: "question", color: "testing.iconErrored" }, word: t("unreadable") },
+  interrupted: { icon: { id: "debug-disconnect", color: "charts.orange" }, word: t("interrupted") },
+  running: { icon: { id: "sync~spin", color: "charts.blue" }, word: t("running") },
+  paused: { icon: { id: "debug-pause", color: "charts.yellow" }, word: t("paused") },
+  queued: { icon: { id: "clock", color: "charts.purple" }, word: t("waiting") },
+  stopped: { icon: { id: "debug-stop", color: "charts.foreground" }, word: t("stopped") },
+  done: { icon: { id: "pass", color: "testing.iconPassed" }, word: t("done") },
 };
 export const shownStates = Object.keys(statePresentations) as readonly ShownState[];
 

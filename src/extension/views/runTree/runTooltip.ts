@@ -11,6 +11,7 @@ import {
 } from "../../../protocol/quantities";
 import { escapeMarkdown as safe } from "../text";
 import { computeProgress, statePresentations } from "./runStates";
+import { t } from "../../l10n";
 
 const maxSettings = 12;
 const maxMetrics = 8;
@@ -20,16 +21,16 @@ export function createRunTooltip(run: RunSummary): string {
   const { state, variant, seed, sweep, device, failure, notices, tags, notes, star } = run;
   const settings = Object.entries(sweep);
   const facts: readonly (readonly [name: string, text: string | undefined])[] = [
-    ["Variant", variant === "" ? undefined : safe(variant)],
-    ["Seed", state === "unreadable" ? undefined : safe(String(seed))],
-    ["Sweep", settings.length === 0 ? undefined : formatSettings(settings)],
-    ["Device", device && `${safe(device.name)}, ${safe(device.description)} (${safe(device.reason)})`],
-    ["Progress", formatRunProgress(run)],
-    ["Time", formatTimes(run)],
-    ["Parameters without embeddings", run.counts && formatCounts(run.counts.nonEmbedding)],
-    ["Parameters in total", run.counts && formatCounts(run.counts.total)],
+    [t("Variant"), variant === "" ? undefined : safe(variant)],
+    [t("Seed"), state === "unreadable" ? undefined : safe(String(seed))],
+    [t("Sweep"), settings.length === 0 ? undefined : formatSettings(settings)],
+    [t("Device"), device && `${safe(device.name)}, ${safe(device.description)} (${safe(device.reason)})`],
+    [t("Progress"), formatRunProgress(run)],
+    [t("Time"), formatTimes(run)],
+    [t("Parameters without embeddings"), run.counts && formatCounts(run.counts.nonEmbedding)],
+    [t("Parameters in total"), run.counts && formatCounts(run.counts.total)],
     [
-      "Tags",
+      t("Tags"),
       tags.length === 0
         ? undefined
         : tags
@@ -44,9 +45,9 @@ export function createRunTooltip(run: RunSummary): string {
     ...(failure === undefined ? [] : [`**${safe(failure.message, 1000)}**`]),
     ...(lines.length === 0 ? [] : [lines.join("  \n")]),
     ...formatMetrics(run),
-    ...notices.slice(0, maxNotices).map((notice) => `Notice: ${safe(notice)}`),
-    ...(notices.length > maxNotices ? [`${notices.length - maxNotices} more notices`] : []),
-    ...(notes.trim() === "" ? [] : [`Notes: ${safe(notes, 1000)}`]),
+    ...notices.slice(0, maxNotices).map((notice) => t("Notice: {0}", safe(notice))),
+    ...(notices.length > maxNotices ? [t("{0} more notices", notices.length - maxNotices)] : []),
+    ...(notes.trim() === "" ? [] : [t("Notes: {0}", safe(notes, 1000))]),
     safe(run.id),
   ].join("\n\n");
 }
@@ -67,23 +68,25 @@ function formatRunProgress(run: RunSummary): string | undefined {
   const share = computeProgress(run);
   if (progress === undefined || share === undefined || state === "done") return undefined;
   const secondsLeft = state === "running" ? progress.secondsLeft : undefined;
-  const steps = `${formatCount(progress.step)} of ${formatCount(progress.steps)} steps`;
-  return `${safe(progress.action)}, ${formatProgress(share)}, ${steps}${secondsLeft === undefined ? "" : `, ${formatDuration(secondsLeft)} left`}`;
+  const steps = t("{0} of {1} steps", formatCount(progress.step), formatCount(progress.steps));
+  const left = secondsLeft === undefined ? [] : [t("{0} left", formatDuration(secondsLeft))];
+  return [safe(progress.action), formatProgress(share), steps, ...left].join(", ");
 }
 
 function formatTimes({ createdAt, startedAt, endedAt, seconds }: RunSummary): string | undefined {
   const startTime = startedAt ?? createdAt;
   if (startTime === "") return undefined;
-  const endText = endedAt === undefined ? "" : ` to ${formatDateTime(endedAt)}`;
-  return `${formatDateTime(startTime)}${endText}${seconds === undefined ? "" : `, running for ${formatDuration(seconds)}`}`;
+  const start = formatDateTime(startTime);
+  const times = endedAt === undefined ? start : t("{0} to {1}", start, formatDateTime(endedAt));
+  return seconds === undefined ? times : `${times}, ${t("running for {0}", formatDuration(seconds))}`;
 }
 
 function formatCounts({ trainable, stored, nonZero, bits, bytes: size }: Counts): string {
   const parts = [
-    `${formatCount(stored)} stored`,
-    `${formatCount(trainable)} trainable`,
-    `${formatCount(nonZero)} not zero`,
-    `${formatCount(bits)} bits`,
+    t("{0} stored", formatCount(stored)),
+    t("{0} trainable", formatCount(trainable)),
+    t("{0} not zero", formatCount(nonZero)),
+    t("{0} bits", formatCount(bits)),
     formatBytes(size),
   ];
   return parts.join(", ");
@@ -100,6 +103,10 @@ function formatMetrics({ metrics }: RunSummary): string[] {
     const { last, min, max } = metrics[name]!;
     return `| ${safe(name)} | ${formatNumber(last)} | ${formatNumber(min)} | ${formatNumber(max)} |`;
   });
-  const table = ["| Metric | last | lowest | highest |", "| --- | ---: | ---: | ---: |", ...rows].join("\n");
-  return names.length > maxMetrics ? [table, `${names.length - maxMetrics} more metrics`] : [table];
+  const table = [
+    `| ${[t("Metric"), t("last"), t("lowest"), t("highest")].join(" | ")} |`,
+    "| --- | ---: | ---: | ---: |",
+    ...rows,
+  ].join("\n");
+  return names.length > maxMetrics ? [table, t("{0} more metrics", names.length - maxMetrics)] : [table];
 }
