@@ -169,7 +169,6 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   tinyglobby: ["src/backend/data"],
   systeminformation: ["src/backend/engine", "src/backend/runs"],
   commander: ["src/cli"],
-  "cli-progress": ["src/cli"],
   "cli-table3": ["src/cli"],
 };
 

@@ -4,7 +4,7 @@ import { followRun } from "../backend/runs/metrics/followRun";
 import { requestStop } from "../backend/runs/process/stopRun";
 import { toWorkbenchError, WorkbenchError } from "../protocol/errors";
 import type { RunRecord } from "../protocol/run";
-import { createProgressView, type ProgressView } from "./progressView";
+import { createProgressView, type ShownRun } from "./progressView";
 import { RunHistory } from "./runHistory";
 import { toPlainText, type Terminal } from "./terminal";
 
@@ -19,7 +19,7 @@ export interface AttachResult {
 function createInterruptHandler(
   folder: string,
   id: string,
-  view: ProgressView,
+  terminal: Terminal,
   detach: () => void,
 ): () => void {
   let isStopRequested = false;
@@ -29,10 +29,10 @@ function createInterruptHandler(
       return;
     }
     isStopRequested = true;
-    view.say(`Stopping ${id} after this step, with a checkpoint. Press Ctrl-C again to detach.`);
+    terminal.log(`Stopping ${id} after this step, with a checkpoint. Press Ctrl-C again to detach.`);
     requestStop(folder).catch((thrown: unknown) => {
       isStopRequested = false;
-      view.say(`Could not stop it: ${toPlainText(toWorkbenchError(thrown).message)}`);
+      terminal.log(`Could not stop it: ${toPlainText(toWorkbenchError(thrown).message)}`);
     });
   };
 }
@@ -41,6 +41,7 @@ function createInterruptHandler(
 export async function startAndAttach(
   start: () => Promise<StartedRun>,
   terminal: Terminal,
+  shown?: ShownRun,
   announce: (started: StartedRun) => void = () => undefined,
 ): Promise<AttachResult> {
   const startPhase = { interrupted: false };
@@ -51,7 +52,7 @@ export async function startAndAttach(
   try {
     const started = await start();
     announce(started);
-    return await attachRun(started.folder, started.id, terminal, startPhase.interrupted);
+    return await attachRun(started.folder, started.id, terminal, shown, startPhase.interrupted);
   } finally {
     process.off("SIGINT", rememberInterrupt);
   }
@@ -61,12 +62,13 @@ export async function attachRun(
   folder: string,
   id: string,
   terminal: Terminal,
+  shown: ShownRun = { label: id },
   isInterrupted = false,
 ): Promise<AttachResult> {
-  const view = createProgressView(terminal);
+  const view = createProgressView(terminal, shown);
   const history = new RunHistory();
   const detachController = new AbortController();
-  const interrupt = createInterruptHandler(folder, id, view, () => detachController.abort());
+  const interrupt = createInterruptHandler(folder, id, terminal, () => detachController.abort());
   process.on("SIGINT", interrupt);
   if (isInterrupted) interrupt();
   let latest: RunRecord | undefined;
@@ -75,9 +77,7 @@ export async function attachRun(
     for await (const { record, lines, restarted } of followRun(folder, { signal: detachController.signal })) {
       if (restarted) history.clear();
       history.add(lines);
-      for (const notice of record.notices.slice(notices)) {
-        view.say(terminal.noticeColors.yellow(`Notice: ${toPlainText(notice)}`));
-      }
+      for (const notice of record.notices.slice(notices)) terminal.notice(toPlainText(notice));
       notices = record.notices.length;
       view.show(record, history);
       latest = record;

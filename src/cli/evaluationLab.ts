@@ -1,11 +1,12 @@
 /** What a metric works with when the command line asks: an engine, a way to stop, progress on standard error. */
-import { SingleBar } from "cli-progress";
 import type { Engine } from "../backend/engine/engine";
 import { openEngine } from "../backend/engine/onnxRuntime";
 import type { EvaluationLab } from "../backend/evaluation/metric";
 import { WorkbenchError } from "../protocol/errors";
+import { formatDuration } from "../protocol/quantities";
 import { type DeviceName, deviceNames } from "../schema/experiment";
 import type { OptionSpec } from "./command";
+import { drawBar } from "./progressBar";
 import { toPlainLine, type Terminal } from "./terminal";
 
 export const deviceOption: OptionSpec = ["--device <name>", deviceNames.join(", ")];
@@ -56,30 +57,24 @@ export async function openLab(
 
 const plainInterval = 5000;
 
-/** A progress bar if lines can be redrawn, otherwise a line every few seconds. */
+/** A bar if lines can be redrawn, otherwise a line every few seconds. */
 function createProgressReporter(terminal: Terminal) {
-  let lastShownAt = performance.now();
-  let bar: SingleBar | undefined;
+  const startedAt = performance.now();
+  let lastShownAt = startedAt;
   return {
     show: (done: number, total: number, label: string): void => {
-      if (!terminal.interactive) {
-        if (performance.now() - lastShownAt < plainInterval) return;
-        lastShownAt = performance.now();
-        terminal.log(`${done}/${total} ${label}`);
+      if (terminal.interactive) {
+        const left =
+          done === 0 ? undefined : ((performance.now() - startedAt) / 1000 / done) * (total - done);
+        const time = left === undefined ? "" : `  ${formatDuration(left)} left`;
+        const bar = drawBar(done / total, 20, terminal.noticeColors);
+        terminal.showLive(done < total ? [`${bar}  ${done}/${total} ${toPlainLine(label)}${time}`] : []);
         return;
       }
-      if (bar === undefined) {
-        bar = new SingleBar({
-          stream: terminal.notices,
-          hideCursor: true,
-          clearOnComplete: true,
-          linewrap: false,
-          format: `{bar} {value}/{total} ${label}  {eta_formatted} left`,
-        });
-        bar.start(total, done);
-      }
-      bar.update(done);
+      if (performance.now() - lastShownAt < plainInterval) return;
+      lastShownAt = performance.now();
+      terminal.log(`${done}/${total} ${toPlainLine(label)}`);
     },
-    end: (): void => bar?.stop(),
+    end: (): void => terminal.showLive([]),
   };
 }

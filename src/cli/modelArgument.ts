@@ -18,7 +18,7 @@ import { type DataOptions, dataSchema } from "../schema/experiment";
 import { parseSettings } from "../backend/experiment/settings";
 import type { BaseModelOptions } from "../schema/baseModel";
 import { collect } from "./optionParsing";
-import { toPlainLine } from "./terminal";
+import { type Terminal, toPlainLine } from "./terminal";
 import type { ArgumentSpec, OptionSpec } from "./command";
 import { selectRun } from "./runSelection";
 
@@ -71,7 +71,11 @@ export interface LoadedModel extends ImportedModel {
   readonly runData?: { readonly options: DataOptions; readonly baseFolder: string };
 }
 
-export async function loadModel(text: string, options: ModelOptions): Promise<LoadedModel> {
+export async function loadModel(
+  text: string,
+  options: ModelOptions,
+  terminal: Terminal,
+): Promise<LoadedModel> {
   const { checkpoint } = options;
   if (checkpoint !== undefined && checkpoint !== "last" && checkpoint !== "best")
     throw new WorkbenchError(
@@ -83,10 +87,10 @@ export async function loadModel(text: string, options: ModelOptions): Promise<Lo
     { id: await resolveModelPath(text), ...getReadingOptions(options) },
     {
       ...(checkpoint === undefined ? {} : { which: checkpoint }),
-      ...createDownloadContext(),
+      ...createDownloadContext(terminal),
     },
   );
-  for (const notice of model.notices ?? []) process.stderr.write(`${toPlainLine(notice)}\n`);
+  for (const notice of model.notices ?? []) terminal.log(toPlainLine(notice));
   if (model.run === undefined) return model;
   const { plan, workspace: recordedWorkspace } = readRecord(model.run);
   const workspace = findWorkspaceAboveRun(model.run) ?? recordedWorkspace;
@@ -110,14 +114,14 @@ function getReadingOptions({
 }
 
 /** A line on standard error every few seconds; an interrupted download continues from there the next time. */
-function createDownloadContext(): DownloadContext {
+function createDownloadContext(terminal: Terminal): DownloadContext {
   let reportedAt = performance.now();
   return {
     signal: undefined,
     progress: (done, total, label) => {
       if (performance.now() - reportedAt < progressInterval && done < total) return;
       reportedAt = performance.now();
-      process.stderr.write(`${toPlainLine(label)} ${Math.floor((100 * done) / total)} %\n`);
+      terminal.log(`${toPlainLine(label)} ${Math.floor((100 * done) / total)} %`);
     },
   };
 }

@@ -52,7 +52,7 @@ export async function benchAllOneShot(terminal: Terminal): Promise<Outcome> {
                 ],
               ],
         ),
-        terminal.colors,
+        terminal,
       ),
       ...rows.flatMap((row) =>
         "reason" in row ? [`${getCaseTitle(row)}, width ${row.width}: ${row.reason}`] : [],

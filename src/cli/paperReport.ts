@@ -21,6 +21,7 @@ import type { Block } from "../protocol/blocks";
 import type { Outcome } from "./command";
 import { formatTable } from "./table";
 import { toPlainText, toPlainLine, type Terminal } from "./terminal";
+import { wrapText } from "./textWidth";
 
 interface CardReport {
   readonly title: string;
@@ -62,9 +63,9 @@ export async function writePaperReport(
   writeAtomic(page, renderHtmlPage(title, parts));
   const documents = cards.map(({ document }) => document);
   const text = cards.flatMap((card) => [
-    toPlainLine(card.title),
+    wrapText(toPlainLine(card.title), terminal.textWidth),
     ...card.blocks.map((block) => formatBlock(block, terminal)),
-    card.note,
+    wrapText(toPlainLine(card.note), terminal.textWidth),
   ]);
   return {
     document: {
@@ -150,9 +151,10 @@ function createFileName(experiments: readonly Plans[]): string {
     .join("-");
 }
 
-function formatBlock(block: Block, { colors }: Terminal): string {
-  if (block.kind === "text") return toPlainText(block.text);
+function formatBlock(block: Block, terminal: Terminal): string {
+  if (block.kind === "text") return wrapText(toPlainText(block.text), terminal.textWidth);
   if (block.kind !== "table") return "";
   const rows = block.rows.map((row) => row.map((cell) => toPlainLine(String(cell ?? "–"))));
-  return [colors.bold(toPlainLine(block.title ?? "")), formatTable(block.columns, rows, colors)].join("\n");
+  const title = wrapText(toPlainLine(block.title ?? ""), terminal.textWidth);
+  return [terminal.colors.bold(title), formatTable(block.columns, rows, terminal)].join("\n");
 }

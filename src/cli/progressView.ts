@@ -1,22 +1,34 @@
-/** Shows the progress of a run on standard error: a bar if lines can be redrawn, otherwise a line every few seconds. */
-import { SingleBar } from "cli-progress";
+/** Shows the progress of a run on standard error: live lines if they can be redrawn, otherwise a line every few seconds. */
 import type { RunRecord } from "../protocol/run";
-import { formatDuration, formatNumber, formatShortCount } from "../protocol/quantities";
+import { formatAligned, formatDuration, formatShortCount } from "../protocol/quantities";
+import { drawBar } from "./progressBar";
 import type { RunHistory } from "./runHistory";
+import type { SweepProgress } from "./sweepProgress";
 import { toPlainLine, type Terminal } from "./terminal";
+import { getTextWidth, shortenMiddle } from "./textWidth";
 
 export interface ProgressView {
   show(record: RunRecord, history: RunHistory): void;
-  /** A line that stays. */
-  say(text: string): void;
   end(): void;
 }
 
-const plainInterval = 5000;
-const barWidth = 24;
+export interface ShownRun {
+  /** What distinguishes the run from the others of its command. */
+  readonly label: string;
+  /** Of a list of runs, whose overall progress is shown too. */
+  readonly sweep?: SweepProgress | undefined;
+}
 
-export function createProgressView(terminal: Terminal, interval = plainInterval): ProgressView {
-  return terminal.interactive ? createBarView(terminal) : createPlainView(terminal, interval);
+const plainInterval = 5000;
+const barWidth = 20;
+const minNameWidth = 16;
+
+export function createProgressView(
+  terminal: Terminal,
+  run: ShownRun,
+  interval = plainInterval,
+): ProgressView {
+  return terminal.interactive ? createLiveView(terminal, run) : createPlainView(terminal, run, interval);
 }
 
 /** The current action, without its progress. */
@@ -37,79 +49,76 @@ function getPosition({ progress }: RunRecord, { train }: RunHistory): { step: nu
   };
 }
 
-function describeProgress(record: RunRecord, history: RunHistory): string {
+/** The most important first: a narrow terminal has no room for the last ones. */
+function listFacts(record: RunRecord, history: RunHistory): string[] {
   const { progress, state } = record;
   const [train, evaluation] = [history.train.at(-1), history.evaluation.at(-1)];
   const speed = history.tokensPerSecond;
   const secondsLeft = state === "running" ? progress?.secondsLeft : undefined;
   return [
-    ...(train === undefined ? [] : [`loss ${formatNumber(train.value)}`]),
-    ...(evaluation === undefined ? [] : [`eval ${formatNumber(evaluation.value)}`]),
-    ...(speed === undefined ? [] : [`${formatShortCount(speed)} tok/s`]),
+    ...(evaluation === undefined ? [] : [`eval loss ${formatAligned(evaluation.value)}`]),
+    ...(train === undefined ? [] : [`train loss ${formatAligned(train.value)}`]),
     ...(secondsLeft === undefined ? [] : [`${formatDuration(secondsLeft)} left`]),
-  ].join("  ");
+    ...(speed === undefined ? [] : [`${formatShortCount(speed)} tok/s`]),
+  ];
 }
 
-function createPlainView(terminal: Terminal, interval: number): ProgressView {
-  let lastShownAt = -Infinity;
+function createPlainView(terminal: Terminal, { label, sweep }: ShownRun, interval: number): ProgressView {
+  // Following one run, the first line shows that it has begun; of many, each has a line when it has ended.
+  let lastShownAt = sweep === undefined ? -Infinity : performance.now();
   let lastShown = "";
-  let latest = "";
-  const print = () => {
-    if (latest !== lastShown && latest !== "") terminal.log(latest);
-    [lastShown, lastShownAt] = [latest, performance.now()];
-  };
   return {
     show(record, history) {
+      if (performance.now() - lastShownAt < interval) return;
       const { step, steps: total } = getPosition(record, history);
-      const steps = total === 0 ? "" : `  ${step}/${total}`;
-      latest = `${describeActivity(record)}${steps}  ${describeProgress(record, history)}`.trimEnd();
-      if (performance.now() - lastShownAt >= interval) print();
+      const text = [
+        sweep === undefined ? toPlainLine(label) : `${sweep.position} ${toPlainLine(label)}`,
+        `${describeActivity(record)}${total === 0 ? "" : ` ${step}/${total}`}`,
+        ...listFacts(record, history),
+      ].join("  ");
+      if (text !== lastShown) terminal.log(text);
+      [lastShown, lastShownAt] = [text, performance.now()];
     },
-    say: (text) => terminal.log(text),
-    end: print,
+    end: () => undefined,
   };
 }
 
-interface BarPayload {
-  readonly activity: string;
-  readonly facts: string;
+/** One line of at most `width` columns: the bar and the facts at the end give way before the name does. */
+export function formatRunLine(
+  label: string,
+  record: RunRecord,
+  history: RunHistory,
+  { noticeColors: colors, noticeWidth }: Pick<Terminal, "noticeColors" | "noticeWidth">,
+): string {
+  const width = (Number.isFinite(noticeWidth) ? noticeWidth : 80) - 1;
+  const { step, steps } = getPosition(record, history);
+  const position = steps === 0 ? "" : `${step}/${steps}`;
+  const activity = describeActivity(record);
+  const facts = listFacts(record, history);
+  const name = shortenMiddle(toPlainLine(label), Math.max(minNameWidth, Math.floor(width / 3)));
+  const join = (size: number, count: number) =>
+    [
+      colors.bold(name),
+      activity,
+      ...(size === 0 || steps === 0 ? [] : [drawBar(step / steps, size, colors)]),
+      ...(position === "" ? [] : [position]),
+      ...facts.slice(0, count),
+    ].join("  ");
+  for (const size of [barWidth, barWidth / 2, 0])
+    for (let count = facts.length; count >= Math.min(facts.length, size === 0 ? 0 : 2); count--) {
+      const line = join(size, count);
+      if (getTextWidth(line) <= width) return line;
+    }
+  return join(0, 0);
 }
 
-const clearLine = "\r\u001b[K";
-
-function createBarView(terminal: Terminal): ProgressView {
-  const { cyan, dim } = terminal.noticeColors;
-  let isStarted = false;
-  const bar = new SingleBar({
-    stream: terminal.notices,
-    hideCursor: true,
-    fps: 5,
-    // Resizing, and lines longer than the terminal, must not leave copies of the bar behind.
-    linewrap: false,
-    format: (_options, { progress, value, total }, payload: BarPayload) => {
-      const filled = Math.round(Math.min(1, progress) * barWidth);
-      const barText = cyan("█".repeat(filled)) + dim("░".repeat(barWidth - filled));
-      return `${payload.activity} ${barText} ${value}/${total}  ${payload.facts}`;
-    },
-  });
+function createLiveView(terminal: Terminal, { label, sweep }: ShownRun): ProgressView {
   return {
     show(record, history) {
-      const { step, steps } = getPosition(record, history);
-      const payload: BarPayload = {
-        activity: describeActivity(record),
-        facts: describeProgress(record, history),
-      };
-      if (!isStarted) bar.start(Math.max(1, steps), step, payload);
-      isStarted = true;
-      bar.setTotal(Math.max(1, steps));
-      bar.update(step, payload);
+      const line = formatRunLine(label, record, history, terminal);
+      const overall = sweep === undefined ? [] : [sweep.formatLine(record, terminal)];
+      terminal.showLive([line, ...overall]);
     },
-    say(text) {
-      if (isStarted) terminal.notices.write(clearLine);
-      terminal.log(text);
-    },
-    end() {
-      if (isStarted) bar.stop();
-    },
+    end: () => terminal.showLive([]),
   };
 }

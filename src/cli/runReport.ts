@@ -1,14 +1,19 @@
 /** Reports of runs: one run in detail, or a comparison of several. */
 import { getExitStatus, WorkbenchError, type ErrorCode } from "../protocol/errors";
+import { describeProtocol, type LossProtocol } from "../protocol/lossProtocol";
 import type { RunRecord, RunState } from "../protocol/run";
 import type { ExitStatus } from "./command";
 import { alignSamples, type NamedSamples } from "../protocol/blocks";
 import { collectValues, readEvaluations, formatEvaluations, readSamples } from "./evaluations";
+import { formatFields } from "./fields";
+import { appendNotes, createLossCells, evaluationLosses, findLoss } from "./lossCells";
 import { plotLoss } from "./lossPlot";
-import { formatCount, formatDuration, formatNumber } from "../protocol/quantities";
+import { formatAligned, formatCount, formatDuration, formatNumber } from "../protocol/quantities";
 import type { RunHistory } from "./runHistory";
+import { labelRuns } from "./sweepProgress";
 import { formatTable } from "./table";
 import { toPlainText, toPlainLine, type Colors, type Terminal } from "./terminal";
+import { wrapText } from "./textWidth";
 
 export interface ReportedRun {
   readonly folder: string;
@@ -65,6 +70,13 @@ function getSizes(run: ReportedRun): readonly [nonEmbedding: number | undefined,
 const formatOptional = (value: number | undefined, format: (value: number) => string) =>
   value === undefined ? "–" : format(value);
 
+/** How the losses were measured; values of one measurement share a protocol. */
+function listProtocols({ losses = {} }: RunRecord): (readonly [string, LossProtocol])[] {
+  return ["eval/loss", "perplexity/token", "perplexity/word"].flatMap((metric) =>
+    losses[metric] === undefined ? [] : [[metric, losses[metric]] as const],
+  );
+}
+
 /** Metrics of the machine belong in charts, not in the result. */
 const isResult = (name: string) => !/^(system|gpu)\//.test(name);
 
@@ -81,6 +93,7 @@ export function formatRunReport(run: ReportedRun, terminal: Terminal): string {
     ["seed", String(record.plan.seed)],
   ];
   if (record.dataTitle !== undefined) rows.push(["data", record.dataTitle]);
+  for (const [metric, protocol] of listProtocols(record)) rows.push([metric, describeProtocol(protocol)]);
   const { device, git, progress, failure, seconds } = record;
   if (device !== undefined) rows.push(["device", `${device.name}: ${device.description} (${device.reason})`]);
   if (git !== undefined) {
@@ -103,24 +116,29 @@ export function formatRunReport(run: ReportedRun, terminal: Terminal): string {
   }
   rows.push(["folder", folder]);
   if (failure !== undefined) rows.push(["failure", `${failure.code}: ${failure.message}`]);
-  const width = Math.max(...rows.map(([name]) => name.length));
-  const text = rows.map(([name, value]) => {
-    // Only the state has colors from Lathe.
-    return `${colors.dim(name.padEnd(width))}  ${name === "state" ? value : toPlainLine(value)}`;
-  });
-  for (const notice of record.notices) text.push(colors.yellow(toPlainText(notice)));
+  // Only the state has colors from Lathe.
+  const fields = rows.map(([name, value]) => [name, name === "state" ? value : toPlainLine(value)] as const);
+  const notices = record.notices
+    .map(toPlainText)
+    .filter((notice) => !terminal.hasShown(notice))
+    .map((notice) => colors.yellow(wrapText(`Notice: ${notice}`, terminal.textWidth)));
   const evaluations = toPlainText(formatEvaluations(folder));
   return joinParts([
-    text.join("\n"),
-    formatSummary(record, colors),
+    [formatFields(fields, terminal), ...notices].join("\n"),
+    formatSummary(record, terminal),
     plotLoss(history, terminal.width, colors),
-    evaluations,
+    wrapText(evaluations, terminal.textWidth),
   ]);
 }
 
+/** More than these are compared in the table alone. */
+const maxDetailedRuns = 6;
+
 /** The same of several runs, in the order they ran, each with what a table has no room for. */
 export function formatRunsReport(runs: readonly ReportedRun[], terminal: Terminal): string {
-  const { colors, width } = terminal;
+  if (runs.length > maxDetailedRuns)
+    return `${formatComparison(runs, terminal)}\n\n${terminal.colors.dim("Show one of them with `lathe show RUN`.")}`;
+  const { colors, width, textWidth } = terminal;
   const sampledRuns = runs.flatMap(({ record: { name }, folder }) => {
     const samples = readSamples(folder);
     return samples.length === 0 ? [] : [{ name, samples }];
@@ -130,13 +148,13 @@ export function formatRunsReport(runs: readonly ReportedRun[], terminal: Termina
     joinParts([
       `${colors.bold(toPlainLine(record.name))}  ${toPlainLine(folder)}`,
       plotLoss(history, width, colors),
-      toPlainText(formatEvaluations(folder, { samples: !hasSeveral })),
+      wrapText(toPlainText(formatEvaluations(folder, { samples: !hasSeveral })), textWidth),
     ]),
   );
   return joinParts([
     ...reports,
     hasSeveral ? formatSamples(sampledRuns, colors) : "",
-    formatComparison(runs, colors),
+    formatComparison(runs, terminal),
   ]);
 }
 
@@ -157,7 +175,7 @@ function joinParts(parts: readonly (string | undefined)[]): string {
   return parts.filter((part) => part !== undefined && part !== "").join("\n\n");
 }
 
-function formatSummary({ summary }: RunRecord, colors: Colors): string {
+function formatSummary({ summary }: RunRecord, terminal: Terminal): string {
   const rows = Object.entries(summary).filter(([name]) => isResult(name));
   if (rows.length === 0) return "";
   return formatTable(
@@ -168,36 +186,40 @@ function formatSummary({ summary }: RunRecord, colors: Colors): string {
       formatNumber(min),
       formatNumber(max),
     ]),
-    colors,
+    terminal,
   );
 }
 
 /** One row a run: what came out, and what it cost. */
-export function formatComparison(runs: readonly ReportedRun[], colors: Colors): string {
-  const head = [
-    "variant",
-    "state",
-    "non-embedding",
-    "total",
-    "train loss",
+export function formatComparison(runs: readonly ReportedRun[], terminal: Terminal): string {
+  const head = ["run", "state", "eval loss", "train loss", "perplexity", "non-embedding", "total", "time"];
+  const labels = labelRuns(runs.map(({ record }) => record.plan));
+  const records = runs.map(({ record }) => record);
+  const evaluations = createLossCells(
     "eval loss",
+    records.map((record) => findLoss(record, evaluationLosses)),
+  );
+  const perplexities = createLossCells(
     "perplexity",
-    "time",
-  ];
-  const rows = runs.map((run) => {
+    records.map((record) => findLoss(record, ["perplexity/token", "perplexity/word"])),
+  );
+  const rows = runs.map((run, index) => {
     const { state, seconds, summary } = run.record;
-    const numbers = collectNumbers(run);
     const [nonEmbedding, total] = getSizes(run);
     return [
-      toPlainLine(run.record.name),
-      formatState(state, colors),
+      toPlainLine(labels[index]!),
+      formatState(state, terminal.colors),
+      evaluations.cells[index]!,
+      formatOptional(summary["train/loss"]?.last, formatAligned),
+      perplexities.cells[index]!,
       formatOptional(nonEmbedding, formatCount),
       formatOptional(total, formatCount),
-      formatOptional(summary["train/loss"]?.last, formatNumber),
-      formatOptional(summary["eval/loss"]?.last ?? numbers["perplexity/loss"], formatNumber),
-      formatOptional(numbers["perplexity/token"] ?? numbers["perplexity/word"], formatNumber),
       formatOptional(seconds, formatDuration),
     ];
   });
-  return formatTable(head, rows, colors);
+  return appendNotes(
+    formatTable(head, rows, terminal),
+    [...evaluations.notes, ...perplexities.notes],
+    terminal,
+  );
 }

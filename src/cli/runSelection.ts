@@ -7,7 +7,10 @@ import type { RunRecord } from "../protocol/run";
 import { toPlainLine } from "./terminal";
 import type { ArgumentSpec, OptionSpec } from "./command";
 
-export const runArgument: ArgumentSpec = ["<run>", "run id or its beginning, a run folder, or `last`"];
+export const runArgument: ArgumentSpec = [
+  "<run>",
+  "run id, its beginning or its end, a run folder, or `last`",
+];
 
 export interface RunsOption {
   readonly out?: string;

@@ -1,5 +1,7 @@
 /** The two streams of a command: results are written to standard output, everything else to standard error. */
 import { stripVTControlCharacters, styleText } from "node:util";
+import { LiveLines } from "./liveLines";
+import { wrapText } from "./textWidth";
 
 type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
@@ -57,19 +59,28 @@ function detectColors(stream: Stream): Colors {
   return createColors(!isDisabled && (isForced || (stream.isTTY === true && TERM !== "dumb")));
 }
 
+/** A terminal that nobody looks at, such as that of a container, reports 0 columns. */
+function knownColumns({ columns }: Stream): number | undefined {
+  return columns === 0 ? undefined : columns;
+}
+
+/** The only writer of both streams while a command runs. */
 export class Terminal {
   /** For text on standard output. */
   readonly colors: Colors;
   /** For text on standard error. */
   readonly noticeColors: Colors;
+  private readonly live: LiveLines;
+  private readonly shownNotices = new Set<string>();
 
   constructor(
     readonly json: boolean,
     private readonly output: Stream = process.stdout,
-    readonly notices: Stream = process.stderr,
+    private readonly notices: Stream = process.stderr,
   ) {
     this.colors = detectColors(output);
     this.noticeColors = detectColors(notices);
+    this.live = new LiveLines(notices);
   }
 
   /** Whether lines on standard error can be redrawn. */
@@ -77,16 +88,52 @@ export class Terminal {
     return this.notices.isTTY === true && process.env.TERM !== "dumb";
   }
 
+  /** Columns of a drawing in the result. */
   get width(): number {
-    return this.output.columns ?? 100;
+    return knownColumns(this.output) ?? 100;
+  }
+
+  /** Columns of tables and text in the result: unlimited in a file, where other programs read them. */
+  get textWidth(): number {
+    return this.output.isTTY === true ? (knownColumns(this.output) ?? Infinity) : Infinity;
+  }
+
+  /** Columns of standard error. */
+  get noticeWidth(): number {
+    return this.notices.isTTY === true ? (knownColumns(this.notices) ?? Infinity) : Infinity;
+  }
+
+  /** Lines at the bottom that are redrawn until they are shown empty; only where `interactive`. */
+  showLive(lines: readonly string[]): void {
+    if (lines.length === 0) this.live.clear();
+    else this.live.show(lines);
   }
 
   /** A line on the way to the result. */
   log(text: string): void {
-    this.notices.write(`${text}\n`);
+    this.live.print(`${wrapText(text, this.noticeWidth)}\n`);
+  }
+
+  /** A line that a reader must not miss, once however many runs have it. */
+  notice(text: string): void {
+    if (this.shownNotices.has(text)) return;
+    this.shownNotices.add(text);
+    this.log(this.noticeColors.yellow(`Notice: ${text}`));
+  }
+
+  /** Whether a reader of the result has seen the notice above it. */
+  hasShown(notice: string): boolean {
+    return this.output.isTTY === true && this.notices.isTTY === true && this.shownNotices.has(notice);
+  }
+
+  /** A part of the result that is shown before the rest is there. */
+  stream(piece: string): void {
+    this.live.clear();
+    this.output.write(piece);
   }
 
   result(text: string): void {
+    this.live.clear();
     if (text !== "") this.output.write(text.endsWith("\n") ? text : `${text}\n`);
   }
 }

@@ -1,4 +1,5 @@
 /** Draws curves with box characters, one character a value. */
+import { findExtremes } from "../statistics/extremes";
 
 export interface PlotCurve {
   readonly values: readonly number[];
@@ -14,13 +15,12 @@ export interface PlotAxis {
 /** All curves have the same axis; a later one covers an earlier one. Values are finite, and no curve is empty. */
 export function drawCurves(curves: readonly PlotCurve[], axis: PlotAxis): string {
   const values = curves.flatMap((curve) => curve.values);
-  const lowest = Math.min(...values);
-  const highest = Math.max(...values);
+  const { min: lowest, max: highest } = findExtremes(values);
   const height = highest === lowest ? 0 : axis.height;
   const toLine = (value: number) =>
     height === 0 ? 0 : height - Math.round(((value - lowest) / (highest - lowest)) * height);
 
-  const columns = Math.max(...curves.map((curve) => curve.values.length)) - 1;
+  const columns = findExtremes(curves.map((curve) => curve.values.length)).max - 1;
   const lines = Array.from({ length: height + 1 }, () => Array.from({ length: columns }, () => " "));
   const ticks = Array.from({ length: height + 1 }, () => "┤");
   for (const { values: curve, paint } of curves) {

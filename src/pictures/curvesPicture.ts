@@ -1,4 +1,5 @@
 /** Curves over a common axis as a static picture; the interactive charts of pages are drawn elsewhere. */
+import { findExtremes } from "../statistics/extremes";
 import { formatNumber, formatShortCount } from "../protocol/quantities";
 import { computeLinearTicks } from "./axisTicks";
 import { getColor } from "./palette";
@@ -23,8 +24,8 @@ const [left, top, plot, legendRow] = [56, 34, 240, 18];
 
 export function createCurvesPicture({ title, across, curves, theme, width }: CurvesPictureOptions): Picture {
   const points = curves.flatMap(({ points }) => points);
-  const [x0, x1] = [Math.min(...points.map(({ x }) => x)), Math.max(...points.map(({ x }) => x))];
-  const [y0, y1] = [Math.min(...points.map(({ y }) => y)), Math.max(...points.map(({ y }) => y))];
+  const { min: x0, max: x1 } = findExtremes(points.map(({ x }) => x));
+  const { min: y0, max: y1 } = findExtremes(points.map(({ y }) => y));
   const area = { left, top, right: width - 14, bottom: top + plot };
   const toX = (x: number) => area.left + ((x - x0) / (x1 - x0 || 1)) * (area.right - area.left);
   const toY = (y: number) => area.bottom - ((y - y0) / (y1 - y0 || 1)) * plot * 0.96;

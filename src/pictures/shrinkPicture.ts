@@ -1,4 +1,5 @@
 /** Quality against size as a picture in pixels: the same on the screen and in a saved file. */
+import { findExtremes } from "../statistics/extremes";
 import { formatNumber, formatShortCount } from "../protocol/quantities";
 import { getColor, getMark } from "./palette";
 import type { Label, Mark, Picture, Stroke } from "./picture";
@@ -37,8 +38,9 @@ export function createShrinkPicture(
   const high = ({ mean, half = 0 }: ShrinkPoint["y"]) => mean + half;
   const ys = [...points.map(({ y }) => y), ...baselines.map(({ y }) => y)];
   const xs = measure === "rate" ? [0, 1] : points.map(({ x }) => x);
-  const [x0, x1] = padRange(Math.min(...xs), Math.max(...xs), 0.03);
-  const [y0, y1] = padRange(Math.min(...ys.map(low)), Math.max(...ys.map(high)), 0.06);
+  const xRange = findExtremes(xs);
+  const [x0, x1] = padRange(xRange.min, xRange.max, 0.03);
+  const [y0, y1] = padRange(findExtremes(ys.map(low)).min, findExtremes(ys.map(high)).max, 0.06);
   const area = { left, top, right: width - 16, bottom: height - bottom };
   const toX = (x: number) => area.left + ((x - x0) / (x1 - x0)) * (area.right - area.left);
   const toY = (y: number) => area.bottom - ((y - y0) / (y1 - y0)) * (area.bottom - area.top);

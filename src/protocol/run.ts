@@ -1,6 +1,7 @@
 /** What a run folder holds, as records: `run.json`, a line of `metrics.jsonl`, `notes.json`. */
 import type { BaseModel } from "../schema/baseModel";
 import type { Counts } from "./counts";
+import type { LossProtocols } from "./lossProtocol";
 import type { ActionKey } from "../schema/cellKeys";
 
 export type RunState = "queued" | "running" | "paused" | "stopped" | "failed" | "done" | "interrupted";
@@ -104,6 +105,8 @@ export interface RunRecord {
   readonly dataTitle?: string;
   /** Nats a token below which no model of this data comes in the long run, where that is known. */
   readonly floor?: number;
+  /** How its losses were measured, by metric; absent in runs of earlier versions. */
+  readonly losses?: LossProtocols;
   /** Of all the run's processes together, as far as they have ended. */
   readonly energy?: RunEnergy;
   /** The model's current size, after all steps so far. */

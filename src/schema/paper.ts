@@ -52,6 +52,25 @@ const publishedSchema = z.strictObject({
   note: z.string().optional().describe("A remark on the number."),
 });
 
+/** What a control equalizes. */
+export const premiseNames = ["flops", "steps", "tokens", "bits", "parameters"] as const;
+export type Premise = (typeof premiseNames)[number];
+
+/** What has to be equal for a comparison to have a meaning. */
+const premises = {
+  equal: z
+    .union([z.enum(premiseNames), z.array(z.enum(premiseNames))])
+    .default([])
+    .describe(
+      'What has to be equal in the compared runs: training `flops`, `steps` or `tokens`, stored `bits`, or non-embedding `parameters`. Where it is not, the card answers "not comparable" with both numbers.',
+    ),
+  equal_within: z
+    .number()
+    .min(0)
+    .default(0.01)
+    .describe("Largest difference that still counts as equal, as a share of the smaller number."),
+};
+
 /** Which way a quantity is better, and how much it has to be. */
 const direction = {
   higher_is_better: z
@@ -89,6 +108,7 @@ const questionSchema = z
     against: variantName.describe("The variant to compare it with."),
     quantity: quantitySchema.default("eval/loss").describe("The quantity to compare."),
     ...direction,
+    ...premises,
   })
   .superRefine(requireDirection);
 
@@ -96,6 +116,7 @@ const rateSchema = z
   .strictObject({
     quantity: quantitySchema.describe("The quantity to compare."),
     ...direction,
+    ...premises,
   })
   .superRefine(requireDirection);
 
@@ -104,6 +125,7 @@ const controlSchema = z
     variant: variantName.describe("The variant with smaller dense models, at several points of a sweep."),
     quantity: quantitySchema.default("eval/loss").describe("The quantity to compare."),
     ...direction,
+    ...premises,
   })
   .superRefine(requireDirection);
 

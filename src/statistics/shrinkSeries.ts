@@ -7,7 +7,7 @@ import { type Estimate, computeEstimate } from "./studentT";
 /** The fields of a run that are used. */
 export type ShrinkRun = Pick<
   RunSummary,
-  "folder" | "name" | "variant" | "sweep" | "seed" | "state" | "metrics" | "counts" | "published"
+  "folder" | "name" | "variant" | "sweep" | "seed" | "state" | "metrics" | "counts" | "published" | "losses"
 >;
 
 /** The axes of the points. */

@@ -107,7 +107,7 @@ describe("lathe inspect", () => {
     expect(output).toMatch(
       /llama: 2 layers, width 16, 4 heads \(2 for keys and values\), vocabulary \d+, context 16/,
     );
-    expect(output).toMatch(/layers\.1\.mlp\.up_proj +│ masked +│ +192 │ +192 │ +192 │/);
+    expect(output).toMatch(/layers\.1\.mlp\.up_proj +masked +192 +192 +192 /);
     expect(output).toContain("whole model");
   });
 

@@ -1,6 +1,7 @@
 /** Answers a card's questions from the runs, over the seeds that two variants share. No answer is stored. */
 import type { Paper } from "../../schema/paper";
 import { type Group, getValue } from "./figures";
+import { findBrokenPremise } from "./premises";
 import { decideOutcome } from "./outcome";
 import { type Estimate, computeEstimate } from "../../statistics/studentT";
 
@@ -8,12 +9,12 @@ export type Question = Paper["questions"][number];
 
 export interface Answer {
   readonly question: Question;
-  readonly answer: "yes" | "no" | "not decided";
+  readonly answer: "yes" | "no" | "not decided" | "not comparable";
   readonly own?: Estimate;
   readonly other?: Estimate;
   /** The variant minus the one it is compared with, seed by seed. */
   readonly difference?: Estimate;
-  /** Why the question is not decided. */
+  /** Why the question is not decided, or its runs not comparable. */
   readonly reason?: string;
 }
 
@@ -46,6 +47,10 @@ export function answerQuestion(question: Question, groups: readonly Group[]): An
         : `${variant} and ${against} have no seed in common`;
     return { question, answer: "not decided", reason };
   }
+  const broken = seeds
+    .map((seed) => findBrokenPremise(findSeed(own!, seed), findSeed(other!, seed), question))
+    .find((each) => each !== undefined);
+  if (broken !== undefined) return { question, answer: "not comparable", reason: broken };
   const estimate = (values: ReadonlyMap<number, number>) =>
     computeEstimate(seeds.map((seed) => values.get(seed)!));
   // The same seed draws the same batches for both, so the effect of the batches on the loss cancels.
@@ -61,6 +66,10 @@ export function answerQuestion(question: Question, groups: readonly Group[]): An
     answer: "not decided",
     reason: "the spread of the seeds is wider than the difference",
   };
+}
+
+function findSeed({ name, runs }: Group, seed: number) {
+  return { name, run: runs.find((run) => run.seed === seed)! };
 }
 
 function indexBySeed(group: Group | undefined, quantity: Question["quantity"]): ReadonlyMap<number, number> {

@@ -5,6 +5,7 @@
 import type { Paper } from "../../schema/paper";
 import { type Estimate, computeEstimate } from "../../statistics/studentT";
 import { type Group, type RunFigures, getValue } from "./figures";
+import { findBrokenPremise } from "./premises";
 import { isHigherBetter, type Outcome, decideOutcome, outcomes } from "./outcome";
 
 export type Control = Paper["controls"][number];
@@ -25,9 +26,13 @@ export interface SizedComparison {
   readonly points: readonly SizedPoint[];
   /** Names of points that are smaller than every control, or larger. */
   readonly outside: readonly string[];
+  /** Points that may not be compared with the controls, and why. */
+  readonly incomparable: readonly { readonly name: string; readonly reason: string }[];
 }
 
 interface Measurement {
+  readonly name: string;
+  readonly run: RunFigures;
   readonly bits: number;
   readonly value: number;
 }
@@ -48,6 +53,7 @@ export function compareAtEqualSize(
         rule,
         points: points.flatMap(({ point }) => point ?? []),
         outside: points.flatMap(({ outside }) => outside ?? []),
+        incomparable: points.flatMap(({ incomparable }) => incomparable ?? []),
       },
     ];
   });
@@ -59,31 +65,40 @@ function collectControls(
   quantity: string,
 ): ReadonlyMap<number, readonly Measurement[]> {
   const lines = new Map<number, Measurement[]>();
-  for (const run of groups.flatMap(({ runs }) => runs)) {
-    const place = findMeasurement(run, quantity);
-    if (place !== undefined) lines.set(run.seed, [...(lines.get(run.seed) ?? []), place]);
-  }
+  for (const { name, runs } of groups)
+    for (const run of runs) {
+      const place = findMeasurement(name, run, quantity);
+      if (place !== undefined) lines.set(run.seed, [...(lines.get(run.seed) ?? []), place]);
+    }
   for (const line of lines.values()) line.sort((a, b) => a.bits - b.bits);
   return lines;
 }
 
-function findMeasurement(run: RunFigures, quantity: string): Measurement | undefined {
+function findMeasurement(name: string, run: RunFigures, quantity: string): Measurement | undefined {
   const [bits, value] = [run.values["parameters/bits"], getValue(run, quantity, undefined)];
-  return bits === undefined || value === undefined ? undefined : { bits, value };
+  return bits === undefined || value === undefined ? undefined : { name, run, bits, value };
 }
 
 function comparePoint(
   rule: Control,
   { name, variant, runs }: Group,
   lines: ReadonlyMap<number, readonly Measurement[]>,
-): { readonly point?: SizedPoint; readonly outside?: string } {
+): {
+  readonly point?: SizedPoint;
+  readonly outside?: string;
+  readonly incomparable?: { readonly name: string; readonly reason: string };
+} {
   const pairs = runs.flatMap((run) => {
-    const [own, line] = [findMeasurement(run, rule.quantity), lines.get(run.seed)];
+    const [own, line] = [findMeasurement(name, run, rule.quantity), lines.get(run.seed)];
     return own === undefined || line === undefined
       ? []
-      : [{ own, control: interpolateControl(line, own.bits) }];
+      : [{ own, line, control: interpolateControl(line, own.bits) }];
   });
   if (pairs.length === 0) return {};
+  const [broken] = pairs.flatMap(({ own, line }) =>
+    line.flatMap((control) => findBrokenPremise(own, control, rule) ?? []),
+  );
+  if (broken !== undefined) return { incomparable: { name, reason: broken } };
   const inside = pairs.flatMap(({ own, control }) => (control === undefined ? [] : [{ own, control }]));
   if (inside.length === 0) return { outside: name };
   const difference = computeEstimate(inside.map(({ own, control }) => own.value - control));
@@ -111,7 +126,7 @@ function interpolateControl(line: readonly Measurement[], bits: number): number 
 }
 
 /** One sentence each for the points that are better than, as good as and worse than dense models of their size. */
-export function describeSizedComparison({ rule, points, outside }: SizedComparison): string[] {
+export function describeSizedComparison({ rule, points, outside, incomparable }: SizedComparison): string[] {
   const { quantity, variant, tolerance } = rule;
   const listNames = (standing: Outcome) =>
     points.filter((point) => point.standing === standing).map(({ name }) => name);
@@ -129,5 +144,8 @@ export function describeSizedComparison({ rule, points, outside }: SizedComparis
   });
   const outsideSentence =
     outside.length === 0 ? [] : [`There is no control of the size of ${outside.join(", ")}.`];
-  return points.length === 0 && outside.length === 0 ? [] : [head, ...lists, ...outsideSentence];
+  const excluded = incomparable.map(({ name, reason }) => `${name} is not comparable: ${reason}.`);
+  return points.length === 0 && outside.length === 0
+    ? excluded
+    : [head, ...lists, ...outsideSentence, ...excluded];
 }

@@ -1,4 +1,5 @@
 /** The values of each run for a card, and of the runs of a variant together. */
+import type { LossProtocols } from "../../protocol/lossProtocol";
 import type { Quantity } from "../../schema/paper";
 import { type Estimate, computeEstimate } from "../../statistics/studentT";
 
@@ -21,7 +22,12 @@ export interface RunFigures {
   readonly remarks?: readonly string[];
   /** Undefined if nothing has been trained yet and the sizes come from the plan. */
   readonly tokens?: number;
+  /** Optimizer steps that were trained, or are planned. */
+  readonly steps?: number;
+  /** Of the steps that were trained, or are planned. */
   readonly flops?: number;
+  /** How losses were measured, by quantity, where the run recorded it. */
+  readonly protocols?: LossProtocols;
   readonly layers?: number;
   readonly intermediateSize?: number;
 }

@@ -1,5 +1,6 @@
 /** A paper card: published numbers next to those of the runs, the models with their losses, and the conclusions. */
 import type { Block, CellValue } from "../../protocol/blocks";
+import { groupByProtocol } from "../../protocol/lossProtocol";
 import type { Paper, Quantity } from "../../schema/paper";
 import { type Answer, answerQuestion, exceedsSpread } from "./answers";
 import { type SizedComparison, compareAtEqualSize, describeSizedComparison } from "./equalSize";
@@ -37,7 +38,7 @@ export function createCardBlocks(paper: Paper, card: Card): Block[] {
       columns: ["variant", "quantity", "published", "reproduced", "gap", "verdict", "source"],
       rows: card.rows.map(createPublishedCells),
     });
-  if (card.groups.length > 0) blocks.push(createModelTable(paper, card.groups));
+  if (card.groups.length > 0) blocks.push(...createModelTable(paper, card.groups));
   if (card.rates.length > 0) blocks.push(createRateTable(card.rates));
   if (card.sized.some(({ points }) => points.length > 0)) blocks.push(createSizedTable(card.sized));
   blocks.push(...createSavedTable(card.groups));
@@ -59,7 +60,7 @@ function createPublishedCells({ published: row, name, reproduced, gap, verdict }
   ];
 }
 
-function createModelTable(paper: Paper, groups: readonly Group[]): Block {
+function createModelTable(paper: Paper, groups: readonly Group[]): Block[] {
   const baseline = groups.find(({ variant }) => variant === paper.baseline);
   const quantities: readonly (readonly [string, Quantity])[] = [
     ["non-embedding", "parameters/non_embedding"],
@@ -73,7 +74,14 @@ function createModelTable(paper: Paper, groups: readonly Group[]): Block {
     ...paper.metrics.map((metric): readonly [string, Quantity] => [metric, metric]),
   ];
   const number = (value: number | undefined) => (value === undefined ? null : String(value));
-  const rows = groups.map((group): CellValue[] => {
+  const measured = (quantity: string) =>
+    groupByProtocol(
+      quantity,
+      groups.map(({ runs }) => runs.find(({ protocols }) => protocols?.[quantity])?.protocols?.[quantity]),
+    );
+  const protocols = measured("eval/loss");
+  const isLettered = protocols.notes.length > 0;
+  const rows = groups.map((group, index): CellValue[] => {
     const run = group.runs[0]!;
     const trained = group.runs.filter(({ tokens }) => tokens !== undefined);
     return [
@@ -87,11 +95,24 @@ function createModelTable(paper: Paper, groups: readonly Group[]): Block {
       run.tokens === undefined ? null : run.tokens.toExponential(2),
       run.flops === undefined ? null : run.flops.toExponential(2),
       String(trained.length),
+      ...(isLettered ? [protocols.letters[index] ?? null] : []),
     ];
   });
   const names = quantities.map(([name]) => name);
-  const columns = ["variant", "layers", "intermediate", ...names, "tokens", "training FLOPs", "seeds"];
-  return { kind: "table", title: "The models, with 95 % intervals over seeds", columns, rows };
+  const columns = [
+    "variant",
+    "layers",
+    "intermediate",
+    ...names,
+    "tokens",
+    "training FLOPs",
+    "seeds",
+    ...(isLettered ? ["measured as"] : []),
+  ];
+  return [
+    { kind: "table", title: "The models, with 95 % intervals over seeds", columns, rows },
+    ...protocols.notes.map((text): Block => ({ kind: "text", text })),
+  ];
 }
 
 function createRateTable(lines: readonly RateLine[]): Block {

@@ -2,6 +2,7 @@
  * Compares published numbers with those of the runs, by rules: what may be compared at all, and what counts as
  * reproduced.
  */
+import { findExtremes } from "../../statistics/extremes";
 import type { Paper, Quantity } from "../../schema/paper";
 import { type Group, estimateGroup } from "./figures";
 import type { Estimate } from "../../statistics/studentT";
@@ -88,7 +89,7 @@ function reasonNotComparable(
     return `scale ${run.scale ?? "of the cells"}, published at ${scale}`;
   if (quantity.startsWith("parameters/")) return reproduced === undefined ? "not counted" : undefined;
   if (run.tokens === undefined) return "no finished run";
-  const least = Math.min(...group!.runs.map((each) => each.tokens ?? 0));
+  const least = findExtremes(group!.runs.map((each) => each.tokens ?? 0)).min;
   if (tokens !== undefined && least < minTokenShare * tokens)
     return `trained on ${((100 * least) / tokens).toPrecision(2)} % of the published tokens`;
   return reproduced === undefined ? "not measured" : undefined;

@@ -288,7 +288,7 @@ function selectRows(
 function createNotices({ labels, ...splits }: LabeledSummary, options: DataOptions): string[] {
   const notices: string[] = [];
   const { train } = splits;
-  const largest = Math.max(...train.classes);
+  const largest = train.classes.reduce((most, count) => Math.max(most, count), 0);
   const share = largest / train.rows;
   const name = labels[train.classes.indexOf(largest)];
   if (name !== undefined && share > 1.5 / labels.length)

@@ -1,4 +1,5 @@
 /** Scores of a classifier on a split: the metrics of scikit-learn, with intervals over the examples. */
+import { findExtremes } from "../../statistics/extremes";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { Split } from "../data/split";
@@ -156,7 +157,7 @@ async function measure(subject: Subject, options: Options, lab: EvaluationLab): 
     confusion,
     examples: truths.length,
     ...(notice === undefined ? {} : { notice }),
-    majority: Math.max(...counts) / truths.length,
+    majority: findExtremes(counts).max / truths.length,
     ...computeScores(confusion, positive, losses),
     intervals: bootstrap(truths, predictions, {
       classes,
@@ -176,7 +177,7 @@ async function classify(
 ): Promise<{ truths: number[]; predictions: number[]; losses: number[] }> {
   const [truths, predictions, losses]: number[][] = [[], [], []];
   for await (const { logits, truth } of computeHeadOutputs(subject, split, options, lab)) {
-    const top = Math.max(...logits);
+    const top = findExtremes(logits).max;
     truths!.push(truth);
     predictions!.push(logits.indexOf(top));
     losses!.push(

@@ -1,6 +1,7 @@
 /** Interface of a metric, which measures a model by a protocol. Each metric is one file and does not depend on its caller. */
 import type { z } from "zod";
 import { WorkbenchError } from "../../protocol/errors";
+import type { LossProtocols } from "../../protocol/lossProtocol";
 import type { Goals } from "../../schema/goal";
 import type { Labels } from "../data/labels";
 import type { Split } from "../data/split";
@@ -45,6 +46,8 @@ export interface Measurement<D> {
   readonly values: Readonly<Record<`${string}/${string}`, number>>;
   /** Lines for a terminal or a log. */
   readonly lines: readonly string[];
+  /** How values were measured, by name, where it decides which others they may be compared with. */
+  readonly protocols?: LossProtocols;
   /** All results, as plain data. */
   readonly details: D;
 }

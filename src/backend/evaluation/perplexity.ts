@@ -2,6 +2,7 @@
  * Loss and perplexity of a text by strided windows, with the protocol that makes two results comparable. The windows are
  * those of Hugging Face's guide to perplexity: with a stride of the whole context they do not overlap.
  */
+import type { LossProtocol, LossProtocols } from "../../protocol/lossProtocol";
 import { createHash } from "node:crypto";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
@@ -99,10 +100,36 @@ export default defineMetric<Options, Perplexity>({
           (bits === null ? "" : `, ${bits.toFixed(4)} bits/byte`),
         formatProtocol(protocol),
       ],
+      protocols: createProtocols(protocol),
       details,
     };
   },
 });
+
+/** Losses per token are of one tokenizer; those per word and per byte are of the text, whatever the tokenizer. */
+function createProtocols(protocol: PerplexityProtocol): LossProtocols {
+  const { data, split, context, stride, tokenizer, bytes, words } = protocol;
+  const windows = `context ${context}, stride ${stride}`;
+  const perToken: LossProtocol = {
+    data,
+    split,
+    hash: protocol.hash,
+    tokens: protocol.scored_tokens,
+    method: `${windows}, tokenizer ${tokenizer}`,
+  };
+  const text = createHash("sha256").update(JSON.stringify([data, split, bytes, words])).digest("hex");
+  const perText: LossProtocol = {
+    ...perToken,
+    hash: text,
+    method: `${windows}${protocol.line_ends_as_words ? ", line ends as words" : ""}`,
+  };
+  return {
+    "perplexity/loss": perToken,
+    "perplexity/token": perToken,
+    "perplexity/word": perText,
+    "perplexity/bits_per_byte": perText,
+  };
+}
 
 /** One line that describes the protocol, to print with each result. */
 export function formatProtocol(protocol: PerplexityProtocol): string {

@@ -99,7 +99,7 @@ export function checkPart(branch: Branch, part: Part | undefined): unknown {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const checked = { name: part.key, schema, value, locate: locateIn(part), complete: true };
-  branch.faults.push(...toFaults(result.error.issues, checked));
+  for (const fault of toFaults(result.error.issues, checked)) branch.faults.push(fault);
   return undefined;
 }
 

@@ -39,13 +39,13 @@ export function readYaml(text: string): { documents: YamlDocument[]; faults: Yam
   const tokens: CST.Token[] = [];
   const parser = new Parser();
   for (const lexeme of new Lexer().lex(text)) {
-    tokens.push(...parser.next(lexeme));
+    for (const token of parser.next(lexeme)) tokens.push(token);
     // The parser keeps open values in a list, but composing them recurses, and a stack overflow kills the process.
     if (parser.stack.length <= maxDepth) continue;
     const message = `values nest deeper than ${maxDepth} levels. Flatten them`;
     return { documents: [], faults: [{ start: parser.offset, end: parser.offset, message }] };
   }
-  tokens.push(...parser.end());
+  for (const token of parser.end()) tokens.push(token);
   // Keys are compared here instead: the composer's own check takes quadratic time.
   const composer = new Composer({ uniqueKeys: false, logLevel: "silent", prettyErrors: false });
   const documents: YamlDocument[] = [];
@@ -59,7 +59,7 @@ export function readYaml(text: string): { documents: YamlDocument[]; faults: Yam
     if (broken.length > 0) faults.push(...broken.slice(0, 3));
     else {
       const wrong = findWordFaults(document.contents);
-      faults.push(...wrong);
+      for (const fault of wrong) faults.push(fault);
       if (wrong.length === 0) documents.push(createDocument(document, faults));
     }
   }
@@ -96,7 +96,7 @@ function findWordFaults(root: Node | null): YamlFault[] {
       continue;
     }
     if (node.anchor !== undefined) anchors.set(node.anchor, getSpan(node));
-    if (isSeq(node)) todo.push(...(node.items as Node[]).toReversed());
+    if (isSeq(node)) for (const item of (node.items as Node[]).toReversed()) todo.push(item);
     if (!isMap(node)) continue;
     const seen = new Set<string>();
     for (const { key } of node.items) {
@@ -105,7 +105,7 @@ function findWordFaults(root: Node | null): YamlFault[] {
       else if (seen.has(key.value)) add(key, `the key "${key.value}" is specified twice`);
       else seen.add(key.value);
     }
-    todo.push(...node.items.map(({ value }) => value as Node | null).toReversed());
+    for (const { value } of node.items.toReversed()) todo.push(value as Node | null);
   }
   return faults;
 }

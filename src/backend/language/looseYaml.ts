@@ -26,10 +26,10 @@ export function parseLooseDocument(text: string): Document.Parsed | undefined {
   const tokens: CST.Token[] = [];
   const parser = new Parser();
   for (const lexeme of new Lexer().lex(text)) {
-    tokens.push(...parser.next(lexeme));
+    for (const token of parser.next(lexeme)) tokens.push(token);
     if (parser.stack.length > maxDepth) return undefined;
   }
-  tokens.push(...parser.end());
+  for (const token of parser.end()) tokens.push(token);
   const composer = new Composer({ uniqueKeys: false, logLevel: "silent", prettyErrors: false });
   for (const document of composer.compose(tokens, true, text.length)) return document;
   return undefined;

@@ -4,7 +4,10 @@
  */
 import { join } from "node:path";
 import type { NamedSamples } from "../../protocol/blocks";
+import { WorkbenchError } from "../../protocol/errors";
 import type { Paper } from "../../schema/paper";
+import { groupByProtocol } from "../../protocol/lossProtocol";
+import { pluralize } from "../../protocol/quantities";
 import { createBarsPicture } from "../../pictures/barsPicture";
 import { createCurvesPicture, createCurveRows, type NamedCurve } from "../../pictures/curvesPicture";
 import { downsampleMatrix, computeLimit, type Matrix, createMatrixRows } from "../../pictures/matrix";
@@ -31,6 +34,7 @@ import type { Sibling } from "../runs/planning/siblings";
 import { computeCorrelation } from "../analysis/correlation";
 import { computeHeatMap } from "../analysis/heatMap";
 import { listRoles, getRoleValues } from "../analysis/roleValues";
+import { thin } from "../service/metrics/thin";
 import { findReferences } from "../service/runs/runSummary";
 import { readGeneratedTexts } from "./generatedTexts";
 import type { Figure } from "./html";
@@ -41,9 +45,11 @@ const small = 420;
 const cells = 40;
 const maxRoles = 6;
 const maxCurves = 8;
+/** Four in each column of the plot. */
+const maxCurvePoints = 4 * width;
 
 export function toShrinkRuns(siblings: readonly Sibling[]): ShrinkRun[] {
-  return siblings.map(({ folder, record: { plan, summary, counts } }) => ({
+  return siblings.map(({ folder, record: { plan, summary, counts, losses } }) => ({
     folder,
     name: plan.name,
     variant: plan.variant,
@@ -52,6 +58,7 @@ export function toShrinkRuns(siblings: readonly Sibling[]): ShrinkRun[] {
     state: "done",
     metrics: summary,
     ...(counts === undefined ? {} : { counts }),
+    ...(losses === undefined ? {} : { losses }),
     ...findReferences(plan),
   }));
 }
@@ -62,12 +69,14 @@ export function createShrinkFigures(runs: readonly ShrinkRun[], paper: Pick<Pape
   const measures: readonly Measure[] = ["rate", "total", "bits", "bytes", "packed", "memory", "time"];
   return measures.flatMap((measure) =>
     metrics.flatMap((metric): Figure[] => {
-      const shrinking = collectShrinkData(runs, measure, metric);
+      const { comparable, left } = selectComparable(runs, metric);
+      const shrinking = collectShrinkData(comparable, measure, metric);
       const points = shrinking.series.flatMap((each) => each.points);
       if (shrinking.series.length === 0 || new Set(points.map(({ x }) => x)).size < 2) return [];
       const front = measure === "rate" ? [] : findParetoFront(shrinking, findGoal(metric));
       const picture = createShrinkPicture({ shrinking, measure, metric, front, theme, width });
-      const title = `${metric} along ${measureTitles[measure].toLowerCase()}`;
+      const note = left === 0 ? "" : ` (without ${pluralize(left, "run")} that measured it otherwise)`;
+      const title = `${metric} along ${measureTitles[measure].toLowerCase()}${note}`;
       return [
         {
           name: `${toFileName(metric)}-${measure}`,
@@ -77,6 +86,23 @@ export function createShrinkFigures(runs: readonly ShrinkRun[], paper: Pick<Pape
       ];
     }),
   );
+}
+
+/** The runs that measured the metric as most of them did: the others' numbers are of another quantity. */
+function selectComparable(
+  runs: readonly ShrinkRun[],
+  metric: string,
+): { comparable: ShrinkRun[]; left: number } {
+  const groups = new Map<string | undefined, ShrinkRun[]>();
+  const measured = runs.filter(({ metrics }) => metrics[metric] !== undefined);
+  const { letters } = groupByProtocol(
+    metric,
+    measured.map(({ losses }) => losses?.[metric]),
+  );
+  if (letters.every((letter) => letter === undefined)) return { comparable: [...runs], left: 0 };
+  measured.forEach((run, i) => groups.set(letters[i], [...(groups.get(letters[i]) ?? []), run]));
+  const [comparable = []] = [...groups.values()].sort((a, b) => b.length - a.length);
+  return { comparable, left: measured.length - comparable.length };
 }
 
 /** The shares of repeated and meaningless tokens in generated texts. */
@@ -97,8 +123,10 @@ export async function createCurveFigures(runs: readonly ShrinkRun[]): Promise<Fi
   const curves: NamedCurve[] = [];
   for (const { name, run } of selectRepresentatives(runs).slice(0, maxCurves)) {
     const { lines } = await readMetrics(join(run, "metrics.jsonl"));
-    const points = lines.flatMap(({ step, "train/loss": loss }) =>
-      loss === undefined || !Number.isFinite(loss) ? [] : [{ x: step, y: loss }],
+    const points = thinCurve(
+      lines.flatMap(({ step, "train/loss": loss }) =>
+        loss === undefined || !Number.isFinite(loss) ? [] : [{ x: step, y: loss }],
+      ),
     );
     if (points.length > 1) curves.push({ name, points });
   }
@@ -111,6 +139,13 @@ export async function createCurveFigures(runs: readonly ShrinkRun[]): Promise<Fi
     width,
   });
   return [{ name: "training-loss", picture, lines: createCurveRows(curves) }];
+}
+
+/** Every spike stays; more points than that lie on top of each other. */
+function thinCurve(points: NamedCurve["points"]): NamedCurve["points"] {
+  const x = Float64Array.from(points, (point) => point.x);
+  const y = Float64Array.from(points, (point) => point.y);
+  return Array.from(thin(x, y, { points: maxCurvePoints, logarithmic: false }), (index) => points[index]!);
 }
 
 export function collectGeneratedTexts(runs: readonly ShrinkRun[]): NamedSamples[] {
@@ -135,11 +170,14 @@ export async function createWeightFigures(
   for (const { name, run } of selectRepresentatives([...runs].reverse())) {
     const dense = findBaseline(runs, run, baseline);
     if (dense === undefined || dense.folder === run || seen.size >= maxRoles) continue;
-    using before = openModel(findCheckpoint(dense.folder, "last"));
+    const checkpoints = [dense.folder, run].flatMap((folder) => findKeptCheckpoint(folder) ?? []);
+    const [denseCheckpoint, ownCheckpoint] = checkpoints;
+    if (denseCheckpoint === undefined || ownCheckpoint === undefined) continue;
+    using before = openModel(denseCheckpoint);
     const representations = new Map(
       listRoles(before.shape).map(({ role, representation }) => [role, representation]),
     );
-    using after = openModel(findCheckpoint(run, "last"));
+    using after = openModel(ownCheckpoint);
     for (const { role, purpose, layer, representation, shape } of listRoles(after.shape)) {
       const was = representations.get(role);
       const isShown = purpose === "token embedding" || (layer === 0 && purpose !== "packed");
@@ -160,6 +198,16 @@ export async function createWeightFigures(
     }
   }
   return figures;
+}
+
+/** Checkpoints may have been deleted to save space; the figures of the other runs are drawn without them. */
+function findKeptCheckpoint(folder: string): string | undefined {
+  try {
+    return findCheckpoint(folder, "last");
+  } catch (thrown) {
+    if (thrown instanceof WorkbenchError && thrown.code === "not-found") return undefined;
+    throw thrown;
+  }
 }
 
 /** The baseline's run with the same seed and data: equal in every sweep value that both have. */

@@ -29,6 +29,11 @@ export function createPrepare(
     : undefined;
 }
 
+/** The share of tokens that the loss is about and that the model does not see; undefined if it predicts the next token. */
+export function getHiddenShare(shape: ModelShape, probability: number | undefined): number | undefined {
+  return predictsHidden(shape) ? (probability ?? defaultProbability) : undefined;
+}
+
 function predictsHidden({ family, config }: ModelShape): boolean {
   return getLabelCount(config) === undefined && familyOf(family).heads.language.task === "masked-lm";
 }

@@ -1,6 +1,5 @@
 /** `lathe bench`: how fast training steps are here, as a share of what the machine can do. */
 import { writeFileSync } from "node:fs";
-import Table from "cli-table3";
 import { type CodingSpeed, measureCoding } from "../../backend/bench/codingSpeed";
 import { renderCostPlot } from "../../backend/bench/costPlot";
 import { type CostRow, measureCosts } from "../../backend/bench/costTable";
@@ -26,6 +25,7 @@ import { dataSchema, type DeviceName, type SchemaCatalog, trainSchema } from "..
 import { defineCommand, type Outcome } from "../command";
 import { formatBytes, formatCount, formatNumber } from "../../protocol/quantities";
 import { benchOneShot, benchAllOneShot } from "../oneShotBench";
+import { formatTable } from "../table";
 import type { Terminal } from "../terminal";
 
 interface Options {
@@ -126,21 +126,23 @@ async function benchGrouped(
     terminal.log(`width ${row.width}, ${row.rows} tokens, ${row.pass}: ${speedups.join(", ")}`);
   }
   const names = Object.keys(rows[0]!.speedup);
-  const table = createTable(["width", "tokens", "pass", "dense ms", ...names], 3, terminal);
-  for (const { width, rows: tokens, pass, denseMilliseconds, speedup } of rows)
-    table.push([
-      width,
-      tokens,
+  const table = formatTable(
+    ["width", "tokens", "pass", "dense ms", ...names],
+    rows.map(({ width, rows: tokens, pass, denseMilliseconds, speedup }) => [
+      String(width),
+      String(tokens),
       pass,
       denseMilliseconds.toFixed(1),
       ...names.map((name) => `${speedup[name]!.toFixed(2)}×`),
-    ]);
+    ]),
+    terminal,
+  );
   return {
     document: { device: engine.device, grouped: rows },
     text: [
       `${engine.device.name} (${engine.device.description})`,
       "How many times faster than the dense layer a block of 12 groups is, by layout (medians of rounds in turn):",
-      table.toString(),
+      table,
     ].join("\n\n"),
   };
 }
@@ -240,27 +242,19 @@ function formatList(lines: readonly (readonly [string, string])[]): string {
   return lines.map(([name, value]) => `${name.padEnd(12)} ${value}`).join("\n");
 }
 
-/** The first columns to the left, numbers to the right. */
-function createTable(head: readonly string[], leftColumns: number, terminal: Terminal) {
-  return new Table({
-    head: head.map((each) => terminal.colors.bold(each)),
-    colAligns: head.map((_, column) => (column < leftColumns ? "left" : "right")),
-    style: { head: [], border: [], compact: true },
-  });
-}
-
 function formatCostTable(rows: readonly CostRow[], terminal: Terminal): string {
   const head = ["axis", "value", "parameters", "ms a step", "tokens/s", "model GFLOP/s", "ratio"];
-  const table = createTable(head, 1, terminal);
-  for (const { axis, value, speed } of rows)
-    table.push([
+  return formatTable(
+    head,
+    rows.map(({ axis, value, speed }) => [
       axis,
-      value,
+      String(value),
       formatCount(speed.parameters),
       (speed.secondsPerStep * 1000).toFixed(1),
       formatCount(speed.tokensPerSecond),
       (speed.flopsPerSecond / 1e9).toFixed(1),
       speed.ratio.toFixed(2),
-    ]);
-  return table.toString();
+    ]),
+    terminal,
+  );
 }

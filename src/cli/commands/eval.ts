@@ -61,7 +61,7 @@ export default defineCommand<readonly [string], Options>({
   async run({ args: [text], options, terminal }) {
     const { data: _data, device, ...perplexityOptions } = omitModelOptions(options);
     validateOptions(perplexity.options, perplexityOptions);
-    const model = await loadModel(text, options);
+    const model = await loadModel(text, options, terminal);
     perplexity.checkModel?.(model.shape);
     using source = await openText(model, options);
     for (const notice of source.set.notices) terminal.log(toPlainText(notice));

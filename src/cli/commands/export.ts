@@ -88,7 +88,7 @@ export default defineCommand<readonly [string], Options>({
     if (exporter === undefined)
       throw new WorkbenchError("invalid-input", `--format is ${formatList}.`, { allowed: formats });
     const resolved = validateOptions(exporter.options, exportOptions) as Readonly<Record<string, unknown>>;
-    const model = await loadModel(text, options);
+    const model = await loadModel(text, options, terminal);
     const tokenizer = await openKnownTokenizer(model, options);
     if (tokenizer === undefined)
       terminal.log("The model has no known tokenizer, so none is written. Name one with --tokenizer.");

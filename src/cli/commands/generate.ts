@@ -86,7 +86,7 @@ export default defineCommand<readonly [string], Options>({
     validateOptions(z.strictObject(generationKeys), requested);
     const isChat = chat === true || system !== undefined;
     const prompts = isChat ? prompt.map((content) => createConversation(content, system)) : prompt;
-    const model = await loadModel(text, options);
+    const model = await loadModel(text, options, terminal);
     const defaults = resolveGenerationDefaults(model.generationConfig, requested);
     if (defaults.notice !== undefined) terminal.log(defaults.notice);
     const validated = validateOptions(z.strictObject(generationKeys), { ...requested, ...defaults.options });
@@ -96,7 +96,7 @@ export default defineCommand<readonly [string], Options>({
     // The first text is shown as it is written, once the prompts are known to be good; the others wait for their turn.
     let prefix = terminal.json || isChat ? "" : prompt[0]!;
     const write = (piece: string) => {
-      if (!terminal.json) process.stdout.write(toPlainText(prefix + piece));
+      if (!terminal.json) terminal.stream(toPlainText(prefix + piece));
       prefix = "";
     };
     const quietLab = terminal.json ? lab : { ...lab, progress: () => undefined };

@@ -26,7 +26,7 @@ export default defineCommand<readonly [string], ModelOptions & { readonly tensor
     ...readingOptions,
   ],
   async run({ args: [text], options, terminal }) {
-    const { shape, tensors, source, file, run, fileTensors = [] } = await loadModel(text, options);
+    const { shape, tensors, source, file, run, fileTensors = [] } = await loadModel(text, options, terminal);
     const counts = countModel(shape, {
       tensors: (name) => tensors.get(name)!.data as Float32Array | Uint8Array,
       ...(file === undefined ? {} : { file }),
@@ -54,7 +54,7 @@ export default defineCommand<readonly [string], ModelOptions & { readonly tensor
       },
       text: [
         head,
-        formatCountsTable("role", counts, terminal, true),
+        formatCountsTable(undefined, counts, terminal, true),
         ...(options.tensors === true ? [formatTensorTable(tensorSummaries, terminal)] : []),
         ...(options.tensors === true && fileTensors.length > 0
           ? [formatFileTable(fileTensors, terminal)]
@@ -110,7 +110,7 @@ function formatTensorTable(tensors: readonly TensorSummary[], terminal: Terminal
       formatCount(non_zero),
       ...[mean, deviation, lowest, highest].map((value) => formatNumber(value)),
     ]),
-    terminal.colors,
+    terminal,
   );
 }
 
@@ -124,6 +124,6 @@ function formatFileTable(tensors: readonly FileTensor[], terminal: Terminal): st
       formatCount(bytes),
       used ? "yes" : "no",
     ]),
-    terminal.colors,
+    terminal,
   );
 }

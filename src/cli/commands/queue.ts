@@ -3,7 +3,7 @@ import { DeviceQueue, type QueueEntry } from "../../backend/runs/process/deviceQ
 import { WorkbenchError } from "../../protocol/errors";
 import { defineCommand, type Outcome } from "../command";
 import { formatTable } from "../table";
-import { toPlainLine, type Colors } from "../terminal";
+import { toPlainLine, type Terminal } from "../terminal";
 
 interface Options {
   readonly first?: boolean;
@@ -38,7 +38,7 @@ function findQueueEntry(text: string, lines: readonly DeviceQueueEntry[]): Devic
   );
 }
 
-async function createOutcome(queues: readonly DeviceQueue[], colors: Colors): Promise<Outcome> {
+async function createOutcome(queues: readonly DeviceQueue[], terminal: Terminal): Promise<Outcome> {
   const lines = await readQueueEntries(queues);
   const document = lines.map(({ device, position, id, folder, since, running }) => {
     return { device, position, id, folder, since, running };
@@ -46,11 +46,11 @@ async function createOutcome(queues: readonly DeviceQueue[], colors: Colors): Pr
   if (lines.length === 0) return { document, text: "No run is using a device or waiting for one." };
   const rows = lines.map(({ device, position, id, running, since }) => [
     toPlainLine(device),
-    running ? colors.cyan("running") : `waiting behind ${position}`,
+    running ? terminal.colors.cyan("running") : `waiting behind ${position}`,
     toPlainLine(id),
     since.slice(0, 16).replace("T", " "),
   ]);
-  return { document, text: formatTable(["device", "state", "run", "since"], rows, colors) };
+  return { document, text: formatTable(["device", "state", "run", "since"], rows, terminal) };
 }
 
 export default defineCommand<[action: string | undefined, run: string | undefined], Options>({
@@ -65,7 +65,7 @@ export default defineCommand<[action: string | undefined, run: string | undefine
   ],
   async run({ args: [action, run], options, terminal }) {
     const queues = DeviceQueue.all();
-    if (action === undefined) return createOutcome(queues, terminal.colors);
+    if (action === undefined) return createOutcome(queues, terminal);
     if (action !== "move" || run === undefined || options.first === options.last) {
       throw new WorkbenchError(
         "invalid-input",
@@ -75,6 +75,6 @@ export default defineCommand<[action: string | undefined, run: string | undefine
     const { id, device } = findQueueEntry(run, await readQueueEntries(queues));
     const queue = queues.find((each) => each.device === device);
     await queue?.move(id, options.first === true ? "first" : "last");
-    return createOutcome(queues, terminal.colors);
+    return createOutcome(queues, terminal);
   },
 });

@@ -2,12 +2,15 @@
 import { resolve } from "node:path";
 import { checkPlans } from "../../backend/runs/planning/checkPlan";
 import { loadPlansFromHere } from "../loadPlansFromHere";
+import { getWorkspaceRunsFolder } from "../../backend/runs/folder/runLocation";
 import { startRun, type StartedRun, type StartOptions } from "../../backend/runs/process/startRun";
 import { startAndAttach, type AttachResult } from "../attachRun";
 import { defineCommand } from "../command";
 import { writePaperReport } from "../paperReport";
+import { pluralize } from "../../protocol/quantities";
 import { planOptions, type PlanOptions } from "../planOptions";
 import { createEndedOutcome, reportEnd, createStartedOutcome } from "../runOutcome";
+import { labelRuns, SweepProgress } from "../sweepProgress";
 import { toPlainLine } from "../terminal";
 
 interface Options extends PlanOptions {
@@ -40,21 +43,27 @@ export default defineCommand<[file: string], Options>({
     };
     const endedRuns: AttachResult[] = [];
     const startedRuns: { id: string; folder: string }[] = [];
+    const labels = labelRuns(plans);
+    const sweep = plans.length > 1 ? new SweepProgress(plans.length) : undefined;
+    if (sweep !== undefined)
+      terminal.log(
+        `${pluralize(plans.length, "run")} in ${toPlainLine(start.runsFolder ?? getWorkspaceRunsFolder(workspace))}`,
+      );
     for (const [index, plan] of plans.entries()) {
+      const shown = { label: labels[index]!, sweep };
       const announce = ({ id, folder }: StartedRun) => {
         startedRuns.push({ id, folder });
-        const position = plans.length > 1 ? ` (${index + 1} of ${plans.length})` : "";
-        terminal.log(
-          `${terminal.noticeColors.bold(toPlainLine(plan.name))}${position}: ${toPlainLine(folder)}`,
-        );
+        if (sweep === undefined)
+          terminal.log(`${terminal.noticeColors.bold(toPlainLine(plan.name))}: ${toPlainLine(folder)}`);
       };
       if (options.detach === true) {
         announce(await startRun(plan, start));
         continue;
       }
-      const run = await startAndAttach(() => startRun(plan, start), terminal, announce);
+      const run = await startAndAttach(() => startRun(plan, start), terminal, shown, announce);
       endedRuns.push(run);
-      reportEnd(run, terminal);
+      reportEnd(run, terminal, shown);
+      sweep?.finish(run.record);
       if (run.detached || run.record.state === "stopped") break;
     }
     if (options.detach === true) return createStartedOutcome(startedRuns);

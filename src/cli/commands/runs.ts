@@ -2,26 +2,28 @@
 import { listRuns } from "../../backend/runs/folder/findRuns";
 import type { FoundRun } from "../../protocol/run";
 import { defineCommand } from "../command";
-import { formatDuration, formatNumber } from "../../protocol/quantities";
+import { formatAligned, formatDuration } from "../../protocol/quantities";
+import { appendNotes, createLossCells, evaluationLosses, findLoss } from "../lossCells";
 import { formatState, createRunDocument } from "../runReport";
 import { getRunsFolder, runsOption, type RunsOption } from "../runSelection";
 import { formatTable } from "../table";
 import { toPlainLine, type Colors } from "../terminal";
 
-const head = ["run", "state", "step", "train loss", "eval loss", "time", "created"];
+const head = ["run", "state", "step", "eval loss", "train loss", "time", "created"];
 
-function createRow(run: FoundRun, colors: Colors): readonly string[] {
+function createRow(run: FoundRun, evaluation: string, colors: Colors): readonly string[] {
   if (run.record === undefined)
     return [toPlainLine(run.id), colors.red(run.failure.code), "–", "–", "–", "–", "–"];
   const { id, state, queuePosition, progress, summary, seconds, createdAt } = run.record;
-  const formatLoss = (name: string) => (summary[name] === undefined ? "–" : formatNumber(summary[name].last));
+  const formatLoss = (name: string) =>
+    summary[name] === undefined ? "–" : formatAligned(summary[name].last);
   const waiting = state === "queued" && queuePosition !== undefined ? ` behind ${queuePosition}` : "";
   return [
     toPlainLine(id),
     formatState(state, colors) + waiting,
     progress === undefined ? "–" : `${progress.step}/${progress.steps}`,
+    evaluation,
     formatLoss("train/loss"),
-    formatLoss("eval/loss"),
     seconds === undefined ? "–" : formatDuration(seconds),
     createdAt.slice(0, 16).replace("T", " "),
   ];
@@ -40,13 +42,13 @@ export default defineCommand<[], RunsOption>({
       if (run.record === undefined) terminal.log(toPlainLine(`${run.id}: ${run.failure.message}`));
     if (runs.length === 0)
       return { document, text: `No runs in ${toPlainLine(folder)} yet. Start one with \`lathe run FILE\`.` };
-    return {
-      document,
-      text: formatTable(
-        head,
-        runs.map((run) => createRow(run, terminal.colors)),
-        terminal.colors,
+    const { cells, notes } = createLossCells(
+      "eval loss",
+      runs.map(({ record }) =>
+        record === undefined ? { value: undefined, protocol: undefined } : findLoss(record, evaluationLosses),
       ),
-    };
+    );
+    const rows = runs.map((run, index) => createRow(run, cells[index]!, terminal.colors));
+    return { document, text: appendNotes(formatTable(head, rows, terminal), notes, terminal) };
   },
 });

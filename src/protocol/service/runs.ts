@@ -2,6 +2,7 @@
 import type { Empty } from "../connection";
 import type { Counts } from "../counts";
 import type { Block } from "../blocks";
+import type { LossProtocols } from "../lossProtocol";
 import type { RunFailure, RunNotes, RunRecord, RunState } from "../run";
 
 /** One row of a table of runs: what thousands of them can afford. `run` in every request is such a row's folder. */
@@ -29,6 +30,8 @@ export interface RunSummary {
   readonly queuePosition?: number;
   /** Per metric: last, lowest and highest value. */
   readonly metrics: RunRecord["summary"];
+  /** How the losses among them were measured: only equal protocols may be compared. */
+  readonly losses?: LossProtocols;
   readonly counts?: { readonly nonEmbedding: Counts; readonly total: Counts };
   readonly references?: readonly ReferenceSeries[];
   /** Numbers that were published of whole models at the scale of the run. */

@@ -13,6 +13,7 @@ export interface LoopOptions {
   readonly saveSteps: number;
   readonly failAt?: number;
   readonly crashAt?: number;
+  readonly notice?: string;
   /** Bytes written at each checkpoint, to fill a disk. */
   readonly ballast?: number;
 }
@@ -30,6 +31,11 @@ function optionsOf(options: Readonly<Record<string, unknown>>): LoopOptions {
     milliseconds: Number(options.per_device_train_batch_size),
     saveSteps: Number(options.save_steps ?? 10),
     ...(options.max_grad_norm === 0 ? { failAt: 3 } : {}),
+    ...(options.warmup_steps === 0 || options.warmup_steps === undefined
+      ? {}
+      : {
+          notice: `The loop has no warm-up, and so the ${JSON.stringify(options.warmup_steps)} steps of it that the experiment asks for are like any other.`,
+        }),
   };
 }
 
@@ -43,6 +49,7 @@ const body: RunBody = async (context) => {
     context.folder.write(join("checkpoints", `step-${state.step}.json`), JSON.stringify(state));
   };
   context.stepFolder(0, "train");
+  if (options.notice !== undefined) context.notice(options.notice);
   mkdirSync(checkpoints, { recursive: true });
   if (context.resumed) {
     const saved = existsSync(checkpoints)

@@ -2,7 +2,9 @@
 import { join } from "node:path";
 import { metrics } from "../../evaluation/catalog";
 import { writeAtomic } from "../folder/atomicFile";
+import type { LossProtocol } from "../../../protocol/lossProtocol";
 import type { Action } from "../steps/action";
+import { writeLossProtocols } from "../steps/lossProtocols";
 import { describeWrittenFile } from "../folder/modelFile";
 
 const action: Action = {
@@ -10,6 +12,7 @@ const action: Action = {
     const { context, data, engine, tokenizer } = workshop;
     const results: Record<string, unknown> = {};
     const lines: string[] = [];
+    const protocols: Record<string, LossProtocol> = {};
     for (const [name, values] of Object.entries(step.options)) {
       const metric = metrics[name]!;
       const reported = new Set<string>();
@@ -42,6 +45,8 @@ const action: Action = {
         context.metric({ step: workpiece.step, ...measured.values });
       for (const line of measured.lines) if (!reported.has(line)) context.log(line);
       lines.push(`## ${metric.title}`, "", ...measured.lines, "");
+      Object.assign(protocols, measured.protocols);
+      writeLossProtocols(context, folder, protocols);
       results[name] = { values: measured.values, details: measured.details as unknown };
       if (name === "generate")
         writeAtomic(join(folder, "samples.json"), formatJson(measured.details), { durable: true });

@@ -14,11 +14,13 @@ import {
   writeCheckpoint,
 } from "../../checkpoints/checkpoint";
 import type { HostTensor } from "../../checkpoints/safetensors";
-import { createPrepare } from "../../training/objective";
+import { describeEvaluation } from "../../training/evaluationProtocol";
+import { createPrepare, getHiddenShare } from "../../training/objective";
 import { train } from "../../training/trainer";
 import { createTrainee } from "../../training/trainee";
 import type { Action, ActionCall } from "../steps/action";
 import { writeAtomic } from "../folder/atomicFile";
+import { writeLossProtocols } from "../steps/lossProtocols";
 import { createShapeForLabels } from "../steps/stepData";
 import { createTeacher } from "../steps/teachers";
 import type { Workpiece } from "../steps/workshop";
@@ -41,6 +43,15 @@ const action: Action = {
     const { train: sequences, validation, notice } = matchToModel(data, getHead(shape.config));
     if (notice !== undefined) context.notice(notice);
     const teacher = options.teacher && workshop.teachers.of(options.teacher);
+    if (validation !== undefined)
+      writeLossProtocols(context, folder, {
+        "eval/loss": describeEvaluation(
+          data.title,
+          validation,
+          options,
+          getHiddenShare(shape, options.mlm_probability),
+        ),
+      });
     const saved = isRetry ? findLatest(context, step.index, workpiece.step) : undefined;
     if (saved !== undefined) resumeFrom(saved.step, context, options.logging_steps);
     else if (isRetry) context.truncate(lines);

@@ -12,7 +12,15 @@ import { chooseDevice } from "../../engine/devices";
 import { countModel } from "../../models/accounting";
 import { addStepKeys } from "../../experiment/stepKey";
 import { actions } from "../actions/catalog";
-import { clearStep, type FinishedStep, markDone, readOwnResult, reuseResult } from "../steps/finishedSteps";
+import {
+  clearStep,
+  type FinishedStep,
+  markDone,
+  readOwnResult,
+  reuseResult,
+  stepFolderName,
+} from "../steps/finishedSteps";
+import { takeLossProtocols } from "../steps/lossProtocols";
 import { describeWrittenFile } from "../folder/modelFile";
 import type { RunContext, RunProgram } from "../steps/runContext";
 import { openWorkshop, type Workpiece, type Workshop } from "../steps/workshop";
@@ -50,6 +58,7 @@ async function body(context: RunContext): Promise<void> {
         : toWorkpiece(context, workpiece, finished);
     if (next === undefined) return;
     resuming = finished !== undefined;
+    takeLossProtocols(context, context.folder.inside("steps", stepFolderName(step)));
     lines = finished?.done.lines[1] ?? context.lines;
     if (next !== workpiece) logCounts(context, next);
     workpiece = next;

@@ -76,7 +76,7 @@ export async function findRun(text: string, runsFolder: string): Promise<FoundRu
   }
   const exact = text === "last" ? runs[0] : runs.find(({ id }) => id === text);
   if (exact !== undefined) return exact;
-  const matches = runs.filter(({ id }) => id.startsWith(text));
+  const matches = findMatches(text, runs);
   if (matches.length === 1) return matches[0]!;
   const ids = runs.map(({ id }) => id);
   if (matches.length > 1) {
@@ -87,4 +87,10 @@ export async function findRun(text: string, runsFolder: string): Promise<FoundRu
   const nearest = ids.reduce((best, id) => (distance(text, id) < distance(text, best) ? id : best));
   const message = `No run ${text} in ${runsFolder}. The nearest is ${nearest}; \`lathe runs\` lists all.`;
   throw new WorkbenchError("not-found", message, { nearest, allowed: ids });
+}
+
+/** Runs whose id begins with the text, else those whose id ends with it: a narrow table shows both ends. */
+function findMatches(text: string, runs: readonly FoundRun[]): readonly FoundRun[] {
+  const beginning = runs.filter(({ id }) => id.startsWith(text));
+  return beginning.length > 0 ? beginning : runs.filter(({ id }) => id.endsWith(text));
 }

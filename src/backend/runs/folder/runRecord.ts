@@ -68,6 +68,12 @@ const recordSchema = z.looseObject({
   dataHash: text.optional(),
   dataTitle: text.optional(),
   floor: z.number().optional(),
+  losses: z
+    .record(
+      z.string(),
+      z.looseObject({ data: text, split: text, hash: text, tokens: z.number(), method: text }),
+    )
+    .optional(),
   energy: z
     .looseObject({
       kwh: z.number(),

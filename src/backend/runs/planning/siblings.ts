@@ -4,6 +4,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { type Paper, paperSchema } from "../../../schema/paper";
 import type { FoundRun, RunPlan, RunRecord } from "../../../protocol/run";
+import type { LossProtocol } from "../../../protocol/lossProtocol";
 import { LruCache } from "../../../protocol/lruCache";
 import type { RunFigures } from "../../card/figures";
 import { findSweptRate } from "../../../statistics/sweptRate";
@@ -65,9 +66,13 @@ export async function readFigures({ folder, record }: Sibling): Promise<RunFigur
   const perplexity =
     summary["perplexity/token"]?.last ?? (validation === undefined ? undefined : Math.exp(validation));
   const estimate = await estimateCached(plan, workspace ?? folder);
+  const planned = planFigures(plan, estimate);
+  const trainedSteps = Math.max(record.progress?.step ?? 0, last?.step ?? 0);
   return {
-    ...planFigures(plan, estimate),
-    tokens: last?.tokens ?? 0,
+    ...planned,
+    tokens: lines.findLast((line) => line.tokens !== undefined)?.tokens ?? 0,
+    ...countWork(planned, trainedSteps),
+    ...findProtocols(record),
     ...readRemarks(folder, plan),
     values: {
       // The last values that metrics recorded, under their own names.
@@ -81,6 +86,33 @@ export async function readFigures({ folder, record }: Sibling): Promise<RunFigur
       ...createOptionalEntry("perplexity", perplexity),
     },
   };
+}
+
+/** Training may have ended early: what counts is what was trained. */
+function countWork(
+  { steps: planned, flops }: Pick<RunFigures, "steps" | "flops">,
+  steps: number,
+): Pick<RunFigures, "steps" | "flops"> {
+  if (flops === undefined || planned === undefined || planned === 0) return { steps };
+  return { steps, flops: steps < planned ? (flops * steps) / planned : flops };
+}
+
+/** Under the names of a card, which takes one loss for another where only that was measured. */
+function findProtocols({ losses, summary }: RunRecord): Pick<RunFigures, "protocols"> {
+  if (losses === undefined) return {};
+  const [validation, perplexity] = [losses["eval/loss"], losses["perplexity/loss"]];
+  const isTrained = summary["eval/loss"] !== undefined;
+  return {
+    protocols: {
+      ...losses,
+      ...createEntry("eval/loss", isTrained ? validation : perplexity),
+      ...createEntry("perplexity", summary["perplexity/token"] === undefined ? validation : perplexity),
+    },
+  };
+}
+
+function createEntry(name: string, protocol: LossProtocol | undefined): Record<string, LossProtocol> {
+  return protocol === undefined ? {} : { [name]: protocol };
 }
 
 const savingsSchema = z.object({
@@ -128,6 +160,11 @@ function planFigures(plan: RunPlan, estimate: PlanEstimate | undefined): Omit<Ru
           : sum + training.steps * training.flopsPerStep,
     0,
   );
+  const steps = estimate?.steps.reduce<number | undefined>(
+    (sum, { training }) =>
+      training === undefined ? sum : sum === undefined ? undefined : addDefined(sum, training.steps),
+    0,
+  );
   const size = (...keys: readonly string[]) => {
     // A compressed model may have fewer layers than the cells specify.
     const config = estimate?.config ?? model;
@@ -146,12 +183,17 @@ function planFigures(plan: RunPlan, estimate: PlanEstimate | undefined): Omit<Ru
     point: point.map(([path, value]) => `${path} ${JSON.stringify(value)}`).join(", "),
     ...(rate === undefined ? {} : { rate }),
     ...(flops === undefined || flops === 0 ? {} : { flops }),
+    ...(steps === undefined ? {} : { steps }),
     ...(estimate === undefined
       ? {}
       : { stored: { before: estimate.stored.before, after: estimate.stored.after } }),
     ...(layers === undefined ? {} : { layers }),
     ...(intermediateSize === undefined ? {} : { intermediateSize }),
   };
+}
+
+function addDefined(sum: number, more: number | undefined): number | undefined {
+  return more === undefined ? undefined : sum + more;
 }
 
 function listSizes(estimate: PlanEstimate | undefined): RunFigures["values"] {

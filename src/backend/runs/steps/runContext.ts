@@ -9,7 +9,10 @@ export type MetricValues = Omit<MetricLine, "seconds">;
 export type RunProgress = NonNullable<RunRecord["progress"]>;
 
 /** Facts that are known only during a run. */
-export type RunFacts = Pick<RunRecord, "device" | "dataHash" | "dataTitle" | "floor" | "counts" | "versions">;
+export type RunFacts = Pick<
+  RunRecord,
+  "device" | "dataHash" | "dataTitle" | "floor" | "counts" | "versions" | "losses"
+>;
 
 export interface RunContext {
   readonly folder: RunFolder;

@@ -52,6 +52,7 @@ export function createRunSummary(run: FoundRun, notes: RunNotes, workspace: stri
       "progress",
       "queuePosition",
       "counts",
+      "losses",
     ),
     ...findReferences(plan),
     metrics: Object.fromEntries(Object.entries(record.summary).slice(0, limits.metrics)),

@@ -1,0 +1,64 @@
+/** How a loss was measured. Losses with different protocols, or of different text, are different quantities. */
+
+export interface LossProtocol {
+  /** Name of the data, for a reader. */
+  readonly data: string;
+  readonly split: string;
+  /** Hash of the ids in the order and the sequences in which the model read them, and of what counts. */
+  readonly hash: string;
+  /** Tokens that count in the loss. */
+  readonly tokens: number;
+  /** Everything else that changes the number: `sequences of 256, mean over tokens`. */
+  readonly method: string;
+}
+
+/** By metric: `eval/loss`, `perplexity/token`. */
+export type LossProtocols = Readonly<Record<string, LossProtocol>>;
+
+/** Whether two numbers may be compared; unknown protocols are those of runs that did not record any. */
+export function isSameProtocol(a: LossProtocol | undefined, b: LossProtocol | undefined): boolean {
+  return a === undefined || b === undefined || getProtocolKey(a) === getProtocolKey(b);
+}
+
+export function describeProtocol({ data, split, hash, tokens, method }: LossProtocol): string {
+  return `${tokens.toLocaleString("en-US")} tokens of ${data}, ${split} split (ids ${hash.slice(0, 8)}), ${method}`;
+}
+
+export interface ProtocolGroups {
+  /** The letter of each run's protocol, undefined if it is unknown; none at all where every known one is the same. */
+  readonly letters: readonly (string | undefined)[];
+  /** What each letter means, and that only equal letters may be compared. */
+  readonly notes: readonly string[];
+}
+
+/** Letters for numbers side by side that may not all be compared with each other. */
+export function groupByProtocol(
+  metric: string,
+  protocols: readonly (LossProtocol | undefined)[],
+): ProtocolGroups {
+  const groups = new Map<string, { readonly letter: string; readonly text: string }>();
+  for (const protocol of protocols) {
+    if (protocol === undefined) continue;
+    const key = getProtocolKey(protocol);
+    if (!groups.has(key))
+      groups.set(key, { letter: toLetter(groups.size), text: describeProtocol(protocol) });
+  }
+  if (groups.size < 2) return { letters: protocols.map(() => undefined), notes: [] };
+  return {
+    letters: protocols.map((protocol) => protocol && groups.get(getProtocolKey(protocol))!.letter),
+    notes: [
+      `The ${metric} of these runs is not comparable across letters, because it was measured on different text or in different ways.`,
+      ...[...groups.values()].map(({ letter, text }) => `${letter}: ${text}.`),
+    ],
+  };
+}
+
+function getProtocolKey({ hash, method }: LossProtocol): string {
+  return `${hash} ${method}`;
+}
+
+/** A, …, Z, A1, … */
+function toLetter(index: number): string {
+  const letter = String.fromCharCode(65 + (index % 26));
+  return index < 26 ? letter : `${letter}${Math.floor(index / 26)}`;
+}
