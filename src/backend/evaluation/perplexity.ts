@@ -117,7 +117,9 @@ function createProtocols(protocol: PerplexityProtocol): LossProtocols {
     tokens: protocol.scored_tokens,
     method: `${windows}, tokenizer ${tokenizer}`,
   };
-  const text = createHash("sha256").update(JSON.stringify([data, split, bytes, words])).digest("hex");
+  const text = createHash("sha256")
+    .update(JSON.stringify([data, split, bytes, words]))
+    .digest("hex");
   const perText: LossProtocol = {
     ...perToken,
     hash: text,
