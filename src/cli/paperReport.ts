@@ -16,7 +16,13 @@ import { writeAtomic } from "../backend/runs/folder/atomicFile";
 import { listRuns } from "../backend/runs/folder/findRuns";
 import type { Plans } from "../backend/runs/planning/loadPlans";
 import { getWorkspaceRunsFolder } from "../backend/runs/folder/runLocation";
-import { readFigures, findFinishedRuns, findPaper, estimateFigures } from "../backend/runs/planning/siblings";
+import {
+  describeDataRead,
+  readFigures,
+  findFinishedRuns,
+  findPaper,
+  estimateFigures,
+} from "../backend/runs/planning/siblings";
 import type { Block } from "../protocol/blocks";
 import type { Outcome } from "./command";
 import { formatTable } from "./table";
@@ -93,12 +99,12 @@ async function createCardReport(
   const blocks = createCardBlocks(paper, card);
   const finished = siblings.filter((run) => run !== undefined);
   const unfinished = plans.length - finished.length;
-  const dataTitles = [...new Set(finished.flatMap(({ record }) => record.dataTitle ?? []))];
+  const dataRead = describeDataRead(finished.map(({ record }) => record));
   const note = [
     unfinished === 0
       ? `From ${finished.length} runs.`
       : `From ${finished.length} of ${plans.length} runs: ${unfinished} are not finished for the current text.`,
-    ...(dataTitles.length === 0 ? [] : [`Data read: ${dataTitles.join("; ")}.`]),
+    ...(dataRead === "" ? [] : [dataRead]),
   ].join(" ");
   const runs = toShrinkRuns(finished);
   const figureSections = [

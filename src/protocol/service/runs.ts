@@ -30,6 +30,8 @@ export interface RunSummary {
   readonly queuePosition?: number;
   /** Per metric: last, lowest and highest value. */
   readonly metrics: RunRecord["summary"];
+  /** What was read, which need not be what the experiment names. */
+  readonly dataTitle?: string;
   /** How the losses among them were measured: only equal protocols may be compared. */
   readonly losses?: LossProtocols;
   readonly counts?: { readonly nonEmbedding: Counts; readonly total: Counts };

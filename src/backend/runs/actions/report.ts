@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import type { Counts } from "../../../protocol/counts";
+import { describeProtocol } from "../../../protocol/lossProtocol";
 import { countModel } from "../../models/accounting";
 import { writeAtomic } from "../folder/atomicFile";
 import type { Action, ActionCall } from "../steps/action";
@@ -46,6 +47,10 @@ function reportOf({ workpiece: { shape, tensors, checkpoint }, workshop: { conte
     "| metric | last | lowest | highest |",
     "|---|---:|---:|---:|",
     ...metrics.map(([name, { last, min, max }]) => `| ${name} | ${last} | ${min} | ${max} |`),
+    "",
+    ...Object.entries(folder.record.losses ?? {}).map(
+      ([metric, protocol]) => `- ${metric}: ${describeProtocol(protocol)}.`,
+    ),
     "",
     ...listEvaluations(folder.inside("steps")),
     "## Configuration",

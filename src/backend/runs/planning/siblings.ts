@@ -47,6 +47,12 @@ function computeIdentity(plan: RunPlan): string {
   return toCanonicalJson({ experiment, variant, scale, seed, sweep, keys });
 }
 
+/** What the runs have read, in a sentence; empty if none has recorded it. */
+export function describeDataRead(records: readonly Pick<RunRecord, "dataTitle">[]): string {
+  const titles = [...new Set(records.flatMap(({ dataTitle }) => dataTitle ?? []))];
+  return titles.length === 0 ? "" : `Data read: ${titles.join("; ")}.`;
+}
+
 /** What an experiment states about its publication, as each of its runs records it. */
 export function findPaper(plans: readonly RunPlan[]): Paper | undefined {
   return plans.map(({ paper }) => paperSchema.safeParse(paper).data).find((paper) => paper !== undefined);

@@ -25,12 +25,15 @@ export function createResultHandlers(
       return { steps: await collectStepResults(found, caches, signal) };
     },
     "runs.card": async ({ runs }, { signal }) => {
-      const [{ createCardBlocks, createPaperCard }, { readFigures, findPaper, estimateFigures }] =
-        await Promise.all([import("../../card/paperCard"), import("../../runs/planning/siblings")]);
+      const [{ createCardBlocks, createPaperCard }, siblings] = await Promise.all([
+        import("../../card/paperCard"),
+        import("../../runs/planning/siblings"),
+      ]);
       const runRecords = runs.flatMap((run) => {
         const { folder, record } = service.runs.find(run).found;
         return record === undefined ? [] : [{ folder, record }];
       });
+      const { describeDataRead, readFigures, findPaper, estimateFigures } = siblings;
       const paper = findPaper(runRecords.map(({ record }) => record.plan));
       if (paper === undefined) return { blocks: [] };
       const figures: RunFigures[] = [];
@@ -42,7 +45,9 @@ export function createResultHandlers(
             : await estimateFigures(record.plan, record.workspace ?? folder),
         );
       }
-      return { blocks: createCardBlocks(paper, createPaperCard(paper, figures)) };
+      const dataRead = describeDataRead(runRecords.map(({ record }) => record));
+      const blocks = createCardBlocks(paper, createPaperCard(paper, figures));
+      return { blocks: dataRead === "" ? blocks : [...blocks, { kind: "text", text: dataRead }] };
     },
   };
 }

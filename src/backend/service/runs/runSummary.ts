@@ -53,6 +53,7 @@ export function createRunSummary(run: FoundRun, notes: RunNotes, workspace: stri
       "queuePosition",
       "counts",
       "losses",
+      "dataTitle",
     ),
     ...findReferences(plan),
     metrics: Object.fromEntries(Object.entries(record.summary).slice(0, limits.metrics)),
