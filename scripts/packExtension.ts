@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createGalleryPage, galleryPagePath, type PublishedManifest } from "./galleryPage";
+import { type AddressedManifest, createGalleryPage, galleryPagePath } from "./galleryPage";
 import { createThirdPartyNotices } from "./notices";
 import { createPlatformLines, findContentFaults, type PackedFile } from "./packageContent";
 
@@ -23,14 +23,10 @@ export function build(): void {
   runNode([join(root, "node_modules/tsx/dist/cli.mjs"), "scripts/build.ts"], "inherit");
 }
 
-/** `published` is the manifest of a package for the galleries; see `createGalleryPage`. */
-export async function packExtension(
-  target: string,
-  file: string,
-  published?: PublishedManifest,
-): Promise<PackedExtension> {
+export async function packExtension(target: string, file: string): Promise<PackedExtension> {
+  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as AddressedManifest;
   writeFileSync(join(root, "dist/THIRD-PARTY-NOTICES.txt"), await createThirdPartyNotices(root));
-  writeFileSync(join(root, galleryPagePath), createGalleryPage(root, published));
+  writeFileSync(join(root, galleryPagePath), createGalleryPage(root, manifest));
   const scratch = mkdtempSync(join(tmpdir(), "lathe-package-"));
   try {
     const ignoreFile = join(scratch, "ignore");

@@ -47,7 +47,7 @@ build();
 const packages: string[] = [];
 for (const target of platforms) {
   const file = join(folder, `lathe-${target}-${version}.vsix`);
-  const { files, bytes, faults } = await packExtension(target, file, manifest);
+  const { files, bytes, faults } = await packExtension(target, file);
   stopAt(faults.map((fault) => `${target}: ${fault}`));
   console.log(`${target.padEnd(14)} ${(bytes / 1e6).toFixed(1).padStart(5)} MB, ${files.length} files`);
   packages.push(file);

@@ -1,10 +1,8 @@
 /** What has to hold before a version is published. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { placeholder } from "./galleryPage";
 import { getRuntimeBinding, platforms } from "./packageContent";
-
-/** The owner of the repository in package.json until there is a real one. */
-export const placeholder = "OWNER";
 
 export interface ReleasedManifest {
   readonly version: string;

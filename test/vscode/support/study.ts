@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import type { Browser, BrowserContext } from "playwright-core";
 import type { RunRecord } from "../../../src/protocol/run";
 import { installVscode, versions } from "./installVscode";
+import { pseudoLanguage, writePseudoLanguage } from "./pseudoLanguage";
 import { type Server, startServer } from "./server";
 import { launchBrowser, Window } from "./window";
 
@@ -21,6 +22,8 @@ export interface StudyOptions {
   readonly installed?: boolean;
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly workspaceTrust?: boolean;
+  /** Shows the installed extension in a language that is made of its English texts. */
+  readonly pseudoLanguage?: boolean;
 }
 
 export class Study {
@@ -34,7 +37,7 @@ export class Study {
   ) {}
 
   static async open(options: StudyOptions = {}): Promise<Study> {
-    const { installed = false, ...rest } = options;
+    const { installed = false, pseudoLanguage: isPseudo = false, ...rest } = options;
     const vscode = await installVscode(version);
     const scratch = mkdtempSync(join(tmpdir(), "lathe-vscode-"));
     const folder = join(scratch, "study");
@@ -47,6 +50,11 @@ export class Study {
     });
     const browser = await launchBrowser(server.home);
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+    if (isPseudo) {
+      writePseudoLanguage(join(server.home, "extensions"));
+      // As a language pack would set it.
+      await context.addInitScript(`globalThis._VSCODE_NLS_LANGUAGE = "${pseudoLanguage}";`);
+    }
     return new Study(scratch, folder, server, browser, context, installed);
   }
 
