@@ -47,6 +47,10 @@ export const notebookRenderer = [
 
 export const container = { id: "lathe", title: "Lathe", icon: "media/activity.svg" };
 
+/** Every setting links to the page that explains it. */
+const link = (page: string, text: string) =>
+  ` [${text}](command:lathe.openDocumentation?%5B%22${page}%22%5D)`;
+
 export const configuration = {
   title: "Lathe",
   properties: {
@@ -66,7 +70,8 @@ export const configuration = {
       scope: "machine-overridable",
       order: 1,
       markdownDescription:
-        "The device that runs use instead of the one in their experiment. The *Devices* view shows which devices work here and why others do not.",
+        "The device that runs use instead of the one in their experiment. The *Devices* view shows which devices work here and why others do not." +
+        link("workbench", "About devices"),
     },
     "lathe.alerts": {
       type: "string",
@@ -79,15 +84,45 @@ export const configuration = {
       default: "all",
       scope: "window",
       order: 2,
-      description: "Which events of runs become notifications.",
+      markdownDescription:
+        "Which events of runs become notifications." + link("workbench", "About notifications"),
+    },
+    "lathe.confirmations": {
+      type: "string",
+      enum: ["none", "stop", "trash", "all"],
+      enumDescriptions: [
+        "Never ask: a stopped run can be resumed, and a run in the trash can be restored.",
+        "Ask before runs are stopped.",
+        "Ask before runs are moved to the trash.",
+        "Ask before both.",
+      ],
+      default: "none",
+      scope: "window",
+      order: 3,
+      markdownDescription: "When Lathe asks before it acts on runs." + link("workbench", "About runs"),
+    },
+    "lathe.runs.location": {
+      type: "string",
+      enum: ["project", "experiment"],
+      enumDescriptions: [
+        "In `.lathe` of the nearest folder that has one already, else of the opened folder.",
+        "In `.lathe` beside each experiment.",
+      ],
+      default: "project",
+      scope: "resource",
+      order: 4,
+      markdownDescription:
+        "Where new runs are stored. Runs that exist stay where they are, and are shown wherever they are." +
+        link("workbench", "Where runs are stored"),
     },
     "lathe.nodePath": {
       type: "string",
       default: "",
       scope: "machine",
-      order: 3,
+      order: 5,
       markdownDescription:
-        "A Node executable, version 20 or newer, that runs the backend service and training. Empty selects the one in VS Code. Set it if training crashes in VS Code but works on the command line. Run `Lathe: Restart Backend` to apply it.",
+        "A Node executable, version 20 or newer, that runs the backend service and training. Empty selects the one in VS Code. Set it if training crashes in VS Code but works on the command line. Run `Lathe: Restart Backend` to apply it." +
+        link("workbench", "About the backend"),
     },
   },
 };

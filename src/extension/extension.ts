@@ -8,6 +8,7 @@ import { registerNotebook } from "./notebook/notebook";
 import { createNotifications } from "./notifications";
 import { registerRunLog } from "./runLog";
 import { createStatusBar } from "./statusBar";
+import { refreshTerminals } from "./terminals";
 import { getTrees } from "./trees";
 import type { View } from "./view";
 import { views } from "./views/catalog";
@@ -21,5 +22,6 @@ export function activate(context: vscode.ExtensionContext): void {
     getTrees(workbench).set(id, view.create(workbench, `lathe.${id}`));
   context.subscriptions.push(...getTrees(workbench).values());
   context.subscriptions.push(createStatusBar(workbench), createNotifications(workbench));
+  refreshTerminals(context);
   workbench.runs.load().catch(workbench.report);
 }

@@ -2,8 +2,9 @@
  * Collects the ends of the runs of each experiment, so that a person hears of them once: when none of its runs is queued
  * or running any more. Does not import vscode.
  */
-import { formatNumber, pluralize } from "../protocol/quantities";
+import { formatNumber } from "../protocol/quantities";
 import type { Alert, RunSummary } from "../protocol/service/runs";
+import { plural, t } from "./l10n";
 import { escapeNotification } from "./plainText";
 import { type AlertPresentation, presentAlert } from "./views/runTree/presentAlert";
 import { getExperimentTitle, toSingleLine } from "./views/text";
@@ -72,7 +73,7 @@ export class RunEnds {
     const failed = alerts.filter(({ kind }) => kind === "failed");
     const done = alerts.filter(({ kind }) => kind === "done");
     const counts = [
-      ...(done.length === 0 ? [] : [`${pluralize(done.length, "run")} done`]),
+      ...(done.length === 0 ? [] : [plural(done.length, "1 run done", "{0} runs done")]),
       ...(failed.length === 0 ? [] : [describeFailures(failed)]),
     ];
     const best = this.describeBest(done);
@@ -101,7 +102,7 @@ export class RunEnds {
     const [best] = losses;
     return best === undefined || losses.length < 2
       ? ""
-      : ` The lowest eval loss is ${formatNumber(best.loss)}, of ${toSingleLine(best.name, 80)}.`;
+      : ` ${t("The lowest eval loss is {0}, of {1}.", formatNumber(best.loss), toSingleLine(best.name, 80))}`;
   }
 
   private getKey(folder: string): string {
@@ -120,5 +121,8 @@ export class RunEnds {
 function describeFailures(failed: readonly Alert[]): string {
   const [{ name, message }] = failed as [Alert];
   const reason = toSingleLine(message, 200).replace(/\.$/, "");
-  return `${failed.length} failed (${failed.length === 1 ? "" : "first "}${toSingleLine(name, 80)}: ${reason})`;
+  const run = toSingleLine(name, 80);
+  return failed.length === 1
+    ? t("1 failed ({0}: {1})", run, reason)
+    : t("{0} failed (first {1}: {2})", failed.length, run, reason);
 }

@@ -23,6 +23,18 @@ export async function setDefaultDevice(device: string | undefined): Promise<void
   await vscode.workspace.getConfiguration(section).update("device", device, target);
 }
 
+/** Whether runs are stored beside their experiment instead of at the top of its project. */
+export function areRunsBesideExperiment(experiment: vscode.Uri): boolean {
+  const configured = vscode.workspace.getConfiguration(section, experiment).get<string>("runs.location");
+  return configured === "experiment";
+}
+
+/** Whether a person wants to be asked before runs are stopped or moved to the trash. */
+export function needsConfirmation(action: "stop" | "trash"): boolean {
+  const configured = vscode.workspace.getConfiguration(section).get<string>("confirmations", "none");
+  return configured === "all" || configured === action;
+}
+
 /** Which alerts of runs become notifications. */
 export function getAlertSetting(): "all" | "problems" | "none" {
   return vscode.workspace.getConfiguration(section).get<"all" | "problems" | "none">("alerts", "all");

@@ -2,7 +2,7 @@
 import * as vscode from "vscode";
 import type { RunSummary, StartRuns } from "../protocol/service/runs";
 import { escapeNotification } from "./plainText";
-import { getDefaultDevice } from "./settings";
+import { areRunsBesideExperiment, getDefaultDevice } from "./settings";
 import { requireTrust } from "./trust";
 import type { Workbench } from "./workbench";
 import { t } from "./l10n";
@@ -16,7 +16,11 @@ export async function startRuns(workbench: Workbench, request: StartRuns): Promi
   const { runs } = await vscode.window.withProgress(
     { location: vscode.ProgressLocation.Window, title: t("Lathe: starting") },
     () =>
-      workbench.backend.request("runs.start", { ...request, ...(device === undefined ? {} : { device }) }),
+      workbench.backend.request("runs.start", {
+        ...request,
+        ...(device === undefined ? {} : { device }),
+        ...(areRunsBesideExperiment(uri) ? { beside: true } : {}),
+      }),
   );
   const names = runs.map(({ name }) => name).join(", ");
   const message =

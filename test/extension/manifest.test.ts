@@ -3,6 +3,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { createContributions, createManifestFiles, loadDefinitions } from "../../scripts/manifest";
+import { configuration } from "../../scripts/staticManifest";
 import { pageCommands } from "../../src/protocol/page";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -67,6 +68,15 @@ test("every text of the manifest can be translated, under a key that names its p
   expect(texts["commands.chooseDevice.title"]).toBe("Choose Device…");
   expect(texts["configuration.device.markdownDescription"]).toContain("*Devices*");
   expect(texts["walkthroughs.start.steps.open.title"]).toBe("Open a folder");
+});
+
+test("every setting has a description that links to a page of the documentation", () => {
+  for (const { order, markdownDescription = "" } of Object.values(configuration.properties)) {
+    const page = /\]\(command:lathe\.openDocumentation\?%5B%22([\w-]+)%22%5D\)$/.exec(
+      markdownDescription,
+    )?.[1];
+    expect(existsSync(path.join(root, "docs", `${page ?? "none"}.md`)), `setting ${order}`).toBe(true);
+  }
 });
 
 test("the extension runs where the folder is, and is not offered where there is no such machine", () => {

@@ -57,7 +57,8 @@ export function getRunsFromArguments(
       return run;
     });
   }
-  const items = getSelectedItems(workbench, first, selected);
+  const items =
+    Array.isArray(selected) && selected.includes(first) ? (selected as readonly unknown[]) : [first];
   const runs = items.flatMap((item) => {
     const run = getRun(item);
     // The tree may show it as it was a moment ago.
@@ -66,10 +67,19 @@ export function getRunsFromArguments(
   return runs.length === 0 ? undefined : runs;
 }
 
-/** One node, all that are selected along with it, or, after a key, whatever is selected. */
-function getSelectedItems(workbench: Workbench, first: unknown, selected: unknown): readonly unknown[] {
-  if (first === selection) return getTrees(workbench).get("runs")?.selection ?? [];
-  return Array.isArray(selected) && selected.includes(first) ? (selected as unknown[]) : [first];
+/**
+ * What a key is meant for: the row with the focus, and all that are selected if it is one of them. VS Code reports only
+ * the selection, which the arrow keys do not move, so the focused row is the one that toggling adds or removes.
+ */
+async function findKeyTarget(workbench: Workbench): Promise<readonly unknown[]> {
+  const view = getTrees(workbench).get("runs");
+  if (view === undefined) return [];
+  const before = view.selection;
+  await vscode.commands.executeCommand("list.toggleSelection");
+  const after = view.selection;
+  if (after.length !== before.length) await vscode.commands.executeCommand("list.toggleSelection");
+  const focused = after.find((item) => !before.includes(item));
+  return focused === undefined ? [before[0], before] : [focused];
 }
 
 async function findMatchingRuns(
@@ -78,7 +88,8 @@ async function findMatchingRuns(
   { fits = () => true, none }: RunPickOptions,
 ): Promise<{ readonly given: readonly RunSummary[] } | { readonly candidates: readonly RunSummary[] }> {
   const allRuns = await workbench.runs.load();
-  const requested = getRunsFromArguments(workbench, args);
+  const target = args[0] === selection ? await findKeyTarget(workbench) : args;
+  const requested = getRunsFromArguments(workbench, target);
   const matches = (requested ?? allRuns).filter(fits);
   if (matches.length === 0) throw new WorkbenchError("not-found", none);
   return requested === undefined ? { candidates: matches } : { given: matches };

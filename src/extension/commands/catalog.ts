@@ -1,5 +1,6 @@
 /** Every command of the extension by its file's name. Written by `npm run generate`. */
 import type { Command } from "../command";
+import addToTerminals from "./addToTerminals";
 import chooseDevice from "./chooseDevice";
 import clearFilter from "./clearFilter";
 import compareRuns from "./compareRuns";
@@ -20,6 +21,7 @@ import openSelectedCell from "./openSelectedCell";
 import openSelectedModel from "./openSelectedModel";
 import openSelectedRun from "./openSelectedRun";
 import openShrink from "./openShrink";
+import openTerminalAtRun from "./openTerminalAtRun";
 import openWalkthrough from "./openWalkthrough";
 import openWeights from "./openWeights";
 import pauseRun from "./pauseRun";
@@ -27,6 +29,7 @@ import refreshDevices from "./refreshDevices";
 import refreshModels from "./refreshModels";
 import renameRun from "./renameRun";
 import restartService from "./restartService";
+import restoreRuns from "./restoreRuns";
 import resumeRun from "./resumeRun";
 import revealRunFolder from "./revealRunFolder";
 import runCellAndAbove from "./runCellAndAbove";
@@ -40,6 +43,7 @@ import tagRun from "./tagRun";
 import unstarRun from "./unstarRun";
 
 export const commands: Readonly<Record<string, Command>> = {
+  addToTerminals,
   chooseDevice,
   clearFilter,
   compareRuns,
@@ -60,6 +64,7 @@ export const commands: Readonly<Record<string, Command>> = {
   openSelectedModel,
   openSelectedRun,
   openShrink,
+  openTerminalAtRun,
   openWalkthrough,
   openWeights,
   pauseRun,
@@ -67,6 +72,7 @@ export const commands: Readonly<Record<string, Command>> = {
   refreshModels,
   renameRun,
   restartService,
+  restoreRuns,
   resumeRun,
   revealRunFolder,
   runCellAndAbove,

@@ -2,6 +2,7 @@ import * as vscode from "vscode";
 import { isActive } from "../../protocol/run";
 import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
+import { confirm } from "../confirm";
 import { selection } from "../trees";
 import { escapeNotification } from "../plainText";
 import { requireTrust, whenTrusted } from "../trust";
@@ -27,7 +28,7 @@ export default defineCommand({
       fits: (run) => !isActive(run),
       none: t("Only runs that have ended can be moved to the trash. Stop the run first."),
     });
-    if (runs.length === 0) return;
+    if (runs.length === 0 || !(await confirm("trash", runs))) return;
     const folders = runs.map(({ folder }) => folder);
     const { trashed } = await workbench.backend.request("runs.trash", { runs: folders });
     const subject = runs.length === 1 ? runs[0]!.name : plural(runs.length, "1 run", "{0} runs");

@@ -1,6 +1,7 @@
 import { isActive } from "../../protocol/run";
 import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
+import { confirm } from "../confirm";
 import { whenTrusted } from "../trust";
 import { forEachRun } from "../forEachRun";
 import { t } from "../l10n";
@@ -28,6 +29,7 @@ export default defineCommand({
       fits: isActive,
       none: t("No run is active."),
     });
+    if (!(await confirm("stop", runs))) return;
     await forEachRun(runs, t("Stopping"), ({ folder }) =>
       workbench.backend.request("runs.stop", { run: folder }),
     );

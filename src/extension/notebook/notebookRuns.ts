@@ -10,7 +10,7 @@ import { isActive } from "../../protocol/run";
 import type { AttachedRun, Outline } from "../../protocol/service/experiments";
 import type { RunSummary } from "../../protocol/service/runs";
 import type { RunChange } from "../runStore";
-import { getDefaultDevice } from "../settings";
+import { areRunsBesideExperiment, getDefaultDevice } from "../settings";
 import { requireTrust } from "../trust";
 import type { Workbench } from "../workbench";
 import { requestQuietly } from "./requestQuietly";
@@ -128,6 +128,7 @@ export class NotebookRuns implements vscode.Disposable {
       experiment: notebook.uri.fsPath,
       throughCell,
       ...(device === undefined ? {} : { device }),
+      ...(areRunsBesideExperiment(notebook.uri) ? { beside: true } : {}),
     });
     return runs;
   }

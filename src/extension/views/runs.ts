@@ -7,6 +7,7 @@
  *   interrupted), measured (has metrics), starred, plain (not starred), tagged
  * - `runGroup.experiment`, `runGroup` where the experiment is not known; `queue`; `more`; `problem`
  */
+import path from "node:path";
 import * as vscode from "vscode";
 import { toWorkbenchError } from "../../protocol/errors";
 import { isActive } from "../../protocol/run";
@@ -14,10 +15,10 @@ import { defineView } from "../view";
 import type { Workbench } from "../workbench";
 import type { ProblemNode } from "./nodePresentation";
 import { formatCount } from "../../protocol/quantities";
-import { presentGroup, presentMore } from "./runTree/presentGroup";
+import { presentGroup, presentMore, sharesTitle } from "./runTree/presentGroup";
 import { createQueueDragController } from "./runTree/queueDrag";
 import { presentRun } from "./runTree/presentRun";
-import type { RunTreeNode } from "./runTree/runTree";
+import type { GroupNode, RunTree, RunTreeNode } from "./runTree/runTree";
 import { createRunTooltip } from "./runTree/runTooltip";
 import { type ShownRuns, getShownRuns } from "./runTree/shownRuns";
 import { toSingleLine, escapeLinks } from "./text";
@@ -96,7 +97,7 @@ function createProvider(
         case "more":
           return createTreeItem(presentMore(node));
         default:
-          return createTreeItem(presentGroup(node, tree.getRoots().length === 1));
+          return createTreeItem(presentGroup(node, tree.getRoots().length === 1, getFolder(node, tree)));
       }
     },
     getParent: (node) => (node.kind === "problem" ? undefined : tree.getParent(node)),
@@ -106,6 +107,12 @@ function createProvider(
       return item;
     },
   };
+}
+
+/** Of an experiment whose name another one has too. */
+function getFolder(group: GroupNode, tree: RunTree): string | undefined {
+  if (group.experiment === undefined || !sharesTitle(group, tree.getRoots())) return undefined;
+  return vscode.workspace.asRelativePath(path.dirname(group.experiment));
 }
 
 /** The badge of the tree, and the message above it about runs that the filter hides. */

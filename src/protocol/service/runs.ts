@@ -83,6 +83,8 @@ export interface StartRuns {
   readonly fresh?: boolean;
   /** Don't wait for other runs of the same device. */
   readonly parallel?: boolean;
+  /** Store the runs in `.lathe` of the experiment's own folder, also those that are started later. */
+  readonly beside?: boolean;
 }
 
 export interface RunRequests {
@@ -109,6 +111,8 @@ export interface RunRequests {
     params: { readonly runs: readonly string[] };
     result: { readonly trashed: readonly string[] };
   };
+  /** The runs in the trash of the opened folders, the newest first; each row's folder is where it is now. */
+  "runs.trashed": { params: Empty; result: { readonly runs: readonly RunSummary[] } };
   /** Restores what `runs.trash` moved. */
   "runs.restore": { params: { readonly trashed: readonly string[] }; result: Empty };
   /** The settings in which these runs differ: `values[i]` belongs to `runs[i]`, in the order of `keys`. */

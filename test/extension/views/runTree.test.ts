@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { RunSummary } from "../../../src/protocol/service/runs";
 import { defaultArrangement } from "../../../src/extension/views/runTree/arrangement";
-import { presentGroup, presentMore } from "../../../src/extension/views/runTree/presentGroup";
+import { presentGroup, presentMore, sharesTitle } from "../../../src/extension/views/runTree/presentGroup";
 import { presentRun } from "../../../src/extension/views/runTree/presentRun";
 import { pageSize, RunTree, type RunTreeNode } from "../../../src/extension/views/runTree/runTree";
 import { loss, someRun } from "./someRun";
@@ -228,4 +228,21 @@ test("5,000 runs: prints how long the tree takes", () => {
   });
   timed("text is looked for in all", () => tree.arrange({ filter: '"run 49"', sorting: "newest" }));
   expect(tree.visibleCount).toBe(111);
+});
+
+test("experiments of the same name are distinguished by their folders", () => {
+  const tree = new RunTree();
+  tree.apply(
+    ["/w/a/first.lathe.md", "/w/b/first.lathe.md", "/w/a/other.lathe.md"].map((experiment) =>
+      someRun({ experiment }),
+    ),
+    [],
+  );
+  const roots = tree.getRoots();
+  expect(roots.map((group) => [group.experiment, sharesTitle(group, roots)])).toEqual([
+    ["/w/a/other.lathe.md", false],
+    ["/w/b/first.lathe.md", true],
+    ["/w/a/first.lathe.md", true],
+  ]);
+  expect(presentGroup(roots[1]!, false, "b").description).toBe("b · 1 run");
 });

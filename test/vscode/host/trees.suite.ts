@@ -125,6 +125,37 @@ describe("the rows of the trees", () => {
     });
 });
 
+describe("a key in the tree of runs", () => {
+  after(closeAll);
+
+  it("acts on the row with the focus, not on the one that was selected before", async () => {
+    const runs = join(workspaceFolder, ".lathe/runs");
+    const trash = join(workspaceFolder, ".lathe/trash");
+    const trashed = () => (existsSync(trash) ? readdirSync(trash) : []);
+    await vscode.commands.executeCommand("lathe.runs.focus");
+    // The rows of the first experiment, which is open: those of this suite are the newest.
+    const before = readdirSync(runs).length;
+    await vscode.commands.executeCommand("list.focusFirst");
+    await vscode.commands.executeCommand("list.expand");
+    await vscode.commands.executeCommand("list.focusFirst");
+    await vscode.commands.executeCommand("list.focusDown");
+    await vscode.commands.executeCommand("list.toggleSelection");
+    await vscode.commands.executeCommand("list.focusDown");
+    await vscode.commands.executeCommand("lathe.deleteRuns", "selection");
+    await eventually("one run in the trash", () => trashed().length === 1 || undefined);
+    const [first] = trashed();
+    await vscode.commands.executeCommand("list.focusFirst");
+    await vscode.commands.executeCommand("list.focusDown");
+    await vscode.commands.executeCommand("lathe.deleteRuns", "selection");
+    await eventually("two runs in the trash", () => trashed().length === 2 || undefined);
+    const [newer, older] = trashed().sort().reverse();
+    // Newest first: the focused second row went first, the selected first row later.
+    assert.equal(first, older);
+    assert.notEqual(newer, older);
+    assert.equal(readdirSync(runs).length, before - 2);
+  });
+});
+
 describe("a fault before a run starts", () => {
   after(closeAll);
 

@@ -8,7 +8,7 @@ import { readLogTail } from "./logTail";
 import { annotate } from "./notes";
 import type { Service } from "../service";
 import { startRuns } from "./startRuns";
-import { restoreRuns, trashRuns } from "./trash";
+import { listTrashedRuns, restoreRuns, trashRuns } from "./trash";
 
 type RunHandlers = Handlers<Omit<RunRequests, "runs.results" | "runs.card">>;
 
@@ -60,6 +60,7 @@ export function createRunHandlers(service: Service): RunHandlers {
       await runs.rescan();
       return { trashed };
     },
+    "runs.trashed": async () => ({ runs: await listTrashedRuns(runs) }),
     "runs.restore": async ({ trashed }) => {
       service.requireTrust("Restoring runs from the trash");
       restoreRuns(runs, trashed);

@@ -1,4 +1,6 @@
 /** Starts the runs of an experiment from the editor, with the same plans and checks as the command line. */
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { RunPlan } from "../../../protocol/run";
 import type { RunSummary, StartRuns } from "../../../protocol/service/runs";
@@ -7,8 +9,10 @@ import type { Service } from "../service";
 
 export async function startRuns(
   service: Service,
-  { experiment, settings, parallel, ...choice }: StartRuns,
+  { experiment, settings, parallel, beside, ...choice }: StartRuns,
 ): Promise<readonly RunSummary[]> {
+  // The nearest such folder gets the runs, from whichever program they are started.
+  if (beside === true) mkdirSync(join(dirname(experiment), ".lathe"), { recursive: true });
   // The checks load the models, the tokenizers and every method.
   const [{ loadPlans }, { checkPlans }, { locateFault }] = await Promise.all([
     import("../../runs/planning/loadPlans"),

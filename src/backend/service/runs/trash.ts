@@ -3,8 +3,12 @@ import { lstatSync, mkdirSync, renameSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { isActive } from "../../../protocol/run";
+import type { RunSummary } from "../../../protocol/service/runs";
+import { listRuns } from "../../runs/folder/findRuns";
 import { runIdPattern } from "../../runs/folder/runLocation";
+import { readNotes } from "./notes";
 import type { RunIndex } from "./runIndex";
+import { createRunSummary } from "./runSummary";
 
 interface Move {
   readonly from: string;
@@ -25,6 +29,19 @@ export async function trashRuns(runs: RunIndex, folders: readonly string[]): Pro
     to: join(getTrashFolder(dirname(from)), basename(from)),
   }));
   return moveAll(moves).map(({ to }) => to);
+}
+
+/** Those of all folders of the window, newest first. */
+export async function listTrashedRuns({ runsFolders }: RunIndex): Promise<readonly RunSummary[]> {
+  const runs = await Promise.all(
+    runsFolders.map(async (home) => {
+      const trash = getTrashFolder(home);
+      if (getPathKind(trash) !== "folder") return [];
+      const workspace = dirname(dirname(home));
+      return (await listRuns(trash)).map((run) => createRunSummary(run, readNotes(run.folder), workspace));
+    }),
+  );
+  return runs.flat().sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
 }
 
 /** Restores runs to the `runs` folder next to their trash, which must belong to this window. */

@@ -6,9 +6,24 @@ import { getExperimentTitle, escapeMarkdown, toSingleLine } from "../text";
 import { type GroupNode, type MoreNode, pageSize } from "./runTree";
 import { plural, t } from "../../l10n";
 
-/** `isOnly`: there is no other group, so that there is nothing to choose from. */
-export function presentGroup(group: GroupNode, isOnly: boolean): NodePresentation {
-  return group.kind === "queue" ? presentQueue(group) : presentExperiment(group, isOnly);
+/**
+ * `isOnly`: there is no other group, so that there is nothing to choose from. `folder`: the experiment's, if another
+ * experiment has the same name.
+ */
+export function presentGroup(group: GroupNode, isOnly: boolean, folder?: string): NodePresentation {
+  return group.kind === "queue" ? presentQueue(group) : presentExperiment(group, isOnly, folder);
+}
+
+/** Whether another group has the same title, so that only its folder distinguishes it. */
+export function sharesTitle({ experiment }: GroupNode, groups: readonly GroupNode[]): boolean {
+  if (experiment === undefined) return false;
+  const title = getExperimentTitle(experiment);
+  return groups.some(
+    (other) =>
+      other.experiment !== undefined &&
+      other.experiment !== experiment &&
+      getExperimentTitle(other.experiment) === title,
+  );
 }
 
 function presentQueue({ id, members }: GroupNode): NodePresentation {
@@ -25,12 +40,18 @@ function presentQueue({ id, members }: GroupNode): NodePresentation {
   };
 }
 
-function presentExperiment({ id, members, experiment }: GroupNode, isOnly: boolean): NodePresentation {
+function presentExperiment(
+  { id, members, experiment }: GroupNode,
+  isOnly: boolean,
+  folder?: string,
+): NodePresentation {
   const runs = [...members].map(({ run }) => run);
   const active = runs.filter(isActive).length;
   const label =
     experiment === undefined ? t("Without an experiment") : toSingleLine(getExperimentTitle(experiment));
+  const place = folder === undefined ? [] : [toSingleLine(folder, 60)];
   const facts = [
+    ...place,
     plural(runs.length, "1 run", "{0} runs"),
     ...(active === 0 ? [] : [t("{0} active", formatCount(active))]),
   ];

@@ -45,11 +45,19 @@ export function createRunTooltip(run: RunSummary): string {
     ...(failure === undefined ? [] : [`**${safe(failure.message, 1000)}**`]),
     ...(lines.length === 0 ? [] : [lines.join("  \n")]),
     ...formatMetrics(run),
-    ...notices.slice(0, maxNotices).map((notice) => t("Notice: {0}", safe(notice))),
-    ...(notices.length > maxNotices ? [t("{0} more notices", notices.length - maxNotices)] : []),
+    ...formatNotices(notices),
     ...(notes.trim() === "" ? [] : [t("Notes: {0}", safe(notes, 1000))]),
     safe(run.id),
   ].join("\n\n");
+}
+
+/** On one line, since most of them explain what went as usual. */
+function formatNotices(notices: readonly string[]): string[] {
+  if (notices.length === 0) return [];
+  const shown = notices.slice(0, maxNotices).map((notice) => safe(notice));
+  const more = notices.length > maxNotices ? [t("and {0} more", notices.length - maxNotices)] : [];
+  const text = [...shown, ...more].join(" · ");
+  return [notices.length === 1 ? t("Notice: {0}", text) : t("Notices: {0}", text)];
 }
 
 function formatSettings(settings: readonly (readonly [string, unknown])[]): string {

@@ -1,5 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { readRun } from "../../../../src/backend/runs/folder/findRuns";
@@ -104,6 +112,22 @@ describe("runs.start", () => {
       code: "not-found",
     });
     expect(await service.ask("runs.list", {})).toEqual({ runs: [] });
+  });
+
+  it("stores runs beside the experiment on request, and later ones there too", async () => {
+    const { workspace, experiment } = experimentWorkspace({ steps: 1, milliseconds: 1 });
+    mkdirSync(join(workspace, ".lathe"), { recursive: true });
+    const nested = join(workspace, "sub", "nested.lathe.md");
+    mkdirSync(join(workspace, "sub"));
+    writeFileSync(nested, readFileSync(experiment));
+    const service = await ForkedService.open(workspace);
+    const first = await service.ask("runs.start", { experiment: nested, beside: true });
+    const second = await service.ask("runs.start", { experiment: nested });
+    const beside = realpathSync(join(workspace, "sub", ".lathe", "runs"));
+    for (const { folder } of [...first.runs, ...second.runs]) {
+      expect(dirname(folder)).toBe(beside);
+      await service.row(folder, (row) => row?.state === "done");
+    }
   });
 
   it("finds the runs of an experiment whose workspace is not the opened folder", async () => {
@@ -365,7 +389,11 @@ describe("notes, differences, log, trash", () => {
     expect(readdirSync(join(workspace, ".lathe", "trash"))).toHaveLength(2);
     await service.row(runs[0]!, (summary) => summary === undefined);
     expect((await service.ask("runs.list", {})).runs.map(({ folder }) => folder)).toEqual([runs[2]]);
+    const inTrash = await service.ask("runs.trashed", {});
+    expect(inTrash.runs.map(({ folder }) => folder).sort()).toEqual([...trashed].sort());
+    expect(inTrash.runs.every(({ state, name }) => state !== "unreadable" && name !== "")).toBe(true);
     await service.ask("runs.restore", { trashed });
+    expect((await service.ask("runs.trashed", {})).runs).toEqual([]);
     expect((await service.ask("runs.list", {})).runs).toHaveLength(3);
     const restored = service.ask("runs.restore", { trashed });
     await expect(restored).rejects.toMatchObject({ code: "not-found" });
