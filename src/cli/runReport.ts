@@ -8,7 +8,13 @@ import { collectValues, readEvaluations, formatEvaluations, readSamples } from "
 import { formatFields } from "./fields";
 import { appendNotes, createLossCells, evaluationLosses, findLoss } from "./lossCells";
 import { plotLoss } from "./lossPlot";
-import { formatAligned, formatCount, formatDuration, formatNumber } from "../protocol/quantities";
+import {
+  formatAligned,
+  formatCount,
+  formatDuration,
+  formatNumber,
+  missingText,
+} from "../protocol/quantities";
 import type { RunHistory } from "./runHistory";
 import { labelRuns } from "./sweepProgress";
 import { formatTable } from "./table";
@@ -68,7 +74,7 @@ function getSizes(run: ReportedRun): readonly [nonEmbedding: number | undefined,
 }
 
 const formatOptional = (value: number | undefined, format: (value: number) => string) =>
-  value === undefined ? "–" : format(value);
+  value === undefined ? missingText : format(value);
 
 /** How the losses were measured; values of one measurement share a protocol. */
 function listProtocols({ losses = {} }: RunRecord): (readonly [string, LossProtocol])[] {
@@ -217,8 +223,16 @@ export function formatComparison(runs: readonly ReportedRun[], terminal: Termina
       formatOptional(seconds, formatDuration),
     ];
   });
+  // A quantity that no run has takes no room.
+  const shown = head.flatMap((_, column) =>
+    rows.every((row) => row[column] === missingText) ? [] : [column],
+  );
   return appendNotes(
-    formatTable(head, rows, terminal),
+    formatTable(
+      shown.map((column) => head[column]!),
+      rows.map((row) => shown.map((column) => row[column]!)),
+      terminal,
+    ),
     [...evaluations.notes, ...perplexities.notes],
     terminal,
   );

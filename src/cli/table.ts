@@ -67,11 +67,19 @@ function createColumn(title: string, cells: readonly string[], index: number): C
   const content = measureWidest(cells);
   const narrowest =
     index === 0
-      ? Math.min(widest, minNameWidth)
+      ? measureDistinctNames(cells, Math.min(widest, minNameWidth), widest)
       : isNumeric
         ? Math.max(content, longestWord)
         : Math.min(widest, Math.max(minTextWidth, longestWord));
   return { title, cells, isNumeric, widest, narrowest };
+}
+
+/** The smallest width of at least `least` in which shortened names stay distinct. */
+function measureDistinctNames(names: readonly string[], least: number, widest: number): number {
+  const count = new Set(names).size;
+  for (let width = least; width < widest; width++)
+    if (new Set(names.map((name) => shortenMiddle(name, width))).size === count) return width;
+  return widest;
 }
 
 function measureWidest(texts: readonly string[]): number {
