@@ -28,6 +28,9 @@ interface Manifest {
     readonly menus: Readonly<Record<string, readonly { readonly command: string; readonly when?: string }[]>>;
     readonly keybindings: readonly { readonly command: string; readonly when?: string }[];
     readonly views: { readonly lathe: readonly { readonly id: string }[] };
+    readonly configuration: {
+      readonly properties: Readonly<Record<string, { readonly markdownDescription?: string }>>;
+    };
     readonly viewsContainers: { readonly activitybar: readonly { readonly icon: string }[] };
     readonly viewsWelcome: readonly { readonly view: string; readonly contents: string }[];
     readonly walkthroughs: readonly {
@@ -141,6 +144,18 @@ test("commands that train, change or export are disabled in an untrusted workspa
       "lathe.runExperiment",
     ]),
   );
+});
+
+test("every setting links to a page that explains it and that is packed", () => {
+  const properties = Object.values(manifest.contributes.configuration.properties);
+  const pages = properties.map(({ markdownDescription = "" }) => {
+    const argument = /\(command:lathe\.openDocumentation\?(?<argument>[^)]+)\)/.exec(
+      markdownDescription,
+    )?.groups;
+    return (JSON.parse(decodeURIComponent(argument?.["argument"] ?? "[]")) as string[])[0];
+  });
+  expect(pages.filter((page) => page === undefined)).toEqual([]);
+  expect(pages.filter((page) => !existsSync(path.join(root, `docs/${page}.md`)))).toEqual([]);
 });
 
 test("every file that the manifest names is there", () => {

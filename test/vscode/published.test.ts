@@ -3,6 +3,7 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
 import { createGalleryPage } from "../../scripts/galleryPage";
+import { WrittenRun } from "../webview/sampleRuns";
 import { Study } from "./support/study";
 import { noWindow, type Window } from "./support/window";
 
@@ -14,7 +15,15 @@ describe.skipIf(reason !== undefined)("the packed extension in another language"
   let window: Window;
 
   beforeAll(async () => {
-    study = await Study.open({ installed: true, pseudoLanguage: true });
+    study = await Study.open({ installed: true, pseudoLanguage: true, settings: { "lathe.confirmations": "trash" } });
+    await WrittenRun.write(study.folder, {
+      name: "first",
+      variant: "dense",
+      experiment: "first.lathe.md",
+      seed: 1,
+      floor: 1.4,
+      state: "done",
+    });
     const [name] = readdirSync(join(study.server.home, "extensions")).filter((each) =>
       each.startsWith("lathe.lathe-"),
     );
@@ -63,5 +72,28 @@ describe.skipIf(reason !== undefined)("the packed extension in another language"
     await expect.poll(() => title.textContent()).toBe("⟦Start from⟧");
     await window.screenshot("pseudo-language");
     await window.page.keyboard.press("Escape");
+  });
+
+  test("asks before a run is moved to the trash, because the settings want it", async () => {
+    onTestFailed(() => window.screenshot("failed-confirmation"));
+    await window.openSidePanel();
+    await window.treeRow(/^first/, "⟦Runs⟧").click();
+    await window.page.keyboard.press("Delete");
+    const dialog = window.page.locator(".monaco-dialog-box");
+    await dialog.getByText("⟦Move first to the trash?⟧").waitFor();
+    await window.screenshot("confirmation");
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await dialog.waitFor({ state: "detached" });
+    expect(study.runs()).toHaveLength(1);
+  });
+
+  test("shows the page about a setting, from its description", async () => {
+    onTestFailed(() => window.screenshot("failed-setting"));
+    await window.command("Preferences: Open Settings (UI)");
+    await window.page.locator(".settings-editor .suggest-input-container").click();
+    await window.page.keyboard.type("lathe.confirmations");
+    await window.page.locator(".setting-item-markdown a", { hasText: "About runs" }).first().click();
+    await window.page.locator(".tab", { hasText: "workbench.md" }).waitFor();
+    await window.screenshot("documentation");
   });
 });
