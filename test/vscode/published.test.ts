@@ -15,7 +15,11 @@ describe.skipIf(reason !== undefined)("the packed extension in another language"
   let window: Window;
 
   beforeAll(async () => {
-    study = await Study.open({ installed: true, pseudoLanguage: true, settings: { "lathe.confirmations": "trash" } });
+    study = await Study.open({
+      installed: true,
+      pseudoLanguage: true,
+      settings: { "lathe.confirmations": "trash" },
+    });
     await WrittenRun.write(study.folder, {
       name: "first",
       variant: "dense",
