@@ -4,6 +4,7 @@ import { toWorkbenchError } from "../protocol/errors";
 import { BackendProcess } from "./backendProcess";
 import { getOpenedFolders, findOpenedWorkspace, watchWorkspace } from "./openedWorkspace";
 import { createPanelHost } from "./panels/panelHost";
+import { RunLooks } from "./panels/runLooks";
 import { escapeNotification, escapeControls } from "./plainText";
 import { createRunStore } from "./runStore";
 import { getNodePath } from "./settings";
@@ -46,9 +47,10 @@ export function createWorkbench(context: vscode.ExtensionContext): Workbench {
     });
   };
   const runs = createRunStore(backend);
-  const panels = createPanelHost({ context, backend, runs, log: write });
+  const looks = new RunLooks(context.workspaceState, () => runs.load());
+  const panels = createPanelHost({ context, backend, runs, looks, log: write });
 
   context.subscriptions.push(log, backend, runs, panels);
   context.subscriptions.push(watchWorkspace(() => void backend.reopen().catch(report)));
-  return { context, backend, runs, log, openPanel: panels.open, report };
+  return { context, backend, runs, looks, log, openPanel: panels.open, report };
 }

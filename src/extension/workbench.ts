@@ -2,6 +2,7 @@
 import type * as vscode from "vscode";
 import type { PanelId, PanelInputs } from "../protocol/page";
 import type { RestartableBackend } from "./backendProcess";
+import type { RunLooks } from "./panels/runLooks";
 import type { RunStore } from "./runStore";
 
 export interface Workbench {
@@ -10,6 +11,8 @@ export interface Workbench {
   readonly backend: RestartableBackend;
   /** The runs of this window as the host last heard of them. */
   readonly runs: RunStore;
+  /** The color and mark of each run, and the baseline: the same in all pages. */
+  readonly looks: RunLooks;
   readonly log: vscode.LogOutputChannel;
   readonly openPanel: <P extends PanelId>(panel: P, input: PanelInputs[P]) => void;
   /** Shows an error to the user, with "Show Log"; a cancelled request is silent. */

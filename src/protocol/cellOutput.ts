@@ -37,6 +37,7 @@ export const rendererRequests = [
   "page.openFile",
   "page.openPanel",
   "page.command",
+  "page.slots",
   "page.log",
 ] as const satisfies readonly (keyof PageRequests)[];
 

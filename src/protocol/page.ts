@@ -15,6 +15,12 @@ export interface PanelInputs {
 }
 export type PanelId = keyof PanelInputs;
 
+/** What all pages of the workspace share. */
+export interface SharedLook {
+  /** Folder of the run that others are compared with. */
+  readonly baseline?: string;
+}
+
 /** What every page may ask of the host. */
 export interface HostRequests {
   /** The page is ready: it receives its input and its saved state. */
@@ -44,6 +50,14 @@ export interface HostRequests {
     params: { readonly command: PageCommand; readonly runs: readonly string[] };
     result: Empty;
   };
+  /** The color and mark of each run, as a small number: the same on every page, kept by the workspace. */
+  "page.slots": {
+    params: { readonly runs: readonly string[] };
+    result: { readonly slots: Readonly<Record<string, number>> };
+  };
+  "page.look": { params: Empty; result: SharedLook };
+  /** The run that others are compared with, on every page; without one, nothing is compared. */
+  "page.setBaseline": { params: { readonly run?: string }; result: Empty };
   /** A line for the extension's log: what went wrong in the page. */
   "page.log": {
     params: { readonly level: "info" | "warning" | "error"; readonly message: string };
@@ -68,6 +82,7 @@ export type PageCommand = (typeof pageCommands)[number];
 export interface HostEvents {
   /** The panel was opened again with something else to show. */
   inputChanged: { readonly input: unknown };
+  lookChanged: SharedLook;
   /** The service was restarted: earlier requests must be repeated. */
   backendRestarted: Empty;
 }

@@ -39,7 +39,7 @@ test.each<[string, readonly string[] | string]>([
   ["train/loss>2", ["dense", "swept"]],
   ["learning_rate=0.001", ["swept"]],
   ["train.learning_rate<1k", ["swept"]],
-  ["colour:red", expect.stringContaining('There is no column "colour"') as never],
+  ["shade:red", expect.stringContaining('There is no column "shade"') as never],
   ["loss<much", expect.stringContaining('"much" is not a number') as never],
 ])("%j leaves %j", (text, expected) => {
   expect(filter(text)).toEqual(expected);

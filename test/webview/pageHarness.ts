@@ -13,6 +13,7 @@ import { bundle } from "../../scripts/bundle";
 import { BackendProcess } from "../../src/extension/backendProcess";
 import { createContentSecurityPolicy, createPageHtml } from "../../src/extension/panels/pageHtml";
 import { connectPage, type ConnectedPage } from "../../src/extension/panels/relay";
+import { type LookMemory, RunLooks } from "../../src/extension/panels/runLooks";
 import type { Events, Requests } from "../../src/protocol/backend";
 import type { CellOutput } from "../../src/protocol/cellOutput";
 import type { PanelId, PanelInputs, PageEvents } from "../../src/protocol/page";
@@ -52,6 +53,11 @@ export interface Asked {
 
 export class PageHarness {
   private readonly pages: TestPage[] = [];
+  /** Shared by all pages of the workspace, as the extension does it. */
+  readonly looks = new RunLooks(
+    new MemoryOfLooks(),
+    async () => (await this.backend.request("runs.list", {})).runs,
+  );
 
   private constructor(
     private readonly browser: Browser,
@@ -143,10 +149,27 @@ export class PageHarness {
     });
     const page = await context.newPage();
     const address = this.server.address() as AddressInfo;
-    const test = new TestPage(page, join(this.folder, "pages/editorStub.js"), this.backend, allowed, state);
+    const test = new TestPage(
+      page,
+      join(this.folder, "pages/editorStub.js"),
+      this.backend,
+      allowed,
+      state,
+      this.looks,
+    );
     this.pages.push(test);
     await test.open(`http://127.0.0.1:${address.port}${path}`, theme);
     return test;
+  }
+}
+
+class MemoryOfLooks implements LookMemory {
+  private readonly kept = new Map<string, unknown>();
+  get(key: string): unknown {
+    return this.kept.get(key);
+  }
+  async update(key: string, value: unknown): Promise<void> {
+    this.kept.set(key, value);
   }
 }
 
@@ -177,7 +200,10 @@ export class TestPage {
     private readonly backend: BackendProcess,
     private readonly allowed: Allowed,
     private readonly state: unknown,
-  ) {}
+    private readonly looks: RunLooks,
+  ) {
+    looks.onChange((look) => this.emit("lookChanged", look));
+  }
 
   async open(url: string, theme: ThemeName): Promise<void> {
     const { page } = this;
@@ -279,6 +305,12 @@ export class TestPage {
         },
         "page.command": async ({ command, runs }) => {
           asked.commands.push({ command, runs });
+          return {};
+        },
+        "page.slots": async ({ runs }) => ({ slots: await this.looks.getSlots(runs) }),
+        "page.look": async () => this.looks.look,
+        "page.setBaseline": async ({ run }) => {
+          this.looks.setBaseline(run);
           return {};
         },
         "page.log": async ({ message }) => {

@@ -12,6 +12,7 @@ import { ChartView, type ShownRun } from "./chartView";
 import { renderControls } from "./controls";
 import { type CurveName, CurveFeed } from "./curveFeed";
 import type { Track, View } from "../kit/drawing";
+import { averageTracks, placeOnMetric, subtractBaseline, type TrackGroup } from "./deriveTracks";
 import { exportChart } from "./exportChart";
 import { referenceSlot } from "../../src/pictures/palette";
 import { type Reference, getReferencePoints } from "./references";
@@ -21,6 +22,13 @@ import { onThemeChange } from "../kit/chartColors";
 export interface BoardState {
   readonly view: View;
   readonly hidden: readonly string[];
+}
+
+/** How runs are drawn against each other. */
+export interface Comparison {
+  /** Each becomes one curve; undefined for a curve of each run. */
+  readonly groups?: readonly TrackGroup[] | undefined;
+  readonly baseline?: ShownRun | undefined;
 }
 
 export interface BoardListener {
@@ -39,6 +47,8 @@ export class ChartBoard {
   private runs: readonly ShownRun[] = [];
   private groups: readonly ChartGroup[] = [];
   private references: readonly Reference[] = [];
+  private grouping: readonly TrackGroup[] | undefined;
+  private baseline: ShownRun | undefined;
   private width = 0;
 
   constructor(
@@ -73,8 +83,11 @@ export class ChartBoard {
     runs: readonly ShownRun[],
     groups: readonly ChartGroup[],
     references: readonly Reference[] = [],
+    comparison: Comparison = {},
   ): void {
     this.runs = runs;
+    this.grouping = comparison.groups;
+    this.baseline = comparison.baseline;
     this.references = references;
     this.groups = groups;
     const titles = new Set(groups.map(({ title }) => title));
@@ -96,9 +109,19 @@ export class ChartBoard {
     return renderControls({
       view: this.view,
       width: this.width,
+      metrics: this.listMetrics(),
+      isGrouped: this.grouping !== undefined,
+      hasBaseline: this.runs.some(({ run }) => run === this.baseline?.run),
       axes: this.host === undefined ? [this.view.axis] : (["step", "tokens", "seconds"] satisfies Axis[]),
       onView: (change) => this.change(change),
     });
+  }
+
+  /** Metrics that may take the place of the axis. */
+  private listMetrics(): readonly string[] {
+    const { xMetric } = this.view;
+    const metrics = this.groups.flatMap((group) => group.metrics);
+    return [...new Set([...metrics, ...(xMetric === undefined ? [] : [xMetric])])];
   }
 
   /** After the elements are in the document; at most once a frame. */
@@ -106,26 +129,27 @@ export class ChartBoard {
     for (const { title, metrics } of this.groups) {
       const chart = this.charts.get(title)!;
       if (!chart.element.isConnected) continue;
-      const tracks = this.runs.flatMap(({ run, name, slot }) =>
-        metrics.flatMap((metric, metricIndex) => {
-          const points = this.feed.points({ run, metric });
-          return points === undefined ? [] : [{ run, metric, name, slot, place: metricIndex, points }];
-        }),
-      );
-      const { view, runs } = this;
-      const published = this.createReferenceTracks(metrics);
+      const { measured, derived } = this.createTracks(metrics);
+      const { view } = this;
+      const published =
+        view.xMetric === undefined && !this.isRelative ? this.createReferenceTracks(metrics) : [];
+      const runs = this.grouping?.map(({ key, name, slot }) => ({ run: key, name, slot })) ?? this.runs;
       // A metric that no run has reported yet has no style to explain.
       const reportedMetrics = metrics.filter((metric) =>
-        tracks.some((track) => track.metric === metric && track.points.x.length > 0),
+        measured.some((track) => track.metric === metric && track.points.x.length > 0),
       );
       chart.show({
-        title,
+        // A chart of a metric that only one of its two sources reports is named after that one.
+        title: reportedMetrics.length === 1 ? reportedMetrics[0]! : title,
+        ...(this.isRelative
+          ? { remark: `Differences to ${this.getBaselineGroup()?.name ?? this.baseline!.name}.` }
+          : {}),
         runs: [...runs, ...published],
         metrics: reportedMetrics.length < 2 ? reportedMetrics : metrics,
         hidden: this.getHidden(),
-        tracks: [...tracks, ...published],
+        tracks: [...derived, ...published],
         view,
-        loading: tracks.length < runs.length * metrics.length && this.faults.size === 0,
+        loading: measured.length < this.runs.length * metrics.length && this.faults.size === 0,
         faults: [...new Set(this.faults.values())],
       });
     }
@@ -133,6 +157,42 @@ export class ChartBoard {
     // The controls show how wide the average is, and were drawn before it was known.
     if (width !== this.width) this.listener.redraw();
     this.width = width;
+  }
+
+  /** Curves as they were measured, and those that are drawn. */
+  private createTracks(metrics: readonly string[]): {
+    readonly measured: readonly Track[];
+    readonly derived: readonly Track[];
+  } {
+    const { xMetric, band = "interval" } = this.view;
+    const measured = this.runs.flatMap(({ run, name, slot }) =>
+      metrics.flatMap((metric, place): Track[] => {
+        const points = this.feed.points({ run, metric });
+        return points === undefined ? [] : [{ run, metric, name, slot, place, points }];
+      }),
+    );
+    const placed =
+      xMetric === undefined
+        ? measured
+        : measured.flatMap((track): Track[] => {
+            const other = this.feed.points({ run: track.run, metric: xMetric });
+            const { metric } = track;
+            if (other === undefined || metric === xMetric) return [];
+            return [{ ...track, isDerived: true, points: placeOnMetric(track.points, other) }];
+          });
+    const grouped = this.grouping === undefined ? placed : averageTracks(placed, this.grouping, band);
+    const baseline = this.getBaselineGroup()?.key ?? this.baseline?.run;
+    const derived = this.isRelative ? subtractBaseline(grouped, baseline!) : grouped;
+    return { measured, derived };
+  }
+
+  private getBaselineGroup(): TrackGroup | undefined {
+    return this.grouping?.find(({ runs }) => runs.includes(this.baseline?.run ?? ""));
+  }
+
+  private get isRelative(): boolean {
+    const { baseline } = this;
+    return this.view.relative === true && this.runs.some(({ run }) => run === baseline?.run);
   }
 
   dispose(): void {
@@ -187,20 +247,25 @@ export class ChartBoard {
     const previous = this.view;
     this.view = { ...previous, ...change };
     if ("range" in change) this.setRange(change.range);
-    if (this.view.axis !== previous.axis || this.view.logX !== previous.logX) this.updateFeed();
+    const { axis, logX, xMetric } = this.view;
+    if (axis !== previous.axis || logX !== previous.logX || xMetric !== previous.xMetric) this.updateFeed();
     this.listener.onState(this.state);
     this.listener.redraw();
   }
 
   private updateFeed(): void {
     const names = this.runs.flatMap(({ run }) =>
-      this.groups.flatMap(({ metrics }) => metrics.map((metric): CurveName => ({ run, metric }))),
+      [...new Set(this.groups.flatMap(({ metrics }) => metrics).concat(this.view.xMetric ?? []))].map(
+        (metric): CurveName => ({ run, metric }),
+      ),
     );
-    this.feed.follow(names, this.view.axis, this.view.logX);
+    this.feed.follow(names, this.view.axis, this.view.logX && this.view.xMetric === undefined);
   }
 
   private setRange(range: View["range"]): void {
     const width = [...this.charts.values()].find(({ element }) => element.isConnected)?.element.clientWidth;
-    this.feed.setRange(range, (width ?? 1000) * devicePixelRatio);
+    // The range of another metric is none of the steps.
+    const feedRange = this.view.xMetric === undefined ? range : undefined;
+    this.feed.setRange(feedRange, (width ?? 1000) * devicePixelRatio);
   }
 }

@@ -4,9 +4,9 @@ export interface ChartGroup {
   readonly metrics: readonly string[];
 }
 
-const prefixOrder: readonly string[] = ["train", "eval"];
+const prefixOrder: readonly string[] = ["eval", "train"];
 
-/** In the order given, with `train/` before `eval/`: the first is drawn solid, the second dashed. */
+/** In the order given, with `eval/`, which is what counts, before `train/`: the first is drawn solid, the second dashed. */
 export function groupMetrics(metrics: readonly string[]): ChartGroup[] {
   const groups = new Map<string, string[]>();
   for (const metric of metrics) {
@@ -16,7 +16,7 @@ export function groupMetrics(metrics: readonly string[]): ChartGroup[] {
   }
   const getOrder = (metric: string) => prefixOrder.indexOf(splitMetric(metric).prefix);
   return [...groups].map(([key, members]) => ({
-    title: members.length === 1 ? members[0]! : key,
+    title: members.length === 1 ? members[0]! : `eval/${key} and train/${key}`,
     metrics: members.sort((a, b) => getOrder(a) - getOrder(b)),
   }));
 }

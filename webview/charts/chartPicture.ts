@@ -61,6 +61,9 @@ export function createChartPicture(
       );
     return {
       strokes: [
+        ...[...(line.members ?? []), ...(line.band === undefined ? [] : [line.band.low, line.band.high])].map(
+          (points) => ({ pieces: toPieces(points), color, opacity: 0.4, width: 0.8, dash: [] }),
+        ),
         ...(line.faint === undefined
           ? []
           : [{ pieces: toPieces(line.faint), color, opacity: 0.25, width: 1, dash: [] }]),
@@ -106,7 +109,11 @@ export function createChartPicture(
       ...y.ticks.map((tick) =>
         label(toText(tick.label), { x: area.left - 7, y: y.getPixelForValue(tick.value) + head + 4 }, "end"),
       ),
-      label(axisNames[view.axis], { x: (area.left + area.right) / 2, y: area.bottom + 34 }, "middle"),
+      label(
+        view.xMetric ?? axisNames[view.axis],
+        { x: (area.left + area.right) / 2, y: area.bottom + 34 },
+        "middle",
+      ),
       ...legend.labels,
     ],
   };

@@ -1,7 +1,9 @@
 /** How charts and their controls look, in a page of their own or inside the shadow of a notebook's output. */
 import { css } from "lit";
+import { longNameStyles } from "../kit/longName";
 
 export const chartStyles = css`
+  ${longNameStyles}
   .chart {
     position: relative;
     min-width: 0;
@@ -213,7 +215,29 @@ export const chartStyles = css`
     background: var(--vscode-dropdown-background);
     font: inherit;
   }
+  .limit {
+    display: inline-flex;
+    align-items: center;
+    gap: 4px;
+  }
+  .limit input {
+    width: 52px;
+    height: 24px;
+    padding: 0 4px;
+    border: 1px solid var(--vscode-input-border, transparent);
+    border-radius: 3px;
+    color: var(--vscode-input-foreground);
+    background: var(--vscode-input-background);
+    font: inherit;
+  }
+  .limit input::placeholder {
+    color: var(--vscode-input-placeholderForeground);
+  }
+  .reading .nearest td {
+    font-weight: 600;
+  }
   .switches {
+    flex-wrap: wrap;
     display: inline-flex;
     gap: 4px;
   }

@@ -23,6 +23,8 @@ export interface ChartContent {
   readonly hidden: ReadonlySet<string>;
   readonly tracks: readonly Track[];
   readonly view: View;
+  /** What the curves are, where they are not what was measured. */
+  readonly remark?: string;
   /** Something is on its way still. */
   readonly loading: boolean;
   /** What went wrong with a curve. */
@@ -52,6 +54,8 @@ export class ChartView {
   private readonly plot = document.createElement("div");
   private readonly hover = new Hover();
   private position: number | undefined;
+  /** Undefined where the keyboard moves along the curves. */
+  private pointerY: number | undefined;
   private isActive = false;
   private emphasizedRun: string | undefined;
   private isHeightZoomed = false;
@@ -129,7 +133,8 @@ export class ChartView {
     const zoomed = view.range !== undefined || this.isHeightZoomed;
     const getLast = (run: string) => {
       const points = tracks.find((track) => track.run === run)?.points;
-      return points === undefined ? undefined : computeExtremes(points)?.last;
+      // Over another metric, the end of the curve is not the end of the run.
+      return points === undefined || view.xMetric !== undefined ? undefined : computeExtremes(points)?.last;
     };
     return html`<header>
         <h3>${title}</h3>
@@ -161,6 +166,7 @@ export class ChartView {
             </p>`
           : nothing
       }
+      ${content.remark === undefined ? nothing : html`<p class="note">${content.remark}</p>`}
       ${this.drawing.remarks.map((remark) => html`<p class="note">${remark}</p>`)}
       ${faults.map((fault) => html`<p class="note fault" role="alert">${fault}</p>`)}
       ${renderLegend(
@@ -225,9 +231,10 @@ export class ChartView {
   }
 
   private onPointerMove(event: PointerEvent): void {
-    const { left } = this.plot.getBoundingClientRect();
+    const { left, top } = this.plot.getBoundingClientRect();
     const { area, scales } = this.chart;
     const x = event.clientX - left;
+    this.pointerY = event.clientY - top;
     this.setPosition(x < area.left - 4 || x > area.right + 4 ? undefined : scales.x.getValueForPixel(x));
   }
 
@@ -236,6 +243,7 @@ export class ChartView {
     if (forward || event.key === "ArrowLeft") {
       const position = findNeighbor(this.position, this.drawing.lines, forward);
       if (position === undefined) return;
+      this.pointerY = undefined;
       this.setPosition(position);
       this.announcement = this.hover.describe(
         position,
@@ -262,6 +270,11 @@ export class ChartView {
   private drawHover(): void {
     const axis = this.content?.view.axis;
     if (this.position === undefined || axis === undefined) this.hover.hide();
-    else this.hover.show(this.position, this.drawing.lines, this.chart, axis, readTheme(), this.isActive);
+    else {
+      const pointerY = this.isActive ? this.pointerY : undefined;
+      const xMetric = this.content?.view.xMetric;
+      const place = { at: this.position, axis, xMetric, pointerY, isActive: this.isActive };
+      this.hover.show(place, this.drawing.lines, this.chart, readTheme());
+    }
   }
 }

@@ -15,13 +15,17 @@ import { groupMetrics } from "./chartGroups";
 import type { ChartsState } from "./chartsState";
 import { defaultView } from "../kit/drawing";
 import { renderMetricList } from "./metricList";
-import { assignSlots } from "../../src/pictures/palette";
 import { collectReferences } from "./references";
 import { renderRunList } from "./runList";
+import { findOldest, groupRuns, type Grouping, listGroupings } from "../kit/runGroups";
 import { createRunNames } from "../kit/runNames";
+import { RunSlots } from "../kit/runSlots";
+import { renderSelect } from "../kit/select";
+import type { ShownRun } from "./chartView";
+import type { TrackGroup } from "./deriveTracks";
 import { readTheme } from "../kit/chartColors";
 
-const defaultMetrics = ["train/loss", "eval/loss"];
+const defaultMetrics = ["eval/loss", "train/loss"];
 
 interface Matches {
   readonly runs: ReadonlyMap<string, RunSummary>;
@@ -33,8 +37,12 @@ interface Matches {
 
 export class ChartsPage implements Panel {
   private runs: ReadonlyMap<string, RunSummary> | undefined;
-  /** Shown runs and their slots, in the order of choice. */
-  private slots: Map<string, number>;
+  /** Shown runs in the order of choice. */
+  private chosenRuns: readonly string[];
+  private grouping: Grouping;
+  private readonly opened: Set<string>;
+  private baseline: string | undefined;
+  private readonly slots: RunSlots;
   private metrics: readonly string[];
   private filter: string;
   private matches: Matches | undefined;
@@ -48,7 +56,14 @@ export class ChartsPage implements Panel {
     private readonly stage: Stage,
   ) {
     const { state, input, host } = page;
-    this.slots = state === undefined ? assignSlots(input.runs, new Map()) : new Map(state.runs);
+    this.chosenRuns = state?.runs.map((run) => (typeof run === "string" ? run : run[0])) ?? input.runs;
+    this.grouping = state?.grouping ?? "";
+    this.opened = new Set(state?.opened);
+    this.slots = new RunSlots(
+      host,
+      () => this.arrange(),
+      (work) => stage.attempt(work),
+    );
     this.chosen = state !== undefined || input.runs.length > 0;
     this.metrics = state?.metrics ?? defaultMetrics;
     this.filter = state?.filter ?? "";
@@ -59,9 +74,13 @@ export class ChartsPage implements Panel {
     });
     host.on("runsChanged", ({ changed, removed }) => this.update(changed, removed));
     host.on("backendRestarted", () => stage.attempt(() => this.load()));
+    host.on("lookChanged", ({ baseline }) => {
+      this.baseline = baseline;
+      this.arrange();
+    });
     host.on("inputChanged", ({ input: next }) => {
       const { runs } = next as PanelInputs["charts"];
-      if (runs.length > 0) this.setRuns([...new Set([...this.slots.keys(), ...runs])]);
+      if (runs.length > 0) this.setRuns([...this.chosenRuns, ...runs]);
     });
     stage.attempt(() => this.load());
   }
@@ -85,7 +104,7 @@ export class ChartsPage implements Panel {
         >
           Runs and metrics
         </button>
-        ${this.board.controls()}
+        ${this.renderGrouping(this.runs)} ${this.board.controls()}
         <span class="spring"></span>
         <span class="muted hint">drag to zoom, with Shift to move, or Ctrl and the wheel</span>
       </div>
@@ -100,7 +119,7 @@ export class ChartsPage implements Panel {
   }
 
   private renderBoard(): TemplateResult | readonly HTMLElement[] {
-    if (this.slots.size === 0)
+    if (this.chosenRuns.length === 0)
       return renderEmptyState("No run selected", "Select a run in the list on the left to see its curves.");
     if (this.metrics.length === 0)
       return renderEmptyState(
@@ -144,12 +163,21 @@ export class ChartsPage implements Panel {
       ${renderRunList({
         runs: matching,
         names: createRunNames([...runs.values()]),
-        slots: this.slots,
+        chosen: new Set(this.chosenRuns),
+        slots: this.slots.distinguish(this.chosenRuns),
+        opened: this.opened,
+        baseline: this.baseline,
         theme: readTheme(),
-        onTick: (run, isTicked) => {
-          const others = [...this.slots.keys()].filter((each) => each !== run);
-          this.setRuns(isTicked ? [...others, run] : others);
+        onTick: (folders, isTicked) => {
+          const others = this.chosenRuns.filter((each) => !folders.includes(each));
+          this.setRuns(isTicked ? [...others, ...folders] : others);
         },
+        onOpen: (key, isOpen) => {
+          if (isOpen) this.opened.add(key);
+          else this.opened.delete(key);
+          this.saveState();
+        },
+        onBaseline: (run) => this.setBaseline(run),
       })}
       <div class="side-head"><h2>Metrics</h2></div>
       ${renderMetricList(metrics, new Set(this.metrics), (metric, isTicked) => {
@@ -173,11 +201,35 @@ export class ChartsPage implements Panel {
   }
 
   private getShownRuns(): RunSummary[] {
-    return [...this.slots.keys()].flatMap((run) => this.runs?.get(run) ?? []);
+    return this.chosenRuns.flatMap((run) => this.runs?.get(run) ?? []);
+  }
+
+  private renderGrouping(runs: ReadonlyMap<string, RunSummary>): TemplateResult {
+    return html`<label class="control"
+      ><span>Group by</span> ${renderSelect<string>({
+        label: "Group by",
+        value: this.grouping,
+        choices: [["", "none"], ...listGroupings(runs.values())],
+        onSelect: (grouping) => {
+          this.grouping = grouping;
+          this.arrange();
+        },
+      })}</label
+    >`;
+  }
+
+  private setBaseline(run: string | undefined): void {
+    this.stage.attempt(() => this.page.host.request("page.setBaseline", run === undefined ? {} : { run }));
+    // Differences need the baseline's own curve.
+    if (run !== undefined && !this.chosenRuns.includes(run)) this.setRuns([...this.chosenRuns, run]);
   }
 
   private async load(): Promise<void> {
-    const { runs } = await this.page.host.request("runs.list", {});
+    const [{ runs }, { baseline }] = await Promise.all([
+      this.page.host.request("runs.list", {}),
+      this.page.host.request("page.look", {}),
+    ]);
+    this.baseline = baseline;
     this.runs = new Map(runs.map((run) => [run.folder, run]));
     // If no run is named, show the active ones, or the one that ran last.
     const executing = runs.filter(isExecuting);
@@ -196,36 +248,65 @@ export class ChartsPage implements Panel {
     for (const run of changed) runs.set(run.folder, run);
     for (const run of removed) runs.delete(run);
     this.runs = runs;
-    const isShown = (run: RunSummary) => this.slots.has(run.folder);
-    if (changed.some(isShown) || removed.some((run) => this.slots.has(run))) this.arrange();
+    const shown = new Set(this.chosenRuns);
+    if (changed.some(({ folder }) => shown.has(folder)) || removed.some((run) => shown.has(run)))
+      this.arrange();
     else this.stage.redraw();
   }
 
   private setRuns(runs: readonly string[]): void {
     this.chosen = true;
-    this.slots = assignSlots(runs, this.slots);
+    this.chosenRuns = [...new Set(runs)];
     this.arrange();
   }
 
-  /** Gives the board the runs that are really there; one that is gone keeps its slot, should it come back. */
+  /** Gives the board the runs that exist and whose colors are known; one that is gone may come back. */
   private arrange(): void {
     const shownRuns = this.getShownRuns();
+    this.slots.request(shownRuns.map(({ folder }) => folder));
     const names = createRunNames(shownRuns);
+    const slots = this.slots.distinguish(shownRuns.map(({ folder }) => folder));
+    const drawn = shownRuns.flatMap((run): ShownRun[] => {
+      const slot = slots.get(run.folder);
+      return slot === undefined ? [] : [{ run: run.folder, name: names.get(run.folder)!, slot }];
+    });
+    const known = shownRuns.filter(({ folder }) => slots.has(folder));
     this.board.show(
-      shownRuns.map(({ folder }) => ({
-        run: folder,
-        name: names.get(folder)!,
-        slot: this.slots.get(folder)!,
-      })),
+      drawn,
       shownRuns.length === 0 ? [] : groupMetrics(this.metrics),
       collectReferences(shownRuns),
+      {
+        groups: this.grouping === "" ? undefined : this.createGroups(known, slots),
+        baseline: drawn.find(({ run }) => run === this.baseline),
+      },
     );
     this.saveState();
   }
 
+  /** A group looks like its oldest run, whatever is chosen of it, as it does in the table. */
+  private createGroups(shown: readonly RunSummary[], slots: ReadonlyMap<string, number>): TrackGroup[] {
+    const folders = new Set(shown.map(({ folder }) => folder));
+    const groups = groupRuns([...(this.runs?.values() ?? [])], this.grouping);
+    return groups.flatMap(({ key, name, runs }): TrackGroup[] => {
+      const members = runs.filter(({ folder }) => folders.has(folder)).map(({ folder }) => folder);
+      if (members.length === 0) return [];
+      const oldest = findOldest(runs).folder;
+      this.slots.request([oldest]);
+      return [
+        {
+          key,
+          name: members.length === 1 ? name : `${name} (${members.length})`,
+          slot: this.slots.get(oldest) ?? slots.get(members[0]!)!,
+          runs: members,
+        },
+      ];
+    });
+  }
+
   private saveState(): void {
-    const { slots, metrics, board, filter, lists } = this;
-    this.page.keep({ runs: [...slots], metrics, board: board.state, filter, lists });
+    const { chosenRuns: runs, metrics, board, filter, lists, grouping } = this;
+    const opened = [...this.opened];
+    this.page.keep({ runs, metrics, board: board.state, filter, lists, grouping, opened });
     this.stage.redraw();
   }
 }

@@ -20,6 +20,14 @@ export const chartsPageStyles = css`
     border-right: 1px solid var(--lathe-border);
     background: var(--vscode-sideBar-background);
   }
+  @media (max-width: 1000px) {
+    .toolbar .hint {
+      display: none;
+    }
+    .side {
+      width: 220px;
+    }
+  }
   .side-head {
     display: flex;
     align-items: baseline;
@@ -85,6 +93,38 @@ export const chartsPageStyles = css`
     background: var(--lathe-hover);
     outline: 1px dashed var(--vscode-contrastActiveBorder, transparent);
     outline-offset: -1px;
+  }
+  .entry-row {
+    display: flex;
+    align-items: center;
+  }
+  .entry-row label {
+    flex: 1;
+    min-width: 0;
+  }
+  .entry-row .fold {
+    flex: none;
+    padding: 0;
+    color: inherit;
+  }
+  .choices.nested {
+    padding-left: 18px;
+  }
+  .entry-row .pin {
+    flex: none;
+    padding: 2px;
+    opacity: 0;
+  }
+  .entry-row:hover .pin,
+  .entry-row .pin:focus-visible,
+  .entry-row .pin[aria-pressed="true"] {
+    opacity: 1;
+  }
+  .entry-row .pin[aria-pressed="true"] {
+    color: var(--vscode-foreground);
+  }
+  .choices small {
+    font-size: 0.8em;
   }
   .choices input {
     flex: none;

@@ -1,6 +1,5 @@
 /** Curves as CSV, one point a row, so that any table program can group them by run and metric. */
 import { formatCsv } from "../../src/protocol/csv";
-import type { Axis } from "../../src/protocol/service/metrics";
 import type { Points } from "./curve";
 
 export interface NamedCurve {
@@ -9,7 +8,7 @@ export interface NamedCurve {
   readonly points: Points;
 }
 
-export function formatCurvesCsv(curves: readonly NamedCurve[], axis: Axis): string {
+export function formatCurvesCsv(curves: readonly NamedCurve[], axis: string): string {
   const rows = curves.flatMap(({ name, metric, points }) =>
     points.x.map((x, i) => [name, metric, x, points.y[i]]),
   );

@@ -23,10 +23,16 @@ export async function exportChart(
       drawing.lines.map(async (line) => ({
         name: line.name,
         metric: line.metric,
-        points: line.slot === referenceSlot ? line.points : await feed.readAllPoints(line),
+        points:
+          line.slot === referenceSlot || line.isDerived === true
+            ? line.points
+            : await feed.readAllPoints(line),
       })),
     );
-    await host.request("page.save", { name, content: { text: formatCurvesCsv(curves, content.view.axis) } });
+    await host.request("page.save", {
+      name,
+      content: { text: formatCurvesCsv(curves, content.view.xMetric ?? content.view.axis) },
+    });
     return;
   }
   const hasSeveral = content.metrics.length > 1;

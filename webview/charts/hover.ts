@@ -12,6 +12,18 @@ import type { ChartTheme } from "../../src/pictures/theme";
 /** Readings in the box; more of them would hide the chart. */
 const maxReadings = 12;
 
+export interface HoverPlace {
+  /** On the axis. */
+  readonly at: number;
+  readonly axis: Axis;
+  /** The metric in the place of the axis. */
+  readonly xMetric: string | undefined;
+  /** Height of the pointer: the readings nearest to it come first; without it, from the top of the chart to its bottom. */
+  readonly pointerY: number | undefined;
+  /** Whether the pointer or the keyboard is in this chart; the other charts only draw the line. */
+  readonly isActive: boolean;
+}
+
 interface Reading {
   readonly line: Line;
   readonly at: number;
@@ -32,17 +44,11 @@ export class Hover {
     render(nothing, this.element);
   }
 
-  /** `isActive` if the pointer or the keyboard is in this chart; the other charts only draw the line. */
-  show(
-    at: number,
-    lines: readonly Line[],
-    chart: LossChart,
-    axis: Axis,
-    theme: ChartTheme,
-    isActive: boolean,
-  ): void {
+  show(place: HoverPlace, lines: readonly Line[], chart: LossChart, theme: ChartTheme): void {
+    const { at, isActive, pointerY } = place;
     const { area } = chart;
     const readings = getReadings(at, lines, chart);
+    if (pointerY !== undefined) readings.sort((a, b) => Math.abs(a.y - pointerY) - Math.abs(b.y - pointerY));
     const nearestReading = readings.reduce<Reading | undefined>(
       (best, each) => (best === undefined || Math.abs(each.at - at) < Math.abs(best.at - at) ? each : best),
       undefined,
@@ -67,7 +73,7 @@ export class Hover {
           <line x1=${cursorX} x2=${cursorX} y1=${area.top} y2=${area.bottom} />
           ${marks}
         </svg>
-        ${isActive ? html`<div class="reading" style="${offset}; top: ${area.top}px">${this.renderTable(nearestReading.at, readings, axis, theme)}</div>` : nothing}`,
+        ${isActive ? html`<div class="reading" style="${offset}; top: ${area.top}px">${this.renderTable(nearestReading.at, readings, place, theme)}</div>` : nothing}`,
       this.element,
     );
   }
@@ -81,23 +87,25 @@ export class Hover {
   private renderTable(
     at: number,
     readings: readonly Reading[],
-    axis: Axis,
+    { axis, xMetric, pointerY }: HoverPlace,
     theme: ChartTheme,
   ): TemplateResult {
     const hasSeveral = new Set(readings.map(({ line }) => line.metric)).size > 1;
     const visible = readings.slice(0, maxReadings);
-    return html`<div class="where">${formatPosition(axis, at)}</div>
+    const formatPlace = (position: number) =>
+      xMetric === undefined ? formatPosition(axis, position) : `${xMetric} ${formatReading(position)}`;
+    return html`<div class="where">${formatPlace(at)}</div>
       <table role="presentation">
         ${visible.map(
-          ({ line, at: readingPosition, value, smoothed }) =>
-            html`<tr>
+          ({ line, at: readingPosition, value, smoothed }, i) =>
+            html`<tr class=${i === 0 && pointerY !== undefined && visible.length > 1 ? "nearest" : ""}>
               <td>${renderSample(line.slot, line.place, theme)}</td>
               <td class="name">${line.name}</td>
               ${hasSeveral ? html`<td class="muted">${line.metric}</td>` : nothing}
               <td class="number">${formatExact(value)}</td>
               ${smoothed === undefined ? nothing : html`<td class="number muted">≈ ${formatReading(smoothed)}</td>`}
               <td class="muted">
-                ${readingPosition === at ? nothing : html`at ${formatPosition(axis, readingPosition)}`}
+                ${readingPosition === at ? nothing : html`at ${formatPlace(readingPosition)}`}
               </td>
             </tr>`,
         )}

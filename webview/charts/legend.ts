@@ -1,6 +1,7 @@
 /** The legend: a button for each run and each metric, which takes it out of the chart and puts it back. */
 import { html, nothing, type TemplateResult } from "lit";
 import { formatReading } from "../kit/figures";
+import { renderLongName } from "../kit/longName";
 import { renderSample, renderStrokeSample } from "../kit/sample";
 import type { ChartTheme } from "../../src/pictures/theme";
 
@@ -61,7 +62,7 @@ export function renderLegend(
           @focus=${() => listener.onEmphasis(hidden ? undefined : run)}
           @blur=${() => listener.onEmphasis(undefined)}
         >
-          ${renderSample(slot, 0, theme)}<span class="name">${name}</span>${
+          ${renderSample(slot, 0, theme)}${renderLongName(name)}${
             last === undefined ? nothing : html`<span class="value">${formatReading(last)}</span>`
           }
         </button>`,

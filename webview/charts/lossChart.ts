@@ -4,6 +4,7 @@
  */
 import {
   Chart,
+  Filler,
   type ChartDataset,
   type ChartOptions,
   LinearScale,
@@ -16,12 +17,22 @@ import zoom from "chartjs-plugin-zoom";
 import { axisNames } from "../kit/figures";
 import type { Points } from "./curve";
 import type { Drawing, Line, View } from "../kit/drawing";
+import { findTypicalRange } from "./deriveTracks";
 import { lineMarks } from "./lineMarks";
 import { getColor, getDash } from "../../src/pictures/palette";
 import { createHorizontalTicks, createVerticalTicks } from "./ticks";
 import type { ChartTheme } from "../../src/pictures/theme";
 
-Chart.register(LineController, LineElement, PointElement, LinearScale, LogarithmicScale, zoom, lineMarks);
+Chart.register(
+  Filler,
+  LineController,
+  LineElement,
+  PointElement,
+  LinearScale,
+  LogarithmicScale,
+  zoom,
+  lineMarks,
+);
 
 type LineChart = Chart<"line", { x: number; y: number }[]>;
 
@@ -56,8 +67,9 @@ export class LossChart {
   }
 
   draw(drawing: Drawing, view: View, theme: ChartTheme, emphasizedRun: string | undefined): void {
-    const options = JSON.stringify([view, theme, this.height]);
-    if (options !== this.appliedOptions) this.chart.options = this.createOptions(view, theme);
+    const typical = view.clip === true ? findTypicalRange(drawing.lines.map(({ bold }) => bold)) : undefined;
+    const options = JSON.stringify([view, theme, this.height, typical]);
+    if (options !== this.appliedOptions) this.chart.options = this.createOptions(view, theme, typical);
     this.appliedOptions = options;
     this.chart.data.datasets = drawing.lines.flatMap((line) => createDatasets(line, theme, emphasizedRun));
     this.chart.update("none");
@@ -102,7 +114,11 @@ export class LossChart {
     this.listener.onHeight(this.height);
   }
 
-  private createOptions(view: View, theme: ChartTheme): ChartOptions<"line"> {
+  private createOptions(view: View, theme: ChartTheme, typical: Bounds | undefined): ChartOptions<"line"> {
+    const [yMin, yMax] = [
+      this.height?.from ?? view.yFrom ?? typical?.from,
+      this.height?.to ?? view.yTo ?? typical?.to,
+    ];
     const common = {
       border: { color: theme.highContrast ? theme.foreground : theme.grid },
       grid: { color: theme.grid, drawTicks: false },
@@ -130,7 +146,7 @@ export class LossChart {
           ...(view.range === undefined ? {} : { min: view.range.from, max: view.range.to }),
           title: {
             display: true,
-            text: axisNames[view.axis],
+            text: view.xMetric ?? axisNames[view.axis],
             color: theme.muted,
             font: { family: theme.font, size: 11 },
             padding: { top: 2, bottom: 0 },
@@ -141,7 +157,8 @@ export class LossChart {
           ...common,
           type: view.logY ? "logarithmic" : "linear",
           beginAtZero: false,
-          ...(this.height === undefined ? {} : { min: this.height.from, max: this.height.to }),
+          ...(yMin === undefined || (view.logY && yMin <= 0) ? {} : { min: yMin }),
+          ...(yMax === undefined ? {} : { max: yMax }),
           ...createVerticalTicks(view, ticks),
         },
       },
@@ -201,6 +218,24 @@ function createDatasets(
       pointBorderWidth: 0,
       slot: line.slot,
     },
+    ...(line.members ?? []).map((points) => ({
+      ...base,
+      data: toPairs(points),
+      borderColor: `${color}${isDimmed ? "20" : "70"}`,
+      borderWidth: 0.8,
+      order: 2,
+    })),
+    // The upper edge is filled down to the lower one, which comes before it.
+    ...(line.band === undefined
+      ? []
+      : [line.band.low, line.band.high].map((edge, i) => ({
+          ...base,
+          data: toPairs(edge),
+          borderColor: `${color}30`,
+          borderWidth: 1,
+          order: 3,
+          ...(i === 0 ? {} : { fill: "-1", backgroundColor: `${color}${isDimmed ? "0c" : "26"}` }),
+        }))),
     ...(line.faint === undefined
       ? []
       : [

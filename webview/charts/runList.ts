@@ -1,8 +1,14 @@
-/** The runs that can be shown in charts: the newest, and those that are shown; a filter away from all. */
+/**
+ * The runs that can be shown in charts: the newest, and those that are shown; a filter away from all. Runs that differ in
+ * the seed alone are one entry, which opens.
+ */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { formatCount, formatNumber, formatDateTime } from "../../src/protocol/quantities";
+import { formatCount, formatNumber, formatDateTime, pluralize } from "../../src/protocol/quantities";
+import { icons } from "../kit/icons";
+import { renderLongName } from "../kit/longName";
+import { groupRuns, type RunGroup } from "../kit/runGroups";
 import { renderSample } from "../kit/sample";
 import { renderTick } from "../kit/tick";
 import type { ChartTheme } from "../../src/pictures/theme";
@@ -13,31 +19,109 @@ const maxEntries = 200;
 export interface RunListOptions {
   readonly runs: readonly RunSummary[];
   readonly names: ReadonlyMap<string, string>;
+  readonly chosen: ReadonlySet<string>;
+  /** Colors and marks of the chosen runs, as far as they are known. */
   readonly slots: ReadonlyMap<string, number>;
+  readonly opened: ReadonlySet<string>;
+  readonly baseline: string | undefined;
   readonly theme: ChartTheme;
-  readonly onTick: (run: string, isTicked: boolean) => void;
+  readonly onTick: (runs: readonly string[], isTicked: boolean) => void;
+  readonly onOpen: (key: string, isOpen: boolean) => void;
+  readonly onBaseline: (run: string | undefined) => void;
 }
 
 /** In the order given, whatever is ticked: no entry moves under the pointer. */
-export function renderRunList({ runs, names, slots, theme, onTick }: RunListOptions): TemplateResult {
-  const shown = runs.filter(({ folder }, i) => i < maxEntries || slots.has(folder));
-  const renderEntry = (run: RunSummary) => {
-    const slot = slots.get(run.folder);
-    const loss = (run.metrics["eval/loss"] ?? run.metrics["train/loss"])?.last;
-    return html`<li>
-      <label title=${`${run.id}\n${run.state}, ${formatDateTime(run.createdAt)}`}>
-        ${renderTick(slot !== undefined, (isTicked) => onTick(run.folder, isTicked))}
-        ${slot === undefined ? html`<span class="no-sample"></span>` : renderSample(slot, 0, theme)}
-        <span class="name">${names.get(run.folder)}</span>
-        ${run.state === "done" ? nothing : html`<span class="state ${run.state}">${run.state}</span>`}
-        <span class="loss">${loss === undefined ? nothing : formatNumber(loss, 3)}</span>
-      </label>
-    </li>`;
-  };
+export function renderRunList(options: RunListOptions): TemplateResult {
+  const { runs, chosen } = options;
+  const shown = runs.filter(({ folder }, i) => i < maxEntries || chosen.has(folder));
   const hiddenCount = runs.length - shown.length;
   return html`<ul class="choices" aria-label="Runs">
-    ${repeat(shown, ({ folder }) => folder, renderEntry)}
+    ${repeat(
+      groupRuns(shown, "seeds"),
+      ({ key }) => key,
+      (group) =>
+        group.runs.length === 1
+          ? renderRun(group.runs[0]!, options.names.get(group.runs[0]!.folder)!, options)
+          : renderGroup(group, options),
+    )}
     ${runs.length === 0 ? html`<li class="muted">No run matches the filter.</li>` : nothing}
     ${hiddenCount > 0 ? html`<li class="muted">and ${formatCount(hiddenCount)} older runs; filter to find them</li>` : nothing}
   </ul>`;
+}
+
+function renderGroup({ key, name, runs }: RunGroup, options: RunListOptions): TemplateResult {
+  const { chosen, opened } = options;
+  const folders = runs.map(({ folder }) => folder);
+  const ticked = folders.filter((folder) => chosen.has(folder)).length;
+  const isOpen = opened.has(key);
+  return html`<li>
+    <div class="entry-row">
+      <button
+        type="button"
+        class="plain fold"
+        aria-expanded=${String(isOpen)}
+        aria-label="Runs of ${name}"
+        @click=${() => options.onOpen(key, !isOpen)}
+      >
+        ${isOpen ? icons.down : icons.right}
+      </button>
+      <label title=${`${name}: ${pluralize(runs.length, "run")}`}>
+        ${renderTick(ticked === runs.length, (isTicked) => options.onTick(folders, isTicked), {
+          isPartial: ticked > 0 && ticked < runs.length,
+        })}
+        ${renderLongName(name)}
+        <span class="state"
+          >${ticked > 0 && ticked < runs.length ? `${ticked} of ` : ""}${pluralize(runs.length, "run")}</span
+        >
+      </label>
+    </div>
+    ${
+      isOpen
+        ? html`<ul class="choices nested" aria-label=${name}>
+            ${repeat(
+              runs,
+              ({ folder }) => folder,
+              (run) => renderRun(run, getSeedName(run, runs), options),
+            )}
+          </ul>`
+        : nothing
+    }
+  </li>`;
+}
+
+function getSeedName(run: RunSummary, runs: readonly RunSummary[]): string {
+  const isOwn = runs.filter(({ seed }) => seed === run.seed).length === 1;
+  return `seed ${run.seed}${isOwn ? "" : `, ${formatDateTime(run.createdAt)}`}`;
+}
+
+function renderRun(run: RunSummary, name: string, options: RunListOptions): TemplateResult {
+  const { chosen, slots, theme, baseline, onTick, onBaseline } = options;
+  const { folder, id, state, createdAt, metrics } = run;
+  const slot = slots.get(folder);
+  const source = metrics["eval/loss"] === undefined ? "train" : "eval";
+  const loss = metrics[`${source}/loss`]?.last;
+  const isBaseline = folder === baseline;
+  return html`<li>
+    <div class="entry-row">
+      <label title=${`${id}\n${state}, ${formatDateTime(createdAt)}`}>
+        ${renderTick(chosen.has(folder), (isTicked) => onTick([folder], isTicked))}
+        ${slot === undefined ? html`<span class="no-sample"></span>` : renderSample(slot, 0, theme)}
+        ${renderLongName(name)}
+        ${state === "done" ? nothing : html`<span class="state ${state}">${state}</span>`}
+        <span class="loss" title=${`${source}/loss`}
+          >${loss === undefined ? nothing : html`<small>${source}</small> ${formatNumber(loss, 3)}`}</span
+        >
+      </label>
+      <button
+        type="button"
+        class="plain pin"
+        aria-pressed=${String(isBaseline)}
+        aria-label="Baseline: ${name}"
+        title=${isBaseline ? "Clear the baseline" : "Compare the others with this run"}
+        @click=${() => onBaseline(isBaseline ? undefined : folder)}
+      >
+        ${icons.pin}
+      </button>
+    </div>
+  </li>`;
 }

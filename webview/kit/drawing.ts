@@ -14,7 +14,21 @@ export interface View {
   readonly smoothing: number;
   /** The part of the axis that is shown; all of it when left out. */
   readonly range?: { readonly from: number; readonly to: number } | undefined;
+  /** A metric in the place of the axis. */
+  readonly xMetric?: string | undefined;
+  /** Limits of the vertical axis, where a person set them. */
+  readonly yFrom?: number | undefined;
+  readonly yTo?: number | undefined;
+  /** The vertical axis leaves out the most extreme values. */
+  readonly clip?: boolean;
+  /** Around the mean of a group. */
+  readonly band?: Band;
+  /** Curves are differences to the baseline. */
+  readonly relative?: boolean;
 }
+
+/** The 95 % interval of the mean, from the lowest to the highest, or each run as a thin line. */
+export type Band = "interval" | "range" | "runs";
 
 /** Smoothed a little, with the true points behind: a curve of many steps is read by its course. */
 export const defaultView: View = { axis: "step", logX: false, logY: false, smoothing: 0.3 };
@@ -28,6 +42,11 @@ export interface Track {
   /** The metric's place among those of the chart. */
   readonly place: number;
   readonly points: Points;
+  /** Computed from curves of runs, so that no history has its points. */
+  readonly isDerived?: boolean;
+  readonly band?: { readonly low: Points; readonly high: Points };
+  /** The runs of a mean, to be drawn thin. */
+  readonly members?: readonly Points[];
 }
 
 export interface Line extends Track {
@@ -45,8 +64,11 @@ export interface Drawing {
   readonly width: number;
 }
 
-/** Set by a schedule, not measured: there is no noise to take away, and an average would only come late. */
-const exactMetric = /\/learning_rate$/;
+/**
+ * Not smoothed: what a schedule sets has no noise, and what is evaluated is read as it was measured, at few places. Training
+ * losses are those of single batches.
+ */
+const exactMetric = /\/learning_rate$|^eval\//;
 
 export function createDrawing(tracks: readonly Track[], view: View): Drawing {
   const measured = tracks.filter(({ slot }) => slot !== referenceSlot);
@@ -70,7 +92,12 @@ export function createDrawing(tracks: readonly Track[], view: View): Drawing {
     // What was published is shown as it was published.
     if (width === 0 || exactMetric.test(track.metric) || track.slot === referenceSlot)
       return { ...track, bold: measuredPoints, faint: undefined };
-    return { ...track, bold: toDrawable(smooth(x, y, width)), faint: measuredPoints };
+    const bold = toDrawable(smooth(x, y, width));
+    if (track.band === undefined)
+      return { ...track, bold, faint: track.isDerived ? undefined : measuredPoints };
+    const smoothEdge = (edge: Points): Points => toDrawable(smooth(edge.x, edge.y, width));
+    const band = { low: smoothEdge(track.band.low), high: smoothEdge(track.band.high) };
+    return { ...track, bold, faint: undefined, band };
   });
   const remarks = [
     ...(below > 0

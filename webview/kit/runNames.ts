@@ -1,14 +1,39 @@
-/** Names under which runs are shown side by side. */
+/** Names under which runs are shown side by side: without what all of them share, and with what distinguishes them. */
+import { getFileName } from "../../src/protocol/fileName";
 import type { RunSummary } from "../../src/protocol/service/runs";
 
-/** A name that several of them bear gets the last part of the run's id, which is its own. */
-export function createRunNames(runs: readonly RunSummary[]): Map<string, string> {
-  const nameCounts = new Map<string, number>();
-  for (const { name } of runs) nameCounts.set(name, (nameCounts.get(name) ?? 0) + 1);
+type NamedRun = Pick<RunSummary, "folder" | "name" | "id" | "experiment" | "seed">;
+
+/**
+ * The experiment's name is left out where all runs are of one. A name that several of them bear gets the seed, or else the
+ * last part of the run's id, which is its own.
+ */
+export function createRunNames(runs: readonly NamedRun[]): Map<string, string> {
+  const isOneExperiment = new Set(runs.map(({ experiment }) => experiment)).size === 1;
+  const shortNames = new Map(runs.map((run) => [run.folder, isOneExperiment ? shortenName(run) : run.name]));
+  const namesakes = new Map<string, NamedRun[]>();
+  for (const run of runs) {
+    const name = shortNames.get(run.folder)!;
+    namesakes.set(name, [...(namesakes.get(name) ?? []), run]);
+  }
   return new Map(
-    runs.map(({ folder, name, id }) => [
-      folder,
-      nameCounts.get(name)! > 1 ? `${name} ${id.slice(id.lastIndexOf("-") + 1)}` : name,
-    ]),
+    runs.map((run) => {
+      const name = shortNames.get(run.folder)!;
+      const others = namesakes.get(name)!;
+      if (others.length === 1) return [run.folder, name];
+      const hasOwnSeed = others.filter(({ seed }) => seed === run.seed).length === 1;
+      return [run.folder, `${name} ${hasOwnSeed ? `seed ${run.seed}` : getOwnPart(run.id)}`];
+    }),
   );
+}
+
+/** `first-dense` of `first.lathe.md` → `dense`; a name that a person gave stays. */
+export function shortenName({ name, experiment }: Pick<RunSummary, "name" | "experiment">): string {
+  if (experiment === undefined) return name;
+  const prefix = `${getFileName(experiment).replace(/(\.lathe)?\.(md|ya?ml)$/i, "")}-`;
+  return name.startsWith(prefix) && name.length > prefix.length ? name.slice(prefix.length) : name;
+}
+
+function getOwnPart(id: string): string {
+  return id.slice(id.lastIndexOf("-") + 1);
 }

@@ -58,7 +58,8 @@ export async function startPanel<P extends PanelId, S>(
   };
   const fail = (thrown: unknown) => {
     const { code, message } = toWorkbenchError(thrown);
-    if (code === "cancelled") return;
+    // An error of the drawing itself would come again with each attempt to show it.
+    if (code === "cancelled" || message === error) return;
     show(message);
     void page.host.request("page.log", { level: "error", message });
   };

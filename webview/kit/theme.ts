@@ -3,6 +3,7 @@
  * contrast themes define, to the ordinary one, so that nothing depends on which kind of theme is on.
  */
 import { css, type CSSResult } from "lit";
+import { longNameStyles } from "./longName";
 
 /** To be called once with all that a page needs. */
 export function adoptStyles(...styles: readonly CSSResult[]): void {
@@ -10,6 +11,7 @@ export function adoptStyles(...styles: readonly CSSResult[]): void {
 }
 
 const theme = css`
+  ${longNameStyles}
   :root {
     --lathe-border: var(--vscode-contrastBorder, var(--vscode-panel-border, rgba(128, 128, 128, 0.35)));
     --lathe-line: color-mix(in srgb, currentColor 12%, transparent);

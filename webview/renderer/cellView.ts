@@ -10,17 +10,19 @@ import { toWorkbenchError } from "../../src/protocol/errors";
 import type { Host, PageCommand } from "../../src/protocol/page";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { type BoardState, ChartBoard } from "../charts/chartBoard";
+import { groupMetrics } from "../charts/chartGroups";
 import { chartStyles } from "../charts/chartStyles";
 import { assignSlots } from "../../src/pictures/palette";
 import { collectReferences } from "../charts/references";
 import { createRunNames } from "../kit/runNames";
+import { RunSlots } from "../kit/runSlots";
 import { readTheme } from "../kit/chartColors";
 import { icons } from "../kit/icons";
 import { cellStyles } from "./cellStyles";
 import { renderRunLines } from "./runLines";
 import { renderCard, renderStepResults } from "./stepResults";
 
-const losses = { title: "loss", metrics: ["train/loss", "eval/loss"] };
+const losses = groupMetrics(["eval/loss", "train/loss"]);
 
 export class CellView {
   private readonly root: ShadowRoot;
@@ -29,6 +31,7 @@ export class CellView {
   private runs: readonly CellRun[] = [];
   private card: readonly Block[] = [];
   private slots = new Map<string, number>();
+  private readonly sharedSlots: RunSlots | undefined;
   private trains = false;
   private frame: number | undefined;
   private fault: string | undefined;
@@ -44,6 +47,13 @@ export class CellView {
     this.root.adoptedStyleSheets = [chartStyles, cellStyles].flatMap(({ styleSheet }) => styleSheet ?? []);
     render(nothing, this.root);
     this.board = new ChartBoard(host, state, { redraw: () => this.redraw(), onState });
+    if (host !== undefined) {
+      const update = () => {
+        this.assignSlots();
+        this.showOnBoard();
+      };
+      this.sharedSlots = new RunSlots(host, update, (work) => this.attempt(work));
+    }
     this.subscriptions =
       host === undefined ? [] : [host.on("runsChanged", ({ changed }) => this.update(changed))];
   }
@@ -54,22 +64,9 @@ export class CellView {
     this.trains =
       output.series.length > 0 ||
       output.runs.some(({ steps }) => steps.some(({ action }) => action === "train"));
-    this.slots = assignSlots(
-      output.runs.map(({ summary }) => summary.folder),
-      this.slots,
-    );
+    this.assignSlots();
     this.board.seed(output.series);
-    const names = this.createNames();
-    const shownRuns = output.runs.map(({ summary: { folder } }) => ({
-      run: folder,
-      name: names.get(folder)!,
-      slot: this.slots.get(folder)!,
-    }));
-    this.board.show(
-      this.trains ? shownRuns : [],
-      this.trains ? [losses] : [],
-      collectReferences(output.runs.map(({ summary }) => summary)),
-    );
+    this.showOnBoard();
     // At once: the editor measures the output when this returns.
     this.draw();
   }
@@ -79,6 +76,28 @@ export class CellView {
     for (const each of this.subscriptions) each.dispose();
     this.board.dispose();
     render(nothing, this.root);
+  }
+
+  /** As everywhere in the workspace once the host has answered; until then, and without a host, in their order. */
+  private assignSlots(): void {
+    const folders = this.runs.map(({ summary }) => summary.folder);
+    this.sharedSlots?.request(folders);
+    const shared = this.sharedSlots?.distinguish(folders);
+    this.slots = shared?.size === folders.length ? shared : assignSlots(folders, this.slots);
+  }
+
+  private showOnBoard(): void {
+    const names = this.createNames();
+    const shownRuns = this.runs.map(({ summary: { folder } }) => ({
+      run: folder,
+      name: names.get(folder)!,
+      slot: this.slots.get(folder)!,
+    }));
+    this.board.show(
+      this.trains ? shownRuns : [],
+      this.trains ? losses : [],
+      collectReferences(this.runs.map(({ summary }) => summary)),
+    );
   }
 
   private createNames(): Map<string, string> {

@@ -4,6 +4,7 @@ import type { CellRun } from "../../src/protocol/cellOutput";
 import type { PageCommand } from "../../src/protocol/page";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { formatReading } from "../kit/figures";
+import { renderLongName } from "../kit/longName";
 import { renderSample } from "../kit/sample";
 import type { ChartTheme } from "../../src/pictures/theme";
 import { formatCount, formatDuration, formatShortCount } from "../../src/protocol/quantities";
@@ -47,6 +48,8 @@ const actionsByState: Readonly<Record<RunSummary["state"], readonly RunAction[]>
 export function renderRunLines(options: RunLinesOptions): TemplateResult {
   const { runs, trains } = options;
   if (runs.length === 0) return html`<p class="note">No run has reached this cell yet.</p>`;
+  const hasEval = runs.some(({ summary }) => summary.metrics["eval/loss"] !== undefined);
+  const bestTitle = hasEval ? "Lowest eval loss" : "Lowest train loss";
   return html`<table class="runs">
       <thead>
         <tr>
@@ -54,9 +57,9 @@ export function renderRunLines(options: RunLinesOptions): TemplateResult {
           <th scope="col">State</th>
           ${
             trains
-              ? html`<th scope="col" class="number">Train loss</th>
-                  <th scope="col" class="number">Eval loss</th>
-                  <th scope="col" class="number">Best</th>
+              ? html`<th scope="col" class="number">Eval loss</th>
+                  <th scope="col" class="number">${bestTitle}</th>
+                  <th scope="col" class="number">Train loss</th>
                   <th scope="col" class="number">Tokens/s</th>`
               : nothing
           }
@@ -84,7 +87,7 @@ function renderRunLine(
   const mainLoss = evalLoss ?? trainLoss;
   return html`<tr>
     <th scope="row" title=${summary.id}>
-      <span class="run">${renderSample(slots.get(folder)!, 0, theme)}<span class="name">${name}</span></span>
+      <span class="run">${renderSample(slots.get(folder)!, 0, theme)}${renderLongName(name)}</span>
     </th>
     <td>
       <span class="state ${state}">${state}</span
@@ -92,14 +95,11 @@ function renderRunLine(
     </td>
     ${
       trains
-        ? html`<td class="number">${trainLoss === undefined ? "–" : formatReading(trainLoss.last)}</td>
-            <td class="number">${evalLoss === undefined ? "–" : formatReading(evalLoss.last)}</td>
-            <td
-              class="number"
-              title=${evalLoss === undefined ? "lowest training loss" : "lowest validation loss"}
-            >
+        ? html`<td class="number">${evalLoss === undefined ? "–" : formatReading(evalLoss.last)}</td>
+            <td class="number" title=${evalLoss === undefined ? "lowest train loss" : "lowest eval loss"}>
               ${mainLoss === undefined ? "–" : formatReading(mainLoss.min)}
             </td>
+            <td class="number">${trainLoss === undefined ? "–" : formatReading(trainLoss.last)}</td>
             <td class="number">${speed === undefined ? "–" : formatShortCount(speed.last)}</td>`
         : nothing
     }

@@ -3,15 +3,33 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { isExecuting } from "../../src/protocol/run";
 import { missingText } from "../../src/protocol/quantities";
+import type { ChartTheme } from "../../src/pictures/theme";
 import { icons } from "../kit/icons";
+import { renderLongName } from "../kit/longName";
+import { renderSample } from "../kit/sample";
 import type { RunColumn } from "./runColumns";
 
-export function renderCell(run: RunSummary, column: RunColumn): TemplateResult | string {
+/** What distinguishes a run everywhere in the workspace. */
+export interface CellLook {
+  readonly names: ReadonlyMap<string, string>;
+  /** Undefined while the host has not answered. */
+  readonly getSlot: (run: string) => number | undefined;
+  readonly baseline: string | undefined;
+  readonly theme: Pick<ChartTheme, "ground">;
+}
+
+export function renderCell(run: RunSummary, column: RunColumn, look: CellLook): TemplateResult | string {
   switch (column.id) {
     case "star":
       return html`<span class=${run.star ? "star on" : "star"}
           >${run.star ? icons.star : icons.starOutline}</span
         ><span class="hidden">${run.star ? "starred" : "not starred"}</span>`;
+    case "name": {
+      const slot = look.getSlot(run.folder);
+      return html`${slot === undefined ? html`<span class="no-sample"></span>` : renderSample(slot, 0, look.theme)}
+      ${renderLongName(look.names.get(run.folder) ?? run.name)}
+      ${look.baseline === run.folder ? html`<span class="chip">baseline</span>` : nothing}`;
+    }
     case "state":
       return renderState(run);
     case "progress":

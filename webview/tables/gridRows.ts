@@ -1,9 +1,14 @@
 /** The rows of the table of runs: of a run, and of a group of them. */
 import { html, nothing, type TemplateResult } from "lit";
-import { pluralize } from "../../src/protocol/quantities";
+import { formatNumber, pluralize } from "../../src/protocol/quantities";
+import type { RunSummary } from "../../src/protocol/service/runs";
+import { computeEstimate } from "../../src/statistics/studentT";
 import { icons } from "../kit/icons";
+import { renderLongName } from "../kit/longName";
+import { findOldest } from "../kit/runGroups";
+import { renderSample } from "../kit/sample";
 import type { CellEditor } from "./cellEditor";
-import { getCellTitle, renderCell } from "./cellViews";
+import { type CellLook, getCellTitle, renderCell } from "./cellViews";
 import { getCellStyle, getPinnedClass } from "./columnStyle";
 import type { ShownColumn, TableRow } from "./runTable";
 
@@ -21,11 +26,18 @@ export interface RunRowPlace extends RowPlace {
   readonly level: number | undefined;
   readonly isSelected: boolean;
   readonly editor: CellEditor;
+  readonly look: CellLook;
+}
+
+export interface GroupRowPlace extends RowPlace {
+  /** What the rows are grouped by. */
+  readonly groupTitle: string;
+  readonly look: CellLook;
 }
 
 export function renderRunRow(
   { key, run }: TableRow & { readonly kind: "run" },
-  { index, start, columns, activeColumn, level, isSelected, editor }: RunRowPlace,
+  { index, start, columns, activeColumn, level, isSelected, editor, look }: RunRowPlace,
 ): TemplateResult {
   const classes = [
     "row",
@@ -52,7 +64,7 @@ export function renderRunRow(
         tabindex=${activeColumn === i ? 0 : -1}
         title=${isEditing ? nothing : getCellTitle(run, column)}
       >
-        ${isEditing ? editor.render() : renderCell(run, column)}
+        ${isEditing ? editor.render() : renderCell(run, column, look)}
       </div>`;
     })}
   </div>`;
@@ -60,8 +72,9 @@ export function renderRunRow(
 
 export function renderGroupRow(
   { label, runs, expanded }: TableRow & { readonly kind: "group" },
-  { index, start, columns, activeColumn }: RowPlace,
+  { index, start, columns, activeColumn, groupTitle, look }: GroupRowPlace,
 ): TemplateResult {
+  const slot = look.getSlot(findOldest(runs).folder);
   return html`<div
     class="row group"
     role="row"
@@ -70,18 +83,47 @@ export function renderGroupRow(
     aria-expanded=${expanded}
     style="transform:translateY(${start}px)"
   >
-    <div
-      role="gridcell"
-      class="cell"
-      aria-colindex="1"
-      aria-colspan=${columns.length}
-      data-row=${index + 1}
-      tabindex=${activeColumn === undefined ? -1 : 0}
-    >
-      <span class="inside"
-        >${expanded ? icons.down : icons.right}<b>${label}</b>
-        <span class="muted">${pluralize(runs, "run")}</span></span
+    ${columns.map((column, i) => {
+      const isName = column.id === "name";
+      return html`<div
+        role="gridcell"
+        class="cell ${column.numeric ? "number" : ""} ${getPinnedClass(column)}"
+        style=${getCellStyle(columns, i)}
+        aria-colindex=${i + 1}
+        data-row=${index + 1}
+        data-column=${i}
+        tabindex=${activeColumn === i ? 0 : -1}
+        title=${isName ? `${groupTitle}: ${label}` : nothing}
       >
-    </div>
+        ${
+          isName
+            ? html`${expanded ? icons.down : icons.right}${slot === undefined ? nothing : renderSample(slot, 0, look.theme)}
+                ${renderLongName(label)} <span class="muted count">${pluralize(runs.length, "run")}</span>`
+            : column.numeric
+              ? renderEstimate(runs, column)
+              : nothing
+        }
+      </div>`;
+    })}
   </div>`;
+}
+
+/** The mean with the half width of its 95 % interval, of the runs that have a value. */
+function renderEstimate(
+  runs: readonly RunSummary[],
+  { value, format = String }: ShownColumn,
+): TemplateResult | typeof nothing {
+  const values = runs.flatMap((run) => {
+    const each = value(run);
+    return typeof each === "number" ? [each] : [];
+  });
+  if (values.length === 0) return nothing;
+  const { mean, half, count } = computeEstimate(values);
+  const title = `Mean of ${pluralize(count, "run")}${half === undefined ? "" : ", with its 95 % interval"}: ${values.map((each) => format(each)).join(", ")}`;
+  const isSame = values.every((each) => each === values[0]);
+  return html`<span class="text" title=${title}
+    >${format(mean)}${
+      half === undefined || isSame ? nothing : html` <span class="muted">± ${formatNumber(half, 2)}</span>`
+    }</span
+  >`;
 }

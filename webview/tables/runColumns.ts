@@ -22,7 +22,7 @@ export type EditableField = "name" | "tags" | "notes";
 export interface RunColumn extends RunField {
   /** The heading of the column if the title is too long. */
   readonly heading?: string;
-  readonly section: "Run" | "Size" | "Metrics" | "Sweep" | "Settings";
+  readonly section: "Run" | "Size" | "Metrics" | "Baseline" | "Sweep" | "Settings";
   readonly width: number;
   /** Shown until a person chooses otherwise. */
   readonly shown: boolean;
@@ -52,6 +52,7 @@ const leadingColumns: Readonly<Record<string, ColumnOptions>> = {
   progress: {
     shown: true,
     width: 120,
+    format: (share) => `${Math.round(share * 100)} %`,
     text: ({ progress }) =>
       progress === undefined ? missingText : `${formatCount(progress.step)} / ${formatCount(progress.steps)}`,
   },
@@ -83,7 +84,11 @@ const trailingColumns: Readonly<Record<string, ColumnOptions>> = {
   id: { width: 230 },
 };
 
-export function createColumns(keys: RunKeys, settings: Settings): readonly RunColumn[] {
+export function createColumns(
+  keys: RunKeys,
+  settings: Settings,
+  baseline?: RunSummary,
+): readonly RunColumn[] {
   const fields = new Map(createRunFields(keys, settings).map((field) => [field.id, field]));
   const create = (id: string, options: ColumnOptions) => createColumn(fields.get(id)!, options);
   const createAll = (columns: Readonly<Record<string, ColumnOptions>>, section: RunColumn["section"]) =>
@@ -101,6 +106,9 @@ export function createColumns(keys: RunKeys, settings: Settings): readonly RunCo
         });
       }),
     ),
+    ...(baseline === undefined
+      ? []
+      : keys.metrics.map((metric) => createDifferenceColumn(metric, baseline, keys.metrics))),
     ...createAll(sizeColumns, "Size"),
     ...keys.sweepKeys.map((key) =>
       create(`sweep:${key}`, {
@@ -115,6 +123,28 @@ export function createColumns(keys: RunKeys, settings: Settings): readonly RunCo
     ),
     ...createAll(trailingColumns, "Run"),
   ];
+}
+
+/** Of the headline alone until a person chooses more: the loss of the evaluation, or of training where none is evaluated. */
+function createDifferenceColumn(metric: string, baseline: RunSummary, metrics: readonly string[]): RunColumn {
+  const headline = metrics.includes("eval/loss") ? "eval/loss" : "train/loss";
+  const base = baseline.metrics[metric]?.last ?? undefined;
+  const value = (run: RunSummary) => {
+    const last = run.metrics[metric]?.last ?? undefined;
+    return base === undefined || last === undefined ? undefined : last - base;
+  };
+  const title = `${metric} − baseline`;
+  const field = { id: `difference:${metric}`, title, numeric: true, value };
+  return createColumn(field, {
+    section: "Baseline",
+    shown: metric === headline,
+    width: 150,
+    format: formatDifference,
+  });
+}
+
+function formatDifference(value: number): string {
+  return value > 0 ? `+${formatAligned(value)}` : formatAligned(value);
 }
 
 function createColumn(field: RunField, options: ColumnOptions): RunColumn {

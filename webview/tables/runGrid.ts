@@ -7,6 +7,7 @@ import { html, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { CellEditor } from "./cellEditor";
+import type { CellLook } from "./cellViews";
 import { getPinnedClass } from "./columnStyle";
 import { renderHeader } from "./gridHeader";
 import { renderGroupRow, renderRunRow } from "./gridRows";
@@ -24,6 +25,7 @@ const overscan = 8;
 export interface GridPage {
   readonly table: RunTable;
   readonly selection: Selection;
+  readonly look: CellLook;
   select(selection: Selection): void;
   /** The arrangement has changed: draw, and keep it. */
   arranged(): void;
@@ -33,6 +35,8 @@ export interface GridPage {
   open(runs: readonly string[]): void;
   remove(runs: readonly string[]): void;
   copy(what: "cell" | "rows", cell: string): void;
+  /** Called with the rows in sight. */
+  prepareLook(rows: readonly TableRow[]): void;
   openMenu(event: MouseEvent, target: MenuTarget): void;
 }
 
@@ -113,6 +117,7 @@ export class RunGrid {
   afterDraw(root: ParentNode): void {
     this.scroller = root.querySelector<HTMLElement>(".grid");
     this.virtualizer._willUpdate();
+    this.page.prepareLook(this.virtualizer.getVirtualItems().flatMap(({ index }) => this.rows[index] ?? []));
     // A row that is drawn by another element now takes the focus along.
     if (this.editor.afterDraw(root) || !(this.isFocusRequested || this.wasFocused)) return;
     const cell = root.querySelector<HTMLElement>(
@@ -159,12 +164,18 @@ export class RunGrid {
       columns: this.columns,
       activeColumn: isActive ? this.active.column : undefined,
     };
-    if (row.kind === "group") return renderGroupRow(row, place);
+    const { look } = this.page;
+    if (row.kind === "group") {
+      const grouped = this.page.table.arrangement.grouping[0];
+      const groupTitle = this.columns.find(({ id }) => id === grouped)?.title ?? "Group";
+      return renderGroupRow(row, { ...place, groupTitle, look });
+    }
     return renderRunRow(row, {
       ...place,
       level: this.page.table.arrangement.grouping.length > 0 ? 2 : undefined,
       isSelected: this.page.selection.keys.has(row.key),
       editor: this.editor,
+      look,
     });
   }
 

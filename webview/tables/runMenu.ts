@@ -10,6 +10,8 @@ import type { EditableField } from "./runColumns";
 import type { ShownColumn } from "./runTable";
 
 export interface RunMenuPage {
+  readonly baseline: string | undefined;
+  setBaseline(run: string | undefined): void;
   sort(id: string, descending: boolean): void;
   hideColumn(id: string): void;
   filterBy(term: string): void;
@@ -57,6 +59,9 @@ export function createRunMenu(
       ? [
           { label: "Rename", key: "F2", run: () => page.edit(run, "name") },
           { label: run.star ? "Unstar" : "Star", run: () => page.star(run) },
+          page.baseline === run.folder
+            ? { label: "Clear Baseline", run: () => page.setBaseline(undefined) }
+            : { label: "Set as Baseline", run: () => page.setBaseline(run.folder) },
         ]
       : [],
     createFilterItems(run, column, page),

@@ -58,7 +58,7 @@ export type TableRow =
       readonly kind: "group";
       readonly key: string;
       readonly label: string;
-      readonly runs: number;
+      readonly runs: readonly RunSummary[];
       readonly expanded: boolean;
     };
 
@@ -184,7 +184,7 @@ export class RunTable {
         kind: "group",
         key: row.id,
         label: String(value ?? "none"),
-        runs: row.getLeafRows().length,
+        runs: row.getLeafRows().map(({ original }) => original),
         expanded: row.getIsExpanded(),
       };
     });

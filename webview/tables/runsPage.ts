@@ -2,10 +2,15 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { PageCommand, PageRequests } from "../../src/protocol/page";
 import type { RunSummary } from "../../src/protocol/service/runs";
+import { onThemeChange, readTheme } from "../kit/chartColors";
 import { ContextMenu } from "../kit/contextMenu";
+import { findOldest } from "../kit/runGroups";
+import { createRunNames } from "../kit/runNames";
+import { RunSlots } from "../kit/runSlots";
 import type { Panel, Stage } from "../kit/stage";
 import { renderEmptyState, renderSpinner } from "../kit/states";
 import type { Page } from "../page";
+import type { CellLook } from "./cellViews";
 import { ColumnMenu } from "./columnMenu";
 import { renderComparison, type Differences } from "./comparison";
 import { formatCsv, type CsvValue, formatTabSeparated } from "../../src/protocol/csv";
@@ -35,6 +40,11 @@ export class RunsPage implements Panel, GridPage {
   private runs: Map<string, RunSummary> | undefined;
   private settings: Settings = new Map();
   private columns: readonly RunColumn[] = [];
+  private columnsKey = "";
+  private names: ReadonlyMap<string, string> = new Map();
+  private baseline: string | undefined;
+  private theme = readTheme();
+  private readonly slots: RunSlots;
   private filterText: string;
   private filter: RunFilter = { matches: () => true };
   private matching = 0;
@@ -64,6 +74,19 @@ export class RunsPage implements Panel, GridPage {
     this.grid = new RunGrid(this);
     this.menu = new ColumnMenu(this);
     page.host.on("runsChanged", ({ changed, removed }) => this.update(changed, removed));
+    onThemeChange(() => {
+      this.theme = readTheme();
+      stage.redraw();
+    });
+    this.slots = new RunSlots(
+      page.host,
+      () => stage.redraw(),
+      (work) => stage.attempt(work),
+    );
+    page.host.on("lookChanged", ({ baseline }) => {
+      this.baseline = baseline;
+      this.update([], []);
+    });
     page.host.on("backendRestarted", () => this.load());
     page.host.on("inputChanged", ({ input }) => {
       const { compare } = input as { readonly compare?: readonly string[] };
@@ -87,6 +110,7 @@ export class RunsPage implements Panel, GridPage {
         filter: this.filterText,
         setFilter: (text) => this.setFilter(text),
         group: this.table.arrangement.grouping[0],
+        columns: this.columns,
         groupBy: (id) => {
           this.table.groupBy(id);
           this.changed();
@@ -130,6 +154,15 @@ export class RunsPage implements Panel, GridPage {
     this.scrollTop = 0;
   }
 
+  get look(): CellLook {
+    const { names, baseline, slots, theme } = this;
+    return { names, baseline, theme, getSlot: (run) => slots.get(run) };
+  }
+
+  prepareLook(rows: readonly TableRow[]): void {
+    this.slots.request(rows.map((row) => (row.kind === "run" ? row.key : findOldest(row.runs).folder)));
+  }
+
   select(selection: Selection): void {
     this.selection = selection;
     this.changed();
@@ -171,6 +204,9 @@ export class RunsPage implements Panel, GridPage {
 
   openMenu(event: MouseEvent, { run, runs, column }: MenuTarget): void {
     const page = {
+      baseline: this.baseline,
+      setBaseline: (pinned: string | undefined) =>
+        this.request("page.setBaseline", pinned === undefined ? {} : { run: pinned }),
       sort: (id: string, isDescending: boolean) => {
         this.table.setSorting(id, isDescending);
         this.changed();
@@ -212,7 +248,11 @@ export class RunsPage implements Panel, GridPage {
 
   private load(): void {
     this.stage.attempt(async () => {
-      const { runs } = await this.page.host.request("runs.list", {});
+      const [{ runs }, { baseline }] = await Promise.all([
+        this.page.host.request("runs.list", {}),
+        this.page.host.request("page.look", {}),
+      ]);
+      this.baseline = baseline;
       this.runs = new Map(runs.map((run) => [run.folder, run]));
       this.update([], []);
       if (this.compared.length > 0) this.compare(this.compared);
@@ -231,9 +271,14 @@ export class RunsPage implements Panel, GridPage {
   private refresh(runs: ReadonlyMap<string, RunSummary>): void {
     if (this.stale) {
       this.stale = false;
-      const columns = createColumns(collectKeys(runs.values(), this.settings), this.settings);
-      if (columns.map(({ id }) => id).join("\n") !== this.columns.map(({ id }) => id).join("\n")) {
+      const baseline = this.baseline === undefined ? undefined : runs.get(this.baseline);
+      const columns = createColumns(collectKeys(runs.values(), this.settings), this.settings, baseline);
+      this.names = createRunNames([...runs.values()]);
+      // The differences are to values of the baseline.
+      const columnsKey = JSON.stringify([columns.map(({ id }) => id), baseline?.folder, baseline?.metrics]);
+      if (columnsKey !== this.columnsKey) {
         this.columns = columns;
+        this.columnsKey = columnsKey;
         this.table.setColumns(columns);
       }
       this.filter = parseFilter(this.filterText, this.columns);

@@ -126,14 +126,31 @@ export const runsStyles = css`
       linear-gradient(var(--row), var(--row)), var(--vscode-sideBarSectionHeader-background, transparent);
   }
   .row.group .cell {
-    width: 100%;
+    cursor: pointer;
+    font-weight: 600;
   }
-  .row.group .inside {
-    position: sticky;
-    left: 10px;
-    display: inline-flex;
-    align-items: center;
-    gap: 6px;
+  .row.group .number .muted {
+    font-size: 0.85em;
+  }
+  .row.group .cell.number {
+    padding: 0 6px;
+  }
+  .row.group .muted {
+    font-weight: normal;
+  }
+  .row.group .count {
+    flex: none;
+  }
+  .row .cell.name > .name {
+    overflow: hidden;
+    text-overflow: ellipsis;
+  }
+  .no-sample {
+    flex: none;
+    width: 26px;
+  }
+  .sample {
+    flex: none;
   }
   .cell {
     display: flex;

@@ -8,11 +8,13 @@ import { formatCount, pluralize } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 import { renderSelect } from "../kit/select";
 import { getValue } from "../kit/toolkit";
+import type { RunColumn } from "./runColumns";
 
 export interface FilterBarPage {
   readonly filter: string;
   readonly setFilter: (text: string) => void;
   readonly group: string | undefined;
+  readonly columns: readonly RunColumn[];
   readonly groupBy: (id: string | undefined) => void;
   readonly columnMenu: TemplateResult;
   readonly exportCsv: () => void;
@@ -31,13 +33,13 @@ export interface ActionBarPage {
   readonly command: (command: PageCommand, runs: readonly string[]) => void;
 }
 
-const groupings = [
+const groupings: readonly (readonly [id: string, title: string])[] = [
   ["", "No groups"],
   ["experiment", "Experiment"],
   ["variant", "Variant"],
   ["state", "State"],
   ["tags", "Tags"],
-] as const satisfies readonly (readonly [string, string])[];
+];
 
 export function renderFilterBar(page: FilterBarPage): TemplateResult {
   return html`<div class="toolbar">
@@ -53,7 +55,7 @@ export function renderFilterBar(page: FilterBarPage): TemplateResult {
     ${renderSelect({
       label: "Group by",
       value: page.group ?? "",
-      choices: groupings,
+      choices: [...groupings, ...listSettings(page.columns)],
       onSelect: (id) => page.groupBy(id || undefined),
     })}
     <span class="spring"></span>
@@ -62,6 +64,13 @@ export function renderFilterBar(page: FilterBarPage): TemplateResult {
       ${icons.export} Export CSV
     </button>
   </div>`;
+}
+
+/** Settings that a sweep assigns, or that were added as columns. */
+function listSettings(columns: readonly RunColumn[]): (readonly [id: string, title: string])[] {
+  return columns
+    .filter(({ section }) => section === "Sweep" || section === "Settings")
+    .map(({ id, title }) => [id, title]);
 }
 
 export function renderActionBar(page: ActionBarPage): TemplateResult {

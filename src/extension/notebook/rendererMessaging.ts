@@ -46,14 +46,17 @@ export function registerRendererMessaging(workbench: Workbench): vscode.Disposab
   );
 }
 
-function connectRenderer({ backend, openPanel, log }: Workbench, post: (message: unknown) => void): Page {
+function connectRenderer(
+  { backend, openPanel, looks, log }: Workbench,
+  post: (message: unknown) => void,
+): Page {
   let receive: (message: unknown) => void = () => undefined;
   const page = connectPage({
     channel: { post, listen: (listener) => (receive = listener) },
     backend,
     requests: rendererRequests.filter(isBackendRequest) as (keyof Requests)[],
     events: ["metricsAppended", "runsChanged"],
-    host: createHostRequests({ openPanel, log: (level, message) => writeTo(log, level, message) }),
+    host: createHostRequests({ openPanel, looks, log: (level, message) => writeTo(log, level, message) }),
     onFault: (error) => log.error(escapeControls(error.message)),
   });
   return { ...page, receive: (message) => receive(message) };

@@ -7,13 +7,19 @@ import { type HostRequests, pageCommands, type PanelId, type PanelInputs } from 
 import type { Log } from "../log";
 import { isWithin } from "./isWithin";
 import { t } from "../l10n";
+import type { RunLooks } from "./runLooks";
 
 export interface PageHost {
   readonly openPanel: <P extends PanelId>(panel: P, input: PanelInputs[P]) => void;
+  readonly looks: RunLooks;
   readonly log: Log;
 }
 
-export function createHostRequests({ openPanel, log }: PageHost): Omit<Handlers<HostRequests>, "page.ready"> {
+export function createHostRequests({
+  openPanel,
+  looks,
+  log,
+}: PageHost): Omit<Handlers<HostRequests>, "page.ready"> {
   return {
     "page.save": async ({ name, content }) => {
       const defaultUri = getSuggestedTarget(name);
@@ -63,6 +69,12 @@ export function createHostRequests({ openPanel, log }: PageHost): Omit<Handlers<
           allowed: pageCommands,
         });
       await vscode.commands.executeCommand(command, runs);
+      return {};
+    },
+    "page.slots": async ({ runs }) => ({ slots: await looks.getSlots(runs) }),
+    "page.look": async () => looks.look,
+    "page.setBaseline": async ({ run }) => {
+      looks.setBaseline(run);
       return {};
     },
     "page.log": async ({ level, message }) => {

@@ -7,6 +7,7 @@ import type { PanelId, PanelInputs } from "../../protocol/page";
 import type { RestartableBackend } from "../backendProcess";
 import type { Log } from "../log";
 import type { RunStore } from "../runStore";
+import type { RunLooks } from "./runLooks";
 import { panels } from "./catalog";
 import { createHostRequests } from "./hostRequests";
 import { createPageHtml } from "./pageHtml";
@@ -16,6 +17,7 @@ export interface PanelHostOptions {
   readonly context: vscode.ExtensionContext;
   readonly backend: RestartableBackend;
   readonly runs: RunStore;
+  readonly looks: RunLooks;
   readonly log: Log;
 }
 
@@ -48,7 +50,7 @@ export function getViewType(panel: PanelId): string {
   return `lathe.${panel}Panel`;
 }
 
-export function createPanelHost({ context, backend, runs, log }: PanelHostOptions): PanelHost {
+export function createPanelHost({ context, backend, runs, looks, log }: PanelHostOptions): PanelHost {
   const openPanels = new Map<PanelId, OpenPanel>();
   const media = vscode.Uri.joinPath(context.extensionUri, "media");
   const pages = vscode.Uri.joinPath(context.extensionUri, "dist", "pages");
@@ -87,7 +89,7 @@ export function createPanelHost({ context, backend, runs, log }: PanelHostOption
       requests,
       events,
       host: {
-        ...createHostRequests({ openPanel: open, log }),
+        ...createHostRequests({ openPanel: open, looks, log }),
         // Thousands of runs are here already, and need not cross from the service once more for each page.
         "runs.list": async () => ({ runs: await runs.load() }),
         "page.ready": () => ({ input: openPanels.get(id)?.input, state: saved.state }),
@@ -113,6 +115,9 @@ export function createPanelHost({ context, backend, runs, log }: PanelHostOption
     });
   }
 
+  const lookChanges = looks.onChange((look) => {
+    for (const { page } of openPanels.values()) page.emit("lookChanged", look);
+  });
   const serializers = (Object.keys(panels) as PanelId[]).map((id) =>
     vscode.window.registerWebviewPanelSerializer(getViewType(id), {
       async deserializeWebviewPanel(webview, saved: Partial<SavedPage> | undefined) {
@@ -125,6 +130,7 @@ export function createPanelHost({ context, backend, runs, log }: PanelHostOption
   return {
     open,
     dispose() {
+      lookChanges.dispose();
       for (const serializer of serializers) serializer.dispose();
       // The panels themselves remain, so that the next window restores them.
       for (const { page } of openPanels.values()) page.dispose();

@@ -93,9 +93,9 @@ describe("the output of a cell", () => {
     run.grow(10);
     const page = await harness.renderer();
     await page.showOutput("one", output);
-    await expect.poll(() => table(page).then(([first]) => first)).toContain("step 1 step 40");
+    await expect.poll(() => table(page).then(([, train]) => train)).toContain("step 1 step 40");
     run.grow(25);
-    await expect.poll(() => table(page).then(([first]) => first)).toContain("step 1 step 65");
+    await expect.poll(() => table(page).then(([, train]) => train)).toContain("step 1 step 65");
     await expect.poll(() => page.page.locator(".progress .words").innerText()).toBe("65 of 400");
     run.folder.update({ state: "stopped" });
     await page.page.getByRole("button", { name: "Resume followed" }).waitFor();

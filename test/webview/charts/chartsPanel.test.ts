@@ -6,6 +6,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { noChromium, PageHarness, type TestPage } from "../pageHarness";
 import { WrittenRun } from "../sampleRuns";
 
+/** The heading of the chart of both losses. */
+const losses = "eval/loss and train/loss";
+
 const variants = [
   "dense",
   "grouped 16",
@@ -60,7 +63,7 @@ describe("the panel of charts", () => {
           lists: true,
         },
       });
-      await rows(page, "loss", 20);
+      await rows(page, losses, 20);
       await expect.poll(() => inked(page)).toBeGreaterThan(0.01);
       await page.screenshot(`charts-${theme}`);
       expect(await page.violations()).toEqual([]);
@@ -71,10 +74,10 @@ describe("the panel of charts", () => {
 
   it("shows the active run by default", async () => {
     const page = await open([]);
-    await rows(page, "loss", 2);
-    expect(await table(page, "loss")).toEqual([
-      expect.stringMatching(/^quantised train\/loss/),
+    await rows(page, losses, 2);
+    expect(await table(page, losses)).toEqual([
       expect.stringMatching(/^quantised eval\/loss/),
+      expect.stringMatching(/^quantised train\/loss/),
     ]);
     await page.close();
   });
@@ -82,13 +85,13 @@ describe("the panel of charts", () => {
   it("adds each line of a running training exactly once", async () => {
     const run = await WrittenRun.write(workspace, { name: "live", state: "running", lines: 50, steps: 4000 });
     const page = await open([run]);
-    await rows(page, "loss", 2);
-    expect((await table(page, "loss"))[0]).toContain("step 1 step 50");
+    await rows(page, losses, 2);
+    expect((await table(page, losses))[1]).toContain("step 1 step 50");
     for (const lines of [1, 3, 200]) {
       run.grow(lines);
       await page.page.waitForTimeout(120);
     }
-    await expect.poll(() => table(page, "loss").then(([first]) => first)).toContain("step 1 step 254");
+    await expect.poll(() => table(page, losses).then(([, train]) => train)).toContain("step 1 step 254");
     await page.page.getByRole("button", { name: "Save points as CSV" }).click();
     await expect.poll(() => page.asked.saved.length).toBe(1);
     const saved = page.asked.saved[0]!.content as { text: string };
@@ -109,11 +112,11 @@ describe("the panel of charts", () => {
       steps: 20_000,
     });
     const page = await open([run]);
-    await rows(page, "loss", 2);
+    await rows(page, losses, 2);
     run.grow(9000);
-    await expect.poll(() => table(page, "loss").then(([first]) => first)).toContain("step 1 step 9,050");
+    await expect.poll(() => table(page, losses).then(([, train]) => train)).toContain("step 1 step 9,050");
     run.grow(7);
-    await expect.poll(() => table(page, "loss").then(([first]) => first)).toContain("step 1 step 9,057");
+    await expect.poll(() => table(page, losses).then(([, train]) => train)).toContain("step 1 step 9,057");
     expect(page.faults).toEqual([]);
     await page.close();
   });
@@ -121,10 +124,10 @@ describe("the panel of charts", () => {
   it("continues with the whole curve after the service was restarted", async () => {
     const run = await WrittenRun.write(workspace, { name: "revived", state: "running", lines: 40 });
     const page = await open([run]);
-    await rows(page, "loss", 2);
+    await rows(page, losses, 2);
     await harness.backend.restart();
     run.grow(20);
-    await expect.poll(() => table(page, "loss").then(([first]) => first)).toContain("step 1 step 60");
+    await expect.poll(() => table(page, losses).then(([, train]) => train)).toContain("step 1 step 60");
     await page.close();
   });
 
@@ -132,8 +135,8 @@ describe("the panel of charts", () => {
     const spikes = { 30_011: 47.25 };
     const run = await WrittenRun.write(workspace, { name: "spiky", steps: 60_000, spikes });
     const page = await open([run]);
-    await rows(page, "loss", 2);
-    expect((await table(page, "loss"))[0]).toContain("47.25");
+    await rows(page, losses, 2);
+    expect((await table(page, losses))[1]).toContain("47.25");
     const plot = (await page.page.locator(".plot").first().boundingBox())!;
     const at = (share: number) => plot.x + plot.width * share;
     await page.page.mouse.move(at(0.5), plot.y + 100);
@@ -165,7 +168,7 @@ describe("the panel of charts", () => {
   it("reports the values that a logarithmic axis can't show", async () => {
     const run = await WrittenRun.write(workspace, { name: "signed", spikes: { 7: 0, 9: -3 } });
     const page = await open([run]);
-    await rows(page, "loss", 2);
+    await rows(page, losses, 2);
     await page.page.getByRole("button", { name: "log y" }).click();
     await page.page.getByText("2 values at or below zero cannot be shown on a logarithmic axis.").waitFor();
     await page.page.getByRole("button", { name: "log x" }).click();
@@ -176,22 +179,22 @@ describe("the panel of charts", () => {
 
   it("hides a run by its legend and shows it again, with only the keyboard", async () => {
     const page = await open(ten.slice(0, 2));
-    await rows(page, "loss", 4);
+    await rows(page, losses, 4);
     const entry = page.page.locator(".legend").getByRole("button", { name: /^dense/ });
     await entry.focus();
     await page.page.keyboard.press("Space");
-    await rows(page, "loss", 2);
+    await rows(page, losses, 2);
     expect(await entry.getAttribute("aria-pressed")).toBe("false");
     await page.page.keyboard.press("Enter");
-    await rows(page, "loss", 4);
+    await rows(page, losses, 4);
     await page.page.locator(".legend").getByRole("button", { name: "eval/loss" }).click();
-    await rows(page, "loss", 2);
+    await rows(page, losses, 2);
     await page.close();
   });
 
   it("announces the exact value of each point when moving along the curve", async () => {
     const page = await open([ten[0]!]);
-    await rows(page, "loss", 2);
+    await rows(page, losses, 2);
     const plot = page.page.locator(".plot");
     await plot.press("ArrowRight");
     await plot.press("ArrowRight");
@@ -205,7 +208,7 @@ describe("the panel of charts", () => {
 
   it("follows the editor to another theme immediately", async () => {
     const page = await open(ten.slice(0, 1), { theme: "dark" });
-    await rows(page, "loss", 2);
+    await rows(page, losses, 2);
     const stroke = () => page.page.locator(".legend path[stroke^='#']").first().getAttribute("stroke");
     const dark = await stroke();
     await page.setTheme("light");
@@ -215,7 +218,7 @@ describe("the panel of charts", () => {
 
   it("keeps runs, metrics, axis, smoothing and hidden curves across a reload of the window", async () => {
     const page = await open(ten.slice(0, 2));
-    await rows(page, "loss", 4);
+    await rows(page, losses, 4);
     await page.page.getByRole("checkbox", { name: "grad_norm" }).check();
     await rows(page, "train/grad_norm", 2);
     await page.page.getByLabel("Axis").selectOption("seconds");
@@ -230,7 +233,7 @@ describe("the panel of charts", () => {
     await rows(page, "train/grad_norm", 1);
     expect(await page.page.getByLabel("Axis").inputValue()).toBe("seconds");
     expect(await page.page.getByLabel("Smoothing").inputValue()).toBe("0.6");
-    expect((await table(page, "loss"))[0]).toContain("2 min 20 s");
+    expect((await table(page, losses))[0]).toContain("2 min 20 s");
     await page.close();
   });
 
@@ -239,7 +242,7 @@ describe("the panel of charts", () => {
     const run = await WrittenRun.write(workspace, { name, lines: 20 });
     run.append({ step: 21, seconds: 9, "eval/<script>document.title='owned'</script>": 1 });
     const page = await open([run]);
-    await rows(page, "loss", 2);
+    await rows(page, losses, 2);
     await page.page.locator(".legend").getByText("<img src=x").waitFor();
     expect(await page.page.locator("img, .legend b").count()).toBe(0);
     expect(await page.page.title()).not.toBe("owned");
@@ -249,20 +252,20 @@ describe("the panel of charts", () => {
 
   it("saves a picture as vectors, and one as pixels", async () => {
     const page = await open(ten.slice(0, 3));
-    await rows(page, "loss", 6);
+    await rows(page, losses, 6);
     await page.page.getByRole("button", { name: "Save as SVG" }).click();
     await page.page.getByRole("button", { name: "Save as PNG" }).click();
     await expect.poll(() => page.asked.saved.length).toBe(2);
     const [svg, png] = page.asked.saved;
-    expect([svg!.name, png!.name]).toEqual(["loss.svg", "loss.png"]);
+    expect([svg!.name, png!.name]).toEqual(["eval-loss-and-train-loss.svg", "eval-loss-and-train-loss.png"]);
     const { text } = svg!.content as { text: string };
     const parsed = await page.page.evaluate<readonly [string, number, string]>(
       `(() => { const doc = new DOMParser().parseFromString(${JSON.stringify(text)}, "image/svg+xml");
         return [doc.documentElement.tagName, doc.querySelectorAll("g > path").length, doc.documentElement.textContent]; })()`,
     );
     expect(parsed[0]).toBe("svg");
-    // Six lines, each with its original points behind.
-    expect(parsed[1]).toBe(12);
+    // Six lines, those of training with their true points behind.
+    expect(parsed[1]).toBe(9);
     expect(parsed[2]).toContain("grouped 32 · eval/loss");
     const { base64 } = png!.content as { base64: string };
     expect(Buffer.from(base64, "base64").subarray(1, 4).toString()).toBe("PNG");
@@ -271,7 +274,7 @@ describe("the panel of charts", () => {
 
   it("shows what is ticked after None and a tick, and moves no entry under the pointer", async () => {
     const page = await open(ten.slice(0, 3));
-    await rows(page, "loss", 6);
+    await rows(page, losses, 6);
     const list = page.page.getByRole("list", { name: "Runs", exact: true });
     const entries = () => list.locator(".name").allInnerTexts();
     const ticked = async () => {
@@ -287,12 +290,12 @@ describe("the panel of charts", () => {
     await page.page.getByRole("button", { name: "None" }).click();
     await expect.poll(ticked).toEqual([]);
     await list.getByRole("checkbox").nth(4).click();
-    await rows(page, "loss", 2);
+    await rows(page, losses, 2);
     expect(await ticked()).toEqual([order[4]]);
     await list.getByRole("checkbox").nth(6).click();
-    await rows(page, "loss", 4);
+    await rows(page, losses, 4);
     await list.getByRole("checkbox").nth(4).click();
-    await rows(page, "loss", 2);
+    await rows(page, losses, 2);
     expect(await ticked()).toEqual([order[6]]);
     expect(await entries()).toEqual(order);
     await page.close();
@@ -300,12 +303,12 @@ describe("the panel of charts", () => {
 
   it("shows what to do if nothing is selected", async () => {
     const page = await open(ten.slice(0, 1));
-    await rows(page, "loss", 2);
+    await rows(page, losses, 2);
     await page.page.getByRole("button", { name: "None" }).click();
     await page.page.getByText("No run selected").waitFor();
     await page.page.getByRole("searchbox", { name: "Filter the runs" }).fill("kron done");
     await page.page.getByRole("checkbox", { name: /kronecker/ }).check();
-    await rows(page, "loss", 2);
+    await rows(page, losses, 2);
     await page.close();
   });
 });

@@ -76,7 +76,7 @@ describe("groups of metrics", () => {
   it("combine training and validation of the same metric, and nothing else", () => {
     const groups = groupMetrics(["eval/loss", "system/cpu", "train/loss", "train/grad_norm"]);
     expect(groups).toEqual([
-      { title: "loss", metrics: ["train/loss", "eval/loss"] },
+      { title: "eval/loss and train/loss", metrics: ["eval/loss", "train/loss"] },
       { title: "system/cpu", metrics: ["system/cpu"] },
       { title: "train/grad_norm", metrics: ["train/grad_norm"] },
     ]);

@@ -1,0 +1,94 @@
+/**
+ * What all pages show alike, kept in the workspace: the color and mark of each run, as a small number, and the run that the
+ * others are compared with. Does not import vscode.
+ */
+import type { SharedLook } from "../../protocol/page";
+import type { RunSummary } from "../../protocol/service/runs";
+import type { Unsubscribe } from "../../protocol/connection";
+
+/** Eight colors and seven marks: numbers after which both repeat. */
+const slotCount = 56;
+/** Far more than anybody shows; the oldest are forgotten first. */
+const maxKept = 20_000;
+
+export interface LookMemory {
+  get(key: string): unknown;
+  update(key: string, value: unknown): PromiseLike<void>;
+}
+
+export class RunLooks {
+  private readonly slots: Map<string, number>;
+  private baseline: string | undefined;
+  private readonly listeners = new Set<(look: SharedLook) => void>();
+
+  constructor(
+    private readonly memory: LookMemory,
+    private readonly loadRuns: () => Promise<readonly RunSummary[]>,
+  ) {
+    this.slots = new Map(parseSlots(memory.get("lathe.runSlots")));
+    const baseline = memory.get("lathe.baseline");
+    this.baseline = typeof baseline === "string" ? baseline : undefined;
+  }
+
+  get look(): SharedLook {
+    return this.baseline === undefined ? {} : { baseline: this.baseline };
+  }
+
+  setBaseline(run: string | undefined): void {
+    this.baseline = run;
+    void this.memory.update("lathe.baseline", run);
+    for (const listener of this.listeners) listener(this.look);
+  }
+
+  onChange(listener: (look: SharedLook) => void): Unsubscribe {
+    this.listeners.add(listener);
+    return { dispose: () => this.listeners.delete(listener) };
+  }
+
+  /** The runs of an experiment get theirs together, in the order in which they were created, so that they differ. */
+  async getSlots(runs: readonly string[]): Promise<Readonly<Record<string, number>>> {
+    const missing = new Set(runs.filter((run) => !this.slots.has(run)));
+    if (missing.size > 0) {
+      const all = await this.loadRuns();
+      const experiments = new Set(
+        all.filter(({ folder }) => missing.has(folder)).map(({ experiment }) => experiment),
+      );
+      const related = all
+        .filter(({ folder, experiment }) => experiments.has(experiment) && !this.slots.has(folder))
+        .sort((a, b) =>
+          a.createdAt === b.createdAt ? compareText(a.id, b.id) : compareText(a.createdAt, b.createdAt),
+        );
+      this.assign([...related.map(({ folder }) => folder), ...missing]);
+    }
+    return Object.fromEntries(runs.map((run) => [run, this.slots.get(run) ?? 0]));
+  }
+
+  private assign(runs: readonly string[]): void {
+    const uses = new Array<number>(slotCount).fill(0);
+    for (const slot of this.slots.values()) uses[slot]!++;
+    for (const run of runs) {
+      if (this.slots.has(run)) continue;
+      const slot = uses.indexOf(Math.min(...uses));
+      uses[slot]!++;
+      this.slots.set(run, slot);
+    }
+    for (const run of this.slots.keys()) {
+      if (this.slots.size <= maxKept) break;
+      this.slots.delete(run);
+    }
+    void this.memory.update("lathe.runSlots", [...this.slots]);
+  }
+}
+
+function parseSlots(value: unknown): [run: string, slot: number][] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((entry: unknown) => {
+    const [run, slot] = Array.isArray(entry) ? (entry as unknown[]) : [];
+    const isSlot = Number.isInteger(slot) && (slot as number) >= 0 && (slot as number) < slotCount;
+    return typeof run === "string" && isSlot ? [[run, slot as number] as [string, number]] : [];
+  });
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
