@@ -23,6 +23,7 @@ import {
   findPaper,
   estimateFigures,
 } from "../backend/runs/planning/siblings";
+import type { RunRecord } from "../protocol/run";
 import type { Block } from "../protocol/blocks";
 import type { Outcome } from "./command";
 import { formatTable } from "./table";
@@ -117,6 +118,9 @@ async function createCardReport(
     ],
   ] as const;
   const texts = collectGeneratedTexts(runs);
+  const conclusions = summarizeCard(card);
+  // A page begins with what the tables lead to; a terminal ends with it, where the reader is.
+  const tables = blocks.slice(0, blocks.length - conclusions.length);
   const createHeading = (level: 2 | 3, text: string): Part => ({ kind: "heading", level, text });
   return {
     title: paper.title,
@@ -124,7 +128,9 @@ async function createCardReport(
     blocks,
     parts: [
       createHeading(2, plans[0]?.experiment ?? paper.title),
-      { kind: "blocks", blocks: [{ kind: "text", text: note }, ...blocks] },
+      { kind: "conclusions", sentences: [...conclusions, note] },
+      { kind: "facts", facts: listRunFacts(finished.map(({ record }) => record)) },
+      { kind: "blocks", blocks: tables },
       ...figureSections.flatMap(([title, sectionFigures]): Part[] =>
         sectionFigures.length === 0
           ? []
@@ -143,9 +149,43 @@ async function createCardReport(
       answers: card.answers,
       rates: card.rates,
       sized: card.sized,
-      conclusion: summarizeCard(card),
+      conclusion: conclusions,
     },
   };
+}
+
+/** When, where and by what the numbers were made. */
+function listRunFacts(records: readonly RunRecord[]): (readonly [string, string])[] {
+  const distinct = (values: readonly (string | undefined)[]) =>
+    [...new Set(values.filter((value) => value !== undefined))].join("; ");
+  const days = records.map(({ endedAt, createdAt }) => (endedAt ?? createdAt).slice(0, 10)).sort();
+  const facts = [
+    ["Runs of", days.length === 0 ? "" : distinct([days[0], days.at(-1)]).replace("; ", " to ")],
+    ["Device", distinct(records.map(({ device }) => device && `${device.name} (${device.description})`))],
+    ["Command", ["lathe", ...process.argv.slice(2).map(quoteArgument)].join(" ")],
+    [
+      "Versions",
+      distinct(
+        records.map(({ versions = {} }) =>
+          Object.entries(versions)
+            .map(([name, version]) => `${name} ${version}`)
+            .join(", "),
+        ),
+      ),
+    ],
+    [
+      "Code",
+      distinct(
+        records.map(({ git }) => git && `${git.commit.slice(0, 10)}${git.dirty ? " with changes" : ""}`),
+      ),
+    ],
+    ["Page of", new Date().toISOString().slice(0, 10)],
+  ] as const;
+  return facts.filter(([, value]) => value !== "");
+}
+
+function quoteArgument(argument: string): string {
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
 /** After the file and the scale; several cards share the name of the first. */

@@ -186,6 +186,21 @@ export const trainSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe("Continue with the checkpoint that has the lowest validation loss."),
+  early_stopping: z
+    .strictObject({
+      metric: z
+        .enum(["eval/loss", "train/loss"])
+        .default("eval/loss")
+        .describe("The loss that has to improve; `train/loss` is its mean since the previous evaluation."),
+      patience: positiveInt
+        .default(5)
+        .describe("Evaluations without an improvement after which training ends."),
+      min_delta: z.number().min(0).default(0).describe("Smallest decrease that counts as an improvement."),
+    })
+    .optional()
+    .describe(
+      "End the training once the loss has stopped improving. The run continues with the last model and names the best; with `load_best_model_at_end` it continues with the best.",
+    ),
   gradient_checkpointing: z
     .union([z.boolean(), z.literal("auto")])
     .default("auto")
@@ -362,4 +377,5 @@ export type ExperimentSchema = ReturnType<typeof createExperimentSchema>;
 export type DataOptions = z.infer<typeof dataSchema>;
 export type GrammarOptions = z.infer<typeof grammarSchema>;
 export type TrainOptions = z.infer<typeof trainSchema>;
+export type EarlyStoppingOptions = NonNullable<TrainOptions["early_stopping"]>;
 export type DeviceName = (typeof deviceNames)[number];

@@ -48,6 +48,15 @@ export const trainingStateSchema = z.object({
   /** Sum of the losses of all steps so far. */
   cumulative_loss: z.number().optional(),
   best: z.object({ step: z.int(), loss: z.number() }).optional(),
+  /** The best loss that early stopping has seen, evaluations since, and the sum of the training losses of the steps since the last one. */
+  early_stopping: z
+    .object({
+      best: z.object({ step: z.int(), loss: z.number() }).optional(),
+      waited: z.int().min(0),
+      sum: z.number(),
+      steps: z.int().min(0),
+    })
+    .optional(),
   /** Index of the run's action that it belongs to. */
   action: z.int().min(0),
 });

@@ -139,6 +139,11 @@ function findTrainFaults(train: PlainMap, data: PlainMap | undefined): Omit<Cros
       path: ["load_best_model_at_end"],
       message: "needs eval_steps or block_rows to determine the best checkpoint",
     });
+  if (train.early_stopping !== undefined && train.eval_steps === undefined && !blocks)
+    faults.push({
+      path: ["early_stopping"],
+      message: "needs eval_steps or block_rows, since it counts evaluations",
+    });
   const splits = data === undefined || data.dataset !== undefined || data.validation_text !== undefined;
   if (train.eval_steps !== undefined && !splits && data.val_fraction === 0 && data.val_set_size === undefined)
     faults.push({

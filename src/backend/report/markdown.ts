@@ -14,6 +14,10 @@ export function writeMarkdown(path: string, figures: string, parts: readonly Par
     switch (part.kind) {
       case "heading":
         return `${"#".repeat(part.level)} ${escapeInline(part.text)}`;
+      case "conclusions":
+        return part.sentences.map((sentence) => `- ${escapeInline(sentence)}`).join("\n");
+      case "facts":
+        return part.facts.map(([name, value]) => `- ${escapeInline(`${name}: ${value}`)}`).join("\n");
       case "blocks":
         return formatMarkdown(part.blocks);
       case "figures":

@@ -11,6 +11,7 @@ import { createRandomStream } from "../representations/randomStream";
 import { prepareBatches } from "./objective";
 import type { HostTensors } from "../checkpoints/safetensors";
 import { refuseBrokenEvaluation, refuseBrokenStep, refuseBrokenWeights } from "./divergence";
+import { EarlyStopping } from "./earlyStopping";
 import { evaluateLoss } from "./evaluateLoss";
 import { describeSavings } from "./memorySavings";
 import { getBatchSize, countEvaluationSequences, countSteps, type TrainingRequest } from "./request";
@@ -33,6 +34,8 @@ export interface TrainingResult {
   readonly tensors: HostTensors;
   readonly state: TrainingState;
   readonly lastLoss: number;
+  /** Why the training ended before its last step. */
+  readonly endedEarly?: string;
 }
 
 export async function train(request: TrainingRequest, observer: TrainingObserver): Promise<TrainingResult> {
@@ -49,6 +52,8 @@ class TrainingSession implements AsyncDisposable {
   private readonly secondsBefore: number;
   private readonly startedAt = performance.now();
   private lastLoss = NaN;
+  private lastEvaluation: number | undefined;
+  private readonly earlyStopping: EarlyStopping | undefined;
   /** Batches of the last step and the position in the data before them, for a loss that reads them again. */
   private previous: readonly Batch[] = [];
   private previousSampler: unknown;
@@ -64,6 +69,9 @@ class TrainingSession implements AsyncDisposable {
     this.tokens = state?.tokens ?? 0;
     this.emptySteps = state?.empty_steps ?? 0;
     this.best = state?.best;
+    this.earlyStopping =
+      request.options.early_stopping &&
+      new EarlyStopping(request.options.early_stopping, state?.early_stopping);
     this.cumulativeLoss = state?.cumulative_loss ?? 0;
     this.previousSampler = state?.previous_sampler;
     if (this.previousSampler !== undefined)
@@ -96,6 +104,12 @@ class TrainingSession implements AsyncDisposable {
     };
     observer.progress(this.step, steps, undefined);
     while (this.step < steps) {
+      // Also where a run resumes after its last checkpoint.
+      const endedEarly = this.earlyStopping?.reason;
+      if (endedEarly !== undefined) {
+        observer.progress(this.step, this.step, undefined);
+        return { ...(await this.result("done")), endedEarly };
+      }
       const verdict = await observer.verdict(this.step);
       if (verdict !== "run") await save(false);
       if (verdict === "stop") return this.result("stopped");
@@ -106,7 +120,11 @@ class TrainingSession implements AsyncDisposable {
         validation !== undefined &&
         (due(options.eval_steps) || last || this.blocks?.blockIsOver === true)
       ) {
-        if (await this.evaluate(observer)) await save(true);
+        this.lastEvaluation = undefined;
+        const isBest = await this.evaluate(observer);
+        if (this.lastEvaluation !== undefined) this.earlyStopping?.judge(this.step, this.lastEvaluation);
+        if (isBest) await save(true);
+        if (this.earlyStopping?.reason !== undefined && savedAt !== this.step) await save(false);
       }
       if ((due(options.save_steps) || last) && savedAt !== this.step) await save(false);
     }
@@ -151,6 +169,7 @@ class TrainingSession implements AsyncDisposable {
     this.step = step;
     this.tokens += counted;
     this.lastLoss = result.loss;
+    this.earlyStopping?.add(result.loss);
     this.cumulativeLoss += result.loss;
     if (options.cumulative_loss === "two-batch")
       [this.previous, this.previousSampler] = [stepBatches.batches, samplerBefore];
@@ -210,6 +229,7 @@ class TrainingSession implements AsyncDisposable {
     }
     if (!Number.isFinite(loss)) refuseBrokenEvaluation(this.step, loss, await this.runner.weights());
     observer.metrics(this.step, this.tokens, { "eval/loss": loss });
+    this.lastEvaluation = loss;
     if (this.step === 0 || !(loss < (this.best?.loss ?? Infinity))) return false;
     this.best = { step: this.step, loss };
     return true;
@@ -229,6 +249,7 @@ class TrainingSession implements AsyncDisposable {
       sampler: this.sampler.state,
       action: this.request.action,
       ...(best && { best }),
+      ...(this.earlyStopping && { early_stopping: this.earlyStopping.state }),
       ...(this.emptySteps > 0 && { empty_steps: this.emptySteps }),
       ...(this.request.options.cumulative_loss === "literal" && { cumulative_loss: this.cumulativeLoss }),
       ...(this.previousSampler !== undefined && { previous_sampler: this.previousSampler }),

@@ -19,7 +19,7 @@ describe("faults of an experiment", () => {
   test("an unknown key names its place, the nearest key and all allowed ones", () => {
     const error = faultsOf(cellsFile("train:\n  learning_rte: 1"));
     expect(error.message).toMatchInlineSnapshot(
-      `"x.lathe.md:5:3: unknown key "learning_rte" in train. Did you mean "learning_rate"? Allowed: data, max_steps, num_train_epochs, per_device_train_batch_size, micro_batch_size, mlm_probability, gradient_accumulation_steps, learning_rate, lr_scheduler_type, warmup_steps, warmup_ratio, min_lr_ratio, optim, adam_beta1, adam_beta2, adam_epsilon, momentum, weight_decay, max_grad_norm, teacher, cumulative_loss, cumulative_decay, data_seed, block_rows, sample_with_replacement, restart_optimizer, eval_loss_average, logging_steps, eval_steps, eval_tokens, eval_batches, save_steps, save_total_limit, load_best_model_at_end, gradient_checkpointing, attention_block_size, loss_chunk_size."`,
+      `"x.lathe.md:5:3: unknown key "learning_rte" in train. Did you mean "learning_rate"? Allowed: data, max_steps, num_train_epochs, per_device_train_batch_size, micro_batch_size, mlm_probability, gradient_accumulation_steps, learning_rate, lr_scheduler_type, warmup_steps, warmup_ratio, min_lr_ratio, optim, adam_beta1, adam_beta2, adam_epsilon, momentum, weight_decay, max_grad_norm, teacher, cumulative_loss, cumulative_decay, data_seed, block_rows, sample_with_replacement, restart_optimizer, eval_loss_average, logging_steps, eval_steps, eval_tokens, eval_batches, save_steps, save_total_limit, load_best_model_at_end, early_stopping, gradient_checkpointing, attention_block_size, loss_chunk_size."`,
     );
     expect(error.faults[0]).toMatchObject({
       code: "invalid-input",

@@ -13,10 +13,11 @@ import {
   recoverCheckpoints,
   writeCheckpoint,
 } from "../../checkpoints/checkpoint";
+import { checkpointName } from "../../checkpoints/checkpointNames";
 import type { HostTensor } from "../../checkpoints/safetensors";
 import { describeEvaluation } from "../../training/evaluationProtocol";
 import { createPrepare, getHiddenShare } from "../../training/objective";
-import { train } from "../../training/trainer";
+import { train, type TrainingResult } from "../../training/trainer";
 import { createTrainee } from "../../training/trainee";
 import type { Action, ActionCall } from "../steps/action";
 import { writeAtomic } from "../folder/atomicFile";
@@ -98,6 +99,8 @@ const action: Action = {
     const tensors = chosen === result.state.step ? result.tensors : readCheckpoint(checkpoint).tensors;
     if (chosen !== result.state.step)
       context.log(`Continuing with the model of step ${chosen}, the best on the validation split.`);
+    if (result.endedEarly !== undefined)
+      context.notice(describeEarlyEnd(workpiece.step, result, chosen, result.endedEarly));
     const { state } = result;
     const [steps, tokens] = [workpiece.step + state.step, workpiece.tokens + state.tokens];
     return { shape, tensors, step: steps, tokens, checkpoint };
@@ -105,6 +108,23 @@ const action: Action = {
 };
 
 export default action;
+
+/** `offset` are the steps before this training. */
+function describeEarlyEnd(
+  offset: number,
+  { state }: Pick<TrainingResult, "state">,
+  chosen: number,
+  reason: string,
+): string {
+  const best = state.best?.step;
+  const model =
+    best === undefined || best === state.step
+      ? ""
+      : chosen === best
+        ? ` The run continues with the best model, that of step ${offset + best}.`
+        : ` The run continues with the last model; the best is in checkpoints/${checkpointName(offset + best)}. Set load_best_model_at_end to continue with it.`;
+  return `Training ended early, after step ${offset + state.step}: ${reason}.${model}`;
+}
 
 function requireData({ data }: ActionCall["workshop"]) {
   if (data === undefined)
