@@ -52,7 +52,6 @@ class TrainingSession implements AsyncDisposable {
   private readonly secondsBefore: number;
   private readonly startedAt = performance.now();
   private lastLoss = NaN;
-  private lastEvaluation: number | undefined;
   private readonly earlyStopping: EarlyStopping | undefined;
   /** Batches of the last step and the position in the data before them, for a loss that reads them again. */
   private previous: readonly Batch[] = [];
@@ -120,10 +119,9 @@ class TrainingSession implements AsyncDisposable {
         validation !== undefined &&
         (due(options.eval_steps) || last || this.blocks?.blockIsOver === true)
       ) {
-        this.lastEvaluation = undefined;
-        const isBest = await this.evaluate(observer);
-        if (this.lastEvaluation !== undefined) this.earlyStopping?.judge(this.step, this.lastEvaluation);
-        if (isBest) await save(true);
+        const evaluation = await this.evaluate(observer);
+        if (evaluation !== undefined) this.earlyStopping?.judge(this.step, evaluation.loss);
+        if (evaluation?.isBest === true) await save(true);
         if (this.earlyStopping?.reason !== undefined && savedAt !== this.step) await save(false);
       }
       if ((due(options.save_steps) || last) && savedAt !== this.step) await save(false);
@@ -211,10 +209,12 @@ class TrainingSession implements AsyncDisposable {
     };
   }
 
-  /** Evaluates the loss on the validation split; returns true if it is the lowest so far. */
-  private async evaluate(observer: TrainingObserver): Promise<boolean> {
+  /** The loss on the validation split, and whether it is the lowest so far; undefined if none could be measured. */
+  private async evaluate(
+    observer: TrainingObserver,
+  ): Promise<{ readonly loss: number; readonly isBest: boolean } | undefined> {
     const { engine, validation, options } = this.request;
-    if (validation === undefined || this.runner.programs.evaluation === undefined) return false;
+    if (validation === undefined || this.runner.programs.evaluation === undefined) return undefined;
     const batches = prepareBatches(
       validation.batches(getBatchSize(options), countEvaluationSequences(options, validation)),
       this.request.prepare,
@@ -225,14 +225,13 @@ class TrainingSession implements AsyncDisposable {
     const { loss, tokens } = await evaluateLoss(engine, evaluation, weights, batches, average);
     if (tokens === 0) {
       observer.log("Evaluation skipped: the first batches of the validation split have no labels.");
-      return false;
+      return undefined;
     }
     if (!Number.isFinite(loss)) refuseBrokenEvaluation(this.step, loss, await this.runner.weights());
     observer.metrics(this.step, this.tokens, { "eval/loss": loss });
-    this.lastEvaluation = loss;
-    if (this.step === 0 || !(loss < (this.best?.loss ?? Infinity))) return false;
-    this.best = { step: this.step, loss };
-    return true;
+    const isBest = this.step > 0 && loss < (this.best?.loss ?? Infinity);
+    if (isBest) this.best = { step: this.step, loss };
+    return { loss, isBest };
   }
 
   private async snapshot(): Promise<TrainingSnapshot> {
