@@ -57,7 +57,7 @@ export function summarizeOwnText(survey: TextSurvey | undefined): string {
   const size = `${plural(survey.files, "1 file", "{0} files")} (${listNames(survey)}), ${formatBytes(survey.bytes)}`;
   return isEnough(survey)
     ? `${size}.`
-    : t("{0}: too little text for this model, which will memorize it.", size);
+    : t("{0}: too little text for this model, which can memorize it.", size);
 }
 
 function describeText(survey: TextSurvey | undefined): string {

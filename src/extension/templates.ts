@@ -30,7 +30,10 @@ export async function listExamples({ context }: Workbench): Promise<readonly Tem
     const prose = text.split(/\r?\n\r?\n/);
     const title = /^#\s+(.*)$/m.exec(text)?.[1] ?? id;
     const first = prose.find((block) => /^[^#`\s]/.test(block)) ?? "";
-    const summary = first.replace(/\s+/g, " ").replaceAll("`", "");
+    const summary = first
+      .replace(/\s+/g, " ")
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .replaceAll("`", "");
     return { id, title, summary: summary.slice(0, 200), time: expectedTimes[id], text };
   });
   const order = Object.keys(expectedTimes);

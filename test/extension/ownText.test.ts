@@ -20,7 +20,7 @@ test("the experiment is valid, and its model has the parameters that the text is
 
 test("too little text is reported with files, bytes and tokens, in the list and in the experiment", () => {
   expect(summarizeOwnText(survey)).toBe(
-    "4 files (a.txt, b'c.txt, d.txt, …), 120.00 kB: too little text for this model, which will memorize it.",
+    "4 files (a.txt, b'c.txt, d.txt, …), 120.00 kB: too little text for this model, which can memorize it.",
   );
   const text = createOwnTextExperiment(survey);
   expect(text).toContain(

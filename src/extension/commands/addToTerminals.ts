@@ -4,7 +4,7 @@ import { t } from "../l10n";
 import { addToTerminals, isInTerminals, removeFromTerminals } from "../terminals";
 
 export default defineCommand({
-  title: "Add `lathe` to Terminals",
+  title: "Add 'lathe' to Terminals",
   icon: "$(terminal)",
   async run({ context }) {
     if (isInTerminals(context)) {
