@@ -37,6 +37,8 @@ const style = `
   caption { padding: 6px 0; text-align: left; font-weight: 600; }
   th, td { padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
   th { font-weight: 600; } td.number { text-align: right; white-space: nowrap; }
+  /* Rows keep their names while a wide table scrolls. */
+  th:first-child, td:first-child { position: sticky; left: 0; min-width: 90px; background: var(--ground); }
   .texts td, .texts th { min-width: 160px; max-width: 360px; white-space: pre-wrap; overflow-wrap: anywhere; }
   .conclusions { padding: 4px 16px 4px 34px; border-left: 4px solid var(--line); font-size: 15px; }
   .conclusions li { margin: 8px 0; }
