@@ -1,6 +1,7 @@
 /** Experiments to start from: one for a person's own text, and the examples that come with the extension. */
 import path from "node:path";
 import * as vscode from "vscode";
+import { expectedTimes } from "./expectedTimes";
 import { createOwnTextExperiment, summarizeOwnText } from "./ownText";
 import type { Workbench } from "./workbench";
 import { t } from "./l10n";
@@ -14,15 +15,6 @@ export interface Template {
   readonly time: string | undefined;
   readonly text: string;
 }
-
-/** On two processor cores, by the id of the example. */
-export const expectedTimes: Readonly<Record<string, string>> = {
-  quick: t("half a minute"),
-  first: t("1 to 2 minutes"),
-  distil: t("5 minutes"),
-  "compare-methods": t("an hour"),
-  shakespeare: t("hours; use a graphics card"),
-};
 
 export async function listExamples({ context }: Workbench): Promise<readonly Template[]> {
   const root = vscode.Uri.joinPath(context.extensionUri, "examples");

@@ -1,5 +1,7 @@
+import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
 import { estimatePlan } from "../../src/backend/runs/planning/estimate";
+import { expectedTimes } from "../../src/extension/expectedTimes";
 import { createOwnTextExperiment, ownTextParameters, summarizeOwnText } from "../../src/extension/ownText";
 import { toExperimentPath } from "../../src/extension/experimentPath";
 import { file, language } from "../backend/language/editor";
@@ -40,4 +42,11 @@ test.each([
   ["/w/a.txt", "/w/a.txt.lathe.md"],
 ])("%s names the experiment %s", (typed, written) => {
   expect(toExperimentPath(typed)).toBe(written);
+});
+
+test("every example states how long it takes", () => {
+  const examples = readdirSync("examples").filter((name) => name.endsWith(".lathe.md"));
+  expect(examples.map((name) => name.replace(".lathe.md", "")).sort()).toEqual(
+    Object.keys(expectedTimes).sort(),
+  );
 });
