@@ -147,7 +147,7 @@ describe("faults of an experiment", () => {
   });
 
   test("rules between keys and between cells are checked without data", () => {
-    const train = "{max_steps: 5, warmup_steps: 6, load_best_model_at_end: true}";
+    const train = "{max_steps: 5, warmup_steps: 6, load_best_model_at_end: true, early_stopping: {}}";
     expect(
       messagesOf(
         cellsFile(
@@ -164,6 +164,7 @@ describe("faults of an experiment", () => {
         "x.lathe.md:4:108: data.document_mask has to be false without packing: each sequence is already one document.",
         "x.lathe.md:16:37: train.warmup_steps has to be at most max_steps, 5; it is 6.",
         "x.lathe.md:16:64: train.load_best_model_at_end needs eval_steps or block_rows to determine the best checkpoint.",
+        "x.lathe.md:16:86: train.early_stopping needs eval_steps or block_rows, since it counts evaluations.",
         "x.lathe.md:22:33: evaluate.perplexity.stride has to be at most the context, 9999 tokens; it is 10000, so tokens between windows would not be scored.",
       ]
     `);

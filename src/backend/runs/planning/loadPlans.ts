@@ -8,6 +8,7 @@ import { loadExperiment } from "../../experiment/load";
 import { parseExperiment } from "../../experiment/parse";
 import { planRuns } from "../../experiment/plan";
 import { parseSettings } from "../../experiment/settings";
+import { findFlattenedVariants } from "./overrides";
 import { findWorkspace } from "../folder/runLocation";
 
 export interface PlanChoice {
@@ -39,20 +40,39 @@ export async function loadPlans(file: string, choice: PlanChoice, catalog: Schem
   const { text, variant, set, seed, device, throughCell, fresh } = choice;
   const experiment =
     text === undefined ? await loadExperiment(file, catalog) : parseExperiment(text, file, catalog);
-  const plans = planRuns(experiment, {
+  const settings = parseSettings(set ?? []);
+  const { scale, ...changes } = settings;
+  const request = {
     codeVersion: version,
     // Plans name the file relative to the workspace; messages name it as it was typed, so that it can be clicked.
     file: relative(workspace, resolve(file)).replaceAll("\\", "/"),
-    set: parseSettings(set ?? []),
     ...(variant === undefined ? {} : { variant }),
     ...(seed === undefined ? {} : { seed }),
     ...(device === undefined ? {} : { device }),
     ...(throughCell === undefined ? {} : { throughCell }),
-  });
+  };
+  const plans = planRuns(experiment, { ...request, set: settings });
   return {
     workspace,
     experiment,
     plans: fresh === true ? plans.map((plan) => ({ ...plan, fresh: true })) : plans,
-    warnings: experiment.warnings.map(({ message }) => message),
+    warnings: [
+      ...experiment.warnings.map(({ message }) => message),
+      ...(Object.keys(changes).length === 0
+        ? []
+        : findFlattenedVariants(
+            changes,
+            planWithout(experiment, { ...request, ...(scale === undefined ? {} : { set: { scale } }) }),
+          )),
+    ],
   };
+}
+
+/** The plans without the settings; none if the experiment is incomplete without them. */
+function planWithout(experiment: Experiment, request: Parameters<typeof planRuns>[1]): readonly RunPlan[] {
+  try {
+    return planRuns(experiment, request);
+  } catch {
+    return [];
+  }
 }
