@@ -1,4 +1,4 @@
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -7,6 +7,7 @@ import { writeCheckpoint } from "../../src/backend/checkpoints/checkpoint";
 import type { Subject } from "../../src/protocol/service/models";
 import { drawModelTensors, createTinyShape } from "../support/subject";
 import { noChromium, PageHarness, type PageOptions, type TestPage } from "./pageHarness";
+import { WrittenRun } from "./sampleRuns";
 import type { ThemeName } from "./themes";
 import { plainLab } from "../support/lab";
 
@@ -56,6 +57,27 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     if (subjects.length > 0 || options.state !== undefined) await page.page.locator(".histogram").waitFor();
     return page;
   }
+
+  it("follows when its run is renamed, in Parameters too", async () => {
+    const run = await WrittenRun.write(workspace, { name: "first-name", lines: 5 });
+    const shape = createTinyShape("llama");
+    const checkpoint = "checkpoints/step-5";
+    mkdirSync(join(run.path, "checkpoints"), { recursive: true });
+    writeCheckpoint(join(run.path, checkpoint), { shape, tensors: drawModelTensors(shape, 3) });
+    const subjects: Subject[] = [{ kind: "run", run: run.path, checkpoint }];
+    const weights = await open(subjects);
+    const parameters = await harness.panel("parameters", { subjects });
+    await expect.poll(() => weights.page.locator(".toolbar .title").innerText()).toContain("first-name");
+    await expect.poll(() => parameters.page.locator(".totals .model").innerText()).toContain("first-name");
+    await harness.backend.request("runs.annotate", { run: run.path, notes: { name: "second-name" } });
+    await expect.poll(() => weights.page.locator(".toolbar .title").innerText()).toBe("second-name · step-5");
+    await expect
+      .poll(() => parameters.page.locator(".totals .model").innerText())
+      .toContain("second-name · step-5");
+    expect([...weights.faults, ...parameters.faults]).toEqual([]);
+    await weights.close();
+    await parameters.close();
+  });
 
   it("draws a role before and after, and shows what became of half of it", async () => {
     const page = await open([before, after]);

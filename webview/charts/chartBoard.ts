@@ -117,6 +117,17 @@ export class ChartBoard {
     });
   }
 
+  /** Looks at all charts in another way. */
+  change(change: Partial<View>): void {
+    const previous = this.view;
+    this.view = { ...previous, ...change };
+    if ("range" in change) this.setRange(change.range);
+    const { axis, logX, xMetric } = this.view;
+    if (axis !== previous.axis || logX !== previous.logX || xMetric !== previous.xMetric) this.updateFeed();
+    this.listener.onState(this.state);
+    this.listener.redraw();
+  }
+
   /** Metrics that may take the place of the axis. */
   private listMetrics(): readonly string[] {
     const { xMetric } = this.view;
@@ -241,16 +252,6 @@ export class ChartBoard {
         });
       },
     });
-  }
-
-  private change(change: Partial<View>): void {
-    const previous = this.view;
-    this.view = { ...previous, ...change };
-    if ("range" in change) this.setRange(change.range);
-    const { axis, logX, xMetric } = this.view;
-    if (axis !== previous.axis || logX !== previous.logX || xMetric !== previous.xMetric) this.updateFeed();
-    this.listener.onState(this.state);
-    this.listener.redraw();
   }
 
   private updateFeed(): void {

@@ -21,6 +21,8 @@ export interface View {
   readonly yTo?: number | undefined;
   /** The vertical axis leaves out the most extreme values. */
   readonly clip?: boolean;
+  /** What makes one curve of several runs of a cell, as `runGroups.ts` names it; empty for a curve of each. */
+  readonly grouping?: string;
   /** Around the mean of a group. */
   readonly band?: Band;
   /** Curves are differences to the baseline. */

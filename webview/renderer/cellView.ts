@@ -14,10 +14,13 @@ import { groupMetrics } from "../charts/chartGroups";
 import { chartStyles } from "../charts/chartStyles";
 import { assignSlots } from "../../src/pictures/palette";
 import { collectReferences } from "../charts/references";
+import { findOldest, groupRuns, listGroupings } from "../kit/runGroups";
 import { createRunNames } from "../kit/runNames";
 import { RunSlots } from "../kit/runSlots";
 import { readTheme } from "../kit/chartColors";
 import { icons } from "../kit/icons";
+import { renderSelect } from "../kit/select";
+import type { TrackGroup } from "../charts/deriveTracks";
 import { cellStyles } from "./cellStyles";
 import { renderRunLines } from "./runLines";
 import { renderCard, renderStepResults } from "./stepResults";
@@ -97,7 +100,44 @@ export class CellView {
       this.trains ? shownRuns : [],
       this.trains ? losses : [],
       collectReferences(this.runs.map(({ summary }) => summary)),
+      { groups: this.createGroups() },
     );
+  }
+
+  private get grouping(): string {
+    const { grouping = "" } = this.board.state.view;
+    const choices = listGroupings(this.runs.map(({ summary }) => summary));
+    // A setting that another cell varies is none of this one.
+    return this.runs.length > 1 && choices.some(([id]) => id === grouping) ? grouping : "";
+  }
+
+  private createGroups(): readonly TrackGroup[] | undefined {
+    const { grouping } = this;
+    if (grouping === "") return undefined;
+    return groupRuns(
+      this.runs.map(({ summary }) => summary),
+      grouping,
+    ).map(({ key, name, runs }) => ({
+      key,
+      name: runs.length === 1 ? name : `${name} (${runs.length})`,
+      slot: this.slots.get(findOldest(runs).folder)!,
+      runs: runs.map(({ folder }) => folder),
+    }));
+  }
+
+  private renderGrouping(): TemplateResult | typeof nothing {
+    if (this.runs.length < 2) return nothing;
+    return html`<label class="control"
+      ><span>Group by</span> ${renderSelect<string>({
+        label: "Group by",
+        value: this.grouping,
+        choices: [["", "none"], ...listGroupings(this.runs.map(({ summary }) => summary))],
+        onSelect: (grouping) => {
+          this.board.change({ grouping });
+          this.showOnBoard();
+        },
+      })}</label
+    >`;
   }
 
   private createNames(): Map<string, string> {
@@ -130,7 +170,7 @@ export class CellView {
       ${
         this.trains
           ? html`<div class="bar">
-              ${this.board.controls()}
+              ${this.renderGrouping()} ${this.board.controls()}
               <span class="spring"></span>
               ${
                 this.host === undefined

@@ -102,6 +102,35 @@ describe("the output of a cell", () => {
     await page.close();
   });
 
+  it("draws the mean of its runs with a band, and colors each run as Charts does", async () => {
+    const page = await harness.renderer();
+    const output = await outputOf(three);
+    await page.showOutput("one", output);
+    await rows(page, 6);
+    const charts = await harness.panel("charts", { runs: three.map(({ path }) => path) });
+    const marks = (each: typeof page) =>
+      each.page
+        .locator(".legend .entry[title] .sample")
+        .evaluateAll((all) =>
+          all.map((sample) => String((sample as never as { outerHTML: string }).outerHTML)),
+        );
+    await charts.page.locator(".legend .entry[title]").nth(2).waitFor();
+    await expect.poll(() => marks(page)).toEqual(await marks(charts));
+    await charts.close();
+    await page.page.getByLabel("Group by").selectOption("Experiment");
+    await rows(page, 2);
+    expect((await table(page))[0]).toMatch(/^sample \(3\) eval\/loss/);
+    await page.page.getByLabel("Band").selectOption("each run");
+    await page.showOutput("one", output);
+    await rows(page, 2);
+    await page.screenshot("cell-grouped");
+    expect(await page.violations()).toEqual([]);
+    expect(page.faults).toEqual([]);
+    await page.page.getByLabel("Group by").selectOption("none");
+    await rows(page, 6);
+    await page.close();
+  });
+
   it("keeps the chart and the selection when the editor redraws it", async () => {
     const page = await harness.renderer();
     const output = await outputOf(three);
