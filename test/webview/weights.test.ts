@@ -77,6 +77,8 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     expect([...weights.faults, ...parameters.faults]).toEqual([]);
     await weights.close();
     await parameters.close();
+    // The other tests have no run with weights.
+    rmSync(run.path, { recursive: true });
   });
 
   it("draws a role before and after, and shows what became of half of it", async () => {
