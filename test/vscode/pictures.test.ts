@@ -45,10 +45,20 @@ describe.skipIf(reason !== undefined)("pictures of VS Code", () => {
   });
   afterAll(() => study.close());
 
-  async function inEachTheme(name: string): Promise<void> {
+  /** Pictures of the gallery page are smaller, so that their text remains legible there; see media/gallery. */
+  async function inEachTheme(name: string, isInGallery = false): Promise<void> {
     for (const [short, theme, kind] of themes) {
       await window.theme(theme, kind);
       await window.screenshot(`${name}-${short}`);
+      if (!isInGallery || short !== "dark") continue;
+      const size = window.page.viewportSize()!;
+      const isPanel = name !== "notebook";
+      if (isPanel) await window.command("View: Toggle Primary Side Bar Visibility");
+      await window.page.setViewportSize({ width: 1000, height: 660 });
+      await window.page.waitForTimeout(1500);
+      await window.screenshot(`gallery-${name}`);
+      await window.page.setViewportSize(size);
+      if (isPanel) await window.command("View: Toggle Primary Side Bar Visibility");
     }
   }
   const picture = (name: string) => onTestFailed(() => window.screenshot(`failed-picture-${name}`));
@@ -57,7 +67,7 @@ describe.skipIf(reason !== undefined)("pictures of VS Code", () => {
     picture("notebook");
     await window.scrollNotebookTo("max_steps");
     await window.outputs.locator("canvas").first().waitFor();
-    await inEachTheme("notebook");
+    await inEachTheme("notebook", true);
     await window.command("View: Close All Editors");
   });
 
@@ -73,7 +83,7 @@ describe.skipIf(reason !== undefined)("pictures of VS Code", () => {
     await window.command("View: Close All Editors");
     await window.rowAction(window.treeRow(/^shrunk/), "Open Charts");
     await window.panel.locator("canvas").first().waitFor();
-    await inEachTheme("charts");
+    await inEachTheme("charts", true);
   });
 
   test("the three published models side by side, with the counts that were published", async () => {
@@ -96,7 +106,7 @@ describe.skipIf(reason !== undefined)("pictures of VS Code", () => {
     ])
       await window.panel.getByText(count).first().waitFor();
     expect(await window.panel.getByText("equal").count()).toBeGreaterThanOrEqual(6);
-    await inEachTheme("parameters");
+    await inEachTheme("parameters", true);
   });
 
   test("the weights of a trained model", async () => {

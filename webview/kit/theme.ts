@@ -102,6 +102,12 @@ const theme = css`
   .toolbar .label {
     color: var(--lathe-muted);
   }
+  /* A label and its control stay on one line. */
+  .labeled {
+    display: inline-flex;
+    align-items: center;
+    gap: 8px;
+  }
   vscode-button svg.icon {
     display: inline-block;
     vertical-align: text-bottom;

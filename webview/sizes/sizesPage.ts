@@ -106,7 +106,8 @@ export class SizesPage implements Panel {
       choices: readonly (readonly [T, string])[],
       set: (value: T) => void,
     ) =>
-      html`<span class="label" aria-hidden="true">${label}</span> ${renderSelect({
+      html`<span class="labeled"
+        ><span class="label" aria-hidden="true">${label}</span> ${renderSelect({
           label,
           value,
           choices,
@@ -114,7 +115,8 @@ export class SizesPage implements Panel {
             set(selected);
             this.changed();
           },
-        })}`;
+        })}</span
+      >`;
     const groups = this.getGroups(models);
     return html`<div class="toolbar">
       ${this.picker.draw("Add a model")}

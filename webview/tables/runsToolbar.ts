@@ -51,13 +51,14 @@ export function renderFilterBar(page: FilterBarPage): TemplateResult {
       @input=${(event: Event) => page.setFilter(getValue(event))}
       ><span slot="content-before">${icons.search}</span></vscode-textfield
     >
-    <span class="label" aria-hidden="true">Group by</span>
-    ${renderSelect({
-      label: "Group by",
-      value: page.group ?? "",
-      choices: [...groupings, ...listSettings(page.columns)],
-      onSelect: (id) => page.groupBy(id || undefined),
-    })}
+    <span class="labeled"
+      ><span class="label" aria-hidden="true">Group by</span> ${renderSelect({
+        label: "Group by",
+        value: page.group ?? "",
+        choices: [...groupings, ...listSettings(page.columns)],
+        onSelect: (id) => page.groupBy(id || undefined),
+      })}</span
+    >
     <span class="spring"></span>
     ${page.columnMenu}
     <button class="quiet" title="Export the shown runs to a file" @click=${page.exportCsv}>
