@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { noChromium, PageHarness, type PageOptions, type TestPage } from "./pageHarness";
+import { findOverlaps } from "./overlaps";
 import { WrittenRun } from "./sampleRuns";
 import type { ThemeName } from "./themes";
 
@@ -121,6 +122,8 @@ describe("thirty runs", () => {
       .toMatch(/\b0\b.*\b0\b/);
     await page.screenshot("many-charts-relative");
     await page.page.getByRole("button", { name: "− baseline" }).click();
+    await page.page.getByLabel("Axis", { exact: true }).selectOption("train/grad_norm");
+    await expect.poll(() => lines(page)).toHaveLength(20);
     await page.page.getByLabel("Axis", { exact: true }).selectOption("train/loss");
     await expect.poll(() => lines(page)).toHaveLength(10);
     await page.page.getByRole("button", { name: "no outliers" }).click();
@@ -176,22 +179,3 @@ describe("thirty runs", () => {
     }
   });
 });
-
-/** Controls of the toolbars that lie over each other or outside of the window. */
-function findOverlaps(page: TestPage): Promise<string[]> {
-  return page.page.evaluate<string[]>(`(() => {
-    const controls = [...document.querySelectorAll(".toolbar > *, .actions > *, .toolbar .switch, .toolbar input, .toolbar select")];
-    const boxes = controls.map((each) => [each, each.getBoundingClientRect()]).filter(([, { width, height }]) => width > 0 && height > 0);
-    const describe = (each) => each.className + " " + each.textContent.trim().slice(0, 30);
-    const found = [];
-    for (const [a, first] of boxes) {
-      if (first.right > innerWidth + 1 || first.left < -1) found.push("outside: " + describe(a));
-      for (const [b, second] of boxes) {
-        if (a === b || a.contains(b) || b.contains(a)) continue;
-        const [x, y] = [Math.min(first.right, second.right) - Math.max(first.left, second.left), Math.min(first.bottom, second.bottom) - Math.max(first.top, second.top)];
-        if (x > 1 && y > 1) found.push(describe(a) + " over " + describe(b));
-      }
-    }
-    return found;
-  })()`);
-}

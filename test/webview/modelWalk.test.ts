@@ -2,10 +2,11 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { writeCheckpoint } from "../../src/backend/checkpoints/checkpoint";
 import type { Subject } from "../../src/protocol/service/models";
 import { createTinyShape, drawModelTensors } from "../support/subject";
+import { findOverlaps } from "./overlaps";
 import { noChromium, PageHarness } from "./pageHarness";
 import { type Action, type Chance, walk } from "./randomWalk";
 import { WrittenRun } from "./sampleRuns";
@@ -199,4 +200,19 @@ describe("a walk of a thousand steps", () => {
     await walk(page, { along: "rate", front: false }, choose, read, ({ along, front }) => ({ along, front }));
     await page.close();
   }, 600_000);
+
+  it("has room for every control at twice the size", async () => {
+    const options = { width: 600, height: 500 };
+    const pages = [
+      await harness.panel("parameters", { subjects }, options),
+      await harness.panel("weights", { subjects }, options),
+      await harness.panel("shrink", { experiment }, options),
+    ];
+    for (const [i, page] of pages.entries()) {
+      await page.page.locator(".toolbar select").first().waitFor();
+      await page.screenshot(`narrow-${i}`);
+      expect(await findOverlaps(page)).toEqual([]);
+      await page.close();
+    }
+  });
 });

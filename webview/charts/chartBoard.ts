@@ -29,6 +29,8 @@ export interface Comparison {
   /** Each becomes one curve; undefined for a curve of each run. */
   readonly groups?: readonly TrackGroup[] | undefined;
   readonly baseline?: ShownRun | undefined;
+  /** All metrics that the runs have, any of which may take the place of the axis. */
+  readonly metrics?: readonly string[];
 }
 
 export interface BoardListener {
@@ -49,6 +51,7 @@ export class ChartBoard {
   private references: readonly Reference[] = [];
   private grouping: readonly TrackGroup[] | undefined;
   private baseline: ShownRun | undefined;
+  private axisMetrics: readonly string[] = [];
   private width = 0;
 
   constructor(
@@ -88,6 +91,7 @@ export class ChartBoard {
     this.runs = runs;
     this.grouping = comparison.groups;
     this.baseline = comparison.baseline;
+    this.axisMetrics = comparison.metrics ?? [];
     this.references = references;
     this.groups = groups;
     const titles = new Set(groups.map(({ title }) => title));
@@ -132,7 +136,7 @@ export class ChartBoard {
   private listMetrics(): readonly string[] {
     const { xMetric } = this.view;
     const metrics = this.groups.flatMap((group) => group.metrics);
-    return [...new Set([...metrics, ...(xMetric === undefined ? [] : [xMetric])])];
+    return [...new Set([...metrics, ...this.axisMetrics, ...(xMetric === undefined ? [] : [xMetric])])];
   }
 
   /** After the elements are in the document; at most once a frame. */

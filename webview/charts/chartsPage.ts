@@ -46,6 +46,7 @@ export class ChartsPage implements Panel {
   private metrics: readonly string[];
   private filter: string;
   private matches: Matches | undefined;
+  private isListPointed = false;
   private lists: boolean;
   private readonly board: ChartBoard;
   /** The person has been given a first choice, or has chosen. */
@@ -134,7 +135,12 @@ export class ChartsPage implements Panel {
     const shownRuns = this.getShownRuns();
     const loggedMetrics = shownRuns.flatMap(({ metrics }) => Object.keys(metrics));
     const metrics = [...new Set([...defaultMetrics, ...this.metrics, ...loggedMetrics])].sort();
-    return html`<aside class="side" aria-label="Runs and metrics">
+    return html`<aside
+      class="side"
+      aria-label="Runs and metrics"
+      @pointerenter=${() => this.setListPointed(true)}
+      @pointerleave=${() => this.setListPointed(false)}
+    >
       <div class="side-head">
         <h2>Runs</h2>
         <span class="muted">${pluralize(shownRuns.length, "run")} shown</span>
@@ -243,15 +249,23 @@ export class ChartsPage implements Panel {
 
   private update(changed: readonly RunSummary[], removed: readonly string[]): void {
     if (this.runs === undefined) return;
-    const newRuns = changed.filter(({ folder }) => !this.runs!.has(folder));
-    const runs = new Map([...newRuns.map((run) => [run.folder, run] as const), ...this.runs]);
+    const isMoved = changed.some(({ folder, createdAt }) => this.runs!.get(folder)?.createdAt !== createdAt);
+    const runs = new Map(this.runs);
     for (const run of changed) runs.set(run.folder, run);
     for (const run of removed) runs.delete(run);
-    this.runs = runs;
+    // While the pointer is on the list, new runs wait at its end, so that no entry moves away under it.
+    this.runs = isMoved && !this.isListPointed ? sortNewestFirst(runs) : runs;
     const shown = new Set(this.chosenRuns);
     if (changed.some(({ folder }) => shown.has(folder)) || removed.some((run) => shown.has(run)))
       this.arrange();
     else this.stage.redraw();
+  }
+
+  private setListPointed(isPointed: boolean): void {
+    this.isListPointed = isPointed;
+    if (isPointed || this.runs === undefined) return;
+    this.runs = sortNewestFirst(this.runs);
+    this.stage.redraw();
   }
 
   private setRuns(runs: readonly string[]): void {
@@ -278,6 +292,7 @@ export class ChartsPage implements Panel {
       {
         groups: this.grouping === "" ? undefined : this.createGroups(known, slots),
         baseline: drawn.find(({ run }) => run === this.baseline),
+        metrics: [...new Set(shownRuns.flatMap(({ metrics }) => Object.keys(metrics)))].sort(),
       },
     );
     this.saveState();
@@ -309,4 +324,14 @@ export class ChartsPage implements Panel {
     this.page.keep({ runs, metrics, board: board.state, filter, lists, grouping, opened });
     this.stage.redraw();
   }
+}
+
+function sortNewestFirst(runs: ReadonlyMap<string, RunSummary>): Map<string, RunSummary> {
+  return new Map(
+    [...runs].sort(([, a], [, b]) => compareText(b.createdAt, a.createdAt) || compareText(b.id, a.id)),
+  );
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

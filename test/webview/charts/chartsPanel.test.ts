@@ -298,6 +298,13 @@ describe("the panel of charts", () => {
     await rows(page, losses, 2);
     expect(await ticked()).toEqual([order[6]]);
     expect(await entries()).toEqual(order);
+    // A run that starts meanwhile waits at the end, until the pointer has left.
+    await list.getByRole("checkbox").nth(2).hover();
+    await WrittenRun.write(workspace, { name: "just started", state: "running", lines: 3 });
+    await expect.poll(entries).toHaveLength(order.length + 1);
+    expect((await entries()).slice(0, order.length)).toEqual(order);
+    await page.page.mouse.move(900, 20);
+    await expect.poll(entries).toEqual(["just started", ...order]);
     await page.close();
   });
 
