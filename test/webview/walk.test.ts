@@ -12,7 +12,11 @@ describe("a walk of a thousand steps", () => {
   const names = Array.from({ length: 30 }, (_, i) => `run ${String(i).padStart(2, "0")}`);
   let folders: string[] = [];
   let harness: PageHarness;
-  beforeEach(({ skip }) => skip(noChromium !== undefined, noChromium));
+  beforeEach(({ skip }) => {
+    skip(noChromium !== undefined, noChromium);
+    // All pages of the workspace share it.
+    harness.looks.setBaseline(undefined);
+  });
   beforeAll(async () => {
     if (noChromium !== undefined) return;
     mkdirSync(join(workspace, ".lathe", "runs"), { recursive: true });
