@@ -42,7 +42,8 @@ function getCellAtCursor(experiment: string): number | undefined {
     const codeCells = notebook.notebook
       .getCells()
       .filter(({ kind }) => kind === vscode.NotebookCellKind.Code);
-    const index = codeCells.findIndex((cell) => cell.index === notebook.selection.start);
+    // A notebook that was just opened has no selection in older versions.
+    const index = codeCells.findIndex((cell) => cell.index === notebook.selections[0]?.start);
     return index < 0 ? undefined : index;
   }
   const text = vscode.window.activeTextEditor;

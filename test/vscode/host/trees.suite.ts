@@ -1,5 +1,6 @@
 /** Every way in which a row of a tree opens or starts something, with its file closed and with it open. */
 import { strict as assert } from "node:assert";
+import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as vscode from "vscode";
@@ -90,7 +91,9 @@ describe("the rows of the trees", () => {
             await vscode.commands.executeCommand("list.expand");
             await pressEnter(row);
             const editor = shown();
-            return editor?.notebook.cellAt(editor.selection.start).document.getText().startsWith(key);
+            const [selected] = editor?.selections ?? [];
+            if (editor === undefined || selected === undefined) return undefined;
+            return editor.notebook.cellAt(selected.start).document.getText().startsWith(key);
           });
         });
 
@@ -101,9 +104,14 @@ describe("the rows of the trees", () => {
           ["lathe.runExperiment", variantRow, 1],
           ["lathe.runCellAndAbove", cellRow, 2],
         ] as const) {
-          await vscode.commands.executeCommand(command, row, [row]);
-          await eventually(`${added} runs of ${command}`, () => countRuns() === runs + added || undefined);
-          // VS Code starts no cell that is still running.
+          const before = runs;
+          await eventually(`${added} runs of ${command}`, async () => {
+            await vscode.commands.executeCommand(command, row, [row]);
+            // VS Code starts no cell that is still running: it is asked again a little later.
+            for (let time = 0; time < 50 && countRuns() < before + added; time++)
+              await new Promise((resolve) => setTimeout(resolve, 100));
+            return countRuns() === before + added || undefined;
+          });
           await eventually("their end", () => listStates().every((each) => each === "done") || undefined);
           runs += added;
         }
@@ -153,6 +161,26 @@ describe("a key in the tree of runs", () => {
     assert.equal(first, older);
     assert.notEqual(newer, older);
     assert.equal(readdirSync(runs).length, before - 2);
+  });
+});
+
+describe("a terminal at a run", () => {
+  it("is in the run's project and has the command line, which knows the run", async () => {
+    const runs = join(workspaceFolder, ".lathe/runs");
+    const id = readdirSync(runs).find((name) => name.startsWith("000-tree"))!;
+    await vscode.commands.executeCommand("lathe.openTerminalAtRun", [join(runs, id)]);
+    const terminal = await eventually("the terminal", () =>
+      vscode.window.terminals.find(({ name }) => name.startsWith("lathe: 000-tree")),
+    );
+    const { cwd, env } = terminal.creationOptions as vscode.TerminalOptions;
+    assert.equal(cwd, workspaceFolder);
+    const shown = execFileSync("lathe", ["show", id], {
+      cwd: workspaceFolder,
+      env: { ...process.env, ...env } as NodeJS.ProcessEnv,
+      encoding: "utf8",
+    });
+    assert.match(shown, /train/);
+    terminal.dispose();
   });
 });
 
