@@ -22,7 +22,7 @@ function ask(text: string, offset = text.length): void {
   language.outline({ file, text });
 }
 
-test.each(examples)("examples/%s can be typed", { timeout: 60_000 }, (name) => {
+test.each(examples)("examples/%s can be typed", (name) => {
   const text = readFileSync(join(folder, name), "utf8");
   const start = text.indexOf("```yaml");
   // Prose gives no results. Step sizes without a common divisor reach every kind of place.
