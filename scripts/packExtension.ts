@@ -23,10 +23,15 @@ export function build(): void {
   runNode([join(root, "node_modules/tsx/dist/cli.mjs"), "scripts/build.ts"], "inherit");
 }
 
-export async function packExtension(target: string, file: string): Promise<PackedExtension> {
+/** Writes what every package contains besides the programs: the notices take a while, so once for all platforms. */
+export async function writeSharedFiles(): Promise<void> {
   const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as AddressedManifest;
   writeFileSync(join(root, "dist/THIRD-PARTY-NOTICES.txt"), await createThirdPartyNotices(root));
   writeFileSync(join(root, galleryPagePath), createGalleryPage(root, manifest));
+}
+
+/** After `writeSharedFiles`. */
+export function packExtension(target: string, file: string): PackedExtension {
   const scratch = mkdtempSync(join(tmpdir(), "lathe-package-"));
   try {
     const ignoreFile = join(scratch, "ignore");

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { getRuntimeBinding, platforms } from "./packageContent";
-import { build, packExtension } from "./packExtension";
+import { build, packExtension, writeSharedFiles } from "./packExtension";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { values } = parseArgs({
@@ -35,8 +35,9 @@ if (process.env["npm_execpath"] === undefined) {
 }
 if (!values["no-build"]) build();
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+await writeSharedFiles();
 const file = values.out ?? join(root, "packages", `lathe-${target}-${version}.vsix`);
-const { files, bytes, faults } = await packExtension(target, file);
+const { files, bytes, faults } = packExtension(target, file);
 for (const { name, bytes } of files.toSorted((a, b) => b.bytes - a.bytes))
   console.log(`${(bytes / 1000).toFixed(1).padStart(9)} kB  ${name}`);
 console.log(`${file}: ${(bytes / 1e6).toFixed(1)} MB, ${files.length} files`);

@@ -9,7 +9,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { platforms } from "./packageContent";
-import { build, packExtension, vscePackage } from "./packExtension";
+import { build, packExtension, vscePackage, writeSharedFiles } from "./packExtension";
 import { findMissingBinaries, findReleaseFaults, type ReleasedManifest } from "./releaseChecks";
 
 const openVsxPackage = "ovsx@1.0.3";
@@ -44,10 +44,11 @@ if (values.check) process.exit(0);
 const folder = join(root, "packages");
 rmSync(folder, { recursive: true, force: true });
 build();
+await writeSharedFiles();
 const packages: string[] = [];
 for (const target of platforms) {
   const file = join(folder, `lathe-${target}-${version}.vsix`);
-  const { files, bytes, faults } = await packExtension(target, file);
+  const { files, bytes, faults } = packExtension(target, file);
   stopAt(faults.map((fault) => `${target}: ${fault}`));
   console.log(`${target.padEnd(14)} ${(bytes / 1e6).toFixed(1).padStart(5)} MB, ${files.length} files`);
   packages.push(file);
