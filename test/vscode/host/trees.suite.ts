@@ -73,7 +73,12 @@ describe("the rows of the trees", () => {
 
       it("open the file where they are clicked", async () => {
         await eventually("the notebook", async () => {
+          // Each attempt starts again from there: a second click would open what the first one failed to show.
+          await closeAll();
+          if (state === "open") await open();
           await pressEnter(0);
+          for (let time = 0; time < 50 && shown() === undefined; time++)
+            await new Promise((resolve) => setTimeout(resolve, 100));
           return shown();
         });
       });
