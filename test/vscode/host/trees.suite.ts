@@ -52,7 +52,12 @@ describe("the rows of the trees", () => {
       file,
       `${tinyExperiment("tree", 5)}\n\`\`\`yaml\nvariants: {a: {}, b: {train: {learning_rate: 2e-3}}}\n\`\`\`\n`,
     );
-    await vscode.commands.executeCommand("lathe.experiments.focus");
+    writeFileSync(join(workspaceFolder, "001-other.lathe.md"), tinyExperiment("other"));
+    // The tree is ready when its second row opens; the first has never been open then.
+    await eventually("the rows", async () => {
+      await pressEnter(1);
+      return vscode.window.activeNotebookEditor?.notebook.uri.path.endsWith("001-other.lathe.md");
+    });
   });
   after(closeAll);
 
@@ -72,15 +77,9 @@ describe("the rows of the trees", () => {
       });
 
       it("open the file where they are clicked", async () => {
-        await eventually("the notebook", async () => {
-          // Each attempt starts again from there: a second click would open what the first one failed to show.
-          await closeAll();
-          if (state === "open") await open();
-          await pressEnter(0);
-          for (let time = 0; time < 50 && shown() === undefined; time++)
-            await new Promise((resolve) => setTimeout(resolve, 100));
-          return shown();
-        });
+        // Once: a second click would open what the first one failed to show.
+        await pressEnter(0);
+        await eventually("the notebook", shown, 20_000);
       });
 
       // Two variants, then data and model.
