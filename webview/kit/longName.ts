@@ -21,13 +21,18 @@ export const longNameStyles = css`
     min-width: 0;
     white-space: pre;
   }
-  .name.long::before {
+  /* Lists collapse spaces, and one may be where the name is divided. */
+  .name.long::before,
+  .name.long::after {
     overflow: hidden;
+    white-space: pre;
+  }
+  .name.long::before {
+    flex-shrink: 1000;
     text-overflow: ellipsis;
     content: attr(data-start) / "";
   }
   .name.long::after {
-    flex: none;
     content: attr(data-end) / "";
   }
   .name.long > span {

@@ -103,7 +103,10 @@ describe("losses of different text or protocols", () => {
   test("have letters in the table of the models, which are explained below it", () => {
     const paper = paperSchema.parse({ title: "A paper" });
     const blocks = createCardBlocks(paper, createPaperCard(paper, figures));
-    expect(blocks[0]).toMatchObject({ kind: "table", columns: expect.arrayContaining(["measured as"]) });
+    expect(blocks[0]).toMatchObject({
+      kind: "table",
+      columns: expect.arrayContaining(["measured as"]) as string[],
+    });
     expect(blocks[0]!.kind === "table" && blocks[0]!.rows.map((row) => row.at(-1))).toEqual(["A", "B"]);
     expect(blocks.slice(1).map((block) => block.kind === "text" && block.text)).toEqual([
       "The eval/loss of these runs is not comparable across letters, because it was measured on different text or in different ways.",

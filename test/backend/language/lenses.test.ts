@@ -124,7 +124,7 @@ describe("the lens of the data", () => {
   };
   const modelCell = head.split("\n")[1]!;
 
-  test("names files, bytes and tokens, and says when that is too little for the model", async () => {
+  test("names files, bytes and tokens, and reports when that is too little for the model", async () => {
     await writeFiles(folder, { "a.txt": "x".repeat(3000), "b.txt": "x".repeat(1000), "c.lathe.md": "x" });
     const lens = await dataLens('data: {text: ["**/*.txt"], tokenizer: bytes, sequence_len: 16}');
     expect(lens).toMatchObject({ line: 2, cell: 0 });
@@ -133,7 +133,7 @@ describe("the lens of the data", () => {
     expect(lens.tooltip).toContain("a.txt\nb.txt");
   });
 
-  test("says no more than what is known", async () => {
+  test("contains no more than what is known", async () => {
     await writeFiles(folder, { "a.jsonl": '{"text": "x"}\n' });
     expect((await dataLens("data: {text: a.jsonl, tokenizer: bytes, sequence_len: 16}")).title).toBe(
       "1 file · 14 B",

@@ -111,9 +111,7 @@ describe("the output of a cell", () => {
     const marks = (each: typeof page) =>
       each.page
         .locator(".legend .entry[title] .sample")
-        .evaluateAll((all) =>
-          all.map((sample) => String((sample as never as { outerHTML: string }).outerHTML)),
-        );
+        .evaluateAll((all) => all.map((sample) => (sample as never as { outerHTML: string }).outerHTML));
     await charts.page.locator(".legend .entry[title]").nth(2).waitFor();
     await expect.poll(() => marks(page)).toEqual(await marks(charts));
     await charts.close();
