@@ -84,7 +84,7 @@ describe.skipIf(reason !== undefined)("a user who has installed the package", ()
     picture("panels");
     await window.command("View: Close All Editors");
     await window.command("Lathe: Open Runs");
-    await window.panel.getByText("first-dense").first().waitFor();
+    await window.panel.getByText("dense", { exact: true }).first().waitFor();
     await window.command("Lathe: Open Charts");
     await window.panel.locator("canvas").first().waitFor();
     await window.openFile("first.lathe.md");
