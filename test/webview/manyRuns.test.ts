@@ -81,7 +81,7 @@ describe("thirty runs", () => {
     await expect.poll(() => list.locator("> li").count()).toBe(10);
     const first = list.locator("> li").first();
     const box = first.getByRole("checkbox").first();
-    expect(await first.locator(".name").first().getAttribute("data-end")).toBe("ion-heads-40");
+    expect(await first.locator(".name").first().getAttribute("data-end")).toBe("-heads-40");
     await first.getByRole("button", { name: /^Runs of/ }).click();
     await first.getByRole("checkbox", { name: /seed/ }).first().uncheck();
     await expect

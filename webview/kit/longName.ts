@@ -2,8 +2,8 @@
 import { css, html, type TemplateResult } from "lit";
 
 /** Characters at the end that always stay. */
-const endLength = 12;
-const minLength = 22;
+const endLength = 9;
+const minLength = 11;
 
 /** Read and copied as one text; the two parts that are seen are made by the style. */
 export function renderLongName(name: string): TemplateResult {
