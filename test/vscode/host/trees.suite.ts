@@ -137,37 +137,6 @@ describe("the rows of the trees", () => {
     });
 });
 
-describe("a key in the tree of runs", () => {
-  after(closeAll);
-
-  it("acts on the row with the focus, not on the one that was selected before", async () => {
-    const runs = join(workspaceFolder, ".lathe/runs");
-    const trash = join(workspaceFolder, ".lathe/trash");
-    const trashed = () => (existsSync(trash) ? readdirSync(trash) : []);
-    await vscode.commands.executeCommand("lathe.runs.focus");
-    // The rows of the first experiment, which is open: those of this suite are the newest.
-    const before = readdirSync(runs).length;
-    await vscode.commands.executeCommand("list.focusFirst");
-    await vscode.commands.executeCommand("list.expand");
-    await vscode.commands.executeCommand("list.focusFirst");
-    await vscode.commands.executeCommand("list.focusDown");
-    await vscode.commands.executeCommand("list.toggleSelection");
-    await vscode.commands.executeCommand("list.focusDown");
-    await vscode.commands.executeCommand("lathe.deleteRuns", "selection");
-    await eventually("one run in the trash", () => trashed().length === 1 || undefined);
-    const [first] = trashed();
-    await vscode.commands.executeCommand("list.focusFirst");
-    await vscode.commands.executeCommand("list.focusDown");
-    await vscode.commands.executeCommand("lathe.deleteRuns", "selection");
-    await eventually("two runs in the trash", () => trashed().length === 2 || undefined);
-    const [newer, older] = trashed().sort().reverse();
-    // Newest first: the focused second row went first, the selected first row later.
-    assert.equal(first, older);
-    assert.notEqual(newer, older);
-    assert.equal(readdirSync(runs).length, before - 2);
-  });
-});
-
 describe("a terminal at a run", () => {
   it("is in the run's project and has the command line, which knows the run", async () => {
     const runs = join(workspaceFolder, ".lathe/runs");
@@ -228,43 +197,5 @@ describe("a fault before a run starts", () => {
     });
     await eventually("the end of the run", () => cells[2]!.executionSummary?.success);
     assert.deepEqual(faults(), [false, false, false]);
-  });
-});
-
-describe("a run that was stopped and resumed", () => {
-  after(closeAll);
-
-  it("leaves no mark of failure, twice", async () => {
-    const path = join(workspaceFolder, "resumed.lathe.md");
-    writeFileSync(path, tinyExperiment("resumed", 400).replace("eval_steps: 10", "save_steps: 5"));
-    const notebookUri = vscode.Uri.file(path);
-    const notebook = await vscode.workspace.openNotebookDocument(notebookUri);
-    await vscode.window.showNotebookDocument(notebook);
-    await vscode.commands.executeCommand("notebook.execute", notebookUri);
-    const cell = notebook.getCells().find(({ document }) => document.getText().startsWith("train"))!;
-    const folder = await eventually("the run", () => {
-      const runs = join(workspaceFolder, ".lathe/runs");
-      const name = existsSync(runs) && readdirSync(runs).find((each) => each.startsWith("resumed"));
-      return name ? join(runs, name) : undefined;
-    });
-    const record = () =>
-      JSON.parse(readFileSync(join(folder, "run.json"), "utf8")) as {
-        state: string;
-        progress?: { step: number };
-      };
-    let step = 0;
-    for (let time = 0; time < 2; time++) {
-      await eventually("a step", () => (record().progress?.step ?? 0) > step || undefined);
-      await vscode.commands.executeCommand("lathe.stopRun", [folder]);
-      await eventually("the state `stopped`", () => record().state === "stopped" || undefined);
-      step = record().progress!.step;
-      await eventually("the end of the cell", () =>
-        cell.executionSummary?.timing?.endTime !== undefined ? true : undefined,
-      );
-      assert.equal(cell.executionSummary?.success, undefined);
-      await vscode.commands.executeCommand("lathe.resumeRun", [folder]);
-    }
-    await eventually("the end of the run", () => record().state === "done" || undefined);
-    await eventually("the tick", () => cell.executionSummary?.success);
   });
 });
