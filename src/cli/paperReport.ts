@@ -1,6 +1,7 @@
 /** The card of an experiment's paper, from the runs that are there: for the terminal, and as pages beside the runs. */
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { removeExperimentEnding } from "../protocol/fileName";
 import { createCardBlocks, summarizeCard, createPaperCard } from "../backend/card/paperCard";
 import {
   createCurveFigures,
@@ -191,7 +192,7 @@ function quoteArgument(argument: string): string {
 /** After the file and the scale; several cards share the name of the first. */
 function createFileName(experiments: readonly Plans[]): string {
   const [{ experiment, scale } = { experiment: "report", scale: undefined }] = experiments[0]?.plans ?? [];
-  const name = experiment.replace(/(\.lathe)?\.(md|ya?ml)$/i, "").replace(/[^\p{L}\p{N}._-]+/gu, "-");
+  const name = removeExperimentEnding(experiment).replace(/[^\p{L}\p{N}._-]+/gu, "-");
   return [name, scale ?? [], experiments.length > 1 ? `with-${experiments.length - 1}-more` : []]
     .flat()
     .join("-");

@@ -1,5 +1,6 @@
 /** How far a list of runs has come, and how long all of them will take. */
 import { basename } from "node:path";
+import { removeExperimentEnding } from "../protocol/fileName";
 import { formatDuration, formatProgress } from "../protocol/quantities";
 import type { RunPlan, RunRecord } from "../protocol/run";
 import { drawBar } from "./progressBar";
@@ -54,7 +55,7 @@ export function labelRuns(plans: readonly Pick<RunPlan, "name" | "experiment" | 
   const names = plans.map(({ name }) => name);
   const [first] = names;
   if (names.length < 2 || first === undefined) return names;
-  const stem = basename(plans[0]!.experiment).replace(/(\.lathe)?\.(md|ya?ml)$/i, "");
+  const stem = removeExperimentEnding(basename(plans[0]!.experiment));
   const prefixes = [`${stem}-`, findCommonStart(names, plans[0]!.variant)];
   const prefix = prefixes.find((each) => each !== "" && names.every((name) => isBeginning(each, name)));
   return prefix === undefined ? names : names.map((name) => name.slice(prefix.length));

@@ -1,5 +1,5 @@
 /** Runs in groups: by variant, by the seeds of one plan, by tag, by any setting that a sweep assigns. */
-import { getFileName } from "../../src/protocol/fileName";
+import { getFileName, removeExperimentEnding } from "../../src/protocol/fileName";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { shortenName } from "./runNames";
 
@@ -53,7 +53,7 @@ export function findOldest(runs: readonly RunSummary[]): RunSummary {
 
 function getGroupName(run: RunSummary, grouping: Grouping, hasSeveral: boolean): string {
   const { experiment, variant, tags, sweep } = run;
-  const title = experiment === undefined ? "" : getFileName(experiment).replace(/\.lathe\.md$/, "");
+  const title = experiment === undefined ? "" : removeExperimentEnding(getFileName(experiment));
   switch (grouping) {
     case "seeds": {
       const settings = Object.entries(sweep).filter(([key]) => key !== "seed");

@@ -1,5 +1,5 @@
 /** Names under which runs are shown side by side: without what all of them share, and with what distinguishes them. */
-import { getFileName } from "../../src/protocol/fileName";
+import { getFileName, removeExperimentEnding } from "../../src/protocol/fileName";
 import type { RunSummary } from "../../src/protocol/service/runs";
 
 type NamedRun = Pick<RunSummary, "folder" | "name" | "id" | "experiment" | "seed">;
@@ -30,7 +30,7 @@ export function createRunNames(runs: readonly NamedRun[]): Map<string, string> {
 /** `first-dense` of `first.lathe.md` → `dense`; a name that a person gave stays. */
 export function shortenName({ name, experiment }: Pick<RunSummary, "name" | "experiment">): string {
   if (experiment === undefined) return name;
-  const prefix = `${getFileName(experiment).replace(/(\.lathe)?\.(md|ya?ml)$/i, "")}-`;
+  const prefix = `${removeExperimentEnding(getFileName(experiment))}-`;
   return name.startsWith(prefix) && name.length > prefix.length ? name.slice(prefix.length) : name;
 }
 

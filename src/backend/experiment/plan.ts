@@ -1,5 +1,6 @@
 /** Expands an experiment into runs, variants by sweep points by seeds, with everything filled in and checked. */
 import { posix } from "node:path";
+import { removeExperimentEnding } from "../../protocol/fileName";
 import { InvalidInput, type WorkbenchError } from "../../protocol/errors";
 import type { RunPlan, Step } from "../../protocol/run";
 import type { Assignment } from "./applyAssignment";
@@ -133,7 +134,7 @@ function createPlan(experiment: Experiment, resolved: Resolved, planParts: PlanP
 
 function getExperimentName({ declarations: { name }, scale }: Experiment, file: string): string {
   if (typeof name?.value === "string") return name.value;
-  const baseName = posix.basename(file).replace(/(\.lathe)?\.(md|ya?ml)$/i, "");
+  const baseName = removeExperimentEnding(posix.basename(file));
   return scale === undefined ? baseName : `${baseName}-${scale}`;
 }
 

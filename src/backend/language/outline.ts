@@ -1,6 +1,7 @@
 /** The outline of an experiment, even while it is broken: title, variants, cells with their keys. */
 import { isMap } from "yaml";
 import { basename } from "node:path";
+import { removeExperimentEnding } from "../../protocol/fileName";
 import { splitLines } from "../../protocol/cells";
 import { type ActionKey, actionKeys, type CellKey, declarationKeys } from "../../schema/cellKeys";
 import type { ExperimentText, Outline, OutlineCell } from "../../protocol/service/experiments";
@@ -44,7 +45,7 @@ function createOutlineCell({ index, firstLine, lastLine, yaml }: CellText): Outl
 
 /** The first heading of the prose, otherwise the file's name. */
 function findTitle(file: string, text: string, cells: readonly CellText[]): string {
-  const name = basename(file).replace(/(\.lathe)?\.(md|ya?ml)$/i, "");
+  const name = removeExperimentEnding(basename(file));
   if (isYamlFile(file)) return name;
   let cell = 0;
   for (const [index, { start, end }] of splitLines(text).entries()) {

@@ -1,5 +1,5 @@
 /** Text of runs, models and files in the places that trees have for it. */
-import { getFileName } from "../../protocol/fileName";
+import { getFileName, removeExperimentEnding } from "../../protocol/fileName";
 import { escapeControls } from "../plainText";
 
 /** On one line, without anything that steers, and no longer than a row can show. */
@@ -25,5 +25,5 @@ export function escapeLinks(text: string): string {
 
 /** What an experiment is called where its file is not read. */
 export function getExperimentTitle(path: string): string {
-  return getFileName(path).replace(/(\.lathe)?\.(md|ya?ml)$/i, "");
+  return removeExperimentEnding(getFileName(path));
 }
