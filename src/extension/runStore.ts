@@ -1,7 +1,7 @@
 /** The host's copy of the run summaries, kept current by `runsChanged`: what views, badges and context keys read. */
 import * as vscode from "vscode";
 import type { Unsubscribe } from "../protocol/connection";
-import { isActive } from "../protocol/run";
+import { compareNewestFirst, isActive } from "../protocol/run";
 import type { RunSummary } from "../protocol/service/runs";
 import type { RestartableBackend } from "./backendProcess";
 
@@ -30,7 +30,7 @@ export function createRunStore(backend: RestartableBackend): RunStore & Unsubscr
   const applyChange = (change: RunChange): void => {
     for (const folder of change.removed) runs.delete(folder);
     for (const run of change.changed) runs.set(run.folder, run);
-    all = [...runs.values()].sort((a, b) => compareText(b.createdAt, a.createdAt) || compareText(b.id, a.id));
+    all = [...runs.values()].sort(compareNewestFirst);
     updateContext(all);
     emitter.fire(change);
   };
@@ -84,8 +84,4 @@ export function createRunStore(backend: RestartableBackend): RunStore & Unsubscr
     onDidChange: emitter.event,
     dispose: () => subscriptions.forEach((subscription) => subscription.dispose()),
   };
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -26,6 +26,18 @@ export function isResumable({ state }: Stateful): boolean {
   return state === "stopped" || state === "failed" || state === "interrupted";
 }
 
+/** For sorting: the run that was created last comes first, whatever the language of the machine. */
+export function compareNewestFirst(
+  a: Pick<RunRecord, "id" | "createdAt">,
+  b: Pick<RunRecord, "id" | "createdAt">,
+): number {
+  return compareText(b.createdAt, a.createdAt) || compareText(b.id, a.id);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 export interface RunFailure {
   readonly code: string;
   readonly message: string;

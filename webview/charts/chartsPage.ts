@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import type { PanelInputs } from "../../src/protocol/page";
-import { isExecuting } from "../../src/protocol/run";
+import { compareNewestFirst, isExecuting } from "../../src/protocol/run";
 import { parseFilter } from "../../src/protocol/runFilter";
 import { collectKeys, createRunFields } from "../../src/protocol/runFields";
 import type { RunSummary } from "../../src/protocol/service/runs";
@@ -327,11 +327,5 @@ export class ChartsPage implements Panel {
 }
 
 function sortNewestFirst(runs: ReadonlyMap<string, RunSummary>): Map<string, RunSummary> {
-  return new Map(
-    [...runs].sort(([, a], [, b]) => compareText(b.createdAt, a.createdAt) || compareText(b.id, a.id)),
-  );
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return new Map([...runs].sort(([, a], [, b]) => compareNewestFirst(a, b)));
 }

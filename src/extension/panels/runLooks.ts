@@ -3,6 +3,7 @@
  * others are compared with. Does not import vscode.
  */
 import type { SharedLook } from "../../protocol/page";
+import { compareNewestFirst } from "../../protocol/run";
 import type { RunSummary } from "../../protocol/service/runs";
 import type { Unsubscribe } from "../../protocol/connection";
 
@@ -55,9 +56,7 @@ export class RunLooks {
       );
       const related = all
         .filter(({ folder, experiment }) => experiments.has(experiment) && !this.slots.has(folder))
-        .sort((a, b) =>
-          a.createdAt === b.createdAt ? compareText(a.id, b.id) : compareText(a.createdAt, b.createdAt),
-        );
+        .sort((a, b) => compareNewestFirst(b, a));
       this.assign([...related.map(({ folder }) => folder), ...missing]);
     }
     return Object.fromEntries(runs.map((run) => [run, this.slots.get(run) ?? 0]));
@@ -87,8 +86,4 @@ function parseSlots(value: unknown): [run: string, slot: number][] {
     const isSlot = Number.isInteger(slot) && (slot as number) >= 0 && (slot as number) < slotCount;
     return typeof run === "string" && isSlot ? [[run, slot as number] as [string, number]] : [];
   });
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

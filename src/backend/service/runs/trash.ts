@@ -2,7 +2,7 @@
 import { lstatSync, mkdirSync, renameSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
-import { isActive } from "../../../protocol/run";
+import { compareNewestFirst, isActive } from "../../../protocol/run";
 import type { RunSummary } from "../../../protocol/service/runs";
 import { listRuns } from "../../runs/folder/findRuns";
 import { runIdPattern } from "../../runs/folder/runLocation";
@@ -41,7 +41,7 @@ export async function listTrashedRuns({ runsFolders }: RunIndex): Promise<readon
       return (await listRuns(trash)).map((run) => createRunSummary(run, readNotes(run.folder), workspace));
     }),
   );
-  return runs.flat().sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+  return runs.flat().sort(compareNewestFirst);
 }
 
 /** Restores runs to the `runs` folder next to their trash, which must belong to this window. */
