@@ -5,7 +5,7 @@ import { drawBar } from "./progressBar";
 import type { RunHistory } from "./runHistory";
 import type { SweepProgress } from "./sweepProgress";
 import { toPlainLine, type Terminal } from "./terminal";
-import { getTextWidth, shortenMiddle } from "./textWidth";
+import { getTextWidth, minNameWidth, shortenMiddle } from "./textWidth";
 
 export interface ProgressView {
   show(record: RunRecord, history: RunHistory): void;
@@ -21,8 +21,6 @@ export interface ShownRun {
 
 const plainInterval = 5000;
 const barWidth = 20;
-const minNameWidth = 16;
-
 export function createProgressView(
   terminal: Terminal,
   run: ShownRun,

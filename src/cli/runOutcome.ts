@@ -6,7 +6,7 @@ import type { RunRecord } from "../protocol/run";
 import type { ShownRun } from "./progressView";
 import { createRunDocument, formatRunReport, formatRunsReport, getRunStatus } from "./runReport";
 import { toPlainText, toPlainLine, type Terminal } from "./terminal";
-import { getTextWidth, shortenMiddle } from "./textWidth";
+import { getTextWidth, minNameWidth, shortenMiddle } from "./textWidth";
 
 export function createStartedOutcome(runs: readonly { id: string; folder: string }[]): Outcome {
   const hint = runs.map(({ id }) => `Started ${id}. Follow it with \`lathe attach ${id}\`.`);
@@ -53,8 +53,6 @@ export function formatEndLine(
   const room = noticeWidth - getTextWidth(`${start} ${facts.join("")}`);
   return `${start} ${shortenMiddle(label, Math.max(minNameWidth, room))}${facts.join("")}`;
 }
-
-const minNameWidth = 16;
 
 /** The worst of all is the status of the whole. */
 export function createEndedOutcome(runs: readonly AttachResult[], terminal: Terminal): Outcome {

@@ -5,13 +5,12 @@
  */
 import Table from "cli-table3";
 import type { Terminal } from "./terminal";
-import { getTextWidth, shortenMiddle, wrapText } from "./textWidth";
+import { getTextWidth, minNameWidth, shortenMiddle, wrapText } from "./textWidth";
 
 /** What tables need to know of the terminal they are written to. */
 export type TableStyle = Pick<Terminal, "colors" | "textWidth">;
 
 const gap = 2;
-const minNameWidth = 16;
 const minTextWidth = 12;
 
 const noBorders = Object.fromEntries(

@@ -1,6 +1,9 @@
 /** Text in the columns of a terminal: its width, cut in the middle, cut at the end, wrapped at words. */
 import { stripVTControlCharacters } from "node:util";
 
+/** The columns that a name keeps where space is short. */
+export const minNameWidth = 16;
+
 const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" });
 /** Characters that a terminal draws two columns wide: CJK, Hangul, fullwidth forms and emoji. */
 const wide =

@@ -1,6 +1,6 @@
 /** The experiment on a person's own text: it names the text and reports whether there is enough for the model. */
 import { formatBytes, formatCount, formatNumber } from "../protocol/quantities";
-import type { TextSurvey } from "../protocol/service/texts";
+import { enoughTokensPerParameter, type TextSurvey } from "../protocol/service/texts";
 import { plural, t } from "./l10n";
 
 /** Trainable parameters of the model below; a test counts them. */
@@ -91,7 +91,7 @@ function listNames({ names, files }: TextSurvey, quote = ""): string {
 }
 
 function isEnough(survey: TextSurvey): boolean {
-  return getTokensPerParameter(survey) >= 1;
+  return getTokensPerParameter(survey) >= enoughTokensPerParameter;
 }
 
 function getTokensPerParameter({ bytes }: TextSurvey): number {

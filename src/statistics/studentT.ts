@@ -17,8 +17,16 @@ export function computeEstimate(values: readonly number[]): Estimate {
   return { mean, half, count };
 }
 
-/** The 97.5 % quantile of Student's t, found by bisection of `within`. */
+const quantiles = new Map<number, number>();
+
+/** The 97.5 % quantile of Student's t, found by bisection of `computeCentralProbability` and kept: curves need it at each point. */
 export function computeQuantile(freedom: number): number {
+  const quantile = quantiles.get(freedom) ?? findQuantile(freedom);
+  quantiles.set(freedom, quantile);
+  return quantile;
+}
+
+function findQuantile(freedom: number): number {
   let [low, high] = [0, 13]; // One degree of freedom has the largest, 12.706.
   for (let i = 0; i < 60; i++) {
     const middle = (low + high) / 2;

@@ -1,5 +1,5 @@
 /** Curves that are computed from measured ones: over another metric, as the mean of a group, as differences to a baseline. */
-import { computeQuantile } from "../../src/statistics/studentT";
+import { computeEstimate } from "../../src/statistics/studentT";
 import type { Band, Track } from "../kit/drawing";
 import { lowerBound, type Points } from "./curve";
 
@@ -63,26 +63,13 @@ function averagePoints(curves: readonly Points[], band: Band): Pick<Track, "poin
       for (const list of [y, low, high]) list.push(null);
       continue;
     }
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    const half = computeHalfWidth(values, mean);
+    const { mean, half = 0 } = computeEstimate(values);
     y.push(mean);
     low.push(band === "range" ? Math.min(...values) : mean - half);
     high.push(band === "range" ? Math.max(...values) : mean + half);
   }
   const hasBand = curves.length > 1 && band !== "runs";
   return { points: { x, y }, ...(hasBand ? { band: { low: { x, y: low }, high: { x, y: high } } } : {}) };
-}
-
-const quantiles = new Map<number, number>();
-
-/** Half the width of the 95 % interval of the mean; 0 of a single value. */
-function computeHalfWidth(values: readonly number[], mean: number): number {
-  const count = values.length;
-  if (count < 2) return 0;
-  const quantile = quantiles.get(count) ?? computeQuantile(count - 1);
-  quantiles.set(count, quantile);
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return quantile * Math.sqrt(squares / (count - 1) / count);
 }
 
 /** Each curve minus the baseline's of the same metric, where the baseline has a value; nothing where it has none at all. */

@@ -3,11 +3,10 @@ import { WorkbenchError } from "../../protocol/errors";
 import { formatBytes, formatCount, formatNumber, pluralize } from "../../protocol/quantities";
 import type { RunPlan } from "../../protocol/run";
 import type { Lens } from "../../protocol/service/experiments";
+import { enoughTokensPerParameter } from "../../protocol/service/texts";
 import type { Experiment } from "../experiment/experiment";
 import type { TextSize } from "../runs/planning/textSize";
 
-/** Below one token per parameter, a model can memorize its text. */
-const enoughTokensPerParameter = 1;
 const shownFiles = 12;
 
 /** `parameters` are the trainable ones of the largest model; 0 if they are not known. */

@@ -8,6 +8,9 @@ export interface TextSurvey {
   readonly bytes: number;
 }
 
+/** Below one token for training per parameter, a model can memorize its text. */
+export const enoughTokensPerParameter = 1;
+
 export interface TextRequests {
   /** Looks for text below `folder`, which is absolute, as `data.text` does. */
   "texts.survey": { params: { readonly folder: string }; result: TextSurvey };
