@@ -6,7 +6,7 @@ import path from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
 import type { DataOptions } from "../../schema/experiment";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
-import { findIgnored } from "./gitIgnored";
+import { IgnoreRules } from "./gitIgnored";
 import { refuseLfsPointer } from "./lfsPointer";
 
 export type FileFormat = Exclude<DataOptions["format"], "auto">;
@@ -103,13 +103,11 @@ async function findMatches(pattern: string, baseFolder: string): Promise<Matches
   });
   const matches = files.map((file) => path.normalize(file)).filter((file) => !isLatheFile(file, baseFolder));
   const fixedFolder = path.resolve(baseFolder, getFixedPart(pattern));
-  const ignored = findIgnored([...matches, fixedFolder]);
+  const rules = new IgnoreRules();
   // A pattern that names an ignored folder, such as `corpus/*.txt`, means its files.
-  if (ignored.has(fixedFolder)) return { read: matches, ignored: [] };
-  return {
-    read: matches.filter((file) => !ignored.has(file)),
-    ignored: matches.filter((file) => ignored.has(file)),
-  };
+  if (rules.ignoresFolder(fixedFolder)) return { read: matches, ignored: [] };
+  const ignored = new Set(matches.filter((file) => rules.ignoresFile(file)));
+  return { read: matches.filter((file) => !ignored.has(file)), ignored: [...ignored] };
 }
 
 /** The folders that a pattern names before its first wildcard. */

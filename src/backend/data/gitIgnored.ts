@@ -7,24 +7,23 @@ import { existsSync, lstatSync, readFileSync } from "node:fs";
 import path from "node:path";
 import createMatcher, { type Ignore } from "ignore";
 
-/** Those of `paths` (absolute, files or folders) that the rules of their repository ignore; empty outside repositories. */
-export function findIgnored(paths: readonly string[]): ReadonlySet<string> {
-  const rules = new IgnoreRules();
-  return new Set(paths.filter((each) => rules.ignores(each)));
-}
-
-class IgnoreRules {
+/** Paths are absolute. Outside repositories nothing is ignored. What is read is kept, so an instance is for one search. */
+export class IgnoreRules {
   private readonly roots = new Map<string, string | undefined>();
   private readonly matchers = new Map<string, Ignore | undefined>();
   /** Whether the rules ignore a folder, or what is at its path. */
   private readonly folders = new Map<string, "ignored" | "link" | "read">();
 
-  ignores(file: string): boolean {
+  ignoresFile(file: string): boolean {
     const root = this.findRepository(path.dirname(file));
     if (root === undefined) return false;
     const state = this.lookAtFolder(root, path.dirname(file));
-    const isFolder = lstatSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
-    return state === "ignored" || (state === "read" && this.matches(root, file, isFolder));
+    return state === "ignored" || (state === "read" && this.matches(root, file, false));
+  }
+
+  ignoresFolder(folder: string): boolean {
+    const root = this.findRepository(path.dirname(folder));
+    return root !== undefined && this.lookAtFolder(root, folder) === "ignored";
   }
 
   /** A file in an ignored folder is ignored, whatever the other rules are. Git does not follow a link. */

@@ -46,11 +46,11 @@ const action: Action = {
       for (const line of measured.lines) if (!reported.has(line)) context.log(line);
       lines.push(`## ${metric.title}`, "", ...measured.lines, "");
       Object.assign(protocols, measured.protocols);
-      writeLossProtocols(context, folder, protocols);
       results[name] = { values: measured.values, details: measured.details as unknown };
       if (name === "generate")
         writeAtomic(join(folder, "samples.json"), formatJson(measured.details), { durable: true });
     }
+    writeLossProtocols(context, folder, protocols);
     writeAtomic(join(folder, "eval.json"), formatJson(results), { durable: true });
     writeAtomic(join(folder, "report.md"), lines.join("\n"), { durable: true });
     return workpiece;

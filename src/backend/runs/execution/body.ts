@@ -55,10 +55,9 @@ async function body(context: RunContext): Promise<void> {
     const next =
       finished === undefined
         ? await executeStep(step, { workpiece, workshop, lines, isRetry: resuming })
-        : toWorkpiece(context, workpiece, finished);
+        : takeFinished(context, step, workpiece, finished);
     if (next === undefined) return;
     resuming = finished !== undefined;
-    takeLossProtocols(context, context.folder.inside("steps", stepFolderName(step)));
     lines = finished?.done.lines[1] ?? context.lines;
     if (next !== workpiece) logCounts(context, next);
     workpiece = next;
@@ -84,7 +83,7 @@ async function executeStep(step: Step, start: StepStart): Promise<Workpiece | un
   if (isRetry && !canResume) context.truncate(lines);
   if (!canResume && action.isRunSpecific !== true && context.plan.fresh !== true) {
     const reused = await reuseResult(context, step, workpiece, lines);
-    if (reused !== undefined) return toWorkpiece(context, workpiece, reused);
+    if (reused !== undefined) return takeFinished(context, step, workpiece, reused);
   }
   const folder = context.stepFolder(step.index, step.action);
   context.log(`Step ${step.index}: ${step.action}.`);
@@ -103,8 +102,14 @@ async function executeStep(step: Step, start: StepStart): Promise<Workpiece | un
   return next;
 }
 
-/** The model after a step that does not need to run again. */
-function toWorkpiece(context: RunContext, before: Workpiece, { done, model }: FinishedStep): Workpiece {
+/** Takes over what a step that does not need to run again came to, and returns the model after it. */
+function takeFinished(
+  context: RunContext,
+  finishedStep: Step,
+  before: Workpiece,
+  { done, model }: FinishedStep,
+): Workpiece {
+  takeLossProtocols(context, context.folder.inside("steps", stepFolderName(finishedStep)));
   if (model === undefined || done.checkpoint === undefined) return before;
   context.progress({ step: done.step, steps: done.step, action: "done before" });
   const { shape, tensors } = model;

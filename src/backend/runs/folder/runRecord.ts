@@ -50,6 +50,11 @@ const planSchema = z.looseObject({
   ),
 });
 
+export const lossProtocolsSchema = z.record(
+  z.string(),
+  z.looseObject({ data: text, split: text, hash: text, tokens: z.number(), method: text }),
+);
+
 const recordSchema = z.looseObject({
   id: text,
   name: text,
@@ -68,12 +73,7 @@ const recordSchema = z.looseObject({
   dataHash: text.optional(),
   dataTitle: text.optional(),
   floor: z.number().optional(),
-  losses: z
-    .record(
-      z.string(),
-      z.looseObject({ data: text, split: text, hash: text, tokens: z.number(), method: text }),
-    )
-    .optional(),
+  losses: lossProtocolsSchema.optional(),
   energy: z
     .looseObject({
       kwh: z.number(),

@@ -1,5 +1,6 @@
 /** Resolves an experiment file and a selection of it to the plans of its runs. */
 import { relative, resolve } from "node:path";
+import { WorkbenchError } from "../../../protocol/errors";
 import type { SchemaCatalog } from "../../../schema/experiment";
 import type { RunPlan } from "../../../protocol/run";
 import { version } from "../../../protocol/version";
@@ -72,7 +73,8 @@ export async function loadPlans(file: string, choice: PlanChoice, catalog: Schem
 function planWithout(experiment: Experiment, request: Parameters<typeof planRuns>[1]): readonly RunPlan[] {
   try {
     return planRuns(experiment, request);
-  } catch {
-    return [];
+  } catch (thrown) {
+    if (thrown instanceof WorkbenchError) return [];
+    throw thrown;
   }
 }

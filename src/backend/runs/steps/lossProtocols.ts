@@ -1,25 +1,15 @@
 /** The protocols of a step's losses, written beside its results, so that a run that reuses the step has them too. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import * as z from "zod";
 import type { LossProtocols } from "../../../protocol/lossProtocol";
+import { toWorkbenchError } from "../../../protocol/errors";
 import { writeAtomic } from "../folder/atomicFile";
 import { readBounded } from "../folder/boundedFile";
+import { lossProtocolsSchema } from "../folder/runRecord";
 import type { RunContext } from "./runContext";
 
 const file = "losses.json";
 const maxBytes = 2 ** 20;
-
-export const lossProtocolsSchema = z.record(
-  z.string(),
-  z.object({
-    data: z.string(),
-    split: z.string(),
-    hash: z.string(),
-    tokens: z.number(),
-    method: z.string(),
-  }),
-);
 
 /** `folder` is that of the step. */
 export function writeLossProtocols(context: RunContext, folder: string, protocols: LossProtocols): void {
@@ -28,14 +18,16 @@ export function writeLossProtocols(context: RunContext, folder: string, protocol
   record(context, protocols);
 }
 
-/** Takes over what a finished step has written. */
+/** Takes over what a finished step has written. The results of a step whose file is damaged are good all the same. */
 export function takeLossProtocols(context: RunContext, folder: string): void {
   const path = join(folder, file);
   if (!existsSync(path)) return;
   try {
     record(context, lossProtocolsSchema.parse(JSON.parse(readBounded(path, maxBytes))));
-  } catch {
-    // A damaged file leaves the protocol unknown; the step's results are there all the same.
+  } catch (thrown) {
+    context.log(
+      `How the losses of this step were measured is not known, because ${path} cannot be read: ${toWorkbenchError(thrown).message}`,
+    );
   }
 }
 
