@@ -3,19 +3,19 @@ import { type Channel, Connection, type Handlers, type Empty } from "../../src/p
 import { InvalidInput, WorkbenchError } from "../../src/protocol/errors";
 import { createChannels } from "../support/channels";
 
-interface Deeds {
+interface Requests {
   double: { params: { readonly value: number }; result: number };
   wait: { params: Empty; result: string };
   fail: { params: { readonly how: "coded" | "plain" | "text" | "several" }; result: never };
 }
-interface Told {
+interface Events {
   ticked: { readonly count: number };
 }
 
-function pair(given: Partial<Handlers<Deeds>> = {}) {
+function pair(given: Partial<Handlers<Requests>> = {}) {
   const [near, far] = createChannels();
   const faults: WorkbenchError[] = [];
-  const handlers: Handlers<Deeds> = {
+  const handlers: Handlers<Requests> = {
     double: ({ value }) => value * 2,
     wait: (_, { signal }) =>
       new Promise((_resolve, reject) => {
@@ -34,8 +34,8 @@ function pair(given: Partial<Handlers<Deeds>> = {}) {
     ...given,
   };
   const onFault = (error: WorkbenchError) => void faults.push(error);
-  const client = new Connection<Deeds, Told, Empty, Empty>(near, {}, { onFault });
-  const server = new Connection<Empty, Empty, Deeds, Told>(far, handlers, { onFault });
+  const client = new Connection<Requests, Events, Empty, Empty>(near, {}, { onFault });
+  const server = new Connection<Empty, Empty, Requests, Events>(far, handlers, { onFault });
   return { client, server, faults, far };
 }
 
@@ -213,7 +213,7 @@ describe("the end of a connection", () => {
       },
       listen: () => undefined,
     };
-    const client = new Connection<Deeds, Told, Empty, Empty>(broken, {}, { onFault: () => undefined });
+    const client = new Connection<Requests, Events, Empty, Empty>(broken, {}, { onFault: () => undefined });
     await expect(client.request("double", { value: 1 })).rejects.toMatchObject({
       code: "io",
       message: "The connection broke: channel closed.",

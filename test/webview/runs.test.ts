@@ -1,70 +1,27 @@
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "csv-parse/sync";
-import type { Locator } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { RunNotes } from "../../src/protocol/run";
 import { noChromium, PageHarness, type TestPage } from "./pageHarness";
+import { createRunsWorkspace, RunsTable } from "./runsTable";
 import { makeRuns } from "./runFolders";
 import type { ThemeName } from "./themes";
 
-const temporary: string[] = [];
-afterAll(() => temporary.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
-
-function newWorkspace(): string {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), "lathe-pages-")));
-  mkdirSync(join(folder, ".lathe", "runs"), { recursive: true });
-  temporary.push(folder);
-  return folder;
-}
-
 const evil = `<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\u001b[31mred`;
-
-/** The table as the tests describe it. */
-class Table {
-  constructor(readonly page: TestPage) {}
-
-  get grid(): Locator {
-    return this.page.page.locator(".grid");
-  }
-  rows(): Locator {
-    return this.page.page.locator(".grid .body > [role=row]");
-  }
-  cell(row: number, column: number): Locator {
-    return this.page.page.locator(`[data-row="${row}"][data-column="${column}"]`);
-  }
-  header(title: string): Locator {
-    return this.page.page.getByRole("columnheader", { name: title, exact: true });
-  }
-  status(): Locator {
-    return this.page.page.locator(".actions .status");
-  }
-  async filter(text: string): Promise<void> {
-    await this.page.page.locator("vscode-textfield.filter input").fill(text);
-  }
-  async column(title: string): Promise<number> {
-    return Number(await this.header(title).getAttribute("data-column"));
-  }
-  /** The values of a column, from the top; only of drawn rows. */
-  async texts(title: string): Promise<string[]> {
-    const cells = this.page.page.locator(`.body [data-column="${await this.column(title)}"]`);
-    return (await cells.allInnerTexts()).map((text) => text.trim());
-  }
-}
 
 describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`, () => {
   let workspace: string;
   let folders: string[];
   let harness: PageHarness;
   let page: TestPage;
-  let table: Table;
+  let table: RunsTable;
   const notesOf = (folder: string) =>
     JSON.parse(readFileSync(join(folder, "notes.json"), "utf8")) as RunNotes;
   const press = (key: string) => page.page.keyboard.press(key);
 
   beforeAll(async () => {
-    workspace = newWorkspace();
+    workspace = createRunsWorkspace();
     folders = makeRuns(workspace, 30, (i) =>
       i === 2
         ? { notes: { name: evil, tags: ["<b>bold</b>"], notes: `=HYPERLINK("http://x")\n${evil}` } }
@@ -79,7 +36,7 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
   async function open(options: Parameters<PageHarness["panel"]>[2] = {}): Promise<void> {
     page = await harness.panel("runs", {}, { width: 1360, height: 820, ...options });
     page.page.setDefaultTimeout(10_000);
-    table = new Table(page);
+    table = new RunsTable(page);
     await table.rows().first().waitFor();
   }
 
@@ -391,59 +348,10 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
   );
 
   it("shows what to do if there are no runs", async () => {
-    const empty = await PageHarness.open(newWorkspace());
+    const empty = await PageHarness.open(createRunsWorkspace());
     const opened = await empty.panel("runs", {});
     await opened.page.getByText("No runs yet").waitFor();
     await opened.screenshot("runs-empty-dark");
     await empty.close();
   });
-});
-
-describe.skipIf(noChromium !== undefined)(`the table of 5,000 runs${noChromium ?? ""}`, () => {
-  it("draws only the visible rows, and sorts and filters all rows immediately", async () => {
-    const workspace = newWorkspace();
-    makeRuns(workspace, 5000);
-    const harness = await PageHarness.open(workspace);
-    const page = await harness.panel("runs", {}, { width: 1360, height: 820 });
-    const table = new Table(page);
-    await table.rows().first().waitFor();
-    await expect.poll(() => table.grid.getAttribute("aria-rowcount")).toBe("5001");
-    expect(await table.rows().count()).toBeLessThan(60);
-
-    // Scrolls by most of a page every frame. Only the page's own work counts: drawing is slow without a GPU.
-    const devtools = await page.page.context().newCDPSession(page.page);
-    await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
-    const seconds = async () => {
-      const { metrics } = await devtools.send("Performance.getMetrics");
-      return metrics.find(({ name }) => name === "ScriptDuration")!.value;
-    };
-    const before = await seconds();
-    const frames = 40;
-    await page.page.evaluate(`new Promise((resolve) => {
-      const grid = document.querySelector(".grid");
-      let left = ${frames};
-      const step = () => {
-        grid.scrollTop += 500;
-        if (--left > 0) requestAnimationFrame(step);
-        else resolve();
-      };
-      requestAnimationFrame(step);
-    })`);
-    const frame = ((await seconds()) - before) / frames;
-    console.log(`5,000 runs: ${(frame * 1000).toFixed(1)} ms of work a frame while scrolling`);
-    expect(frame).toBeLessThan(0.06);
-    await expect.poll(() => table.rows().count()).toBeLessThan(70);
-
-    await table.cell(1, 1).click();
-    await page.page.keyboard.press("Control+End");
-    await expect.poll(() => page.page.evaluate("document.activeElement.dataset.row")).toBe("5000");
-    const began = performance.now();
-    await table.header("Name").click();
-    await expect.poll(() => table.header("Name").getAttribute("aria-sort")).toBe("ascending");
-    await table.filter("variant:dense loss<2");
-    await expect.poll(() => table.status().innerText()).toMatch(/of 5,000/);
-    console.log(`5,000 runs: ${Math.round(performance.now() - began)} ms to sort and filter`);
-    expect(page.faults).toEqual([]);
-    await harness.close();
-  }, 120_000);
 });

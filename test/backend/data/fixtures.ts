@@ -70,3 +70,18 @@ export function vocabularyCases(context: TestContext, ...file: string[]): [strin
   const outputs = readFileSync(sharedFile(context, ...file) + ".out", "utf8").split("\n");
   return inputs.slice(0, 47).map((input, i) => [input, (outputs[i]!.match(/\d+/g) ?? []).map(Number)]);
 }
+
+/** Decoded documents and the notices of a dataset. */
+export async function readDocuments(
+  files: Readonly<Record<string, string | Uint8Array>>,
+  options: Partial<DataOptions> = {},
+  folder = temporaryFolder(),
+) {
+  await writeFiles(folder, files);
+  using data = await openIn(folder, { text: "*.*", sequence_len: 1, val_fraction: 0, ...options });
+  const ids = data.train.read(0, data.train.tokens);
+  const documents: string[] = [];
+  for (let start = 0, end; (end = ids.indexOf(data.tokenizer.endOfText!, start)) >= 0; start = end + 1)
+    documents.push(data.tokenizer.decode(ids.subarray(start, end)));
+  return { documents, notices: data.notices, summary: data.summary };
+}

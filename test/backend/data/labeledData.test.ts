@@ -102,11 +102,11 @@ describe("problems of the rows", () => {
       { validation_text: "held.tsv" },
       { "held.tsv": [many[1]!, ["rare", "new"]] },
     );
-    const told = data.notices.join("\n");
-    expect(told).toContain('90.5 % of the training rows are "usual"');
-    expect(told).toContain("2 rows of the train split repeat");
-    expect(told).toContain("1 texts of the validation split are training texts too");
-    expect(told).toContain("1 rows of the train split have no text");
+    const notices = data.notices.join("\n");
+    expect(notices).toContain('90.5 % of the training rows are "usual"');
+    expect(notices).toContain("2 rows of the train split repeat");
+    expect(notices).toContain("1 texts of the validation split are training texts too");
+    expect(notices).toContain("1 rows of the train split have no text");
     expect(data.summary.classification).toEqual({
       labels: ["rare", "usual"],
       train: { rows: 42, classes: [4, 38], duplicates: 2, leaked: 0, empty: 1 },

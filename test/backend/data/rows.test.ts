@@ -1,27 +1,11 @@
-/** Rows as they are found in the world: line ends, quoting, encodings, compression, missing values, filters and links. */
-import { spawnSync } from "node:child_process";
+/** Rows as real files contain them: line ends, quoting, encodings, compression, missing values and filters. */
 import { readFileSync } from "node:fs";
-import { link, mkdir, rm, symlink } from "node:fs/promises";
-import path from "node:path";
 import { columnFromArray, int64, tableFromColumns, tableToIPC, utf8 } from "@uwdata/flechette";
-import { findFiles } from "../../../src/backend/data/files";
 import { describe, expect, test } from "vitest";
 import type { DataOptions } from "../../../src/schema/experiment";
-import { failureOf, openIn, temporaryFolder, writeFiles } from "./fixtures";
+import { failureOf, openIn, readDocuments, temporaryFolder, writeFiles } from "./fixtures";
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
-
-/** Decoded documents and the notices of a dataset. */
-async function read(files: Files, options: Partial<DataOptions> = {}, folder = temporaryFolder()) {
-  await writeFiles(folder, files);
-  const given = { text: "*.*", sequence_len: 1, val_fraction: 0, ...options };
-  using data = await openIn(folder, given);
-  const ids = data.train.read(0, data.train.tokens);
-  const documents: string[] = [];
-  for (let start = 0, end; (end = ids.indexOf(data.tokenizer.endOfText!, start)) >= 0; start = end + 1)
-    documents.push(data.tokenizer.decode(ids.subarray(start, end)));
-  return { documents, notices: data.notices, summary: data.summary };
-}
 
 async function refusal(files: Files, options: Partial<DataOptions> = {}): Promise<string> {
   const folder = temporaryFolder();
@@ -47,7 +31,7 @@ const longTexts = [
 
 describe("line ends", () => {
   test.each(["rows.csv", "rows.tsv"])("%s may mix all three kinds", async (name) => {
-    expect((await read({ [name]: "text\r\nhello\nworld\ragain\r\n\n" })).documents).toEqual([
+    expect((await readDocuments({ [name]: "text\r\nhello\nworld\ragain\r\n\n" })).documents).toEqual([
       "hello",
       "world",
       "again",
@@ -56,7 +40,7 @@ describe("line ends", () => {
 
   test("a lone carriage return ends a JSON row as well", async () => {
     const rows = ["a", "b", "c"].map((text) => JSON.stringify({ text }));
-    expect((await read({ "a.jsonl": `${rows[0]}\r${rows[1]}\r\n${rows[2]}` })).documents).toEqual([
+    expect((await readDocuments({ "a.jsonl": `${rows[0]}\r${rows[1]}\r\n${rows[2]}` })).documents).toEqual([
       "a",
       "b",
       "c",
@@ -84,7 +68,10 @@ describe("malformed rows", () => {
   ])("%s %j is refused, and skipped on request", async (name, content, options, messages, left) => {
     const message = await refusal({ [name]: content }, options);
     for (const part of messages) expect(message).toContain(part);
-    const { documents, notices } = await read({ [name]: content }, { ...options, on_bad_rows: "skip" });
+    const { documents, notices } = await readDocuments(
+      { [name]: content },
+      { ...options, on_bad_rows: "skip" },
+    );
     expect(documents).toEqual(left);
     expect(notices.join()).toMatch(/Skipped \d malformed rows? of a\./);
   });
@@ -114,18 +101,20 @@ describe("malformed rows", () => {
 describe("file formats", () => {
   test("`quoting: none` reads a whole TSV of GLUE, `standard` reads quoted fields", async () => {
     const glue = 'id\ttext\n1\t"Open\n2\t"whole"\n3\tin"side\n';
-    expect((await read({ "a.tsv": glue }, { quoting: "none" })).documents).toEqual([
+    expect((await readDocuments({ "a.tsv": glue }, { quoting: "none" })).documents).toEqual([
       '"Open',
       '"whole"',
       'in"side',
     ]);
     const quoted = 'id\ttext\n1\t"a\tb\nc"\n';
-    expect((await read({ "a.tsv": quoted }, { quoting: "standard" })).documents).toEqual(["a\tb\nc"]);
+    expect((await readDocuments({ "a.tsv": quoted }, { quoting: "standard" })).documents).toEqual([
+      "a\tb\nc",
+    ]);
   });
 
   test("supports a delimiter and a name like __proto__", async () => {
     const options = { delimiter: ";", text_column: "__proto__" };
-    expect((await read({ "a.csv": "id;__proto__\n1;x,y\n" }, options)).documents).toEqual(["x,y"]);
+    expect((await readDocuments({ "a.csv": "id;__proto__\n1;x,y\n" }, options)).documents).toEqual(["x,y"]);
   });
 
   test.each<[string, Buffer, string | undefined]>([
@@ -135,11 +124,11 @@ describe("file formats", () => {
     ["a mark that overrides the option", Buffer.from("\ufefftext\nGröße", "utf16le"), "windows-1252"],
     ["Latin-1 by its name", Buffer.from("text\nGröße", "latin1"), "latin1"],
   ])("%s is decoded", async (_, content, encoding) => {
-    expect((await read({ "a.csv": content }, { encoding })).documents).toEqual(["Größe"]);
+    expect((await readDocuments({ "a.csv": content }, { encoding })).documents).toEqual(["Größe"]);
   });
 
   test.each(["rows.jsonl.zst", "frames.jsonl.zst"])("%s is decompressed", async (name) => {
-    expect((await read({ [name]: fixture(name) })).documents).toEqual(longTexts);
+    expect((await readDocuments({ [name]: fixture(name) })).documents).toEqual(longTexts);
     expect(await refusal({ [name]: fixture(name).subarray(0, -9) })).toContain(
       "not an intact Zstandard file",
     );
@@ -153,8 +142,8 @@ describe("file formats", () => {
   });
 
   test.each(["stream-lz4.arrow", "stream-zstd.arrow", "file-lz4.arrow"])("%s is read", async (name) => {
-    expect((await read({ [name]: fixture(name) })).documents).toEqual(longTexts);
-    const { documents } = await read(
+    expect((await readDocuments({ [name]: fixture(name) })).documents).toEqual(longTexts);
+    const { documents } = await readDocuments(
       { [name]: fixture(name) },
       { where: "kind == b and id < 6", text_column: "kind" },
     );
@@ -169,15 +158,15 @@ describe("file formats", () => {
       id: columnFromArray([1n, 2n, 3n], int64()),
     });
     const bytes = tableToIPC(table, { format })!;
-    expect((await read({ "a.arrow": bytes })).documents).toEqual(["a", "Größe"]);
-    expect((await read({ "a.arrow": bytes }, { where: "id != 1" })).documents).toEqual(["Größe"]);
+    expect((await readDocuments({ "a.arrow": bytes })).documents).toEqual(["a", "Größe"]);
+    expect((await readDocuments({ "a.arrow": bytes }, { where: "id != 1" })).documents).toEqual(["Größe"]);
   });
 });
 
 describe("values and conditions", () => {
   test("a missing key is null, and NaN in unused columns is accepted", async () => {
     const rows = '{"text": "a", "n": NaN}\n{"n": -Infinity}\n{"text": "has NaN", "n": {"x": [Infinity]}}\n';
-    expect((await read({ "a.jsonl": rows })).documents).toEqual(["a", "has NaN"]);
+    expect((await readDocuments({ "a.jsonl": rows })).documents).toEqual(["a", "has NaN"]);
   });
 
   test("a missing input of an instruction pair counts as empty", async () => {
@@ -188,7 +177,10 @@ describe("values and conditions", () => {
     const options = { instruction_column: "instruction", input_column: "input", response_column: "output" };
     const template = "{instruction}\n\n({input})\n\n{response}";
     const file = { "a.jsonl": rows.map((row) => JSON.stringify(row)).join("\n") };
-    expect((await read(file, { ...options, template })).documents).toEqual(["Add\n\n(1)\n\n2", "Say\n\nhi"]);
+    expect((await readDocuments(file, { ...options, template })).documents).toEqual([
+      "Add\n\n(1)\n\n2",
+      "Say\n\nhi",
+    ]);
   });
 
   const csv = 'text,label,"the lang",score\na,-1,en,0.5\nb,1,en,\nc,1,de,2\n';
@@ -200,7 +192,7 @@ describe("values and conditions", () => {
     ["score<1 and score>0", ["a"]],
     ['score == ""', ["b"]],
   ])("where: %s", async (where, left) => {
-    const { documents, notices } = await read({ "a.csv": csv }, { where });
+    const { documents, notices } = await readDocuments({ "a.csv": csv }, { where });
     expect(documents).toEqual(left);
     expect(notices).toContain(
       `Left out ${3 - left.length} row${left.length === 2 ? "" : "s"} of a.csv by data.where.`,
@@ -209,7 +201,7 @@ describe("values and conditions", () => {
 
   test("JSON's null, NaN and Boolean values", async () => {
     const rows = '{"text": "a", "x": null}\n{"text": "b", "x": true}\n{"text": "c", "x": NaN}\n{"text": "d"}';
-    const texts = async (where: string) => (await read({ "a.jsonl": rows }, { where })).documents;
+    const texts = async (where: string) => (await readDocuments({ "a.jsonl": rows }, { where })).documents;
     expect(await texts("x == null")).toEqual(["a", "c", "d"]);
     expect(await texts("x != null")).toEqual(["b"]);
     expect(await texts("x == true")).toEqual(["b"]);
@@ -232,113 +224,18 @@ describe("values and conditions", () => {
     const rows = ["x,-1", "a,0", "b,1", "c,-1", "d,1", "e,0"];
     const file = { "a.csv": `text,label\n${rows.join("\n")}\n`, "b.csv": "text,label\ny,-1\n" };
     const options = { text: "a.csv", label_column: "label" };
-    const { summary, notices } = await read(file, { ...options, test_text: "b.csv" });
+    const { summary, notices } = await readDocuments(file, { ...options, test_text: "b.csv" });
     expect(summary.classification?.labels).toEqual(["0", "1"]);
     expect(summary.classification?.train).toMatchObject({ classes: [2, 2], unlabelled: 2 });
     expect(summary.test).toBeUndefined();
     expect(notices.join()).toContain("2 rows of the train split have no gold label (-1)");
     expect(notices.join()).toContain("No row of the test split has a gold label");
-    const named = await read(file, { ...options, labels: ["-1", "0", "1"] });
+    const named = await readDocuments(file, { ...options, labels: ["-1", "0", "1"] });
     expect(named.summary.classification?.train.classes).toEqual([2, 2, 2]);
     const snli = { "a.csv": "text,label\nx,-\na,yes\nb,no\n" };
-    expect((await read(snli, { ...options, no_label: ["-"] })).summary.classification?.train.unlabelled).toBe(
-      1,
-    );
-  });
-});
-
-describe("each file is read once", () => {
-  test("through links, loops of links and patterns that overlap", async () => {
-    const folder = temporaryFolder();
-    await mkdir(path.join(folder, "d"));
-    await writeFiles(folder, { "d/a.txt": "first", "d/b.txt": "second" });
-    await symlink(".", path.join(folder, "d", "self"));
-    await symlink("..", path.join(folder, "d", "up"));
-    await symlink("d/a.txt", path.join(folder, "0.txt"));
-    await link(path.join(folder, "d", "b.txt"), path.join(folder, "d", "c.txt"));
-    const { documents } = await read({}, { text: ["**/*.txt", "d/*.txt", "d/up/d/a.txt", "0.txt"] }, folder);
-    expect(documents).toEqual(["first", "second"]);
-  });
-
-  test("experiments and runs are never read as data", async () => {
-    const folder = temporaryFolder();
-    await writeFiles(folder, { "a.lathe.md": "# cells", "b.md": "text", ".lathe/runs/r/log.md": "run" });
-    expect((await read({}, { text: ["*.md", "**/*.md", ".lathe/**/*.md"] }, folder)).documents).toEqual([
-      "text",
-    ]);
-    for (const [text, message] of [
-      ["a.lathe.md", "is an experiment"],
-      [".lathe/runs/r/log.md", "is part of a run"],
-    ] as const)
-      expect((await failureOf(openIn(folder, { text }))).message).toContain(message);
-  });
-});
-
-describe("files that git ignores", () => {
-  async function makeRepository(): Promise<string> {
-    const folder = temporaryFolder();
-    await writeFiles(folder, {
-      ".git/HEAD": "ref: refs/heads/main",
-      ".git/info/exclude": "/private/\n",
-      ".gitignore": "build/\n*.tmp.txt\n!needed.tmp.txt\nlinked\n",
-      "a.txt": "text",
-      "b.tmp.txt": "scratch",
-      "needed.tmp.txt": "needed",
-      "build/c.txt": "generated",
-      "build/needed.tmp.txt": "in an ignored folder",
-      "private/p.txt": "excluded",
-      "sub/d.txt": "deeper",
-      "sub/.gitignore": "e.txt\n!f.tmp.txt\n",
-      "sub/e.txt": "ignored below",
-      "sub/f.tmp.txt": "kept below",
-      "sub/build.txt": "another name",
-    });
-    return folder;
-  }
-
-  test("are left out of a glob", async () => {
-    const folder = await makeRepository();
-    const elsewhere = temporaryFolder();
-    await writeFiles(elsewhere, { "f.txt": "behind a link" });
-    await symlink(elsewhere, path.join(folder, "linked"));
-    expect((await read({}, { text: "**/*.txt" }, folder)).documents).toEqual([
-      "text",
-      "needed",
-      "another name",
-      "deeper",
-      "kept below",
-    ]);
-    expect((await read({}, { text: "d*.txt" }, path.join(folder, "sub"))).documents).toEqual(["deeper"]);
-  });
-
-  test("are those that git lists", async ({ skip }) => {
-    const folder = await makeRepository();
-    const git = (...args: string[]) => spawnSync("git", ["-C", folder, ...args], { encoding: "utf8" });
-    await rm(path.join(folder, ".git"), { recursive: true });
-    const { error } = git("-c", "init.defaultBranch=main", "init", "-q");
-    skip(error !== undefined, `git does not run here: ${error?.message}`);
-    await writeFiles(folder, { ".git/info/exclude": "/private/\n" });
-    const listed = git("ls-files", "--others", "--exclude-standard", "-z", "--", ":(glob)**/*.txt");
-    const documents = listed.stdout.split("\0").filter((each) => each !== "");
-    const read = await findFiles(["**/*.txt"], folder, "auto");
-    expect(documents.sort()).toEqual(read.map((each) => path.relative(folder, each.path)).sort());
-    expect(documents).toHaveLength(5);
-  });
-
-  test("are read where they or their folder are named", async () => {
-    const folder = await makeRepository();
-    expect((await read({}, { text: ["build/*.txt", "b.tmp.txt"] }, folder)).documents).toEqual([
-      "scratch",
-      "generated",
-      "in an ignored folder",
-    ]);
-  });
-
-  test("are named as the reason where nothing else matches", async () => {
-    const folder = await makeRepository();
-    expect((await failureOf(openIn(folder, { text: "b*.txt" }))).message).toContain(
-      "except 1 file that git ignores. Name the files or their folder to read them",
-    );
+    expect(
+      (await readDocuments(snli, { ...options, no_label: ["-"] })).summary.classification?.train.unlabelled,
+    ).toBe(1);
   });
 });
 

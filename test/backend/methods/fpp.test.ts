@@ -155,8 +155,8 @@ describe("a small model", () => {
   });
 
   it("reverts a pruning that costs too much, and reports it", async () => {
-    const told: string[] = [];
-    const lab = createLabWithText(engine, data, { log: (line) => told.push(line) });
+    const lines: string[] = [];
+    const lab = createLabWithText(engine, data, { log: (line) => lines.push(line) });
     const { shape } = subject();
     // Only a trained model can get worse.
     const before = await lab.train({ shape, tensors: initialize(shape, 3) }, {
@@ -171,7 +171,7 @@ describe("a small model", () => {
       tolerance: 0.02,
     });
     const after = await fpp.apply(before, options, lab);
-    expect(told.join()).toContain("reverted it");
+    expect(lines.join()).toContain("reverted it");
     const limit = (await lab.evaluate(before, "eval/loss")) + 0.02;
     expect(await lab.evaluate(after, "eval/loss")).toBeLessThanOrEqual(limit);
     expect(fpp.plan(before.shape, options).exact).toBe("least");

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import type { Events, Requests } from "../../../src/protocol/backend";
-import { isActive } from "../../../src/protocol/run";
+import { isActive, type RunState } from "../../../src/protocol/run";
 import { Connection, type Empty } from "../../../src/protocol/connection";
 import { WorkbenchError } from "../../../src/protocol/errors";
 import type { RunSummary } from "../../../src/protocol/service/runs";
@@ -138,4 +138,16 @@ export class ForkedService {
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGKILL");
     await this.exited;
   }
+}
+
+export const inStateOf = (state: RunState) => (summary: RunSummary | undefined) => summary?.state === state;
+
+/** The first run of an experiment that was started in a new window. */
+export async function startExperiment(
+  options?: Parameters<typeof experimentWorkspace>[0],
+): Promise<{ service: ForkedService; workspace: string; experiment: string; run: string }> {
+  const { workspace, experiment } = experimentWorkspace(options);
+  const service = await ForkedService.open(workspace);
+  const { runs } = await service.ask("runs.start", { experiment });
+  return { service, workspace, experiment, run: runs[0]!.folder };
 }

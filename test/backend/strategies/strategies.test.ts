@@ -128,8 +128,8 @@ describe("sequential", () => {
   ];
 
   it("compresses the embedding, then attention and feed-forward of each layer, with training in between", async () => {
-    const told: string[] = [];
-    const lab = createLabWithText(engine, data, { log: (line) => told.push(line) });
+    const lines: string[] = [];
+    const lab = createLabWithText(engine, data, { log: (line) => lines.push(line) });
     const options = sequential.options.parse({
       stages: [...stages.slice(1), stages[0]],
       train: { max_steps: 2 },
@@ -138,7 +138,7 @@ describe("sequential", () => {
     const after = await sequential.apply(before, options, lab);
     const attention = (layer: number) => `layers.${layer}.self_attn`;
     const forward = (layer: number) => `layers.${layer}.mlp`;
-    const parts = told.filter((line) => / of /.test(line)).map((line) => line.replace(/\.(\w+_proj).*$/, ""));
+    const parts = lines.filter((line) => / of /.test(line)).map((line) => line.replace(/\.(\w+_proj).*$/, ""));
     expect(parts).toEqual([
       "fpp of embed_tokens.",
       ...[0, 1].flatMap((layer) => [

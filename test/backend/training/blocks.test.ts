@@ -21,15 +21,15 @@ const shape = createTinyShape("phi3");
 
 let engine: Engine;
 let published: DataSet;
-let mended: DataSet;
+let fixed: DataSet;
 beforeAll(async () => {
   engine = await openEngine("cpu", { threads: 1 });
   published = await openTinyData({ ...recipes.paper.data, ...short, rows: pairs, characters_per_token: 3 });
-  mended = await openTinyData({ ...recipes.fixed.data, ...short, rows: pairs });
+  fixed = await openTinyData({ ...recipes.fixed.data, ...short, rows: pairs });
 });
 afterAll(async () => {
   published[Symbol.dispose]();
-  mended[Symbol.dispose]();
+  fixed[Symbol.dispose]();
   await engine[Symbol.asyncDispose]();
 });
 
@@ -38,7 +38,7 @@ function run(
   options: Readonly<Record<string, unknown>> = {},
   more: Partial<TinyTraining> = {},
 ) {
-  const data = recipe === "paper" ? published : mended;
+  const data = recipe === "paper" ? published : fixed;
   const given = { ...recipes[recipe].train, learning_rate: 0.01, block_rows: 20, max_steps: 20, ...options };
   const request = { engine, shape, data, validation: data.validation, options: createTrainOptions(given) };
   return trainTiny({ ...request, ...more });

@@ -1,36 +1,21 @@
-import {
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { readRun } from "../../../../src/backend/runs/folder/findRuns";
 import { RunFolder } from "../../../../src/backend/runs/folder/runFolder";
 import { getWorkspaceRunsFolder } from "../../../../src/backend/runs/folder/runLocation";
-import type { RunState } from "../../../../src/protocol/run";
-import type { RunSummary } from "../../../../src/protocol/service/runs";
 import { version } from "../../../../src/protocol/version";
 import { ended, inState, loopPlan, pastStep } from "../../runs/workbench";
-import { experimentWorkspace, ForkedService, useForkedService } from "../forkedService";
+import {
+  experimentWorkspace,
+  ForkedService,
+  inStateOf,
+  startExperiment,
+  useForkedService,
+} from "../forkedService";
 
 useForkedService();
-
-const inStateOf = (state: RunState) => (summary: RunSummary | undefined) => summary?.state === state;
-
-async function started(
-  options?: Parameters<typeof experimentWorkspace>[0],
-): Promise<{ service: ForkedService; workspace: string; experiment: string; run: string }> {
-  const { workspace, experiment } = experimentWorkspace(options);
-  const service = await ForkedService.open(workspace);
-  const { runs } = await service.ask("runs.start", { experiment });
-  return { service, workspace, experiment, run: runs[0]!.folder };
-}
 
 describe("the service", () => {
   it("is ready immediately, reports its identity, and ends with its parent", async () => {
@@ -48,7 +33,7 @@ describe("the service", () => {
   });
 
   it("never loads the runtime's library", async () => {
-    const { service } = await started({ steps: 1 });
+    const { service } = await startExperiment({ steps: 1 });
     const maps = process.platform === "linux" ? readFileSync(`/proc/${service.child.pid!}/maps`, "utf8") : "";
     expect(maps).not.toContain("onnxruntime");
   });
@@ -56,7 +41,7 @@ describe("the service", () => {
 
 describe("runs.start", () => {
   it("starts the runs of the file and sends events until they are done, with one alert", async () => {
-    const { service, run, experiment } = await started({ steps: 30 });
+    const { service, run, experiment } = await startExperiment({ steps: 30 });
     expect(service.rows.get(run) ?? (await service.row(run, Boolean))).toMatchObject({
       experiment,
       variant: "",
@@ -145,7 +130,7 @@ describe("runs.start", () => {
 
 describe("an active run", () => {
   it("pauses, continues, writes a checkpoint, stops, and resumes", async () => {
-    const { service, run } = await started({ steps: 10_000, milliseconds: 5 });
+    const { service, run } = await startExperiment({ steps: 10_000, milliseconds: 5 });
     await pastStep(run, 2);
     await service.ask("runs.pause", { run });
     await service.row(run, inStateOf("paused"));
@@ -165,7 +150,7 @@ describe("an active run", () => {
   });
 
   it("is stopped even if the request is no longer waiting for its end", async () => {
-    const { service, run } = await started({ milliseconds: 1500 });
+    const { service, run } = await startExperiment({ milliseconds: 1500 });
     await pastStep(run, 1);
     const controller = new AbortController();
     const answer = service.ask("runs.stop", { run }, controller.signal);
@@ -176,7 +161,7 @@ describe("an active run", () => {
   });
 
   it("shows as interrupted when its process is killed, with an alert, and resumes", async () => {
-    const { service, run } = await started({ milliseconds: 10 });
+    const { service, run } = await startExperiment({ milliseconds: 10 });
     await pastStep(run, 6);
     process.kill((await inState(run, "running")).process!.pid, "SIGKILL");
     await service.row(run, inStateOf("interrupted"), 5000);
@@ -200,7 +185,7 @@ describe("an active run", () => {
   });
 
   it("waits for other runs of its device, and can be moved before them", async () => {
-    const { service, experiment, run } = await started();
+    const { service, experiment, run } = await startExperiment();
     await pastStep(run, 1);
     const start = async () => (await service.ask("runs.start", { experiment })).runs[0]!.folder;
     const [second, third] = [await start(), await start()];
@@ -215,7 +200,7 @@ describe("an active run", () => {
   });
 
   it("continues when the service is killed, and a new service finds it without repeating an alert", async () => {
-    const { service, workspace, experiment, run } = await started({ milliseconds: 10 });
+    const { service, workspace, experiment, run } = await startExperiment({ milliseconds: 10 });
     const quick = await service.ask("runs.start", {
       experiment,
       settings: ["train.max_steps=1"],
@@ -310,109 +295,5 @@ describe("the index", () => {
     await expect.poll(() => service.rows.size).toBe(20);
     const seconds = (performance.now() - begun) / 1000;
     expect(service.events.runsChanged.length).toBeLessThanOrEqual(Math.ceil(4 * seconds) + 1);
-  });
-});
-
-describe("notes, differences, log, trash", () => {
-  const ready = async (count = 1) => {
-    const { workspace } = experimentWorkspace();
-    const folders = Array.from({ length: count }, (_, i) =>
-      RunFolder.create(getWorkspaceRunsFolder(workspace), loopPlan({ steps: 40 + i }, `r${i}`), {
-        state: "done",
-      }),
-    );
-    const service = await ForkedService.open(workspace);
-    return { workspace, service, folders, runs: folders.map(({ path }) => path) };
-  };
-
-  it("notes replace the given fields and keep the rest, including fields of a newer version", async () => {
-    const { service, runs } = await ready();
-    const run = runs[0]!;
-    const annotate = (notes: Parameters<typeof service.ask<"runs.annotate">>[1]["notes"]) =>
-      service.ask("runs.annotate", { run, notes });
-    writeFileSync(join(run, "notes.json"), '{"color":"red"}');
-    expect(await annotate({ name: "  my \n run ", tags: ["a", "a", " b "] })).toMatchObject({
-      name: "my run",
-      tags: ["a", "b"],
-    });
-    expect(await annotate({ star: true, notes: "why\nnot" })).toMatchObject({
-      name: "my run",
-      star: true,
-      notes: "why\nnot",
-    });
-    expect(await annotate({ name: "" })).toMatchObject({ name: "r0", star: true });
-    expect(JSON.parse(readFileSync(join(run, "notes.json"), "utf8"))).toEqual({
-      color: "red",
-      tags: ["a", "b"],
-      star: true,
-      notes: "why\nnot",
-    });
-    await expect(annotate({ tags: ["x".repeat(65)] })).rejects.toMatchObject({
-      code: "invalid-input",
-      message: expect.stringContaining("64") as string,
-    });
-    await expect(annotate({ star: "yes" as unknown as boolean })).rejects.toMatchObject({
-      code: "invalid-input",
-    });
-    writeFileSync(join(run, "notes.json"), "half a fi");
-    await expect(annotate({ star: false })).rejects.toMatchObject({ code: "corrupt" });
-    expect(readFileSync(join(run, "notes.json"), "utf8")).toBe("half a fi");
-  });
-
-  it("differences contain only the settings that differ", async () => {
-    const { service, runs } = await ready(3);
-    expect(await service.ask("runs.differences", { runs })).toEqual({
-      keys: ["train.steps"],
-      values: [[40], [41], [42]],
-    });
-    expect(await service.ask("runs.differences", { runs: [runs[0]!, runs[0]!] })).toEqual({
-      keys: [],
-      values: [[], []],
-    });
-  });
-
-  it("the log is truncated at the start, at a whole line, never inside a character", async () => {
-    const { service, folders, runs } = await ready();
-    const run = runs[0]!;
-    const log = (bytes: number) => service.ask("runs.log", { run, bytes });
-    expect(await log(100)).toEqual({ text: "" });
-    writeFileSync(join(folders[0]!.path, "log.txt"), "first 🙂\nsecond 🙂\nüber");
-    expect((await log(1000)).text).toBe("first 🙂\nsecond 🙂\nüber");
-    expect((await log(8)).text).toBe("über");
-    expect((await log(4)).text).toBe("ber");
-    await expect(log(0)).rejects.toMatchObject({ code: "invalid-input" });
-  });
-
-  it("the trash accepts ended runs, all or none, and restores them", async () => {
-    const { service, workspace, runs } = await ready(3);
-    const { trashed } = await service.ask("runs.trash", { runs: runs.slice(0, 2) });
-    expect(readdirSync(join(workspace, ".lathe", "trash"))).toHaveLength(2);
-    await service.row(runs[0]!, (summary) => summary === undefined);
-    expect((await service.ask("runs.list", {})).runs.map(({ folder }) => folder)).toEqual([runs[2]]);
-    const inTrash = await service.ask("runs.trashed", {});
-    expect(inTrash.runs.map(({ folder }) => folder).sort()).toEqual([...trashed].sort());
-    expect(inTrash.runs.every(({ state, name }) => state !== "unreadable" && name !== "")).toBe(true);
-    await service.ask("runs.restore", { trashed });
-    expect((await service.ask("runs.trashed", {})).runs).toEqual([]);
-    expect((await service.ask("runs.list", {})).runs).toHaveLength(3);
-    const restored = service.ask("runs.restore", { trashed });
-    await expect(restored).rejects.toMatchObject({ code: "not-found" });
-    mkdirSync(join(workspace, ".lathe", "trash", basename(runs[1]!)));
-    await expect(service.ask("runs.trash", { runs })).rejects.toMatchObject({ code: "io" });
-    expect((await service.ask("runs.list", {})).runs).toHaveLength(3);
-  });
-
-  it("the trash refuses an active run", async () => {
-    const { service, run } = await started({ milliseconds: 20 });
-    await expect(service.ask("runs.trash", { runs: [run] })).rejects.toMatchObject({ code: "busy" });
-    await service.ask("runs.stop", { run });
-    const { trashed } = await service.ask("runs.trash", { runs: [run] });
-    await service.ask("runs.restore", { trashed });
-    await service.ask("runs.resume", { run });
-    await service.row(run, inStateOf("running"));
-    await service.ask("runs.stop", { run });
-    // A folder that was moved by hand is no longer a run of the window.
-    renameSync(run, `${run}-elsewhere`);
-    await service.row(run, (summary) => summary === undefined, 5000);
   });
 });
