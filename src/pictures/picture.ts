@@ -28,6 +28,8 @@ export interface Label extends Point {
   readonly anchor: "start" | "middle" | "end";
   readonly size: number;
   readonly bold?: boolean;
+  /** A color around the letters, where they are over lines. */
+  readonly halo?: string;
 }
 
 export interface Picture {

@@ -55,3 +55,35 @@ export function createGradient(ground: Ground): string {
   const { low, zero, high } = ramps[ground];
   return `linear-gradient(to right, ${[...low, zero, ...high].map((each) => `rgb(${each.join(",")})`).join(", ")})`;
 }
+
+/**
+ * Colors for a metric from its lowest to its highest value, along the hues of plasma (Smith and van der Walt 2015): lightness
+ * alone orders them, and each has a contrast of at least 3:1 to the background, because they color thin lines.
+ */
+const scales: Readonly<Record<Ground, readonly Color[]>> = {
+  light: [
+    [13, 8, 135],
+    [126, 3, 168],
+    [190, 45, 125],
+    [214, 86, 52],
+  ],
+  dark: [
+    [112, 96, 245],
+    [222, 96, 170],
+    [250, 156, 70],
+    [245, 250, 130],
+  ],
+};
+
+/** `share` is from 0, the lowest value, to 1. */
+export function getScaleColor(share: number, ground: Ground): string {
+  const stops = scales[ground];
+  const position = Math.max(0, Math.min(1, share)) * (stops.length - 1);
+  const from = Math.min(stops.length - 2, Math.floor(position));
+  const [a, b] = [stops[from]!, stops[from + 1]!];
+  const toHex = (i: 0 | 1 | 2) =>
+    Math.round(a[i] + (b[i] - a[i]) * (position - from))
+      .toString(16)
+      .padStart(2, "0");
+  return `#${toHex(0)}${toHex(1)}${toHex(2)}`;
+}

@@ -22,7 +22,7 @@ export function renderSvg(picture: Picture, id = "area"): string {
     ),
     ...picture.labels.map(
       (label) =>
-        `<text x="${formatCoordinate(label.x)}" y="${formatCoordinate(label.y)}" font-size="${label.size}" text-anchor="${label.anchor}" fill="${escapeText(label.color)}"${label.bold === true ? ' font-weight="600"' : ""}>${escapeText(label.text)}</text>`,
+        `<text x="${formatCoordinate(label.x)}" y="${formatCoordinate(label.y)}" font-size="${label.size}" text-anchor="${label.anchor}" fill="${escapeText(label.color)}"${label.bold === true ? ' font-weight="600"' : ""}${label.halo === undefined ? "" : ` stroke="${escapeText(label.halo)}" stroke-width="3" stroke-linejoin="round" paint-order="stroke"`}>${escapeText(label.text)}</text>`,
     ),
     `</svg>`,
     "",

@@ -14,7 +14,7 @@ export interface RunFilter {
 
 type RunPredicate = (run: RunSummary) => boolean;
 
-const termPattern = /(-?)(?:([\p{L}_][^\s:<>=!"]*)(:|<=|>=|!=|<|>|=))?((?:"[^"]*"?|[^\s"])*)/gu;
+export const termPattern = /(-?)(?:([\p{L}_][^\s:<>=!"]*)(:|<=|>=|!=|<|>|=))?((?:"[^"]*"?|[^\s"])*)/gu;
 const operandPattern = /"([^"]*)"?|[^,"]+/g;
 const units: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, b: 1e9, g: 1e9 };
 
@@ -77,12 +77,17 @@ function createFieldTest(
     case "!=":
       return (run) => !isAnyEqual(run);
   }
-  const limit = matchingFields[0]!.numeric ? parseNumber(operand) : operand;
-  if (limit === undefined) return `"${operand}" is not a number, so ${key} cannot be compared with it.`;
+  const limit = parseNumber(operand);
+  if (limit === undefined && matchingFields[0]!.numeric)
+    return `"${operand}" is not a number, so ${key} cannot be compared with it.`;
   const compare = comparisons[operator]!;
   return (run) => {
     const value = getValue(run);
-    return value !== undefined && compare(typeof limit === "number" ? value : getText(run), limit);
+    if (value === undefined) return false;
+    // A setting may be a number in one run and a word in another.
+    return typeof value === "number" && limit !== undefined
+      ? compare(value, limit)
+      : compare(getText(run), operand);
   };
 }
 
@@ -120,11 +125,14 @@ const synonyms: Readonly<Record<string, string>> = {
 };
 
 function isEqual(value: FieldValue, operand: string): boolean {
-  return typeof value === "number" ? value === parseNumber(operand) : (value ?? "").toLowerCase() === operand;
+  // A quotation mark cannot be part of an operand, but lists of words have them.
+  return typeof value === "number"
+    ? value === parseNumber(operand)
+    : (value ?? "").toLowerCase().replaceAll('"', "") === operand;
 }
 
 /** `1.5k`, `10M`. */
-function parseNumber(text: string): number | undefined {
+export function parseNumber(text: string): number | undefined {
   const [, digits, unit] = /^([-+]?[\d.]+(?:e[-+]?\d+)?)([kmbg]?)$/.exec(text) ?? [];
   if (digits === undefined) return undefined;
   const value = Number(digits) * units[unit!]!;

@@ -1,5 +1,6 @@
 /** Measures the colors: contrast as WCAG defines it, and distances under color blindness. */
 import { describe, expect, it } from "vitest";
+import { getScaleColor } from "../../src/pictures/ramp";
 import { assignSlots, colorCount, getColor, type Ground, getMark } from "../../src/pictures/palette";
 
 type Rgb = readonly [number, number, number];
@@ -96,5 +97,17 @@ describe("slots", () => {
   it("differ in color or marker for 56 runs", () => {
     const looks = Array.from({ length: 56 }, (_, slot) => `${getColor(slot, "dark")} ${getMark(slot)}`);
     expect(new Set(looks).size).toBe(56);
+  });
+});
+
+describe("the colors of a metric", () => {
+  it.each<[Ground, string]>([
+    ["light", "#ffffff"],
+    ["dark", "#1e1e1e"],
+  ])("on %s are ordered by lightness and distinct from the background", (ground, background) => {
+    const colors = Array.from({ length: 21 }, (_, i) => getScaleColor(i / 20, ground));
+    for (const color of colors) expect(contrast(color, background), color).toBeGreaterThanOrEqual(3);
+    const lightness = colors.map((color) => luminance(linear(color)));
+    expect(lightness).toEqual([...lightness].sort((a, b) => a - b));
   });
 });

@@ -39,6 +39,9 @@ test.each<[string, readonly string[] | string]>([
   ["train/loss>2", ["dense", "swept"]],
   ["learning_rate=0.001", ["swept"]],
   ["train.learning_rate<1k", ["swept"]],
+  // As numbers: as texts, 0.001 comes before 5e-4.
+  ["train.learning_rate>=5e-4 train.learning_rate<=1e-2", ["swept"]],
+  ["train.learning_rate<5e-4", []],
   ["shade:red", expect.stringContaining('There is no column "shade"') as never],
   ["loss<much", expect.stringContaining('"much" is not a number') as never],
 ])("%j leaves %j", (text, expected) => {

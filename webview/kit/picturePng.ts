@@ -42,6 +42,12 @@ export function renderPng(picture: Picture): string {
   for (const label of picture.labels) {
     context.font = `${label.bold === true ? "600 " : ""}${label.size}px ${picture.font}`;
     context.textAlign = label.anchor === "middle" ? "center" : label.anchor;
+    if (label.halo !== undefined) {
+      context.strokeStyle = label.halo;
+      context.lineWidth = 3;
+      context.lineJoin = "round";
+      context.strokeText(label.text, label.x, label.y);
+    }
     context.fillStyle = label.color;
     context.fillText(label.text, label.x, label.y);
   }

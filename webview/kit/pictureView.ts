@@ -32,7 +32,7 @@ export function renderPicture(picture: Picture, overlays: readonly TemplateResul
       ${picture.strokes.map(renderStroke)}
     </svg>
     ${picture.marks.map(({ x, y, shape, color }) => svg`<path transform="translate(${x} ${y}) scale(${markSize})" d=${shape} fill=${color} />`)}
-    ${picture.labels.map(({ x, y, text, color, anchor, size, bold }) => svg`<text x=${x} y=${y} font-size=${size} text-anchor=${anchor} fill=${color} font-weight=${bold === true ? "600" : "400"}>${text}</text>`)}
+    ${picture.labels.map(({ x, y, text, color, anchor, size, bold, halo }) => svg`<text x=${x} y=${y} font-size=${size} text-anchor=${anchor} fill=${color} font-weight=${bold === true ? "600" : "400"} stroke=${halo ?? "none"} stroke-width="3" stroke-linejoin="round" paint-order="stroke">${text}</text>`)}
     ${overlays}
   </svg>`;
 }

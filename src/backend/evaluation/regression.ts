@@ -4,7 +4,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import { matchLabels, matchToModel } from "../data/labels";
 import { getHead } from "../models/classifier";
 import type { ModelShape } from "../models/model";
-import { computeAverageRanks, pearson } from "./correlation";
+import { computeAverageRanks, pearson } from "../../statistics/correlation";
 import { computeHeadOutputs } from "./headOutputs";
 import { defineMetric, type EvaluationLab, getSplit, type Subject } from "./metric";
 

@@ -11,7 +11,7 @@ import { matchToModel } from "../../../src/backend/data/labels";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import classification from "../../../src/backend/evaluation/classification";
-import { computeAverageRanks, pearson } from "../../../src/backend/evaluation/correlation";
+import { computeAverageRanks, pearson } from "../../../src/statistics/correlation";
 import regression from "../../../src/backend/evaluation/regression";
 import { importModel } from "../../../src/backend/imports/importModel";
 import { getHead } from "../../../src/backend/models/classifier";

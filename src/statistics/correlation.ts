@@ -29,3 +29,31 @@ function center(numbers: readonly number[]): number[] {
 function dot(a: readonly number[], b: readonly number[]): number {
   return a.reduce((sum, each, i) => sum + each * b[i]!, 0);
 }
+
+/** Spearman's ρ: Pearson's r of the ranks. */
+export function spearman(a: readonly number[], b: readonly number[]): number | null {
+  return pearson(computeAverageRanks(a), computeAverageRanks(b));
+}
+
+/**
+ * The correlation ratio η of numbers in categories, from 0 to 1: η² is the share of their variance that is between
+ * the categories. Null if all numbers are equal.
+ */
+export function computeCorrelationRatio(
+  categories: readonly string[],
+  numbers: readonly number[],
+): number | null {
+  const mean = numbers.reduce((sum, each) => sum + each, 0) / numbers.length;
+  const total = numbers.reduce((sum, each) => sum + (each - mean) ** 2, 0);
+  if (!(total > 0)) return null;
+  const sums = new Map<string, { sum: number; count: number }>();
+  categories.forEach((category, i) => {
+    const { sum, count } = sums.get(category) ?? { sum: 0, count: 0 };
+    sums.set(category, { sum: sum + numbers[i]!, count: count + 1 });
+  });
+  const between = [...sums.values()].reduce(
+    (sum, each) => sum + each.count * (each.sum / each.count - mean) ** 2,
+    0,
+  );
+  return Math.min(1, Math.sqrt(between / total));
+}
