@@ -3,6 +3,7 @@
  * or running any more. Does not import vscode.
  */
 import { formatNumber } from "../protocol/quantities";
+import { areComparable } from "../protocol/protocolMarks";
 import type { Alert, RunSummary } from "../protocol/service/runs";
 import { plural, t } from "./l10n";
 import { escapeNotification } from "./plainText";
@@ -93,9 +94,21 @@ export class RunEnds {
   }
 
   private describeBest(done: readonly Alert[]): string {
-    const losses = done
-      .flatMap(({ run, name }) => {
-        const loss = this.runs.get(run)?.metrics["eval/loss"]?.last;
+    const known = done.flatMap(({ run, name }) => {
+      const summary = this.runs.get(run);
+      return summary === undefined ? [] : [{ name, summary }];
+    });
+    // No run is the best of what was measured in different ways.
+    if (
+      !areComparable(
+        known.map(({ summary }) => summary),
+        "eval/loss",
+      )
+    )
+      return ` ${t("Their eval losses are not comparable: they were measured on different text or in different ways.")}`;
+    const losses = known
+      .flatMap(({ name, summary }) => {
+        const loss = summary.metrics["eval/loss"]?.last;
         return loss === undefined || !Number.isFinite(loss) ? [] : [{ name, loss }];
       })
       .sort((a, b) => a.loss - b.loss);

@@ -24,6 +24,28 @@ export function describeProtocol({ data, split, hash, tokens, method }: LossProt
   return `${tokens.toLocaleString("en-US")} tokens of ${data}, ${split} split (ids ${hash.slice(0, 8)}), ${method}`;
 }
 
+/** In few words: `9 tokens instead of 12; sequences of 64 instead of sequences of 128`. */
+export function describeDifference(protocol: LossProtocol, reference: LossProtocol): string {
+  const name = ({ data, split }: LossProtocol) => `${data}, ${split} split`;
+  const count = ({ tokens }: LossProtocol) => `${tokens.toLocaleString("en-US")} tokens`;
+  const [terms, referenceTerms] = [protocol.method.split(", "), reference.method.split(", ")];
+  const join = (own: readonly string[], others: readonly string[]) =>
+    own.filter((term) => !others.includes(term)).join(", ") || "without it";
+  const text =
+    name(protocol) !== name(reference)
+      ? `other text, ${name(protocol)} instead of ${name(reference)}`
+      : protocol.hash === reference.hash
+        ? undefined
+        : protocol.tokens === reference.tokens
+          ? "other text under the same name"
+          : `${count(protocol)} instead of ${count(reference)}`;
+  const method =
+    protocol.method === reference.method
+      ? undefined
+      : `${join(terms, referenceTerms)} instead of ${join(referenceTerms, terms)}`;
+  return [text, method].filter((part) => part !== undefined).join("; ");
+}
+
 export interface ProtocolGroups {
   /** The letter of each run's protocol, undefined if it is unknown; none at all where every known one is the same. */
   readonly letters: readonly (string | undefined)[];
@@ -53,12 +75,13 @@ export function groupByProtocol(
   };
 }
 
-function getProtocolKey({ hash, method }: LossProtocol): string {
+/** Equal for numbers that may be compared. */
+export function getProtocolKey({ hash, method }: LossProtocol): string {
   return `${hash} ${method}`;
 }
 
 /** A, …, Z, A1, … */
-function toLetter(index: number): string {
+export function toLetter(index: number): string {
   const letter = String.fromCharCode(65 + (index % 26));
   return index < 26 ? letter : `${letter}${Math.floor(index / 26)}`;
 }

@@ -8,6 +8,8 @@ export interface RunField {
   readonly id: string;
   readonly title: string;
   readonly numeric: boolean;
+  /** The metric that the value is of: comparable only between runs that measured it alike. */
+  readonly metric?: string;
   readonly value: (run: RunSummary) => FieldValue;
   /** Of a field with several values at once: each of them. */
   readonly list?: (run: RunSummary) => readonly string[];
@@ -67,13 +69,14 @@ export function createRunFields(
   return [
     ...runFields,
     ...metrics.flatMap((metric) =>
-      aggregates.map((aggregate) =>
-        createNumberField(
+      aggregates.map((aggregate) => ({
+        metric,
+        ...createNumberField(
           `${metric}.${aggregate}`,
           aggregate === "last" ? metric : `${metric} ${aggregate}`,
           (run) => run.metrics[metric]?.[aggregate] ?? undefined,
         ),
-      ),
+      })),
     ),
     ...sweepKeys.map((key) => createTextField(`sweep:${key}`, key, ({ sweep }) => toFieldValue(sweep[key]))),
     ...settingKeys.map((key) =>

@@ -102,3 +102,17 @@ test("names cannot control a notification", () => {
   for (const { text } of notices)
     for (const sign of ["](", "\u202e", "\u001b"]) expect(text).not.toContain(sign);
 });
+
+test("no run is the best of what was measured in different ways", () => {
+  const protocol = { data: "a.txt", split: "validation", hash: "aa", tokens: 9, method: "sequences of 8" };
+  const all = ["aa", "bb"].map((hash, i) =>
+    add({
+      name: `quick-${i}`,
+      experiment: "/w/quick.lathe.md",
+      losses: { "eval/loss": { ...protocol, hash } },
+    }),
+  );
+  expect(all.flatMap((run, i) => end(run, "done", i)).map(({ text }) => text)).toEqual([
+    "quick: 2 runs done. Their eval losses are not comparable: they were measured on different text or in different ways.",
+  ]);
+});

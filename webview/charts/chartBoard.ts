@@ -6,13 +6,21 @@ import type { TemplateResult } from "lit";
 import type { Unsubscribe } from "../../src/protocol/connection";
 import { toWorkbenchError } from "../../src/protocol/errors";
 import type { Host } from "../../src/protocol/page";
+import { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import type { Axis, Series } from "../../src/protocol/service/metrics";
 import type { ChartGroup } from "./chartGroups";
 import { ChartView, type ShownRun } from "./chartView";
 import { renderControls } from "./controls";
 import { type CurveName, CurveFeed } from "./curveFeed";
 import type { Track, View } from "../kit/drawing";
-import { averageTracks, placeOnMetric, subtractBaseline, type TrackGroup } from "./deriveTracks";
+import {
+  averageTracks,
+  describeIncomparable,
+  describeSplitGroups,
+  placeOnMetric,
+  subtractBaseline,
+  type TrackGroup,
+} from "./deriveTracks";
 import { exportChart } from "./exportChart";
 import { referenceSlot } from "../../src/pictures/palette";
 import { type Reference, getReferencePoints } from "./references";
@@ -31,6 +39,8 @@ export interface Comparison {
   readonly baseline?: ShownRun | undefined;
   /** All metrics that the runs have, any of which may take the place of the axis. */
   readonly metrics?: readonly string[];
+  /** On values that may not all be compared. */
+  readonly marks?: ProtocolMarks;
 }
 
 export interface BoardListener {
@@ -52,6 +62,7 @@ export class ChartBoard {
   private grouping: readonly TrackGroup[] | undefined;
   private baseline: ShownRun | undefined;
   private axisMetrics: readonly string[] = [];
+  private marks = new ProtocolMarks(() => []);
   private width = 0;
 
   constructor(
@@ -92,6 +103,7 @@ export class ChartBoard {
     this.grouping = comparison.groups;
     this.baseline = comparison.baseline;
     this.axisMetrics = comparison.metrics ?? [];
+    this.marks = comparison.marks ?? new ProtocolMarks(() => []);
     this.references = references;
     this.groups = groups;
     const titles = new Set(groups.map(({ title }) => title));
@@ -144,7 +156,7 @@ export class ChartBoard {
     for (const { title, metrics } of this.groups) {
       const chart = this.charts.get(title)!;
       if (!chart.element.isConnected) continue;
-      const { measured, derived } = this.createTracks(metrics);
+      const { measured, derived, remarks } = this.createTracks(metrics);
       const { view } = this;
       const published =
         view.xMetric === undefined && !this.isRelative ? this.createReferenceTracks(metrics) : [];
@@ -156,9 +168,8 @@ export class ChartBoard {
       chart.show({
         // A chart of a metric that only one of its two sources reports is named after that one.
         title: reportedMetrics.length === 1 ? reportedMetrics[0]! : title,
-        ...(this.isRelative
-          ? { remark: `Differences to ${this.getBaselineGroup()?.name ?? this.baseline!.name}.` }
-          : {}),
+        remarks: [...remarks, ...reportedMetrics.flatMap((metric) => this.marks.explain(metric) ?? [])],
+        marks: this.marks,
         runs: [...runs, ...published],
         metrics: reportedMetrics.length < 2 ? reportedMetrics : metrics,
         hidden: this.getHidden(),
@@ -178,12 +189,16 @@ export class ChartBoard {
   private createTracks(metrics: readonly string[]): {
     readonly measured: readonly Track[];
     readonly derived: readonly Track[];
+    /** What the curves are, where they are not what was measured. */
+    readonly remarks: readonly string[];
   } {
     const { xMetric, band = "interval" } = this.view;
-    const measured = this.runs.flatMap(({ run, name, slot }) =>
+    const measured = this.runs.flatMap(({ run, name, slot, losses }) =>
       metrics.flatMap((metric, place): Track[] => {
         const points = this.feed.points({ run, metric });
-        return points === undefined ? [] : [{ run, metric, name, slot, place, points }];
+        return points === undefined
+          ? []
+          : [{ run, metric, name, slot, place, points, protocol: losses?.[metric] }];
       }),
     );
     const placed =
@@ -197,8 +212,15 @@ export class ChartBoard {
           });
     const grouped = this.grouping === undefined ? placed : averageTracks(placed, this.grouping, band);
     const baseline = this.getBaselineGroup()?.key ?? this.baseline?.run;
-    const derived = this.isRelative ? subtractBaseline(grouped, baseline!) : grouped;
-    return { measured, derived };
+    const remarks = describeSplitGroups(grouped);
+    if (!this.isRelative) return { measured, derived: grouped, remarks };
+    const { tracks, incomparable } = subtractBaseline(grouped, baseline!);
+    const name = this.getBaselineGroup()?.name ?? this.baseline!.name;
+    return {
+      measured,
+      derived: tracks,
+      remarks: [`Differences to ${name}.`, ...describeIncomparable(incomparable), ...remarks],
+    };
   }
 
   private getBaselineGroup(): TrackGroup | undefined {

@@ -1,5 +1,7 @@
 /** A chart with all that belongs to it: title, legend, readings, keyboard, exports, and the same as a table for readers. */
 import { html, nothing, render, type TemplateResult } from "lit";
+import type { LossProtocols } from "../../src/protocol/lossProtocol";
+import type { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import { formatNumber } from "../../src/protocol/quantities";
 import { type Drawing, createDrawing, computeExtremes, type Track, type View } from "../kit/drawing";
 import { formatExact, formatPosition } from "../kit/figures";
@@ -12,6 +14,8 @@ export interface ShownRun {
   readonly run: string;
   readonly name: string;
   readonly slot: number;
+  /** How its losses were measured. */
+  readonly losses?: LossProtocols | undefined;
 }
 
 export interface ChartContent {
@@ -23,8 +27,9 @@ export interface ChartContent {
   readonly hidden: ReadonlySet<string>;
   readonly tracks: readonly Track[];
   readonly view: View;
-  /** What the curves are, where they are not what was measured. */
-  readonly remark?: string;
+  /** What the curves are, where they are not what was measured, or not comparable. */
+  readonly remarks: readonly string[];
+  readonly marks: ProtocolMarks;
   /** Something is on its way still. */
   readonly loading: boolean;
   /** What went wrong with a curve. */
@@ -128,13 +133,17 @@ export class ChartView {
   }
 
   private renderFrame(content: ChartContent): TemplateResult {
-    const { title, runs, metrics, hidden, tracks, view, loading, faults } = content;
-    const empty = this.drawing.lines.every(({ bold }) => bold.x.length === 0);
+    const { title, runs, metrics, hidden, tracks, view, loading, faults, marks } = content;
+    const empty = this.drawing.lines.every(
+      ({ bold, members = [] }) => bold.x.length === 0 && members.every(({ x }) => x.length === 0),
+    );
     const zoomed = view.range !== undefined || this.isHeightZoomed;
     const getLast = (run: string) => {
-      const points = tracks.find((track) => track.run === run)?.points;
+      const track = tracks.find((each) => each.run === run);
       // Over another metric, the end of the curve is not the end of the run.
-      return points === undefined || view.xMetric !== undefined ? undefined : computeExtremes(points)?.last;
+      if (track === undefined || view.xMetric !== undefined) return {};
+      const last = computeExtremes(track.points)?.last;
+      return { last, mark: marks.find(track.metric, track.protocol) };
     };
     return html`<header>
         <h3>${title}</h3>
@@ -166,11 +175,10 @@ export class ChartView {
             </p>`
           : nothing
       }
-      ${content.remark === undefined ? nothing : html`<p class="note">${content.remark}</p>`}
-      ${this.drawing.remarks.map((remark) => html`<p class="note">${remark}</p>`)}
+      ${[...content.remarks, ...this.drawing.remarks].map((remark) => html`<p class="note">${remark}</p>`)}
       ${faults.map((fault) => html`<p class="note fault" role="alert">${fault}</p>`)}
       ${renderLegend(
-        runs.map((run) => ({ ...run, hidden: hidden.has(run.run), last: getLast(run.run) })),
+        runs.map((run) => ({ ...run, hidden: hidden.has(run.run), ...getLast(run.run) })),
         metrics.map((metric, i) => ({ metric, place: i, hidden: hidden.has(metric) })),
         readTheme(),
         {
@@ -274,7 +282,7 @@ export class ChartView {
       const pointerY = this.isActive ? this.pointerY : undefined;
       const xMetric = this.content?.view.xMetric;
       const place = { at: this.position, axis, xMetric, pointerY, isActive: this.isActive };
-      this.hover.show(place, this.drawing.lines, this.chart, readTheme());
+      this.hover.show(place, this.drawing.lines, this.chart, readTheme(), this.content!.marks);
     }
   }
 }

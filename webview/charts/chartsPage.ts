@@ -4,6 +4,7 @@ import { live } from "lit/directives/live.js";
 import type { PanelInputs } from "../../src/protocol/page";
 import { compareNewestFirst, isExecuting } from "../../src/protocol/run";
 import { parseFilter } from "../../src/protocol/runFilter";
+import { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import { collectKeys, createRunFields } from "../../src/protocol/runFields";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { pluralize } from "../../src/protocol/quantities";
@@ -43,6 +44,7 @@ export class ChartsPage implements Panel {
   private readonly opened: Set<string>;
   private baseline: string | undefined;
   private readonly slots: RunSlots;
+  private marks = new ProtocolMarks(() => []);
   private metrics: readonly string[];
   private filter: string;
   private matches: Matches | undefined;
@@ -157,7 +159,7 @@ export class ChartsPage implements Panel {
       <input
         type="search"
         class="filter"
-        placeholder="Filter: words, state:done, loss<2"
+        placeholder="Filter: words, state:done, eval/loss<2"
         aria-label="Filter the runs"
         .value=${live(this.filter)}
         @input=${(event: Event) => {
@@ -173,6 +175,7 @@ export class ChartsPage implements Panel {
         slots: this.slots.distinguish(this.chosenRuns),
         opened: this.opened,
         baseline: this.baseline,
+        marks: this.marks,
         theme: readTheme(),
         onTick: (folders, isTicked) => {
           const others = this.chosenRuns.filter((each) => !folders.includes(each));
@@ -282,7 +285,9 @@ export class ChartsPage implements Panel {
     const slots = this.slots.distinguish(shownRuns.map(({ folder }) => folder));
     const drawn = shownRuns.flatMap((run): ShownRun[] => {
       const slot = slots.get(run.folder);
-      return slot === undefined ? [] : [{ run: run.folder, name: names.get(run.folder)!, slot }];
+      return slot === undefined
+        ? []
+        : [{ run: run.folder, name: names.get(run.folder)!, slot, losses: run.losses }];
     });
     const known = shownRuns.filter(({ folder }) => slots.has(folder));
     this.board.show(
@@ -293,6 +298,7 @@ export class ChartsPage implements Panel {
         groups: this.grouping === "" ? undefined : this.createGroups(known, slots),
         baseline: drawn.find(({ run }) => run === this.baseline),
         metrics: [...new Set(shownRuns.flatMap(({ metrics }) => Object.keys(metrics)))].sort(),
+        marks: (this.marks = new ProtocolMarks(() => [...(this.runs?.values() ?? [])], shownRuns)),
       },
     );
     this.saveState();

@@ -1,5 +1,6 @@
 /** Curves that are computed from measured ones: over another metric, as the mean of a group, as differences to a baseline. */
 import { computeEstimate } from "../../src/statistics/studentT";
+import { isSameProtocol } from "../../src/protocol/lossProtocol";
 import type { Band, Track } from "../kit/drawing";
 import { lowerBound, type Points } from "./curve";
 
@@ -35,7 +36,10 @@ export function placeOnMetric(points: Points, other: Points): Points {
   return { x: pairs.map(([x]) => x), y: pairs.map(([, y]) => y) };
 }
 
-/** A curve for each group and metric: the mean of its runs wherever all that reach so far have a value, with a band. */
+/**
+ * A curve for each group and metric: the mean of its runs wherever all that reach so far have a value, with a band. Runs that
+ * measured the metric differently have no mean: each is drawn thin.
+ */
 export function averageTracks(tracks: readonly Track[], groups: readonly TrackGroup[], band: Band): Track[] {
   return groups.flatMap((group) => {
     const members = tracks.filter(({ run }) => group.runs.includes(run));
@@ -45,7 +49,15 @@ export function averageTracks(tracks: readonly Track[], groups: readonly TrackGr
       const { run, place } = { run: group.key, place: curves[0]!.place };
       const named = { run, metric, place, name: group.name, slot: group.slot, isDerived: true };
       const all = curves.map(({ points }) => points);
-      return { ...named, ...averagePoints(all, band), ...(band === "runs" ? { members: all } : {}) };
+      if (!curves.every(({ protocol }) => isSameProtocol(protocol, findProtocol(curves))))
+        return { ...named, points: { x: [], y: [] }, members: all, isSplit: true };
+      const protocol = findProtocol(curves);
+      return {
+        ...named,
+        protocol,
+        ...averagePoints(all, band),
+        ...(band === "runs" ? { members: all } : {}),
+      };
     });
   });
 }
@@ -72,15 +84,55 @@ function averagePoints(curves: readonly Points[], band: Band): Pick<Track, "poin
   return { points: { x, y }, ...(hasBand ? { band: { low: { x, y: low }, high: { x, y: high } } } : {}) };
 }
 
-/** Each curve minus the baseline's of the same metric, where the baseline has a value; nothing where it has none at all. */
-export function subtractBaseline(tracks: readonly Track[], baseline: string): Track[] {
-  const references = new Map(
-    tracks.filter(({ run }) => run === baseline).map((track) => [track.metric, track.points]),
+function findProtocol(tracks: readonly Track[]): Track["protocol"] {
+  return tracks.find(({ protocol }) => protocol !== undefined)?.protocol;
+}
+
+/** Of means that were not formed, in a sentence. */
+export function describeSplitGroups(tracks: readonly Track[]): string[] {
+  return tracks.flatMap(({ isSplit, name, metric }) =>
+    isSplit === true
+      ? [`The runs of ${name} have no mean, because their ${metric} was not measured in the same way.`]
+      : [],
   );
-  return tracks.flatMap((track) => {
+}
+
+export interface Differences {
+  readonly tracks: readonly Track[];
+  /** Curves that were measured differently than the baseline's, and so are left out. */
+  readonly incomparable: readonly Track[];
+}
+
+export function describeIncomparable(tracks: readonly Track[]): string[] {
+  const shown = tracks.slice(0, 3).map(({ name, metric }) => `${name} (${metric})`);
+  const more = tracks.length > shown.length ? [`${tracks.length - shown.length} more`] : [];
+  return tracks.length === 0
+    ? []
+    : [`Not comparable with it, because measured differently: ${[...shown, ...more].join(", ")}.`];
+}
+
+/** Each curve minus the baseline's of the same metric, where the baseline has a value; nothing where it has none at all. */
+export function subtractBaseline(tracks: readonly Track[], baseline: string): Differences {
+  const references = new Map(
+    tracks.filter(({ run }) => run === baseline).map((track) => [track.metric, track]),
+  );
+  const isComparable = (track: Track) => {
     const reference = references.get(track.metric);
+    // A baseline without a mean is a reference for nothing.
+    if (reference === undefined || reference.isSplit === true) return true;
+    return track.isSplit !== true && isSameProtocol(track.protocol, reference.protocol);
+  };
+  return {
+    tracks: subtract(tracks.filter(isComparable), references),
+    incomparable: tracks.filter((track) => !isComparable(track)),
+  };
+}
+
+function subtract(tracks: readonly Track[], references: ReadonlyMap<string, Track>): Track[] {
+  return tracks.flatMap((track) => {
+    const reference = references.get(track.metric)?.points;
     if (reference === undefined) return [];
-    const subtract = ({ x, y }: Points): Points => ({
+    const subtractAt = ({ x, y }: Points): Points => ({
       x,
       y: x.map((at, i) => {
         const [value, base] = [y[i] ?? null, interpolate(reference, at)];
@@ -90,11 +142,11 @@ export function subtractBaseline(tracks: readonly Track[], baseline: string): Tr
     return {
       ...track,
       isDerived: true,
-      points: subtract(track.points),
+      points: subtractAt(track.points),
       ...(track.band === undefined
         ? {}
-        : { band: { low: subtract(track.band.low), high: subtract(track.band.high) } }),
-      ...(track.members === undefined ? {} : { members: track.members.map(subtract) }),
+        : { band: { low: subtractAt(track.band.low), high: subtractAt(track.band.high) } }),
+      ...(track.members === undefined ? {} : { members: track.members.map(subtractAt) }),
     };
   });
 }

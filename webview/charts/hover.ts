@@ -1,11 +1,13 @@
 /** What a chart shows at the pointer: a vertical line, and a mark with the value at the nearest measured point of each curve. */
 import { html, nothing, render, svg, type TemplateResult } from "lit";
+import type { ProtocolMark, ProtocolMarks } from "../../src/protocol/protocolMarks";
 import type { Axis } from "../../src/protocol/service/metrics";
 import { findNearest } from "./curve";
 import type { Line } from "../kit/drawing";
 import { formatExact, formatPosition, formatReading } from "../kit/figures";
 import type { LossChart } from "./lossChart";
 import { getColor, getMark } from "../../src/pictures/palette";
+import { renderProtocolMark } from "../kit/protocolMark";
 import { renderSample } from "../kit/sample";
 import type { ChartTheme } from "../../src/pictures/theme";
 
@@ -44,7 +46,13 @@ export class Hover {
     render(nothing, this.element);
   }
 
-  show(place: HoverPlace, lines: readonly Line[], chart: LossChart, theme: ChartTheme): void {
+  show(
+    place: HoverPlace,
+    lines: readonly Line[],
+    chart: LossChart,
+    theme: ChartTheme,
+    marks: ProtocolMarks,
+  ): void {
     const { at, isActive, pointerY } = place;
     const { area } = chart;
     const readings = getReadings(at, lines, chart);
@@ -58,7 +66,7 @@ export class Hover {
       this.hide();
       return;
     }
-    const marks = readings
+    const dots = readings
       .filter(({ x, y }) => x >= area.left - 1 && x <= area.right + 1 && y >= area.top && y <= area.bottom)
       .map(
         ({ line, x, y }) =>
@@ -71,9 +79,9 @@ export class Hover {
     render(
       html`<svg aria-hidden="true">
           <line x1=${cursorX} x2=${cursorX} y1=${area.top} y2=${area.bottom} />
-          ${marks}
+          ${dots}
         </svg>
-        ${isActive ? html`<div class="reading" style="${offset}; top: ${area.top}px">${this.renderTable(nearestReading.at, readings, place, theme)}</div>` : nothing}`,
+        ${isActive ? html`<div class="reading" style="${offset}; top: ${area.top}px">${this.renderTable(nearestReading.at, readings, place, theme, marks)}</div>` : nothing}`,
       this.element,
     );
   }
@@ -89,6 +97,7 @@ export class Hover {
     readings: readonly Reading[],
     { axis, xMetric, pointerY }: HoverPlace,
     theme: ChartTheme,
+    marks: ProtocolMarks,
   ): TemplateResult {
     const hasSeveral = new Set(readings.map(({ line }) => line.metric)).size > 1;
     const visible = readings.slice(0, maxReadings);
@@ -102,7 +111,9 @@ export class Hover {
               <td>${renderSample(line.slot, line.place, theme)}</td>
               <td class="name">${line.name}</td>
               ${hasSeveral ? html`<td class="muted">${line.metric}</td>` : nothing}
-              <td class="number">${formatExact(value)}</td>
+              <td class="number">
+                ${formatExact(value)}${renderMark(marks.find(line.metric, line.protocol))}
+              </td>
               ${smoothed === undefined ? nothing : html`<td class="number muted">≈ ${formatReading(smoothed)}</td>`}
               <td class="muted">
                 ${readingPosition === at ? nothing : html`at ${formatPlace(readingPosition)}`}
@@ -113,6 +124,9 @@ export class Hover {
       ${readings.length > visible.length ? html`<div class="muted">and ${readings.length - visible.length} more</div>` : nothing}`;
   }
 }
+
+const renderMark = (mark: ProtocolMark | undefined) =>
+  mark === undefined ? nothing : renderProtocolMark(mark);
 
 /** The nearest true point of each line, from the top of the chart to its bottom. */
 function getReadings(at: number, lines: readonly Line[], chart: LossChart): Reading[] {

@@ -1,7 +1,9 @@
 /** The legend: a button for each run and each metric, which takes it out of the chart and puts it back. */
 import { html, nothing, type TemplateResult } from "lit";
+import type { ProtocolMark } from "../../src/protocol/protocolMarks";
 import { formatReading } from "../kit/figures";
 import { renderLongName } from "../kit/longName";
+import { renderProtocolMark } from "../kit/protocolMark";
 import { renderSample, renderStrokeSample } from "../kit/sample";
 import type { ChartTheme } from "../../src/pictures/theme";
 
@@ -11,7 +13,9 @@ export interface LegendRun {
   readonly slot: number;
   readonly hidden: boolean;
   /** The last value of the chart's first metric. */
-  readonly last: number | undefined;
+  readonly last?: number | undefined;
+  /** On that value, if the others may not all be compared with it. */
+  readonly mark?: ProtocolMark | undefined;
 }
 
 export interface LegendMetric {
@@ -50,11 +54,11 @@ export function renderLegend(
     }
     ${metrics.length < 2 ? nothing : html`<span class="divider" aria-hidden="true"></span>`}
     ${runs.map(
-      ({ run, name, slot, hidden, last }) =>
+      ({ run, name, slot, hidden, last, mark }) =>
         html`<button
           type="button"
           class="entry"
-          title=${name}
+          title=${mark === undefined ? name : `${name}\n${mark.title}`}
           aria-pressed=${String(!hidden)}
           @click=${() => listener.onToggle(run)}
           @pointerenter=${() => listener.onEmphasis(hidden ? undefined : run)}
@@ -63,7 +67,10 @@ export function renderLegend(
           @blur=${() => listener.onEmphasis(undefined)}
         >
           ${renderSample(slot, 0, theme)}${renderLongName(name)}${
-            last === undefined ? nothing : html`<span class="value">${formatReading(last)}</span>`
+            last === undefined
+              ? nothing
+              : html`<span class="value">${formatReading(last)}</span
+                  >${mark === undefined ? nothing : renderProtocolMark(mark)}`
           }
         </button>`,
     )}

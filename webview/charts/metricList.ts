@@ -4,6 +4,12 @@ import { repeat } from "lit/directives/repeat.js";
 import { renderTick } from "../kit/tick";
 import { splitMetric } from "./chartGroups";
 
+/** Without the prefix, which is above it; a loss is never just a loss. */
+function getName(metric: string): string {
+  const { rest } = splitMetric(metric);
+  return rest === "loss" ? metric : rest;
+}
+
 export function renderMetricList(
   metrics: readonly string[],
   selected: ReadonlySet<string>,
@@ -28,7 +34,7 @@ export function renderMetricList(
                 html`<li>
                   <label title=${metric}>
                     ${renderTick(selected.has(metric), (isTicked) => onTick(metric, isTicked))}
-                    <span class="name">${splitMetric(metric).rest}</span>
+                    <span class="name">${getName(metric)}</span>
                   </label>
                 </li>`,
             )}

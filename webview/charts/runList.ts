@@ -4,11 +4,13 @@
  */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
+import type { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { formatCount, formatNumber, formatDateTime, pluralize } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 import { renderLongName } from "../kit/longName";
 import { groupRuns, type RunGroup } from "../kit/runGroups";
+import { renderProtocolMark } from "../kit/protocolMark";
 import { renderSample } from "../kit/sample";
 import { renderTick } from "../kit/tick";
 import type { ChartTheme } from "../../src/pictures/theme";
@@ -24,6 +26,7 @@ export interface RunListOptions {
   readonly slots: ReadonlyMap<string, number>;
   readonly opened: ReadonlySet<string>;
   readonly baseline: string | undefined;
+  readonly marks: ProtocolMarks;
   readonly theme: ChartTheme;
   readonly onTick: (runs: readonly string[], isTicked: boolean) => void;
   readonly onOpen: (key: string, isOpen: boolean) => void;
@@ -95,11 +98,12 @@ function getSeedName(run: RunSummary, runs: readonly RunSummary[]): string {
 }
 
 function renderRun(run: RunSummary, name: string, options: RunListOptions): TemplateResult {
-  const { chosen, slots, theme, baseline, onTick, onBaseline } = options;
+  const { chosen, slots, theme, baseline, marks, onTick, onBaseline } = options;
   const { folder, id, state, createdAt, metrics } = run;
   const slot = slots.get(folder);
   const source = metrics["eval/loss"] === undefined ? "train" : "eval";
   const loss = metrics[`${source}/loss`]?.last;
+  const mark = chosen.has(folder) ? marks.get(run, `${source}/loss`) : undefined;
   const isBaseline = folder === baseline;
   return html`<li>
     <div class="entry-row">
@@ -108,8 +112,8 @@ function renderRun(run: RunSummary, name: string, options: RunListOptions): Temp
         ${slot === undefined ? html`<span class="no-sample"></span>` : renderSample(slot, 0, theme)}
         ${renderLongName(name)}
         ${state === "done" ? nothing : html`<span class="state ${state}">${state}</span>`}
-        <span class="loss" title=${`${source}/loss`}
-          >${loss === undefined ? nothing : html`<small>${source}</small> ${formatNumber(loss, 3)}`}</span
+        <span class="loss" title=${`last ${source} loss`}
+          >${loss === undefined ? nothing : html`<small>${source}</small> ${formatNumber(loss, 3)}`}${mark === undefined ? nothing : renderProtocolMark(mark)}</span
         >
       </label>
       <button

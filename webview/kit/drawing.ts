@@ -1,5 +1,6 @@
 /** Converts curves to the lines to draw: smoothing, gaps, and notes about values that a logarithmic axis cannot show. */
 import type { Axis } from "../../src/protocol/service/metrics";
+import type { LossProtocol } from "../../src/protocol/lossProtocol";
 import { type Points } from "../charts/curve";
 import { pluralize } from "../../src/protocol/quantities";
 import { referenceSlot } from "../../src/pictures/palette";
@@ -44,11 +45,15 @@ export interface Track {
   /** The metric's place among those of the chart. */
   readonly place: number;
   readonly points: Points;
+  /** How the values were measured, where that is known. */
+  readonly protocol?: LossProtocol | undefined;
   /** Computed from curves of runs, so that no history has its points. */
   readonly isDerived?: boolean;
   readonly band?: { readonly low: Points; readonly high: Points };
   /** The runs of a mean, to be drawn thin. */
   readonly members?: readonly Points[];
+  /** The runs may not be compared, so they have no mean. */
+  readonly isSplit?: boolean;
 }
 
 export interface Line extends Track {

@@ -1,7 +1,7 @@
 /** Runs in groups: by variant, by the seeds of one plan, by tag, by any setting that a sweep assigns. */
 import { getFileName, removeExperimentEnding } from "../../src/protocol/fileName";
+import { shortenName } from "../../src/protocol/runName";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { shortenName } from "./runNames";
 
 export interface RunGroup {
   readonly key: string;

@@ -1,5 +1,5 @@
 /** Names under which runs are shown side by side: without what all of them share, and with what distinguishes them. */
-import { getFileName, removeExperimentEnding } from "../../src/protocol/fileName";
+import { shortenName } from "../../src/protocol/runName";
 import type { RunSummary } from "../../src/protocol/service/runs";
 
 type NamedRun = Pick<RunSummary, "folder" | "name" | "id" | "experiment" | "seed">;
@@ -25,13 +25,6 @@ export function createRunNames(runs: readonly NamedRun[]): Map<string, string> {
       return [run.folder, `${name} ${hasOwnSeed ? `seed ${run.seed}` : getOwnPart(run.id)}`];
     }),
   );
-}
-
-/** `first-dense` of `first.lathe.md` → `dense`; a name that a person gave stays. */
-export function shortenName({ name, experiment }: Pick<RunSummary, "name" | "experiment">): string {
-  if (experiment === undefined) return name;
-  const prefix = `${removeExperimentEnding(getFileName(experiment))}-`;
-  return name.startsWith(prefix) && name.length > prefix.length ? name.slice(prefix.length) : name;
 }
 
 function getOwnPart(id: string): string {

@@ -4,6 +4,7 @@
  */
 import { css, type CSSResult } from "lit";
 import { longNameStyles } from "./longName";
+import { protocolMarkStyles } from "./protocolMark";
 
 /** To be called once with all that a page needs. */
 export function adoptStyles(...styles: readonly CSSResult[]): void {
@@ -12,6 +13,7 @@ export function adoptStyles(...styles: readonly CSSResult[]): void {
 
 const theme = css`
   ${longNameStyles}
+  ${protocolMarkStyles}
   :root {
     --lathe-border: var(--vscode-contrastBorder, var(--vscode-panel-border, rgba(128, 128, 128, 0.35)));
     --lathe-line: color-mix(in srgb, currentColor 12%, transparent);

@@ -1,7 +1,9 @@
 /** Styles of the output of a cell. It is in a shadow root, so only the variables of the page's styles reach it. */
 import { css } from "lit";
+import { protocolMarkStyles } from "../kit/protocolMark";
 
 export const cellStyles = css`
+  ${protocolMarkStyles}
   :host {
     display: block;
   }

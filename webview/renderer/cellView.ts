@@ -8,6 +8,7 @@ import type { CellOutput, CellRun } from "../../src/protocol/cellOutput";
 import type { Unsubscribe } from "../../src/protocol/connection";
 import { toWorkbenchError } from "../../src/protocol/errors";
 import type { Host, PageCommand } from "../../src/protocol/page";
+import { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { type BoardState, ChartBoard } from "../charts/chartBoard";
 import { groupMetrics } from "../charts/chartGroups";
@@ -25,7 +26,7 @@ import { cellStyles } from "./cellStyles";
 import { renderRunLines } from "./runLines";
 import { renderCard, renderStepResults } from "./stepResults";
 
-const losses = groupMetrics(["eval/loss", "train/loss"]);
+const lossCharts = groupMetrics(["eval/loss", "train/loss"]);
 
 export class CellView {
   private readonly root: ShadowRoot;
@@ -91,17 +92,22 @@ export class CellView {
 
   private showOnBoard(): void {
     const names = this.createNames();
-    const shownRuns = this.runs.map(({ summary: { folder } }) => ({
+    const shownRuns = this.runs.map(({ summary: { folder, losses } }) => ({
       run: folder,
       name: names.get(folder)!,
       slot: this.slots.get(folder)!,
+      losses,
     }));
     this.board.show(
       this.trains ? shownRuns : [],
-      this.trains ? losses : [],
+      this.trains ? lossCharts : [],
       collectReferences(this.runs.map(({ summary }) => summary)),
-      { groups: this.createGroups() },
+      { groups: this.createGroups(), marks: this.createMarks() },
     );
+  }
+
+  private createMarks(): ProtocolMarks {
+    return new ProtocolMarks(() => this.runs.map(({ summary }) => summary));
   }
 
   private get grouping(): string {
@@ -192,6 +198,7 @@ export class CellView {
       ${renderRunLines({
         ...options,
         trains: this.trains,
+        marks: this.createMarks(),
         onCommand: this.host === undefined ? undefined : (command, run) => this.command(command, run),
       })}
       ${this.board.elements}
@@ -227,7 +234,9 @@ export class CellView {
       return { ...run, summary };
     });
     if (!changed.some(({ folder }) => this.slots.has(folder))) return;
+    const previousRuns = this.runs;
     this.runs = runs;
+    if (changed.some(({ folder }) => isMeasuredAnew(previousRuns, byFolder.get(folder)!))) this.showOnBoard();
     for (const run of advanced) this.attempt((host) => this.readResults(host, run));
     this.redraw();
   }
@@ -242,4 +251,12 @@ export class CellView {
     });
     this.redraw();
   }
+}
+
+/** Whether it has a metric, or a way of measuring one, that it did not have. */
+function isMeasuredAnew(previousRuns: readonly CellRun[], { folder, losses, metrics }: RunSummary): boolean {
+  const previous = previousRuns.find(({ summary }) => summary.folder === folder)?.summary;
+  const describe = (run: Pick<RunSummary, "losses" | "metrics">) =>
+    JSON.stringify([run.losses ?? {}, Object.keys(run.metrics)]);
+  return previous !== undefined && describe(previous) !== describe({ metrics, ...(losses && { losses }) });
 }

@@ -2,9 +2,11 @@
 import { html, nothing, svg, type TemplateResult } from "lit";
 import type { CellRun } from "../../src/protocol/cellOutput";
 import type { PageCommand } from "../../src/protocol/page";
+import type { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { formatReading } from "../kit/figures";
 import { renderLongName } from "../kit/longName";
+import { renderProtocolMark } from "../kit/protocolMark";
 import { renderSample } from "../kit/sample";
 import type { ChartTheme } from "../../src/pictures/theme";
 import { formatCount, formatDuration, formatShortCount } from "../../src/protocol/quantities";
@@ -16,6 +18,8 @@ export interface RunLinesOptions {
   readonly slots: ReadonlyMap<string, number>;
   readonly theme: ChartTheme;
   readonly trains: boolean;
+  /** On losses that may not all be compared. */
+  readonly marks: ProtocolMarks;
   /** Undefined where nobody would hear it. */
   readonly onCommand: ((command: PageCommand, run: string) => void) | undefined;
 }
@@ -77,7 +81,7 @@ export function renderRunLines(options: RunLinesOptions): TemplateResult {
 
 function renderRunLine(
   { summary, stale }: CellRun,
-  { names, slots, theme, trains, onCommand }: RunLinesOptions,
+  { names, slots, theme, trains, marks, onCommand }: RunLinesOptions,
 ): TemplateResult {
   const { folder, state, metrics } = summary;
   const name = names.get(folder)!;
@@ -85,6 +89,7 @@ function renderRunLine(
   const trainLoss = metrics["train/loss"];
   const speed = metrics["train/tokens_per_second"];
   const mainLoss = evalLoss ?? trainLoss;
+  const mark = marks.has("eval/loss") ? renderProtocolMark(marks.get(summary, "eval/loss")) : nothing;
   return html`<tr>
     <th scope="row" title=${summary.id}>
       <span class="run">${renderSample(slots.get(folder)!, 0, theme)}${renderLongName(name)}</span>
@@ -95,9 +100,9 @@ function renderRunLine(
     </td>
     ${
       trains
-        ? html`<td class="number">${evalLoss === undefined ? "–" : formatReading(evalLoss.last)}</td>
+        ? html`<td class="number">${evalLoss === undefined ? "–" : formatReading(evalLoss.last)}${mark}</td>
             <td class="number" title=${evalLoss === undefined ? "lowest train loss" : "lowest eval loss"}>
-              ${mainLoss === undefined ? "–" : formatReading(mainLoss.min)}
+              ${mainLoss === undefined ? "–" : formatReading(mainLoss.min)}${mark}
             </td>
             <td class="number">${trainLoss === undefined ? "–" : formatReading(trainLoss.last)}</td>
             <td class="number">${speed === undefined ? "–" : formatShortCount(speed.last)}</td>`

@@ -1,11 +1,13 @@
 /** The content of a cell in the table of runs. */
 import { html, nothing, type TemplateResult } from "lit";
+import type { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { isExecuting } from "../../src/protocol/run";
 import { missingText } from "../../src/protocol/quantities";
 import type { ChartTheme } from "../../src/pictures/theme";
 import { icons } from "../kit/icons";
 import { renderLongName } from "../kit/longName";
+import { renderProtocolMark } from "../kit/protocolMark";
 import { renderSample } from "../kit/sample";
 import type { RunColumn } from "./runColumns";
 
@@ -15,6 +17,8 @@ export interface CellLook {
   /** Undefined while the host has not answered. */
   readonly getSlot: (run: string) => number | undefined;
   readonly baseline: string | undefined;
+  /** On values that may not all be compared. */
+  readonly marks: ProtocolMarks;
   readonly theme: Pick<ChartTheme, "ground">;
 }
 
@@ -40,13 +44,21 @@ export function renderCell(run: RunSummary, column: RunColumn, look: CellLook): 
         : html`${run.tags.map((tag) => html`<span class="chip">${tag}</span> `)}`;
     default: {
       const text = column.text(run);
-      return text === missingText ? renderMuted(text) : html`<span class="text">${text}</span>`;
+      if (text === missingText || column.explain?.(run) !== undefined) return renderMuted(text);
+      const { metric } = column;
+      return metric === undefined || !look.marks.has(metric)
+        ? html`<span class="text">${text}</span>`
+        : html`<span class="text">${text}</span>${renderProtocolMark(look.marks.get(run, metric))}`;
     }
   }
 }
 
 /** The whole of what a narrow column cuts off. */
-export function getCellTitle(run: RunSummary, column: RunColumn): string | typeof nothing {
+export function getCellTitle(
+  run: RunSummary,
+  column: RunColumn,
+  marks: ProtocolMarks,
+): string | typeof nothing {
   switch (column.id) {
     case "star":
       return run.star ? "Remove the star" : "Star this run";
@@ -56,7 +68,9 @@ export function getCellTitle(run: RunSummary, column: RunColumn): string | typeo
       return run.failure?.message ?? nothing;
     default: {
       const text = column.text(run);
-      return text === missingText ? nothing : text;
+      if (text === missingText) return nothing;
+      const mark = column.metric === undefined ? undefined : marks.get(run, column.metric);
+      return [text, mark?.title ?? column.explain?.(run)].filter((part) => part !== undefined).join("\n");
     }
   }
 }

@@ -8,12 +8,16 @@ import {
   formatNumber,
   missingText,
 } from "../../src/protocol/quantities";
+import { areComparable, ProtocolMarks } from "../../src/protocol/protocolMarks";
 import { icons } from "../kit/icons";
+import { renderProtocolMark } from "../kit/protocolMark";
 
 export type Differences = RunRequests["runs.differences"]["result"];
 
 export interface ComparisonPage {
   readonly runs: readonly RunSummary[];
+  /** Also those that are not compared. */
+  readonly getAll: () => readonly RunSummary[];
   /** Undefined while they are being read. */
   readonly differences: Differences | undefined;
   close(): void;
@@ -24,11 +28,14 @@ interface Line {
   readonly title: string;
   readonly values: readonly (string | number | boolean | null)[];
   readonly format?: (value: number) => string;
+  /** Compared only between runs that measured it alike. */
+  readonly metric?: string;
 }
 
 export function renderComparison(page: ComparisonPage): TemplateResult {
   const { runs, differences } = page;
   const sections = createSections(runs, differences);
+  const marks = new ProtocolMarks(page.getAll, runs);
   const createRows = () => [
     ["", ...runs.map(({ name }) => name)],
     ["run", ...runs.map(({ id }) => id)],
@@ -59,14 +66,18 @@ export function renderComparison(page: ComparisonPage): TemplateResult {
                   ${title}${remark === undefined ? nothing : `: ${remark}`}
                 </th>
               </tr>
-              ${lines.map(renderLine)}
+              ${lines.map((line) => renderLine(line, runs, marks))}
             </tbody>`,
         )}
       </table>
     </div>`;
 }
 
-function renderLine({ title, values, format }: Line): TemplateResult {
+function renderLine(
+  { title, values, format, metric }: Line,
+  runs: readonly RunSummary[],
+  marks: ProtocolMarks,
+): TemplateResult {
   const base = values[0];
   return html`<tr>
     <th scope="row" title=${title}>${title}</th>
@@ -76,11 +87,15 @@ function renderLine({ title, values, format }: Line): TemplateResult {
           ${value === null ? html`<span class="muted">${missingText}</span>` : String(value)}
         </td>`;
       const ratio = typeof base === "number" && base !== 0 ? (value - base) / Math.abs(base) : undefined;
+      const isComparable = metric === undefined || areComparable([runs[0]!, runs[i]!], metric);
       const delta =
         i === 0 || ratio === undefined || ratio === 0
           ? nothing
-          : html`<span class="delta">${formatChange(ratio)}</span>`;
-      return html`<td title=${String(value)}>${format(value)}${delta}</td>`;
+          : html`<span class="delta">${isComparable ? formatChange(ratio) : "not comparable"}</span>`;
+      const mark = metric === undefined ? undefined : marks.get(runs[i]!, metric);
+      return html`<td title=${mark === undefined ? String(value) : `${value}\n${mark.title}`}>
+        ${format(value)}${mark === undefined ? nothing : renderProtocolMark(mark)}${delta}
+      </td>`;
     })}
   </tr>`;
 }
@@ -110,8 +125,10 @@ function createSections(
     title: string,
     pick: (run: RunSummary) => number | undefined,
     format: (value: number) => string,
+    metric?: string,
   ): Line => ({
     title,
+    ...(metric === undefined ? {} : { metric }),
     values: runs.map((run) => pick(run) ?? null),
     format,
   });
@@ -127,6 +144,7 @@ function createSections(
         `${metric} ${which}`,
         (run) => run.metrics[metric]?.[which] ?? undefined,
         (value) => formatNumber(value, 5),
+        metric,
       ),
     ),
   );

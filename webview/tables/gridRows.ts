@@ -1,6 +1,7 @@
 /** The rows of the table of runs: of a run, and of a group of them. */
 import { html, nothing, type TemplateResult } from "lit";
 import { formatNumber, pluralize } from "../../src/protocol/quantities";
+import { areComparable, type ProtocolMarks } from "../../src/protocol/protocolMarks";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { computeEstimate } from "../../src/statistics/studentT";
 import { icons } from "../kit/icons";
@@ -62,7 +63,7 @@ export function renderRunRow(
         data-row=${index + 1}
         data-column=${i}
         tabindex=${activeColumn === i ? 0 : -1}
-        title=${isEditing ? nothing : getCellTitle(run, column)}
+        title=${isEditing ? nothing : getCellTitle(run, column, look.marks)}
       >
         ${isEditing ? editor.render() : renderCell(run, column, look)}
       </div>`;
@@ -100,7 +101,7 @@ export function renderGroupRow(
             ? html`${expanded ? icons.down : icons.right}${slot === undefined ? nothing : renderSample(slot, 0, look.theme)}
                 ${renderLongName(label)} <span class="muted count">${pluralize(runs.length, "run")}</span>`
             : column.numeric
-              ? renderEstimate(runs, column)
+              ? renderEstimate(runs, column, look.marks)
               : nothing
         }
       </div>`;
@@ -111,8 +112,11 @@ export function renderGroupRow(
 /** The mean with the half width of its 95 % interval, of the runs that have a value. */
 function renderEstimate(
   runs: readonly RunSummary[],
-  { value, format = String }: ShownColumn,
+  { value, metric, format = String }: ShownColumn,
+  marks: ProtocolMarks,
 ): TemplateResult | typeof nothing {
+  if (metric !== undefined && !areComparable(runs, metric))
+    return html`<span class="text muted" title=${marks.explain(metric) ?? nothing}>not comparable</span>`;
   const values = runs.flatMap((run) => {
     const each = value(run);
     return typeof each === "number" ? [each] : [];

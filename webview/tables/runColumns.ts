@@ -6,6 +6,8 @@ import {
   type RunKeys,
   type Settings,
 } from "../../src/protocol/runFields";
+import { describeDifference, isSameProtocol } from "../../src/protocol/lossProtocol";
+import { getProtocol } from "../../src/protocol/protocolMarks";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { getFileName } from "../../src/protocol/fileName";
 import {
@@ -31,6 +33,8 @@ export interface RunColumn extends RunField {
   readonly text: (run: RunSummary) => string;
   /** Of a number of several runs at once, as their mean is. */
   readonly format?: (value: number) => string;
+  /** Why a cell has no value, where that needs words. */
+  readonly explain?: (run: RunSummary) => string | undefined;
 }
 
 interface ColumnOptions {
@@ -41,6 +45,7 @@ interface ColumnOptions {
   readonly edits?: EditableField;
   readonly format?: (value: number) => string;
   readonly text?: (run: RunSummary) => string;
+  readonly explain?: (run: RunSummary) => string | undefined;
 }
 
 const defaultMetrics = new Set(["train/loss.last", "eval/loss.last", "eval/loss.min"]);
@@ -129,9 +134,18 @@ export function createColumns(
 function createDifferenceColumn(metric: string, baseline: RunSummary, metrics: readonly string[]): RunColumn {
   const headline = metrics.includes("eval/loss") ? "eval/loss" : "train/loss";
   const base = baseline.metrics[metric]?.last ?? undefined;
+  const baseProtocol = getProtocol(baseline, metric);
+  /** In what the run's value was measured differently. */
+  const explain = (run: RunSummary) => {
+    const protocol = getProtocol(run, metric);
+    return baseProtocol === undefined || protocol === undefined || isSameProtocol(protocol, baseProtocol)
+      ? undefined
+      : `Not comparable with the baseline: ${describeDifference(protocol, baseProtocol)}`;
+  };
   const value = (run: RunSummary) => {
     const last = run.metrics[metric]?.last ?? undefined;
-    return base === undefined || last === undefined ? undefined : last - base;
+    if (base === undefined || last === undefined || explain(run) !== undefined) return undefined;
+    return last - base;
   };
   const title = `${metric} − baseline`;
   const field = { id: `difference:${metric}`, title, numeric: true, value };
@@ -140,6 +154,12 @@ function createDifferenceColumn(metric: string, baseline: RunSummary, metrics: r
     shown: metric === headline,
     width: 150,
     format: formatDifference,
+    explain,
+    text: (run) => {
+      if (explain(run) !== undefined) return "not comparable";
+      const difference = value(run);
+      return difference === undefined ? missingText : formatDifference(difference);
+    },
   });
 }
 

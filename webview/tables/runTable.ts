@@ -19,6 +19,7 @@ import {
   tableFeatures,
 } from "@tanstack/table-core";
 import { storeReactivityBindings } from "@tanstack/table-core/store-reactivity-bindings";
+import { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import type { RunColumn } from "./runColumns";
 
@@ -72,6 +73,7 @@ export interface ShownColumn extends RunColumn {
 
 export class RunTable {
   private columns: readonly RunColumn[] = [];
+  private marks = new ProtocolMarks(() => []);
   private readonly table;
   private cached: { readonly from: ModelRows; readonly rows: readonly TableRow[] } | undefined;
 
@@ -102,13 +104,17 @@ export class RunTable {
         minSize: 34,
         // Missing values are last in both sort directions.
         sortUndefined: "last",
-        sortFn: (a, b, id) => compare(a.getValue(id), b.getValue(id)),
+        // What may not be compared is not sorted into each other.
+        sortFn: (a, b, id) =>
+          (column.metric === undefined ? 0 : this.marks.compare(a.original, b.original, column.metric)) ||
+          compare(a.getValue(id), b.getValue(id)),
       }),
     );
     this.table.setOptions((options) => ({ ...options, columns: defined }));
   }
 
-  setRuns(runs: readonly RunSummary[]): void {
+  setRuns(runs: readonly RunSummary[], marks: ProtocolMarks): void {
+    this.marks = marks;
     this.table.setOptions((options) => ({ ...options, data: runs }));
   }
 

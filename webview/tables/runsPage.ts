@@ -16,6 +16,7 @@ import { renderComparison, type Differences } from "./comparison";
 import { formatCsv, type CsvValue, formatTabSeparated } from "../../src/protocol/csv";
 import { createColumns, type EditableField, type RunColumn } from "./runColumns";
 import { parseFilter, type RunFilter } from "../../src/protocol/runFilter";
+import { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import { collectKeys, isRunField, type Settings } from "../../src/protocol/runFields";
 import { type GridPage, type MenuTarget, RunGrid } from "./runGrid";
 import { createColumnMenu, createRunMenu } from "./runMenu";
@@ -45,6 +46,7 @@ export class RunsPage implements Panel, GridPage {
   private baseline: string | undefined;
   private theme = readTheme();
   private readonly slots: RunSlots;
+  private marks = new ProtocolMarks(() => []);
   private filterText: string;
   private filter: RunFilter = { matches: () => true };
   private matching = 0;
@@ -123,6 +125,8 @@ export class RunsPage implements Panel, GridPage {
         matching: this.matching,
         all: this.runs.size,
         problem: this.filter.problem,
+        columns: shownColumns,
+        marks: this.marks,
         compare: (runs) => this.compare(runs),
         copy: () => this.copy("rows", ""),
         openPanel: (opened) => this.request("page.openPanel", opened),
@@ -155,8 +159,8 @@ export class RunsPage implements Panel, GridPage {
   }
 
   get look(): CellLook {
-    const { names, baseline, slots, theme } = this;
-    return { names, baseline, theme, getSlot: (run) => slots.get(run) };
+    const { names, baseline, slots, theme, marks } = this;
+    return { names, baseline, theme, marks, getSlot: (run) => slots.get(run) };
   }
 
   prepareLook(rows: readonly TableRow[]): void {
@@ -284,7 +288,8 @@ export class RunsPage implements Panel, GridPage {
       this.filter = parseFilter(this.filterText, this.columns);
       const matching = [...runs.values()].filter(this.filter.matches);
       this.matching = matching.length;
-      this.table.setRuns(matching);
+      this.marks = new ProtocolMarks(() => [...runs.values()], matching);
+      this.table.setRuns(matching, this.marks);
     }
     this.rows = this.table.rows();
   }
@@ -299,6 +304,7 @@ export class RunsPage implements Panel, GridPage {
       <section class="comparison" aria-label="Comparison" style="height:${this.comparisonHeight}px">
         ${renderComparison({
           runs: compared,
+          getAll: () => [...runs.values()],
           differences: compared.length === this.differences?.values.length ? this.differences : undefined,
           close: () => {
             this.compared = [];

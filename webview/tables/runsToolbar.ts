@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import type { PageCommand, PageRequests } from "../../src/protocol/page";
 import { isActive, isResumable } from "../../src/protocol/run";
+import type { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { formatCount, pluralize } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
@@ -27,6 +28,9 @@ export interface ActionBarPage {
   readonly all: number;
   /** What is wrong with the filter. */
   readonly problem: string | undefined;
+  readonly columns: readonly RunColumn[];
+  /** On values that may not all be compared. */
+  readonly marks: ProtocolMarks;
   readonly compare: (runs: readonly string[]) => void;
   readonly copy: () => void;
   readonly openPanel: (opened: PageRequests["page.openPanel"]["params"]) => void;
@@ -45,7 +49,7 @@ export function renderFilterBar(page: FilterBarPage): TemplateResult {
   return html`<div class="toolbar">
     <vscode-textfield
       class="filter"
-      placeholder="Filter: words, state:done, loss<2, parameters<10M, -tag:old"
+      placeholder="Filter: words, state:done, eval/loss<2, parameters<10M, -tag:old"
       .label=${"Filter the runs"}
       .value=${live(page.filter)}
       @input=${(event: Event) => page.setFilter(getValue(event))}
@@ -105,10 +109,19 @@ export function renderActionBar(page: ActionBarPage): TemplateResult {
     )}
     <span class="spring"></span>
     ${page.problem === undefined ? nothing : html`<span class="problem" role="status">${page.problem}</span>`}
+    ${renderRemark(page)}
     <span class="status" role="status"
       >${countText}${hasSelection ? `, ${formatCount(chosen.length)} selected` : ""}</span
     >
   </div>`;
+}
+
+function renderRemark({ columns, marks }: ActionBarPage): TemplateResult | typeof nothing {
+  const shown = new Set(columns.map(({ metric }) => metric));
+  const marked = marks.metrics.filter((metric) => shown.has(metric));
+  if (marked.length === 0) return nothing;
+  const title = marked.map((metric) => marks.explain(metric)!).join("\n");
+  return html`<span class="problem" title=${title}>${marked.join(", ")}: compare only equal letters</span>`;
 }
 
 function getKeys(runs: readonly RunSummary[], predicate: (run: RunSummary) => boolean): readonly string[] {

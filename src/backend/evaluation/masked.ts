@@ -1,7 +1,10 @@
 /** Loss and accuracy of an encoder on masked tokens; the masked positions do not depend on the batch size. */
+import { createHash, type Hash } from "node:crypto";
 import * as z from "zod";
+import type { LossProtocol } from "../../protocol/lossProtocol";
 import { WorkbenchError } from "../../protocol/errors";
-import { IGNORED } from "../data/split";
+import { formatNumber } from "../../protocol/quantities";
+import { type Batch, IGNORED } from "../data/split";
 import { getLabelCount } from "../models/classifier";
 import { dimensionsOf, familyOf, type ModelShape } from "../models/model";
 import { createPrepare, prepareBatches, defaultProbability } from "../training/objective";
@@ -34,6 +37,9 @@ export interface MaskedScores {
   readonly split: string;
   readonly data: string;
   readonly mlm_probability: number;
+  /** Hash of the sequences with a masked token, as the model read them, and of the tokens to predict. */
+  readonly hash: string;
+  readonly sequence_len: number;
 }
 
 export default defineMetric<Options, MaskedScores>({
@@ -54,10 +60,17 @@ export default defineMetric<Options, MaskedScores>({
         `masked tokens: accuracy ${accuracy.toFixed(4)}, loss ${loss.toFixed(4)} nats/token`,
         `${details.data}, ${details.split} split, ${tokens} tokens masked at mlm_probability ${details.mlm_probability}`,
       ],
+      protocols: { "masked/loss": createProtocol(details), "masked/accuracy": createProtocol(details) },
       details,
     };
   },
 });
+
+function createProtocol(scores: MaskedScores): LossProtocol {
+  const { data, split, hash, tokens, sequence_len: length, mlm_probability: probability } = scores;
+  const method = `sequences of ${length}, ${formatNumber(100 * probability)} % of the tokens hidden`;
+  return { data, split, hash, tokens, method };
+}
 
 function refuseOthers({ family, config }: ModelShape): void {
   const { title, heads } = familyOf(family);
@@ -89,6 +102,7 @@ async function measure(subject: Subject, options: Options, lab: EvaluationLab): 
     (logits) => logits,
   );
   let [loss, right, tokens, read] = [0, 0, 0, 0];
+  const hash = createHash("sha256");
   const batches = split.batches(batch, sequences);
   for (const prepared of prepareBatches(batches, createPrepare(shape, tokenizer, probability))) {
     const hidden = [...prepared.labels.keys()].filter((at) => prepared.labels[at] !== IGNORED);
@@ -114,6 +128,7 @@ async function measure(subject: Subject, options: Options, lab: EvaluationLab): 
         right += Number(tokenLogits.indexOf(top) === label);
       });
     }
+    hashRows(hash, prepared, time);
     tokens += hidden.length;
     read += batch;
     lab.progress(Math.min(read, sequences), sequences, "sequences");
@@ -130,5 +145,17 @@ async function measure(subject: Subject, options: Options, lab: EvaluationLab): 
     split: options.split,
     data: subject.data!.title,
     mlm_probability: probability,
+    hash: hash.digest("hex"),
+    sequence_len: time,
   };
+}
+
+/** Row by row, and only rows with something to predict, so that neither the batch size nor its padding counts. */
+function hashRows(hash: Hash, { tokens, labels }: Pick<Batch, "tokens" | "labels">, length: number): void {
+  for (let start = 0; start < labels.length; start += length) {
+    const rowLabels = labels.slice(start, start + length);
+    if (rowLabels.every((label) => label === IGNORED)) continue;
+    for (const row of [tokens.slice(start, start + length), rowLabels])
+      hash.update(new Uint8Array(row.buffer, row.byteOffset, row.byteLength));
+  }
 }

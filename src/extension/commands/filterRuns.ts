@@ -35,7 +35,7 @@ async function pickFilter(workbench: Workbench, current: string): Promise<string
   const choices = createChoices(workbench);
   Object.assign(pick, {
     title: t("Filter runs"),
-    placeholder: t("Words, state:done, loss<2, tag:x, -tag:old, or select from the list"),
+    placeholder: t("Words, state:done, eval/loss<2, tag:x, -tag:old, or select from the list"),
     value: current,
     canSelectMany: true,
     items: choices,

@@ -8,7 +8,7 @@ import { t } from "../l10n";
 const labels: Readonly<Record<Sorting, readonly [label: string, detail: string]>> = {
   newest: [t("Newest"), t("newest first")],
   name: [t("Name"), t("alphabetical, with numbers in numeric order")],
-  loss: [t("Last loss"), t("lowest first, runs without a loss last")],
+  loss: [t("Eval loss"), t("lowest first, then runs that only have a train loss")],
   state: [t("State"), t("active runs first, then failed runs")],
 };
 

@@ -2,6 +2,7 @@
 import * as vscode from "vscode";
 import { formatNumber } from "../../protocol/quantities";
 import { isActive } from "../../protocol/run";
+import { areComparable } from "../../protocol/protocolMarks";
 import type { RunSummary } from "../../protocol/service/runs";
 import type { NotebookController } from "./controller";
 import { notebookType } from "./serializer";
@@ -69,6 +70,7 @@ function formatLowestLoss(runs: readonly RunSummary[]): string | undefined {
     ["eval/loss", t("eval loss")],
     ["train/loss", t("train loss")],
   ] as const) {
+    if (!areComparable(runs, metric)) return t("{0} not comparable", name);
     const values = runs.flatMap(({ metrics }) => metrics[metric]?.last ?? []).filter(Number.isFinite);
     if (values.length > 0) return `${name} ${formatNumber(Math.min(...values))}`;
   }

@@ -17,8 +17,8 @@ import type { ProblemNode } from "./nodePresentation";
 import { formatCount } from "../../protocol/quantities";
 import { presentGroup, presentMore, sharesTitle } from "./runTree/presentGroup";
 import { createQueueDragController } from "./runTree/queueDrag";
-import { presentRun } from "./runTree/presentRun";
-import type { GroupNode, RunTree, RunTreeNode } from "./runTree/runTree";
+import { presentRun, type RunPlace } from "./runTree/presentRun";
+import type { GroupNode, RunNode, RunTree, RunTreeNode } from "./runTree/runTree";
 import { createRunTooltip } from "./runTree/runTooltip";
 import { type ShownRuns, getShownRuns } from "./runTree/shownRuns";
 import { toSingleLine, escapeLinks } from "./text";
@@ -42,7 +42,7 @@ export default defineView({
     },
     {
       when: `${inTrusted} && !lathe.runsFiltered`,
-      text: "No runs yet. Run a cell of an experiment to see its loss while it trains.\n[Run an Experiment](command:lathe.runExperiment)\n[New Experiment](command:lathe.newExperiment)",
+      text: "No runs yet. Run a cell of an experiment to see its curves while it trains.\n[Run an Experiment](command:lathe.runExperiment)\n[New Experiment](command:lathe.newExperiment)",
     },
     {
       when: `${inTrusted} && lathe.runsFiltered`,
@@ -93,7 +93,7 @@ function createProvider(
         case "problem":
           return createProblemItem(node, t("Could not list the runs"));
         case "run":
-          return createTreeItem(presentRun(node.run));
+          return createTreeItem(presentRun(node.run, getPlace(node, tree)));
         case "more":
           return createTreeItem(presentMore(node));
         default:
@@ -103,10 +103,16 @@ function createProvider(
     getParent: (node) => (node.kind === "problem" ? undefined : tree.getParent(node)),
     // Only when the pointer rests on it: a tooltip is longer than everything else of its row.
     resolveTreeItem(item, node) {
-      if (node.kind === "run") item.tooltip = createUntrustedMarkdown(createRunTooltip(node.run));
+      if (node.kind === "run")
+        item.tooltip = createUntrustedMarkdown(createRunTooltip(node.run, getPlace(node, tree).marks));
       return item;
     },
   };
+}
+
+function getPlace({ parent }: RunNode, tree: RunTree): RunPlace {
+  if (parent === undefined) return {};
+  return { isBelowExperiment: parent.kind === "experiment", marks: tree.getMarks(parent) };
 }
 
 /** Of an experiment whose name another one has too. */
@@ -122,7 +128,9 @@ function describeView({ runs }: Workbench, { tree, arrangement }: ShownRuns): Pa
   const filterText = escapeLinks(toSingleLine(filter));
   const problem =
     tree.filterProblem === undefined ? "" : `. ${escapeLinks(toSingleLine(tree.filterProblem))}`;
-  const sortingText = { newest: "", name: t("by name"), loss: t("by loss"), state: t("by state") }[sorting];
+  const sortingText = { newest: "", name: t("by name"), loss: t("by eval loss"), state: t("by state") }[
+    sorting
+  ];
   return {
     badge:
       active === 0

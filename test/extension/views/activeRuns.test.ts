@@ -16,9 +16,9 @@ test("nothing is shown while no run is active", () => {
 
 test("two runs: their mean progress, the loss of the one started last, the time until both are done", () => {
   const active = summarizeActiveRuns([running(36, 12, 2.5), running(50, 5, 1.6234), someRun()]);
-  expect(active?.text).toBe("$(sync~spin) 2 runs · 43 % · loss 1.623 · 12 s left");
-  expect(active?.spoken).toBe("Lathe: 2 runs, 43 %, loss 1.623, 12 s left. Shows the runs.");
-  expect(active?.tooltip).toContain("- **first** running · 36 % · loss 2.5 · 12 s left");
+  expect(active?.text).toBe("$(sync~spin) 2 runs · 43 % · train loss 1.623 · 12 s left");
+  expect(active?.spoken).toBe("Lathe: 2 runs, 43 %, train loss 1.623, 12 s left. Shows the runs.");
+  expect(active?.tooltip).toContain("- **first** running · 36 % · train loss 2.5 · 12 s left");
 });
 
 test("a run that is nearly done is not done", () => {

@@ -6,6 +6,7 @@ import {
   statePresentations,
   findWorstState,
 } from "../../../src/extension/views/runTree/runStates";
+import { ProtocolMarks } from "../../../src/protocol/protocolMarks";
 import { createRunTooltip } from "../../../src/extension/views/runTree/runTooltip";
 import { hostile, loss, someRun } from "./someRun";
 
@@ -23,10 +24,12 @@ test("a running run shows its loss, progress, elapsed time and remaining time", 
   });
   const face = presentRun(run);
   expect(face.label).toBe("grouped");
-  expect(face.description).toBe("★ · loss 1.623 · 43 % · 1 min 15 s · 12 s left · #night · #paper · #a · +1");
+  expect(face.description).toBe(
+    "★ · train loss 1.623 · 43 % · 1 min 15 s · 12 s left · #night · #paper · #a · +1",
+  );
   expect(face.contextValue).toBe("run.running.active.measured.starred.tagged");
   expect(face.spoken).toBe(
-    "grouped, running, starred, loss 1.623, 43 %, 1 min 15 s, 12 s left, tag night, tag paper, tag a",
+    "grouped, running, starred, train loss 1.623, 43 %, 1 min 15 s, 12 s left, tag night, tag paper, tag a",
   );
 });
 
@@ -35,13 +38,17 @@ test.each([
   [{ state: "queued", queuePosition: 2 }, "behind 2", "run.queued.active.waiting.plain"],
   [{ state: "paused", seconds: 5 }, "5 s", "run.paused.active.plain"],
   [{ state: "stopped" }, "", "run.stopped.ended.resumable.plain"],
-  [{ state: "interrupted", metrics: loss(2) }, "loss 2", "run.interrupted.ended.resumable.measured.plain"],
+  [
+    { state: "interrupted", metrics: loss(2) },
+    "train loss 2",
+    "run.interrupted.ended.resumable.measured.plain",
+  ],
   [
     { state: "failed", failure: { code: "diverged", message: "The loss is not a number." } },
     "The loss is not a number.",
     "run.failed.ended.resumable.plain",
   ],
-  [{ state: "done", metrics: loss(1e-4) }, "loss 1.00e−4", "run.done.ended.measured.plain"],
+  [{ state: "done", metrics: loss(1e-4) }, "train loss 1.00e−4", "run.done.ended.measured.plain"],
   [
     { state: "unreadable", failure: { code: "corrupt", message: "run.json is not JSON." } },
     "run.json is not JSON.",
@@ -139,4 +146,20 @@ test("text of a run does not become markup in its tooltip", () => {
   expect(markdown.split("\n").filter((line) => line.startsWith("| "))).toHaveLength(3);
   for (const row of markdown.split("\n").filter((line) => line.startsWith("| ")))
     expect(row.replaceAll("\\|", "").split("|")).toHaveLength(6);
+});
+
+test("the loss of the evaluations is the headline, named and marked; the experiment's name is that of the row above", () => {
+  const protocol = { data: "a.txt", split: "validation", hash: "aa", tokens: 9, method: "sequences of 8" };
+  const metrics = { ...loss(1), "eval/loss": { last: 2, min: 2, max: 2 } };
+  const run = someRun({ name: "first-dense", metrics, losses: { "eval/loss": protocol } });
+  const other = someRun({ metrics, losses: { "eval/loss": { ...protocol, hash: "bb", tokens: 7 } } });
+  expect(presentRun(run)).toMatchObject({ label: "first-dense", description: "eval loss 2" });
+  const marks = new ProtocolMarks(() => [run, other]);
+  expect(presentRun(run, { isBelowExperiment: true, marks })).toMatchObject({
+    label: "dense",
+    description: "eval loss 2 A",
+  });
+  expect(createRunTooltip(other, marks).replaceAll("\\", "")).toContain(
+    "Not comparable with A: 7 tokens instead of 9 tokens",
+  );
 });

@@ -78,7 +78,7 @@ describe("after a change, only what differs is redrawn", () => {
     const node = tree.getNode(run.folder);
     expect(redrawn(tree, [{ ...run, metrics: loss(2) }])).toEqual(["a"]);
     expect(tree.getNode(run.folder)).toBe(node);
-    expect(presentRun(node!.run).description).toBe("loss 2");
+    expect(presentRun(node!.run).description).toBe("train loss 2");
   });
 
   test("another state: also its experiment, whose row counts active runs", () => {
@@ -245,4 +245,23 @@ test("experiments of the same name are distinguished by their folders", () => {
     ["/w/a/first.lathe.md", true],
   ]);
   expect(presentGroup(roots[1]!, false, "b").description).toBe("b · 1 run");
+});
+
+test("by loss, evaluations come first and what may not be compared is kept apart, also once that changes", () => {
+  const protocol = { data: "a.txt", split: "validation", hash: "aa", tokens: 9, method: "sequences of 8" };
+  const measure = (name: string, value: number, hash: string) =>
+    someRun({
+      name,
+      metrics: { "eval/loss": { last: value, min: value, max: value } },
+      losses: { "eval/loss": { ...protocol, hash } },
+    });
+  const [low, high, odd] = [measure("low", 1, "aa"), measure("high", 3, "aa"), measure("odd", 2, "bb")];
+  const tree = treeOf(someRun({ name: "trained", metrics: loss(0.5) }), odd, high, low);
+  tree.arrange({ ...defaultArrangement, sorting: "loss" });
+  expect(drawn(tree).slice(1)).toEqual(["  low", "  high", "  odd", "  trained"]);
+  const marks = tree.getMarks(tree.getRoots()[0]!);
+  expect([low, high, odd].map((run) => marks.get(run, "eval/loss")?.letter)).toEqual(["A", "A", "B"]);
+  tree.apply([{ ...odd, losses: { "eval/loss": protocol } }], []);
+  expect(drawn(tree).slice(1)).toEqual(["  low", "  odd", "  high", "  trained"]);
+  expect(tree.getMarks(tree.getRoots()[0]!).metrics).toEqual([]);
 });

@@ -64,7 +64,7 @@ test("differences are to the baseline's curve of the same metric, where it has a
     [track("a", [0, 10], [2, 4]), track("b", [0, 5, 30], [3, 3, 1]), track("b", [0], [1], "train/loss")],
     "a",
   );
-  expect(differences.map(({ run, points }) => [run, points.y])).toEqual([
+  expect(differences.tracks.map(({ run, points }) => [run, points.y])).toEqual([
     ["a", [0, 0]],
     ["b", [1, 0, null]],
   ]);

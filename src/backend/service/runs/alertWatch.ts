@@ -73,8 +73,9 @@ export class AlertWatch implements Disposable {
   private ended(summary: RunSummary): void {
     const { state, failure, metrics } = summary;
     if (state === "done") {
+      const source = metrics["eval/loss"] === undefined ? "a train" : "an eval";
       const loss = metrics["eval/loss"] ?? metrics["train/loss"];
-      const last = loss === undefined ? "" : ` with a loss of ${Number(loss.last.toPrecision(4))}`;
+      const last = loss === undefined ? "" : ` with ${source} loss of ${Number(loss.last.toPrecision(4))}`;
       this.raise(summary, { kind: "done", message: `Done${last}.` });
     } else if (state === "failed") {
       const kind = failure?.code === "diverged" ? "not-a-number" : "failed";

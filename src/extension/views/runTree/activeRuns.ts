@@ -1,9 +1,10 @@
 /** The status bar text while runs are active. */
 import type { RunSummary } from "../../../protocol/service/runs";
 import { isActive } from "../../../protocol/run";
-import { formatDuration, formatNumber, formatProgress } from "../../../protocol/quantities";
+import { formatDuration, formatProgress } from "../../../protocol/quantities";
 import { escapeMarkdown as safe } from "../text";
-import { isWaiting, getLastLoss, computeProgress, statePresentations } from "./runStates";
+import { formatHeadlineLoss, getHeadlineLoss } from "./headlineLoss";
+import { isWaiting, computeProgress, statePresentations } from "./runStates";
 import { plural, t } from "../../l10n";
 
 export interface ActiveRunsSummary {
@@ -44,9 +45,9 @@ export function summarizeActiveRuns(runs: readonly RunSummary[]): ActiveRunsSumm
 /** Progress in the mean, the loss of the run that has one and was started last, and the time until the last one is done. */
 function describeProgress(runs: readonly RunSummary[]): string[] {
   const shares = runs.flatMap((run) => computeProgress(run) ?? []);
-  const newestWithLoss = [...runs]
+  const [loss] = [...runs]
     .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
-    .find((run) => getLastLoss(run) !== undefined);
+    .flatMap((run) => getHeadlineLoss(run) ?? []);
   const secondsLeft = runs.flatMap(({ state, progress }) =>
     state === "running" && progress?.secondsLeft !== undefined ? [progress.secondsLeft] : [],
   );
@@ -54,7 +55,7 @@ function describeProgress(runs: readonly RunSummary[]): string[] {
     ...(shares.length === 0
       ? []
       : [formatProgress(shares.reduce((sum, each) => sum + each, 0) / shares.length)]),
-    ...(newestWithLoss === undefined ? [] : [t("loss {0}", formatNumber(getLastLoss(newestWithLoss)!))]),
+    ...(loss === undefined ? [] : [formatHeadlineLoss(loss)]),
     ...(secondsLeft.length === 0 ? [] : [t("{0} left", formatDuration(Math.max(...secondsLeft)))]),
   ];
 }

@@ -1,8 +1,10 @@
 /** Which runs the tree shows, and in which order. Plain data, because the workspace remembers it. */
 import type { RunSummary } from "../../../protocol/service/runs";
 import { isActive } from "../../../protocol/run";
+import type { ProtocolMarks } from "../../../protocol/protocolMarks";
 import { createFilterTerm } from "../../../protocol/runFilter";
-import { getLastLoss, getSeverity, shownStates } from "./runStates";
+import { compareHeadlineKinds, getHeadlineLoss } from "./headlineLoss";
+import { getSeverity, shownStates } from "./runStates";
 
 const maxFilterLength = 1000;
 
@@ -21,19 +23,30 @@ const byName = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 const newestFirst = (a: RunSummary, b: RunSummary): number =>
   compareText(b.createdAt, a.createdAt) || compareText(b.id, a.id);
 
+type Comparator = (a: RunSummary, b: RunSummary, marks?: ProtocolMarks) => number;
+
 /** Every order ends with the newest first, so that it is one. */
-const comparators: Readonly<Record<Sorting, (a: RunSummary, b: RunSummary) => number>> = {
+const comparators: Readonly<Record<Sorting, Comparator>> = {
   newest: newestFirst,
   name: (a, b) => byName.compare(a.name, b.name) || newestFirst(a, b),
   // A run without a loss has none to be found by.
-  loss: (a, b) => (getLastLoss(a) ?? Infinity) - (getLastLoss(b) ?? Infinity) || newestFirst(a, b),
+  loss: (a, b, marks) => {
+    const [first, second] = [getHeadlineLoss(a), getHeadlineLoss(b)];
+    return (
+      compareHeadlineKinds(first, second) ||
+      // What may not be compared is not sorted into each other.
+      (first === undefined ? 0 : (marks?.compare(a, b, first.metric) ?? 0)) ||
+      (first?.value ?? 0) - (second?.value ?? 0) ||
+      newestFirst(a, b)
+    );
+  },
   state: (a, b) =>
     Number(isActive(b)) - Number(isActive(a)) ||
     getSeverity(a.state) - getSeverity(b.state) ||
     newestFirst(a, b),
 };
 
-export function getComparator(sorting: Sorting): (a: RunSummary, b: RunSummary) => number {
+export function getComparator(sorting: Sorting): Comparator {
   return comparators[sorting];
 }
 

@@ -2,20 +2,32 @@
 import type { RunSummary } from "../../../protocol/service/runs";
 import { isActive, isResumable } from "../../../protocol/run";
 import type { NodePresentation } from "../nodePresentation";
-import { formatDuration, formatNumber, formatProgress } from "../../../protocol/quantities";
+import { formatDuration, formatProgress } from "../../../protocol/quantities";
+import type { ProtocolMarks } from "../../../protocol/protocolMarks";
+import { shortenName } from "../../../protocol/runName";
 import { toSingleLine } from "../text";
-import { isWaiting, getLastLoss, computeProgress, statePresentations } from "./runStates";
+import { formatHeadlineLoss, getHeadlineLoss } from "./headlineLoss";
+import { isWaiting, computeProgress, statePresentations } from "./runStates";
 import { t } from "../../l10n";
 
 const maxTags = 3;
 
-export function presentRun(run: RunSummary): NodePresentation {
+/** What the row's place in the tree says about the run. */
+export interface RunPlace {
+  /** The row above names the experiment. */
+  readonly isBelowExperiment?: boolean;
+  /** On losses that are not all comparable with those of the rows around. */
+  readonly marks?: ProtocolMarks;
+}
+
+export function presentRun(run: RunSummary, place: RunPlace = {}): NodePresentation {
   const { icon, word } = statePresentations[run.state];
-  const label = toSingleLine(run.name) || toSingleLine(run.id) || t("run");
+  const name = place.isBelowExperiment === true ? shortenName(run) : run.name;
+  const label = toSingleLine(name) || toSingleLine(run.id) || t("run");
   const tags = run.tags.map((tag) => toSingleLine(tag, 40));
   const shownTags = tags.slice(0, maxTags).map((tag) => `#${tag}`);
   const hiddenTags = tags.length > maxTags ? [`+${tags.length - maxTags}`] : [];
-  const facts = describeRun(run);
+  const facts = describeRun(run, place);
   const star = run.star ? ["★"] : [];
   return {
     // While it waits it is another row, in another place: VS Code knows no row that moves.
@@ -36,15 +48,18 @@ export function presentRun(run: RunSummary): NodePresentation {
   };
 }
 
-function describeRun(run: RunSummary): string[] {
+function describeRun(run: RunSummary, { marks }: RunPlace): string[] {
   const { state, seconds, progress, failure, queuePosition } = run;
   if (state === "unreadable") return [toSingleLine(failure?.message ?? t("unreadable"), 120)];
   if (state === "queued") return [isWaiting(run) ? t("behind {0}", queuePosition!) : t("starting")];
-  const loss = getLastLoss(run);
+  const loss = getHeadlineLoss(run);
+  const mark = loss && marks?.get(run, loss.metric);
   const share = computeProgress(run);
   const secondsLeft = state === "running" ? progress?.secondsLeft : undefined;
   return [
-    ...(loss === undefined ? [] : [t("loss {0}", formatNumber(loss))]),
+    ...(loss === undefined
+      ? []
+      : [[formatHeadlineLoss(loss), ...(mark === undefined ? [] : [mark.letter])].join(" ")]),
     ...(share === undefined || state === "done" ? [] : [formatProgress(share)]),
     ...(seconds === undefined ? [] : [formatDuration(seconds)]),
     ...(secondsLeft === undefined ? [] : [t("{0} left", formatDuration(secondsLeft))]),

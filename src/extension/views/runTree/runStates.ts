@@ -45,16 +45,6 @@ export function isWaiting({ state, queuePosition }: RunSummary): boolean {
   return state === "queued" && queuePosition !== undefined;
 }
 
-/** Training loss, or whatever loss a run without training has. */
-export function getLastLoss({ metrics }: RunSummary): number | undefined {
-  const mainLoss = metrics["train/loss"] ?? metrics["eval/loss"];
-  if (mainLoss !== undefined) return mainLoss.last;
-  const otherName = Object.keys(metrics)
-    .sort()
-    .find((name) => name.endsWith("/loss"));
-  return otherName === undefined ? undefined : metrics[otherName]!.last;
-}
-
 /** Share of the current action's steps, where there is one. */
 export function computeProgress({ progress }: RunSummary): number | undefined {
   if (progress === undefined || !(progress.steps > 0)) return undefined;

@@ -1,5 +1,6 @@
 /** All that a row has no room for, as Markdown. Foreign text is escaped; what is not there is left out. */
 import type { Counts } from "../../../protocol/counts";
+import type { ProtocolMarks } from "../../../protocol/protocolMarks";
 import type { RunSummary } from "../../../protocol/service/runs";
 import {
   formatBytes,
@@ -17,7 +18,7 @@ const maxSettings = 12;
 const maxMetrics = 8;
 const maxNotices = 5;
 
-export function createRunTooltip(run: RunSummary): string {
+export function createRunTooltip(run: RunSummary, marks?: ProtocolMarks): string {
   const { state, variant, seed, sweep, device, failure, notices, tags, notes, star } = run;
   const settings = Object.entries(sweep);
   const facts: readonly (readonly [name: string, text: string | undefined])[] = [
@@ -45,6 +46,7 @@ export function createRunTooltip(run: RunSummary): string {
     ...(failure === undefined ? [] : [`**${safe(failure.message, 1000)}**`]),
     ...(lines.length === 0 ? [] : [lines.join("  \n")]),
     ...formatMetrics(run),
+    ...formatMarks(run, marks),
     ...formatNotices(notices),
     ...(notes.trim() === "" ? [] : [t("Notes: {0}", safe(notes, 1000))]),
     safe(run.id),
@@ -58,6 +60,16 @@ function formatNotices(notices: readonly string[]): string[] {
   const more = notices.length > maxNotices ? [t("and {0} more", notices.length - maxNotices)] : [];
   const text = [...shown, ...more].join(" · ");
   return [notices.length === 1 ? t("Notice: {0}", text) : t("Notices: {0}", text)];
+}
+
+/** Why losses of the row have a letter. */
+function formatMarks(run: RunSummary, marks: ProtocolMarks | undefined): string[] {
+  return (marks?.metrics ?? []).flatMap((metric) => {
+    const mark = marks!.get(run, metric);
+    if (mark === undefined) return [];
+    const lines = mark.title.split("\n").map((line) => safe(line));
+    return [`${safe(metric)} ${lines.join("  \n")}`];
+  });
 }
 
 function formatSettings(settings: readonly (readonly [string, unknown])[]): string {

@@ -2,6 +2,8 @@
  * The runs as a tree: waiting runs, then the experiments with theirs. It keeps the nodes, because VS Code knows them by
  * identity, and reports after a change which of them must be redrawn; everything is sorted only when it is shown.
  */
+import { getProtocolKey } from "../../../protocol/lossProtocol";
+import { ProtocolMarks } from "../../../protocol/protocolMarks";
 import { collectKeys, createRunFields } from "../../../protocol/runFields";
 import { parseFilter, type RunFilter } from "../../../protocol/runFilter";
 import type { RunSummary } from "../../../protocol/service/runs";
@@ -24,6 +26,8 @@ export class GroupNode {
   readonly members = new Set<RunNode>();
   /** Members in order; undefined until somebody looks. */
   sorted: readonly RunNode[] | undefined;
+  /** On losses that are not all comparable; undefined until somebody looks. */
+  marks: ProtocolMarks | undefined;
   limit = pageSize;
   readonly more: MoreNode = { kind: "more", group: this };
 
@@ -147,7 +151,9 @@ export class RunTree {
       node.run = run;
       if (to === undefined) continue;
       redrawn.add(node);
-      const isMoved = this.isMoved(node, previous, to);
+      const isMeasuredAnew = describeMeasures(previous) !== describeMeasures(run);
+      if (isMeasuredAnew) to.marks = undefined;
+      const isMoved = isMeasuredAnew || this.isMoved(node, previous, to);
       if (isMoved) to.sorted = undefined;
       if (isMoved || previous.state !== run.state) stale.add(to);
     }
@@ -166,14 +172,14 @@ export class RunTree {
     node.parent = group;
     if (group === undefined) return;
     group.members.add(node);
-    group.sorted = undefined;
+    group.sorted = group.marks = undefined;
     this.groups.set(group.id, group);
   }
 
   private removeFromGroup(node: RunNode): void {
     if (node.parent === undefined) return;
     node.parent.members.delete(node);
-    node.parent.sorted = undefined;
+    node.parent.sorted = node.parent.marks = undefined;
     node.parent = undefined;
   }
 
@@ -190,7 +196,8 @@ export class RunTree {
     const { sorted } = group;
     if (sorted === undefined) return false;
     // Nearly every change is one more step, which moves nothing: comparing with the neighbors is enough.
-    const order = getComparator(this.arrangement.sorting);
+    const compare = getComparator(this.arrangement.sorting);
+    const order = (a: RunSummary, b: RunSummary) => compare(a, b, group.marks);
     if (order(previous, node.run) === 0) return false;
     const at = sorted.indexOf(node);
     const [above, below] = [sorted[at - 1], sorted[at + 1]];
@@ -202,7 +209,14 @@ export class RunTree {
 
   private getSortedMembers(group: GroupNode): readonly RunNode[] {
     const order = group.kind === "queue" ? compareQueuePositions : getComparator(this.arrangement.sorting);
-    return (group.sorted ??= [...group.members].sort((a, b) => order(a.run, b.run)));
+    const marks = this.arrangement.sorting === "loss" ? this.getMarks(group) : undefined;
+    return (group.sorted ??= [...group.members].sort((a, b) => order(a.run, b.run, marks)));
+  }
+
+  /** Letters for ways of measuring, given over all runs, as on the pages. */
+  getMarks(group: GroupNode): ProtocolMarks {
+    const shown = () => [...group.members].map(({ run }) => run);
+    return (group.marks ??= new ProtocolMarks(() => [...this.nodes.values()].map(({ run }) => run), shown()));
   }
 
   /** The queue, then the experiments, those with the newest runs first. */
@@ -222,6 +236,13 @@ export class RunTree {
       )
       .map(({ group }) => group);
   }
+}
+
+/** Changes when the run has a loss that it did not have. */
+function describeMeasures({ losses, metrics }: RunSummary): string {
+  return Object.entries(losses ?? {})
+    .map(([metric, protocol]) => `${metric} ${metrics[metric] === undefined ? "" : getProtocolKey(protocol)}`)
+    .join("\n");
 }
 
 function getGroupId(kind: GroupNode["kind"], experiment: string | undefined): string {
