@@ -10,6 +10,7 @@ import { paperSchema } from "./paper";
 import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe";
 import { columnOptions, rowChoiceOptions, rowFileOptions } from "./rows";
 import { teacherSchema } from "./teacher";
+import { watchSchema } from "./watch";
 import { collectKeys, toChangesSchema, createChoice, makeOptional } from "./schemaParts";
 
 const positiveInt = z.int().positive();
@@ -201,6 +202,7 @@ export const trainSchema = z.strictObject({
     .describe(
       "End the training once the loss has stopped improving. The run continues with the last model and names the best; with `load_best_model_at_end` it continues with the best.",
     ),
+  watch: watchSchema.optional(),
   gradient_checkpointing: z
     .union([z.boolean(), z.literal("auto")])
     .default("auto")

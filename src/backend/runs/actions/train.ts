@@ -21,6 +21,7 @@ import { train, type TrainingResult } from "../../training/trainer";
 import { createTrainee } from "../../training/trainee";
 import type { Action, ActionCall } from "../steps/action";
 import { writeAtomic } from "../folder/atomicFile";
+import { watchFileName, WatchWriter } from "../metrics/watchFile";
 import { writeLossProtocols } from "../steps/lossProtocols";
 import { createShapeForLabels } from "../steps/stepData";
 import { createTeacher } from "../steps/teachers";
@@ -28,6 +29,8 @@ import type { Workpiece } from "../steps/workshop";
 import type { RunContext } from "../steps/runContext";
 
 const action: Action = {
+  continuedFiles: [watchFileName],
+
   canResume: (context, workpiece) => {
     recoverCheckpoints(context.folder.inside("checkpoints"));
     return context.folder.savedSteps.some((step) => step > workpiece.step);
@@ -57,6 +60,7 @@ const action: Action = {
     if (saved !== undefined) resumeFrom(saved.step, context, options.logging_steps);
     else if (isRetry) context.truncate(lines);
     const keep = new CheckpointKeeper(context, options.save_total_limit, saved?.kept ?? []);
+    using watch = options.watch && new WatchWriter(join(folder, watchFileName), saved?.step ?? -1);
     const result = await train(
       {
         engine,
@@ -84,7 +88,9 @@ const action: Action = {
             ...(secondsLeft === undefined ? {} : { secondsLeft }),
           }),
         verdict: (done) => context.control.checkpoint(workpiece.step + done),
+        watched: (record) => watch?.append({ ...record, step: workpiece.step + record.step }),
         save: (tensors, training, best) => {
+          watch?.sync();
           // Before the first step the model is unchanged: the checkpoint of the earlier action remains.
           if (training.state.step === 0) return;
           keep.add(workpiece.step + training.state.step, { shape, tensors, training }, best);
