@@ -45,6 +45,8 @@ const actionsByState: Readonly<Record<RunSummary["state"], readonly RunAction[]>
   stopped: [resumeAction],
   failed: [resumeAction],
   interrupted: [resumeAction],
+  held: [],
+  pruned: [],
   done: [],
   unreadable: [],
 };

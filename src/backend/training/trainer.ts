@@ -122,7 +122,10 @@ class TrainingSession implements AsyncDisposable {
       const last = this.step === steps;
       if (
         validation !== undefined &&
-        (due(options.eval_steps) || last || this.blocks?.blockIsOver === true)
+        (due(options.eval_steps) ||
+          last ||
+          this.blocks?.blockIsOver === true ||
+          this.request.evaluateAt?.includes(this.step) === true)
       ) {
         const evaluation = await this.evaluate(observer);
         if (evaluation !== undefined) this.earlyStopping?.judge(this.step, evaluation.loss);
