@@ -64,4 +64,4 @@ Nothing has been uploaded. Install one of the packages and try it, then publish 
 
 git tag v${version} && git push origin v${version}
 npx ${vscePackage} publish --packagePath ${names.join(" ")}
-npx ${openVsxPackage} publish ${names.join(" ")}`);
+npx ${openVsxPackage} publish --packagePath ${names.join(" ")}`);
