@@ -117,7 +117,12 @@ function listLogarithmicTicks(min: number, max: number, maxTicks: number): numbe
 }
 
 export function formatTick(value: number): string {
-  return Math.abs(value) >= 10_000 ? formatShortCount(value) : formatNumber(value, 3);
+  const magnitude = Math.abs(value);
+  if (magnitude >= 10_000) return formatShortCount(value);
+  // Without zeros at the end: 3e−4.
+  if (magnitude > 0 && magnitude < 1e-3)
+    return Number(value.toPrecision(3)).toExponential().replaceAll("-", "−");
+  return formatNumber(value, 3);
 }
 
 const collator = new Intl.Collator("en", { numeric: true });

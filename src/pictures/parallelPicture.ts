@@ -38,6 +38,7 @@ const [side, top, bottom, titleRow] = [30, 44, 46, 16];
 const lastSide = 64;
 const characterWidth = 6.4;
 const bars = 24;
+const shades = 31;
 
 export function createParallelPicture(options: ParallelPictureOptions): ParallelPicture {
   const { title, axes, lines, shading, theme, width, height } = options;
@@ -47,15 +48,14 @@ export function createParallelPicture(options: ParallelPictureOptions): Parallel
   const toY = (share: number) => area.bottom - share * (area.bottom - area.top);
   const toPoints = ({ values }: ParallelLine) =>
     axes.map(({ scale }, i) => ({ x: places[i]!, y: toY(scale.toShare(values[i])) }));
-  const stroke = (line: ParallelLine, color: string, thickness: number, opacity: number): Stroke => ({
-    pieces: [toPoints(line)],
-    color,
-    opacity,
-    width: thickness,
-    dash: [],
-  });
-  const shade = ({ shade: share }: ParallelLine) =>
-    share === undefined ? theme.muted : getScaleColor(share, theme.ground);
+  const stroke = (
+    drawn: readonly ParallelLine[],
+    color: string,
+    thickness: number,
+    opacity: number,
+  ): Stroke => ({ pieces: drawn.map(toPoints), color, opacity, width: thickness, dash: [] });
+  const getShade = ({ shade }: ParallelLine) =>
+    shade === undefined ? theme.muted : getScaleColor(Math.round(shade * shades) / shades, theme.ground);
   const select = (emphasis: ParallelLine["emphasis"]) => lines.filter((line) => line.emphasis === emphasis);
   const labels: Label[] = [];
   // Titles in two rows have twice the room.
@@ -90,6 +90,14 @@ export function createParallelPicture(options: ParallelPictureOptions): Parallel
       });
     }
   });
+  // Thousands of runs are a few paths.
+  const faint = select("faint");
+  const byColor = new Map<string, ParallelLine[]>();
+  for (const line of select("normal")) {
+    const drawn = byColor.get(getShade(line));
+    if (drawn === undefined) byColor.set(getShade(line), [line]);
+    else drawn.push(line);
+  }
   const faces: Face[] = [];
   if (shading !== undefined) {
     const y = height - 20;
@@ -131,11 +139,11 @@ export function createParallelPicture(options: ParallelPictureOptions): Parallel
       dash: [],
     })),
     strokes: [
-      ...select("faint").map((line) => stroke(line, theme.muted, 1, theme.highContrast ? 0.35 : 0.2)),
-      ...select("normal").map((line) => stroke(line, shade(line), 1.6, 0.9)),
+      ...(faint.length === 0 ? [] : [stroke(faint, theme.muted, 1, theme.highContrast ? 0.35 : 0.2)]),
+      ...[...byColor].map(([color, drawn]) => stroke(drawn, color, 1.6, 0.9)),
       ...select("strong").flatMap((line) => [
-        stroke(line, theme.foreground, 5, 1),
-        stroke(line, shade(line), 2.5, 1),
+        stroke([line], theme.foreground, 5, 1),
+        stroke([line], getShade(line), 2.5, 1),
       ]),
     ],
     marks: [],

@@ -1,7 +1,8 @@
 /** The colors of a picture. Pages use those of the editor, saved files those of paper. */
-import type { ColorTheme } from "./palette";
+import type { Ground } from "./palette";
 
-export interface ChartTheme extends ColorTheme {
+export interface ChartTheme {
+  readonly ground: Ground;
   readonly highContrast: boolean;
   readonly foreground: string;
   readonly muted: string;

@@ -12,7 +12,6 @@ export const declarationKeys = [
   "scales",
   "variants",
   "sweep",
-  "search",
   "paper",
 ] as const;
 export const actionKeys = ["train", "compress", "evaluate", "export", "report"] as const;

@@ -10,7 +10,6 @@ import type { HostTensors } from "../../src/backend/checkpoints/safetensors";
 import type { TrainingRequest } from "../../src/backend/training/request";
 import { createTrainee } from "../../src/backend/training/trainee";
 import { train, type TrainingObserver, type TrainingResult } from "../../src/backend/training/trainer";
-import type { WatchRecord } from "../../src/backend/training/watch";
 import { createTemporaryFolder } from "./temporary";
 import { drawWeights } from "./tinyModels";
 
@@ -49,7 +48,6 @@ export interface TinyTrainingResult {
   readonly saves: readonly SavedCheckpoint[];
   readonly logs: readonly string[];
   readonly losses: readonly number[];
-  readonly records: readonly WatchRecord[];
 }
 
 export interface TinyTraining extends Partial<TrainingRequest> {
@@ -67,13 +65,11 @@ export async function trainTiny(training: TinyTraining): Promise<TinyTrainingRes
   const metrics: Record<string, [number, number][]> = {};
   const saves: SavedCheckpoint[] = [];
   const logs: string[] = [];
-  const records: WatchRecord[] = [];
   const observer: TrainingObserver = {
     metrics: (step, _tokens, values) => {
       for (const [name, value] of Object.entries(values)) (metrics[name] ??= []).push([step, value]);
     },
     progress: () => undefined,
-    watched: (record) => records.push(record),
     verdict: async (step) => (step === stopAt ? "stop" : "run"),
     save: (tensors, training, best) => {
       saves.push({ tensors, training, best });
@@ -94,8 +90,7 @@ export async function trainTiny(training: TinyTraining): Promise<TinyTrainingRes
     },
     observer,
   );
-  const losses = (metrics["train/loss"] ?? []).map(([, loss]) => loss);
-  return { result, metrics, saves, logs, losses, records };
+  return { result, metrics, saves, logs, losses: (metrics["train/loss"] ?? []).map(([, loss]) => loss) };
 }
 
 /** Bytes of each tensor, for comparisons bit for bit. */

@@ -89,10 +89,16 @@ const trailingColumns: Readonly<Record<string, ColumnOptions>> = {
   id: { width: 230 },
 };
 
+export interface ColumnChoices {
+  readonly baseline?: RunSummary | undefined;
+  /** Settings are shown until a person chooses otherwise, and not only known to views and the filter. */
+  readonly areColumns?: boolean;
+}
+
 export function createColumns(
   keys: RunKeys,
   settings: Settings,
-  baseline?: RunSummary,
+  { baseline, areColumns = true }: ColumnChoices = {},
 ): readonly RunColumn[] {
   const fields = new Map(createRunFields(keys, settings).map((field) => [field.id, field]));
   const create = (id: string, options: ColumnOptions) => createColumn(fields.get(id)!, options);
@@ -124,7 +130,7 @@ export function createColumns(
       }),
     ),
     ...keys.settingKeys.map((key) =>
-      create(`setting:${key}`, { section: "Settings", shown: true, width: 140 }),
+      create(`setting:${key}`, { section: "Settings", shown: areColumns, width: 140 }),
     ),
     ...createAll(trailingColumns, "Run"),
   ];

@@ -136,6 +136,12 @@ export class RunGrid {
     this.page.redraw();
   }
 
+  /** Scrolls to a run that something else than the table selected; the focus stays where it is. */
+  reveal(key: string): void {
+    const index = this.rows.findIndex((row) => row.key === key);
+    if (index >= 0) this.virtualizer.scrollToIndex(index, { align: "auto" });
+  }
+
   get scrollTop(): number {
     return this.scroller?.scrollTop ?? 0;
   }

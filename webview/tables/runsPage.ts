@@ -1,5 +1,5 @@
 /** The panel of all runs: what is listed, filtered, selected and compared, and what may be done with it. */
-import { html, nothing, type TemplateResult } from "lit";
+import { html, type TemplateResult } from "lit";
 import type { PageCommand, PageRequests } from "../../src/protocol/page";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { onThemeChange, readTheme } from "../kit/chartColors";
@@ -12,34 +12,29 @@ import { renderEmptyState, renderSpinner } from "../kit/states";
 import type { Page } from "../page";
 import type { CellLook } from "./cellViews";
 import { ColumnMenu } from "./columnMenu";
-import { renderComparison, type Differences } from "./comparison";
+import { ComparisonPane } from "./comparisonPane";
 import { formatCsv, type CsvValue, formatTabSeparated } from "../../src/protocol/csv";
 import { createColumns, type EditableField, type RunColumn } from "./runColumns";
 import { parseFilter, type RunFilter } from "../../src/protocol/runFilter";
 import { ProtocolMarks } from "../../src/protocol/protocolMarks";
-import { collectKeys, isRunField, type Settings } from "../../src/protocol/runFields";
+import { collectKeys, isRunField } from "../../src/protocol/runFields";
 import { type GridPage, type MenuTarget, RunGrid } from "./runGrid";
 import { createColumnMenu, createRunMenu } from "./runMenu";
-import { emptySelection, retainExisting, type Selection } from "./runSelection";
-import { type Arrangement, RunTable, type TableRow, defaultArrangement } from "./runTable";
+import { emptySelection, retainExisting, type Selection, selectOnly, toggleKey } from "./runSelection";
+import { RunTable, type TableRow, defaultArrangement } from "./runTable";
+import { parseEdit } from "./parseEdit";
+import { RunSettings } from "./runSettings";
 import { renderActionBar, renderFilterBar } from "./runsToolbar";
-import { renderSplitter } from "./splitter";
-
-export interface RunsState {
-  readonly arrangement: Arrangement;
-  readonly filter: string;
-  readonly selected: readonly string[];
-  readonly compared: readonly string[];
-  readonly comparisonHeight: number;
-  readonly settings: boolean;
-  readonly scrollTop: number;
-}
+import { RunViews } from "../views/runViews";
+import { defaultViewState, type ViewState } from "../views/viewState";
+import { DelayedSave } from "../kit/delayedSave";
+import type { RunsState } from "./runsState";
 
 export class RunsPage implements Panel, GridPage {
   readonly table: RunTable;
   selection: Selection;
   private runs: Map<string, RunSummary> | undefined;
-  private settings: Settings = new Map();
+  private readonly settings: RunSettings;
   private columns: readonly RunColumn[] = [];
   private columnsKey = "";
   private names: ReadonlyMap<string, string> = new Map();
@@ -49,14 +44,13 @@ export class RunsPage implements Panel, GridPage {
   private marks = new ProtocolMarks(() => []);
   private filterText: string;
   private filter: RunFilter = { matches: () => true };
-  private matching = 0;
+  private matching: ReadonlySet<RunSummary> = new Set();
   /** The table needs its runs again. */
   private stale = true;
-  private compared: readonly string[];
-  private differences: Differences | undefined;
-  private comparisonHeight: number;
+  private readonly comparison: ComparisonPane;
+  private readonly views: RunViews;
   private scrollTop: number;
-  private saveTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly saving = new DelayedSave(() => this.saveState());
   private readonly grid: RunGrid;
   private readonly menu: ColumnMenu;
   private readonly contextMenu = new ContextMenu();
@@ -70,8 +64,21 @@ export class RunsPage implements Panel, GridPage {
     this.table = new RunTable(state?.arrangement ?? defaultArrangement);
     this.filterText = state?.filter ?? "";
     this.selection = { ...emptySelection, keys: new Set(state?.selected) };
-    this.compared = state?.compared ?? page.input.compare ?? [];
-    this.comparisonHeight = state?.comparisonHeight ?? 260;
+    const attempt = (work: () => Promise<unknown>) => stage.attempt(work);
+    const redraw = () => stage.redraw();
+    const comparisonPage = {
+      host: page.host,
+      attempt,
+      changed: () => this.changed(),
+      save: (name: string, rows: readonly (readonly CsvValue[])[]) => this.save(name, rows),
+      closed: () => {
+        this.changed();
+        this.grid.focusActive();
+      },
+    };
+    const compared = state?.compared ?? page.input.compare ?? [];
+    this.comparison = new ComparisonPane(comparisonPage, compared, state?.comparisonHeight);
+    this.views = new RunViews({ ...defaultViewState, ...state?.view }, (before) => this.onViewChange(before));
     this.scrollTop = state?.scrollTop ?? 0;
     this.grid = new RunGrid(this);
     this.menu = new ColumnMenu(this);
@@ -80,11 +87,7 @@ export class RunsPage implements Panel, GridPage {
       this.theme = readTheme();
       stage.redraw();
     });
-    this.slots = new RunSlots(
-      page.host,
-      () => stage.redraw(),
-      (work) => stage.attempt(work),
-    );
+    this.slots = new RunSlots(page.host, redraw, attempt);
     page.host.on("lookChanged", ({ baseline }) => {
       this.baseline = baseline;
       this.update([], []);
@@ -94,9 +97,10 @@ export class RunsPage implements Panel, GridPage {
       const { compare } = input as { readonly compare?: readonly string[] };
       if (compare !== undefined) this.compare(compare);
     });
-    addEventListener("pagehide", () => this.saveStateNow());
     this.load();
-    if (state?.settings === true) this.readSettings();
+    this.settings = new RunSettings(page.host, attempt, () => this.update([], []), state?.settings ?? false);
+    if (this.settings.areColumns || this.views.state.kind !== "table") attempt(() => this.settings.read());
+    addEventListener("resize", redraw);
   }
 
   draw(): TemplateResult {
@@ -122,7 +126,8 @@ export class RunsPage implements Panel, GridPage {
       })}
       ${renderActionBar({
         chosen: this.getSelectedRuns(),
-        matching: this.matching,
+        views: this.views.renderTabs(),
+        matching: this.matching.size,
         all: this.runs.size,
         problem: this.filter.problem,
         columns: shownColumns,
@@ -132,6 +137,7 @@ export class RunsPage implements Panel, GridPage {
         openPanel: (opened) => this.request("page.openPanel", opened),
         command: (command, runs) => this.command(command, runs),
       })}
+      ${this.renderView(this.runs)}
       ${
         this.rows.length === 0
           ? renderEmptyState(
@@ -143,7 +149,7 @@ export class RunsPage implements Panel, GridPage {
             )
           : this.grid.draw(this.rows, shownColumns)
       }
-      ${this.renderComparison(this.runs)}
+      ${this.comparison.draw(this.runs)}
       <div id="grid-keys" class="hidden">
         Space selects, Shift with the arrows extends, Enter opens the charts or edits, F2 edits name, tags and
         notes, Delete moves to the trash.
@@ -153,6 +159,7 @@ export class RunsPage implements Panel, GridPage {
   afterDraw(): void {
     const main = document.querySelector("main")!;
     this.grid.afterDraw(main);
+    this.views.afterDraw(main);
     if (this.scrollTop === 0 || this.rows.length === 0) return;
     this.grid.scrollTo(this.scrollTop);
     this.scrollTop = 0;
@@ -178,7 +185,7 @@ export class RunsPage implements Panel, GridPage {
 
   redraw(): void {
     this.stage.redraw();
-    this.scheduleSave();
+    this.saving.request();
   }
 
   star(run: RunSummary): void {
@@ -186,10 +193,8 @@ export class RunsPage implements Panel, GridPage {
   }
 
   edit(run: RunSummary, field: EditableField, text: string): void {
-    const tags = [...new Set(text.split(",").map((tag) => tag.trim()))].filter((tag) => tag !== "");
-    const notes = field === "tags" ? { tags } : field === "name" ? { name: text.trim() } : { notes: text };
-    const isUnchanged = field === "tags" ? tags.join() === run.tags.join() : text === run[field];
-    if (!isUnchanged) this.annotate(run, notes);
+    const notes = parseEdit(run, field, text);
+    if (notes !== undefined) this.annotate(run, notes);
   }
 
   open(runs: readonly string[]): void {
@@ -237,15 +242,11 @@ export class RunsPage implements Panel, GridPage {
     }
   }
 
+  /** As columns of the table too. */
   readSettings(): void {
+    this.settings.areColumns = true;
     this.stage.attempt(async () => {
-      const runs = [...(await this.page.host.request("runs.list", {})).runs.map(({ folder }) => folder)];
-      const { keys, values } = await this.page.host.request("runs.differences", { runs });
-      this.settings = new Map(
-        runs.map((run, i) => [run, Object.fromEntries(keys.map((key, j) => [key, values[i]?.[j] ?? null]))]),
-      );
-      for (const key of keys) if (isRunField(key)) this.table.show(key, true);
-      this.stale = true;
+      for (const key of await this.settings.read()) if (isRunField(key)) this.table.show(key, true);
       this.changed();
     });
   }
@@ -259,7 +260,7 @@ export class RunsPage implements Panel, GridPage {
       this.baseline = baseline;
       this.runs = new Map(runs.map((run) => [run.folder, run]));
       this.update([], []);
-      if (this.compared.length > 0) this.compare(this.compared);
+      if (this.comparison.compared.length > 0) this.compare(this.comparison.compared);
     });
   }
 
@@ -267,6 +268,7 @@ export class RunsPage implements Panel, GridPage {
     if (this.runs === undefined) return;
     for (const run of changed) this.runs.set(run.folder, run);
     for (const run of removed) this.runs.delete(run);
+    this.settings.update(changed);
     this.selection = retainExisting(this.selection, (key) => this.runs!.has(key));
     this.stale = true;
     this.stage.redraw();
@@ -276,10 +278,16 @@ export class RunsPage implements Panel, GridPage {
     if (this.stale) {
       this.stale = false;
       const baseline = this.baseline === undefined ? undefined : runs.get(this.baseline);
-      const columns = createColumns(collectKeys(runs.values(), this.settings), this.settings, baseline);
+      const { values, areColumns } = this.settings;
+      const columns = createColumns(collectKeys(runs.values(), values), values, { baseline, areColumns });
       this.names = createRunNames([...runs.values()]);
       // The differences are to values of the baseline.
-      const columnsKey = JSON.stringify([columns.map(({ id }) => id), baseline?.folder, baseline?.metrics]);
+      const columnsKey = JSON.stringify([
+        columns.map(({ id }) => id),
+        areColumns,
+        baseline?.folder,
+        baseline?.metrics,
+      ]);
       if (columnsKey !== this.columnsKey) {
         this.columns = columns;
         this.columnsKey = columnsKey;
@@ -287,47 +295,45 @@ export class RunsPage implements Panel, GridPage {
       }
       this.filter = parseFilter(this.filterText, this.columns);
       const matching = [...runs.values()].filter(this.filter.matches);
-      this.matching = matching.length;
+      this.matching = new Set(matching);
       this.marks = new ProtocolMarks(() => [...runs.values()], matching);
       this.table.setRuns(matching, this.marks);
     }
     this.rows = this.table.rows();
   }
 
-  private renderComparison(runs: ReadonlyMap<string, RunSummary>): TemplateResult | typeof nothing {
-    const compared = this.compared.flatMap((key) => runs.get(key) ?? []);
-    if (compared.length === 0) return nothing;
-    return html`${renderSplitter("Height of the comparison", this.comparisonHeight, (height) => {
-        this.comparisonHeight = height;
-        this.changed();
-      })}
-      <section class="comparison" aria-label="Comparison" style="height:${this.comparisonHeight}px">
-        ${renderComparison({
-          runs: compared,
-          getAll: () => [...runs.values()],
-          differences: compared.length === this.differences?.values.length ? this.differences : undefined,
-          close: () => {
-            this.compared = [];
-            this.changed();
-            this.grid.focusActive();
-          },
-          exportCsv: (rows) => this.save("comparison.csv", rows),
-        })}
-      </section>`;
+  private compare(runs: readonly string[]): void {
+    this.comparison.compare(runs, this.runs);
   }
 
-  private compare(runs: readonly string[]): void {
-    this.compared = this.runs === undefined ? runs : runs.filter((run) => this.runs!.has(run));
-    this.differences = undefined;
-    this.changed();
-    if (this.runs === undefined || this.compared.length === 0) return;
-    const requested = this.compared;
-    this.stage.attempt(async () => {
-      const differences = await this.page.host.request("runs.differences", { runs: requested });
-      if (this.compared !== requested) return;
-      this.differences = differences;
-      this.stage.redraw();
+  private renderView(runs: ReadonlyMap<string, RunSummary>): ReturnType<RunViews["draw"]> {
+    const { slots, theme, names, stage, columns } = this;
+    if (this.views.state.kind === "scatter") slots.request([...this.matching].map(({ folder }) => folder));
+    return this.views.draw({
+      host: this.page.host,
+      stage,
+      columns,
+      all: runs,
+      matching: this.matching,
+      names,
+      filter: this.filterText,
+      setFilter: (text) => this.setFilter(text),
+      selected: this.selection.keys,
+      select: (run, add) => {
+        this.select(add ? toggleKey(this.selection, run) : selectOnly(run));
+        this.grid.reveal(run);
+      },
+      open: (opened) => this.open(opened),
+      getSlot: (run) => slots.get(run),
+      theme,
     });
+  }
+
+  /** Settings that no sweep assigns are read once a view is opened. */
+  private onViewChange(before: ViewState): void {
+    const { kind } = this.views.state;
+    if (before.kind === "table" && kind !== "table") this.stage.attempt(() => this.settings.read());
+    this.changed();
   }
 
   private setFilter(text: string): void {
@@ -375,24 +381,18 @@ export class RunsPage implements Panel, GridPage {
 
   private changed(): void {
     this.stage.redraw();
-    this.scheduleSave();
+    this.saving.request();
   }
 
-  /** Not at once: scrolling and dragging change it with every frame. */
-  private scheduleSave(): void {
-    this.saveTimer ??= setTimeout(() => this.saveStateNow(), 300);
-  }
-
-  private saveStateNow(): void {
-    clearTimeout(this.saveTimer);
-    this.saveTimer = undefined;
+  private saveState(): void {
     this.page.keep({
       arrangement: this.table.arrangement,
       filter: this.filterText,
       selected: [...this.selection.keys],
-      compared: this.compared,
-      comparisonHeight: this.comparisonHeight,
-      settings: this.settings.size > 0,
+      compared: this.comparison.compared,
+      comparisonHeight: this.comparison.height,
+      settings: this.settings.areColumns,
+      view: this.views.state,
       scrollTop: this.grid.scrollTop,
     });
   }

@@ -22,7 +22,11 @@ export const runsStyles = css`
   }
   .actions .problem {
     padding: 0 6px;
-    color: var(--vscode-editorWarning-foreground, var(--lathe-bad));
+    color: color-mix(
+      in srgb,
+      var(--vscode-editorWarning-foreground, var(--lathe-bad)) 60%,
+      var(--vscode-foreground)
+    );
   }
   .toolbar .filter {
     flex: 8;

@@ -22,6 +22,8 @@ export interface FilterBarPage {
 }
 
 export interface ActionBarPage {
+  /** What is above the table. */
+  readonly views: TemplateResult;
   readonly chosen: readonly RunSummary[];
   /** Runs that the filter lets through. */
   readonly matching: number;
@@ -90,6 +92,8 @@ export function renderActionBar(page: ActionBarPage): TemplateResult {
     matching === all ? pluralize(all, "run") : `${formatCount(matching)} of ${pluralize(all, "run")}`;
   const hasSelection = chosen.length > 0;
   return html`<div class="actions" role="toolbar" aria-label="Selected runs">
+    ${page.views}
+    <span class="divider"></span>
     ${renderAction("Compare", icons.compare, chosen.length > 1, () => page.compare(keys))}
     ${renderAction("Charts", icons.chart, hasSelection, () => page.openPanel({ panel: "charts", input: { runs: keys } }))}
     ${renderAction("Parameters", icons.sizes, hasSelection, () =>

@@ -1,11 +1,13 @@
-/** A bar between two parts of a page that sets the height of the lower one, by pointer or keyboard. */
+/** A bar between two parts of a page that sets the height of one of them, by pointer or keyboard. */
 import { html, type TemplateResult } from "lit";
 
 export function renderSplitter(
   label: string,
   height: number,
   setHeight: (height: number) => void,
+  part: "lower" | "upper" = "lower",
 ): TemplateResult {
+  const direction = part === "lower" ? 1 : -1;
   const maxHeight = Math.max(120, window.innerHeight - 220);
   const setClamped = (pixels: number) => setHeight(Math.round(Math.max(80, Math.min(maxHeight, pixels))));
   return html`<div
@@ -21,13 +23,13 @@ export function renderSplitter(
       const step = { ArrowUp: 24, ArrowDown: -24 }[event.key];
       if (step === undefined) return;
       event.preventDefault();
-      setClamped(height + step);
+      setClamped(height + direction * step);
     }}
     @pointerdown=${(event: PointerEvent) => {
       const bar = event.currentTarget as HTMLElement;
       const from = event.clientY;
       bar.setPointerCapture(event.pointerId);
-      const move = ({ clientY }: PointerEvent) => setClamped(height + from - clientY);
+      const move = ({ clientY }: PointerEvent) => setClamped(height + direction * (from - clientY));
       bar.addEventListener("pointermove", move);
       bar.addEventListener("lostpointercapture", () => bar.removeEventListener("pointermove", move), {
         once: true,

@@ -31,11 +31,7 @@ function referToVariants(schema: JsonSchema): JsonSchema {
       ? {}
       : {
           properties: Object.fromEntries(
-            // A search is changed by scales alone.
-            Object.entries(option.properties).map(([key, schemaOfKey]) => [
-              key,
-              key === "search" ? schemaOfKey : { $ref: createPointer(key) },
-            ]),
+            Object.keys(option.properties).map((key) => [key, { $ref: createPointer(key) }]),
           ),
         }),
   }));

@@ -25,8 +25,6 @@ export class RunLooks {
   constructor(
     private readonly memory: LookMemory,
     private readonly loadRuns: () => Promise<readonly RunSummary[]>,
-    /** What the settings decide. */
-    private readonly readSettings: () => Omit<SharedLook, "baseline"> = () => ({}),
   ) {
     this.slots = new Map(parseSlots(memory.get("lathe.runSlots")));
     const baseline = memory.get("lathe.baseline");
@@ -34,18 +32,12 @@ export class RunLooks {
   }
 
   get look(): SharedLook {
-    const { baseline } = this;
-    return { ...(baseline === undefined ? {} : { baseline }), ...this.readSettings() };
+    return this.baseline === undefined ? {} : { baseline: this.baseline };
   }
 
   setBaseline(run: string | undefined): void {
     this.baseline = run;
     void this.memory.update("lathe.baseline", run);
-    this.notify();
-  }
-
-  /** The baseline or the settings are others. */
-  notify(): void {
     for (const listener of this.listeners) listener(this.look);
   }
 

@@ -61,7 +61,6 @@ describe("keys", () => {
       "scales",
       "variants",
       "sweep",
-      "search",
       "paper",
       "train",
       "compress",

@@ -11,7 +11,7 @@ export type RunProgress = NonNullable<RunRecord["progress"]>;
 /** Facts that are known only during a run. */
 export type RunFacts = Pick<
   RunRecord,
-  "device" | "dataHash" | "dataTitle" | "floor" | "counts" | "versions" | "losses" | "halving"
+  "device" | "dataHash" | "dataTitle" | "floor" | "counts" | "versions" | "losses"
 >;
 
 export interface RunContext {
