@@ -120,7 +120,33 @@ sweep:
   seed: [0, 1, 2]
 \`\`\`
 
-Two learning rates with three seeds each are six runs of every variant.
+Two learning rates with three seeds each are six runs of every variant. Without \`search\`, every combination runs.
+`,
+  search: `\`\`\`yaml example
+sweep:
+  train.learning_rate: {min: 1e-4, max: 1e-2, scale: log}
+  train.warmup_steps: {min: 0, max: 100, integer: true}
+  model.n_embd: [64, 128]
+search: {method: random, runs: 20, seed: 0}
+\`\`\`
+
+Twenty combinations of each variant, drawn from the lists and ranges of the sweep. The draws depend on the seed, the path and
+their number only: every machine draws the same, variants get the same values, more runs keep the first ones. Values are
+rounded to four digits. \`lathe plan\` lists all runs with their settings.
+
+\`\`\`yaml example
+search: {method: halving, runs: 27, metric: eval/loss, factor: 3}
+train: {max_steps: 810}
+\`\`\`
+
+Successive halving: 27 runs train to step 30 (810 / 27), the best 9 of them continue to step 90, 3 to 270 and 1 to 810, which
+takes 2,430 steps instead of 21,870. A run that continues resumes from its checkpoint: its learning rate follows the schedule of the whole
+training, and its weights are those of a run that was never held. The others are \`pruned\`, with the loss that their rung
+needed; they do not count as finished results, and cards leave them out. Each rung is also an evaluation. Losses that are not finite come last, as do runs that failed; of
+equal losses, the run that is listed first continues. \`min_steps\` gives fewer rungs with a longer first one. Each variant has a search of its own.
+
+A search that was stopped or killed continues with the same decisions when the experiment is run again; \`--fresh\` starts
+another one. In VS Code and with \`--detach\`, the runs continue the search by themselves, also after the window was closed.
 `,
   compress: `\`\`\`yaml example
 compress:
@@ -132,6 +158,7 @@ compress:
 
 /** The sections whose options depend on a catalog entry, and the title of an entry. */
 const entryTitles: Readonly<Record<string, (id: string) => string>> = {
+  search: (id) => `\`method: ${id}\``,
   model: (id) => `\`model_type: ${id}\``,
   compress: (id) => `\`compress: {${id}: {…}}\``,
   evaluate: (id) => `\`evaluate: {${id}: {…}}\``,

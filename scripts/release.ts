@@ -12,7 +12,7 @@ import { platforms } from "./packageContent";
 import { build, packExtension, vscePackage, writeSharedFiles } from "./packExtension";
 import { findMissingBinaries, findReleaseFaults, type ReleasedManifest } from "./releaseChecks";
 
-const openVsxPackage = "ovsx@1.0.3";
+const openVsxPackage = "ovsx@1.4.0";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
 const read = (file: string) => readFileSync(join(root, file), "utf8");
@@ -64,4 +64,4 @@ Nothing has been uploaded. Install one of the packages and try it, then publish 
 
 git tag v${version} && git push origin v${version}
 npx ${vscePackage} publish --packagePath ${names.join(" ")}
-npx ${openVsxPackage} publish ${names.join(" ")}`);
+npx ${openVsxPackage} publish --packagePath ${names.join(" ")}`);

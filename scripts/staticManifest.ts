@@ -115,11 +115,49 @@ export const configuration = {
         "Where new runs are stored. Runs that exist stay where they are, and are shown wherever they are." +
         link("workbench", "Where runs are stored"),
     },
+    "lathe.charts.smoothing": {
+      type: "number",
+      minimum: 0,
+      maximum: 1,
+      default: 0.3,
+      scope: "window",
+      order: 5,
+      markdownDescription:
+        "How much charts smooth training curves before you move their slider: from 0, not at all, to 1. Evaluations are always shown as measured." +
+        link("workbench", "About charts"),
+    },
+    "lathe.charts.palette": {
+      type: "string",
+      enum: ["default", "okabe-ito", "tableau"],
+      enumItemLabels: ["Default", "Okabe and Ito", "Tableau"],
+      enumDescriptions: [
+        "Eight colors, as far apart as possible for all eyes, including color-blind ones.",
+        "The eight colors of Okabe and Ito, for color-blind eyes; darker on a light background where the contrast is low.",
+        "Nine colors of Tableau; darker on a light background where the contrast is low.",
+      ],
+      default: "default",
+      scope: "window",
+      order: 6,
+      markdownDescription:
+        "The colors of runs, in the table, charts and cells. Each run also has a mark, so that it is never known by its color alone." +
+        link("workbench", "About charts"),
+    },
+    "lathe.charts.colors": {
+      type: "array",
+      items: { type: "string", pattern: "^#[0-9a-fA-F]{6}$" },
+      maxItems: 64,
+      default: [],
+      scope: "window",
+      order: 7,
+      markdownDescription:
+        "Your own colors of runs, such as `#0072b2`, in place of the palette." +
+        link("workbench", "About charts"),
+    },
     "lathe.nodePath": {
       type: "string",
       default: "",
       scope: "machine",
-      order: 5,
+      order: 8,
       markdownDescription:
         "A Node executable, version 20 or newer, that runs the backend service and training. Empty selects the one in VS Code. Set it if training crashes in VS Code but works on the command line. Run `Lathe: Restart Backend` to apply it." +
         link("workbench", "About the backend"),

@@ -1,5 +1,6 @@
 /** The page's end of the connection to its panel: whom every panel asks, and how it keeps what it shows over a reload. */
 import { Connection, type Empty } from "../src/protocol/connection";
+import { applyLook } from "./kit/look";
 import type { Host, PageEvents, PageRequests, PanelId, PanelInputs } from "../src/protocol/page";
 
 interface VsCodeApi {
@@ -24,7 +25,9 @@ export async function openPage<P extends PanelId, S>(_panel: P): Promise<Page<P,
     post: (message) => api.postMessage(message),
     listen: (listener) => addEventListener("message", ({ data }: MessageEvent<unknown>) => listener(data)),
   });
-  const { input, state } = await host.request("page.ready", {});
+  const { input, state, look } = await host.request("page.ready", {});
+  applyLook(look);
+  host.on("lookChanged", applyLook);
   const savedState = api.getState() as { readonly state?: unknown } | undefined;
   // The panel's input travels along, since only the page's state survives a reload of the window.
   let current = { input, state: savedState?.state ?? state };

@@ -84,7 +84,7 @@ async function measureTree(window: Window, study: Study, { runs }: Counts): Prom
 }
 
 /** VS Code's own figure. */
-async function measureActivation(window: Window): Promise<void> {
+export async function measureActivation(window: Window): Promise<void> {
   await window.command("Developer: Show Running Extensions");
   const row = window.page
     .locator(".runtime-extensions-editor .monaco-list-row", { hasText: "Lathe" })

@@ -3,7 +3,7 @@ import type { RunRecord } from "../protocol/run";
 import { formatAligned, formatDuration, formatShortCount } from "../protocol/quantities";
 import { drawBar } from "./progressBar";
 import type { RunHistory } from "./runHistory";
-import type { SweepProgress } from "./sweepProgress";
+import type { OverallProgress } from "./sweepProgress";
 import { toPlainLine, type Terminal } from "./terminal";
 import { getTextWidth, minNameWidth, shortenMiddle } from "./textWidth";
 
@@ -16,7 +16,7 @@ export interface ShownRun {
   /** What distinguishes the run from the others of its command. */
   readonly label: string;
   /** Of a list of runs, whose overall progress is shown too. */
-  readonly sweep?: SweepProgress | undefined;
+  readonly sweep?: OverallProgress | undefined;
 }
 
 const plainInterval = 5000;

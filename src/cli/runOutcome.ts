@@ -2,9 +2,15 @@
 import type { AttachResult } from "./attachRun";
 import type { ExitStatus, Outcome } from "./command";
 import { formatAligned, formatDuration } from "../protocol/quantities";
-import type { RunRecord } from "../protocol/run";
+import { isResumable, type RunRecord } from "../protocol/run";
 import type { ShownRun } from "./progressView";
-import { createRunDocument, formatRunReport, formatRunsReport, getRunStatus } from "./runReport";
+import {
+  createRunDocument,
+  formatRunReport,
+  type ReportedRun,
+  formatRunsReport,
+  getRunStatus,
+} from "./runReport";
 import { toPlainText, toPlainLine, type Terminal } from "./terminal";
 import { getTextWidth, minNameWidth, shortenMiddle } from "./textWidth";
 
@@ -26,7 +32,7 @@ export function reportEnd(
   terminal.log(formatEndLine(record, toPlainLine(label ?? id), sweep?.position, terminal));
   if (failure !== undefined) terminal.log(`${red("error:")} ${toPlainText(failure.message)}`);
   if (state === "interrupted") terminal.log(red(`${id} ended without reporting a reason. See its log.txt.`));
-  if (state !== "done") terminal.log(yellow(`Resume it with \`lathe resume ${id}\`.`));
+  if (isResumable(record)) terminal.log(yellow(`Resume it with \`lathe resume ${id}\`.`));
 }
 
 /** `✓ 7/30 narrow-seed0  eval loss 2.310  train loss 2.204  12 s` */
@@ -36,9 +42,14 @@ export function formatEndLine(
   position: string | undefined,
   { noticeColors: { green, red, yellow, dim }, noticeWidth }: Pick<Terminal, "noticeColors" | "noticeWidth">,
 ): string {
-  const mark = { done: green("✓"), failed: red("✗"), interrupted: red("✗"), stopped: yellow("■") }[
-    state as string
-  ];
+  const mark = {
+    done: green("✓"),
+    failed: red("✗"),
+    interrupted: red("✗"),
+    stopped: yellow("■"),
+    held: dim("◇"),
+    pruned: dim("◇"),
+  }[state as string];
   const listLoss = (title: string, name: string) =>
     summary[name] === undefined ? [] : [`${title} ${formatAligned(summary[name].last)}`];
   const start = [mark ?? state, ...(position === undefined ? [] : [dim(position)])].join(" ");
@@ -55,7 +66,7 @@ export function formatEndLine(
 }
 
 /** The worst of all is the status of the whole. */
-export function createEndedOutcome(runs: readonly AttachResult[], terminal: Terminal): Outcome {
+export function createEndedOutcome(runs: readonly ReportedRun[], terminal: Terminal): Outcome {
   const statuses = runs.map(({ record }) => getRunStatus(record));
   const worstStatus = ([1, 2, 3, 0] as const).find((status) => statuses.includes(status));
   const onlyRun = runs.length === 1 ? runs[0] : undefined;

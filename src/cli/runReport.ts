@@ -1,6 +1,7 @@
 /** Reports of runs: one run in detail, or a comparison of several. */
 import { getExitStatus, WorkbenchError, type ErrorCode } from "../protocol/errors";
 import { describeProtocol, type LossProtocol } from "../protocol/lossProtocol";
+import { describePruning } from "../protocol/pruning";
 import type { RunRecord, RunState } from "../protocol/run";
 import type { ExitStatus } from "./command";
 import { alignSamples, type NamedSamples } from "../protocol/blocks";
@@ -51,6 +52,8 @@ export function formatState(state: RunState, colors: Colors): string {
     failed: colors.red,
     interrupted: colors.red,
     stopped: colors.yellow,
+    held: colors.dim,
+    pruned: colors.dim,
     running: colors.cyan,
     paused: colors.yellow,
     queued: colors.dim,
@@ -100,7 +103,8 @@ export function formatRunReport(run: ReportedRun, terminal: Terminal): string {
   ];
   if (record.dataTitle !== undefined) rows.push(["data", record.dataTitle]);
   for (const [metric, protocol] of listProtocols(record)) rows.push([metric, describeProtocol(protocol)]);
-  const { device, git, progress, failure, seconds } = record;
+  const { device, git, progress, failure, seconds, halving } = record;
+  if (halving?.pruned !== undefined) rows.push(["search", describePruning(halving.pruned)]);
   if (device !== undefined) rows.push(["device", `${device.name}: ${device.description} (${device.reason})`]);
   if (git !== undefined) {
     rows.push(["code", `${git.commit.slice(0, 10)} on ${git.branch}${git.dirty ? ", with changes" : ""}`]);

@@ -8,6 +8,9 @@ import type { Terminal } from "./terminal";
 
 const barWidth = 24;
 
+/** The part of `SweepProgress` that is shown; a search by halving counts by steps instead of by runs. */
+export type OverallProgress = Pick<SweepProgress, "position" | "formatLine">;
+
 export class SweepProgress {
   private readonly seconds: number[] = [];
 
@@ -42,12 +45,22 @@ export class SweepProgress {
   ): string {
     const { step = 0, steps = 0 } = record.progress ?? {};
     const share = (this.seconds.length + (steps === 0 ? 0 : Math.min(1, step / steps))) / this.count;
-    const left = this.estimateSecondsLeft(record);
-    const start = `run ${this.position.replace("/", " of ")}  `;
-    const end = `${formatProgress(share)}${left === undefined ? "" : `  ${formatDuration(left)} left for all`}`;
-    const size = Math.min(barWidth, noticeWidth - start.length - end.length - 3);
-    return `${start}${size < 4 ? "" : `${drawBar(share, size, noticeColors)}  `}${end}`;
+    const start = `run ${this.position.replace("/", " of ")}`;
+    return formatOverall(start, share, this.estimateSecondsLeft(record), { noticeColors, noticeWidth });
   }
+}
+
+/** `run 7 of 30  ━━━━━━  23 %  2 min left for all` */
+export function formatOverall(
+  start: string,
+  share: number,
+  secondsLeft: number | undefined,
+  { noticeColors, noticeWidth }: Pick<Terminal, "noticeColors" | "noticeWidth">,
+): string {
+  const left = secondsLeft === undefined ? "" : `  ${formatDuration(secondsLeft)} left for all`;
+  const end = `${formatProgress(share)}${left}`;
+  const size = Math.min(barWidth, noticeWidth - start.length - end.length - 5);
+  return `${start}  ${size < 4 ? "" : `${drawBar(share, size, noticeColors)}  `}${end}`;
 }
 
 /** Names of an experiment's runs without the experiment's own, which all of them begin with. */

@@ -7,7 +7,7 @@ import { createPanelHost } from "./panels/panelHost";
 import { RunLooks } from "./panels/runLooks";
 import { escapeNotification, escapeControls } from "./plainText";
 import { createRunStore } from "./runStore";
-import { getNodePath } from "./settings";
+import { getNodePath, getChartSettings, onChartSettingsChange } from "./settings";
 import type { Workbench } from "./workbench";
 import { t } from "./l10n";
 
@@ -47,10 +47,11 @@ export function createWorkbench(context: vscode.ExtensionContext): Workbench {
     });
   };
   const runs = createRunStore(backend);
-  const looks = new RunLooks(context.workspaceState, () => runs.load());
+  const looks = new RunLooks(context.workspaceState, () => runs.load(), getChartSettings);
   const panels = createPanelHost({ context, backend, runs, looks, log: write });
 
   context.subscriptions.push(log, backend, runs, panels);
+  context.subscriptions.push(onChartSettingsChange(() => looks.notify()));
   context.subscriptions.push(watchWorkspace(() => void backend.reopen().catch(report)));
   return { context, backend, runs, looks, log, openPanel: panels.open, report };
 }

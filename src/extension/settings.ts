@@ -1,5 +1,6 @@
 /** What a person may set, read in one place and under one name each. `scripts/staticManifest.ts` describes them. */
 import * as vscode from "vscode";
+import type { SharedLook } from "../protocol/page";
 
 const section = "lathe";
 
@@ -33,6 +34,29 @@ export function areRunsBesideExperiment(experiment: vscode.Uri): boolean {
 export function needsConfirmation(action: "stop" | "trash"): boolean {
   const configured = vscode.workspace.getConfiguration(section).get<string>("confirmations", "none");
   return configured === "all" || configured === action;
+}
+
+/** How charts look before a person changes them; a value that the settings do not allow is left out. */
+export function getChartSettings(): Omit<SharedLook, "baseline"> {
+  const charts = vscode.workspace.getConfiguration(`${section}.charts`);
+  const [smoothing, palette, colors] = [
+    charts.get<unknown>("smoothing"),
+    charts.get<unknown>("palette"),
+    charts.get<unknown>("colors"),
+  ];
+  return {
+    ...(typeof smoothing === "number" && smoothing >= 0 && smoothing <= 1 ? { smoothing } : {}),
+    ...(typeof palette === "string" ? { palette } : {}),
+    ...(Array.isArray(colors)
+      ? { colors: colors.filter((color): color is string => typeof color === "string").slice(0, 64) }
+      : {}),
+  };
+}
+
+export function onChartSettingsChange(listener: () => void): vscode.Disposable {
+  return vscode.workspace.onDidChangeConfiguration((event) => {
+    if (event.affectsConfiguration(`${section}.charts`)) listener();
+  });
 }
 
 /** Which alerts of runs become notifications. */

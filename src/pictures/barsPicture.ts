@@ -56,9 +56,7 @@ export function createBarsPicture({ title, series, groups, theme, width }: BarsP
       if (value === undefined) return;
       const { mean, half } = value;
       const x = from + i * barWidth;
-      faces.push(
-        createRectangle(x, toY(mean), barWidth * 0.9, area.bottom - toY(mean), getColor(i, theme.ground)),
-      );
+      faces.push(createRectangle(x, toY(mean), barWidth * 0.9, area.bottom - toY(mean), getColor(i, theme)));
       if (half === undefined) return;
       const center = x + barWidth * 0.45;
       const ends = [toY(mean + half), toY(Math.max(0, mean - half))] as const;
@@ -85,7 +83,7 @@ export function createBarsPicture({ title, series, groups, theme, width }: BarsP
   series.forEach((name, i) => {
     const entryWidth = 30 + name.length * 6.4;
     if (x > left && x + entryWidth > width) [x, y] = [left, y + legendRow];
-    faces.push(createRectangle(x, y - 9, 12, 10, getColor(i, theme.ground)));
+    faces.push(createRectangle(x, y - 9, 12, 10, getColor(i, theme)));
     labels.push({ x: x + 18, y, text: name, color: theme.foreground, anchor: "start", size: 11 });
     x += entryWidth;
   });

@@ -77,7 +77,7 @@ export function createCurvesPicture({ title, across, curves, theme, width }: Cur
           { x, y: y - 4 },
           { x: x + 18, y: y - 4 },
         ],
-        getColor(i, theme.ground),
+        getColor(i, theme),
         2,
       ),
     );
@@ -95,7 +95,7 @@ export function createCurvesPicture({ title, across, curves, theme, width }: Cur
     strokes: curves.map(({ points }, i) =>
       line(
         points.map((point) => ({ x: toX(point.x), y: toY(point.y) })),
-        getColor(i, theme.ground),
+        getColor(i, theme),
         1.4,
       ),
     ),

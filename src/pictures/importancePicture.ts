@@ -52,7 +52,7 @@ export function createImportancePicture({ title, report, theme, width }: Importa
     if (hasForest && importance !== undefined) {
       // One that made predictions worse by chance is at zero.
       const end = forestFrom + Math.max(0, importance) * reach;
-      bar(forestFrom, Math.max(end, forestFrom + 1), y, getColor(0, theme.ground));
+      bar(forestFrom, Math.max(end, forestFrom + 1), y, getColor(0, theme));
       label(end + 6, y + thickness - 1, formatNumber(importance, 2), { size: 11 });
     }
     if (correlation === undefined) {
@@ -62,7 +62,7 @@ export function createImportancePicture({ title, report, theme, width }: Importa
     const { kind, value } = correlation;
     const end = center + (value * (to - from)) / 2;
     const [first, last] = value < 0 ? [end, center] : [center, Math.max(end, center + 1)];
-    bar(first, last, y, getColor(value < 0 ? 1 : 2, theme.ground));
+    bar(first, last, y, getColor(value < 0 ? 1 : 2, theme));
     label(to + 6, y + thickness - 1, `${kind === "Spearman ρ" ? "ρ" : "η"} ${formatNumber(value, 2)}`, {
       size: 11,
     });

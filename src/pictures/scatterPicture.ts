@@ -105,7 +105,7 @@ export function createScatterPicture(options: ScatterPictureOptions): ScatterPic
   const marks = points.map(({ slot, emphasis }, i): Mark & { readonly rank: number } => ({
     ...places[i]!,
     shape: getMark(slot),
-    color: emphasis === "faint" ? `${toOpaque(theme.muted)}55` : getColor(slot, theme.ground),
+    color: emphasis === "faint" ? `${toOpaque(theme.muted)}55` : getColor(slot, theme),
     rank: ["faint", "normal", "strong"].indexOf(emphasis),
   }));
   return {

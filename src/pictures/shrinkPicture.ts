@@ -14,6 +14,8 @@ export interface ShrinkPictureInput {
   readonly front: readonly ShrinkPoint[];
   readonly theme: ChartTheme;
   readonly width: number;
+  /** The color and mark of each series and then each baseline, as all pages show their runs; by their order without it. */
+  readonly slots?: readonly (number | undefined)[];
 }
 
 const height = 340;
@@ -33,6 +35,11 @@ export function createShrinkPicture(
   const { shrinking, measure, metric, front, theme, width } = input;
   const { series: plotted, baselines, published } = shrinking;
   const series = [...plotted, ...(published === undefined ? [] : [published])];
+  const slots = assignDistinct(
+    [...plotted.keys()].map((i) => input.slots?.[i]),
+    published === undefined ? [] : [undefined],
+    [...baselines.keys()].map((i) => input.slots?.[plotted.length + i]),
+  );
   const points = series.flatMap((each) => each.points);
   const low = ({ mean, half = 0 }: ShrinkPoint["y"]) => mean - half;
   const high = ({ mean, half = 0 }: ShrinkPoint["y"]) => mean + half;
@@ -79,9 +86,10 @@ export function createShrinkPicture(
   const marks: Mark[] = [];
   const places: PlacedPoint[] = [];
   const legendNames = [...series.map(({ name }) => name), ...baselines.map(({ name }) => name)];
-  for (const [slot, each] of series.entries()) {
+  for (const [i, each] of series.entries()) {
+    const slot = slots[i]!;
     const { name, points: seriesPoints } = each;
-    const color = getColor(slot, theme.ground);
+    const color = getColor(slot, theme);
     // Published models are single points without a line.
     const isLine = each !== published;
     strokes.push({
@@ -100,7 +108,7 @@ export function createShrinkPicture(
     }
   }
   for (const [i, { y }] of baselines.entries()) {
-    const color = getColor(series.length + i, theme.ground);
+    const color = getColor(slots[series.length + i]!, theme);
     strokes.push({
       ...line([area.left, toY(y.mean)], [area.right, toY(y.mean)], color),
       width: 1.4,
@@ -121,11 +129,12 @@ export function createShrinkPicture(
     ...(front.length > 1 ? ["Pareto front (dotted)"] : []),
   ];
   let [x, y] = [area.left, height + 8];
-  for (const [slot, name] of legend.entries()) {
+  for (const [i, name] of legend.entries()) {
     const entryWidth = 26 + 7 * name.length;
     if (x + entryWidth > area.right && x > area.left) [x, y] = [area.left, y + legendRow];
-    if (slot < legendNames.length)
-      marks.push({ x: x + 4, y: y - 4, shape: getMark(slot), color: getColor(slot, theme.ground) });
+    const slot = slots[i];
+    if (slot !== undefined)
+      marks.push({ x: x + 4, y: y - 4, shape: getMark(slot), color: getColor(slot, theme) });
     labels.push(createLabel(x + 14, y, name, theme.foreground, "start"));
     x += entryWidth;
   }
@@ -142,6 +151,20 @@ export function createShrinkPicture(
     labels,
     places,
   };
+}
+
+/** Those that are known keep theirs, unless an earlier one has it; the others take what is free. */
+function assignDistinct(...parts: readonly (readonly (number | undefined)[])[]): number[] {
+  const wanted = parts.flat();
+  const used = new Set<number>();
+  const take = (from: number): number => {
+    let slot = from;
+    while (used.has(slot)) slot++;
+    used.add(slot);
+    return slot;
+  };
+  const known = wanted.map((slot) => (slot === undefined ? undefined : take(slot)));
+  return known.map((slot) => slot ?? take(0));
 }
 
 const createPoint = (x: number, y: number) => ({ x, y });

@@ -1,8 +1,7 @@
 /** The colors of a picture. Pages use those of the editor, saved files those of paper. */
-import type { Ground } from "./palette";
+import type { ColorTheme } from "./palette";
 
-export interface ChartTheme {
-  readonly ground: Ground;
+export interface ChartTheme extends ColorTheme {
   readonly highContrast: boolean;
   readonly foreground: string;
   readonly muted: string;

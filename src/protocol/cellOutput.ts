@@ -38,6 +38,7 @@ export const rendererRequests = [
   "page.openPanel",
   "page.command",
   "page.slots",
+  "page.look",
   "page.log",
 ] as const satisfies readonly (keyof PageRequests)[];
 

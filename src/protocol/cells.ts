@@ -57,7 +57,7 @@ const cellInfo = /^[ \t]*ya?ml(?:[ \t{,:;][^]*)?$/i;
 /** Languages of blocks that are meant to be read only. */
 const plainInfo = /^[ \t]*(?:te?xt|plain|plaintext)\b/i;
 const cellKey = new RegExp(
-  `^(?:data|model|base_model|recipe|scales|variants|sweep|paper|${actionKeys.join("|")}):(?:[ \\t]|$)`,
+  `^(?:data|model|base_model|recipe|scales|variants|sweep|search|paper|${actionKeys.join("|")}):(?:[ \\t]|$)`,
 );
 /** A fence of YAML inside a list, a quotation or indented code. Takes linear time: no two parts repeat over the same blanks. */
 const nestedFence = /^(?:[ \t]{4}|[ \t]*(?:>|[-*+]|\d{1,9}[.)]))[ \t>]*(?:`{3,}|~{3,})[ \t]*ya?ml\b/i;

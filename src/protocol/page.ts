@@ -19,14 +19,19 @@ export type PanelId = keyof PanelInputs;
 export interface SharedLook {
   /** Folder of the run that others are compared with. */
   readonly baseline?: string;
+  /** From 0 to 1, of charts whose smoothing nobody has set. */
+  readonly smoothing?: number;
+  /** The name of the palette of runs, and a person's own colors, which replace it. */
+  readonly palette?: string;
+  readonly colors?: readonly string[];
 }
 
 /** What every page may ask of the host. */
 export interface HostRequests {
-  /** The page is ready: it receives its input and its saved state. */
+  /** The page is ready: it receives its input, its saved state, and what all pages share. */
   "page.ready": {
     params: Empty;
-    result: { readonly input: unknown; readonly state: unknown };
+    result: { readonly input: unknown; readonly state: unknown; readonly look: SharedLook };
   };
   /** Asks for a place and writes there; `saved` is false when the person thinks better of it. */
   "page.save": {

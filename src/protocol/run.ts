@@ -4,7 +4,18 @@ import type { Counts } from "./counts";
 import type { LossProtocols } from "./lossProtocol";
 import type { ActionKey } from "../schema/cellKeys";
 
-export type RunState = "queued" | "running" | "paused" | "stopped" | "failed" | "done" | "interrupted";
+export type RunState =
+  | "queued"
+  | "running"
+  | "paused"
+  /** At a rung of successive halving, until the other runs of the rung are there. */
+  | "held"
+  /** Ended at a rung of successive halving, because others had a lower loss. */
+  | "pruned"
+  | "stopped"
+  | "failed"
+  | "done"
+  | "interrupted";
 
 /** A state, or what is shown where the record of a run cannot be read. */
 interface Stateful {
@@ -57,6 +68,46 @@ export interface Step {
   }[];
 }
 
+/** One rung of successive halving: so many runs train to this step. */
+export interface HalvingRung {
+  readonly runs: number;
+  readonly steps: number;
+}
+
+/** The place of a run among those that successive halving chooses from. */
+export interface HalvingPlan {
+  /** Equal for the candidates of one search; a search that starts again is another one. */
+  readonly bracket: string;
+  /** Position among the candidates, from 0. Of equal losses, the earlier candidate continues. */
+  readonly candidate: number;
+  readonly candidates: number;
+  /** The loss that ranks them. */
+  readonly metric: string;
+  readonly factor: number;
+  /** The last one is the whole training. */
+  readonly rungs: readonly HalvingRung[];
+}
+
+/** Why successive halving ended a run. */
+export interface Pruning {
+  readonly step: number;
+  /** Steps of the whole training. */
+  readonly steps: number;
+  readonly metric: string;
+  /** Null where the run had no finite loss. */
+  readonly value: number | null;
+  /** The highest loss of the runs that continue. */
+  readonly needed: number | null;
+}
+
+export interface HalvingProgress {
+  /** The rung that the run may train to. */
+  readonly rung: number;
+  /** The loss at each rung that the run has reached; null where it is not finite or was not measured. */
+  readonly values: readonly (number | null)[];
+  readonly pruned?: Pruning;
+}
+
 /** A variant at one sweep point with one seed, everything filled in: what one run process executes. */
 export interface RunPlan {
   /** Path of the experiment file, relative to the folder that holds `.lathe`. */
@@ -79,6 +130,7 @@ export interface RunPlan {
   /** The publication that the run is compared with. */
   readonly paper?: Readonly<Record<string, unknown>>;
   readonly steps: readonly Step[];
+  readonly halving?: HalvingPlan;
   /** Carry out every step, also where an earlier run has finished an equal one. */
   readonly fresh?: boolean;
 }
@@ -129,6 +181,8 @@ export interface RunRecord {
     readonly secondsLeft?: number;
     readonly action: string;
   };
+  /** Of a candidate of successive halving. */
+  readonly halving?: HalvingProgress;
   /** Per metric: last, lowest and highest value seen. */
   readonly summary: Readonly<
     Record<string, { readonly last: number; readonly min: number; readonly max: number }>

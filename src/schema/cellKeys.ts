@@ -12,6 +12,7 @@ export const declarationKeys = [
   "scales",
   "variants",
   "sweep",
+  "search",
   "paper",
 ] as const;
 export const actionKeys = ["train", "compress", "evaluate", "export", "report"] as const;

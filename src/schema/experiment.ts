@@ -10,7 +10,9 @@ import { paperSchema } from "./paper";
 import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe";
 import { columnOptions, rowChoiceOptions, rowFileOptions } from "./rows";
 import { teacherSchema } from "./teacher";
+import { watchSchema } from "./watch";
 import { collectKeys, toChangesSchema, createChoice, makeOptional } from "./schemaParts";
+import { rangeSchema, searchMethods, searchSchema } from "./search";
 
 const positiveInt = z.int().positive();
 const pieceSize = z.union([z.literal("auto"), z.literal(false), positiveInt]).default("auto");
@@ -201,6 +203,7 @@ export const trainSchema = z.strictObject({
     .describe(
       "End the training once the loss has stopped improving. The run continues with the last model and names the best; with `load_best_model_at_end` it continues with the best.",
     ),
+  watch: watchSchema.optional(),
   gradient_checkpointing: z
     .union([z.boolean(), z.literal("auto")])
     .default("auto")
@@ -302,8 +305,9 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
     ),
     report: toChangesSchema(actions.report),
   };
-  const sweep = z.record(z.string(), z.array(z.unknown()).min(1));
-  const sweepChanges = z.record(z.string(), z.array(z.unknown()).min(1).nullable());
+  const sweepValues = z.union([z.array(z.unknown()).min(1), rangeSchema]);
+  const sweep = z.record(z.string(), sweepValues);
+  const sweepChanges = z.record(z.string(), sweepValues.nullable());
   const variants = z.record(
     z.string().regex(/^\w[\w.-]{0,39}$/, {
       error: "a variant's name has up to 40 letters, digits, dots, dashes and underscores",
@@ -348,6 +352,9 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
             ...changed,
             variants: variants.describe("Changes to variants.").optional(),
             sweep: sweepChanges.describe("Changes to the sweep, by path; null removes a path.").optional(),
+            search: toChangesSchema(z.strictObject(collectKeys("method", searchMethods)))
+              .describe("Changes to the search.")
+              .optional(),
           })
           .nullable(),
       )
@@ -361,8 +368,11 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
       .describe("Named branches: each is the cells with its own changes; null takes a key or an action away.")
       .optional(),
     sweep: sweep
-      .describe("Lists of values by path, such as `train.learning_rate`; every combination is one run.")
+      .describe(
+        "Lists of values by path, such as `train.learning_rate`; every combination is one run. With `search`, also ranges: `{min: 1e-4, max: 1e-2, scale: log}`, of whole numbers with `integer: true`.",
+      )
       .optional(),
+    search: searchSchema.optional(),
     paper: paperSchema.optional(),
     train: actions.train.optional(),
     compress: actions.compress.optional(),

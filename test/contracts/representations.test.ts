@@ -10,6 +10,7 @@ import { sum } from "../../src/backend/graph/ops/reduction";
 import { fromInOut } from "../../src/backend/representations/dense";
 import { representations } from "../../src/backend/representations/catalog";
 import type { MatrixSpec } from "../../src/backend/representations/representation";
+import { buildWeightWatch } from "../../src/backend/training/watch";
 import { computeCentralDifferences, computeRelativeError, createUniform } from "../support/sampleValues";
 import { drawTensors, createLookup, createValues } from "../support/tensors";
 import { createMatrixSpec } from "../support/matrix";
@@ -191,6 +192,15 @@ describe.each(Object.entries(representations))("%s", (id, representation) => {
       if (isCoded) expect(counts.bits).toBeLessThan(32 * counts.stored);
       else expect(counts.bits).toBeGreaterThanOrEqual(32 * counts.stored);
       if (!specs.some(({ trainable }) => !trainable)) expect(planned).toEqual(counts);
+    });
+
+    it("has its trained tensors in the histograms of a watched training", () => {
+      const watch = buildWeightWatch({ parameters: specs });
+      const trained = specs.filter(({ trainable }) => trainable);
+      expect(watch?.tensors.map(({ name }) => name) ?? []).toEqual(trained.map(({ name }) => name));
+      const counts = evaluateGraph(watch ?? { outputs: {} }, feeds)["watch_counts"] ?? new Float64Array();
+      const total = counts.reduce((sum, each) => sum + each, 0);
+      expect(total).toBe(trained.reduce((sum, { shape }) => sum + sizeOf(shape), 0));
     });
 
     it("names and describes its tensors consistently", () => {

@@ -7,6 +7,7 @@ import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { beforeAll, describe, expect, it } from "vitest";
 import { isActive } from "../../src/protocol/run";
 import { readRun } from "../../src/backend/runs/folder/findRuns";
+import { readWatchFile, watchFileName, type WatchHistory } from "../../src/backend/runs/metrics/watchFile";
 import { ended, pastStep } from "../backend/runs/workbench";
 import {
   historyOf,
@@ -26,14 +27,14 @@ useRealLathe();
 const cells = `
 data: {grammar: {length: 6000, symbols: 12}, sequence_len: 24, val_fraction: 0.2}
 model: {model_type: gpt2, n_embd: 32, n_layer: 1, n_head: 2, n_positions: 24, resid_pdrop: 0.1, embd_pdrop: 0.1, attn_pdrop: 0.1}
-train: {max_steps: 50, per_device_train_batch_size: 4, gradient_accumulation_steps: 2, learning_rate: 3e-3, lr_scheduler_type: cosine, warmup_steps: 5, eval_steps: 10, save_steps: 7, weight_decay: 0.1}
+train: {max_steps: 50, per_device_train_batch_size: 4, gradient_accumulation_steps: 2, learning_rate: 3e-3, lr_scheduler_type: cosine, warmup_steps: 5, eval_steps: 10, save_steps: 7, weight_decay: 0.1, watch: {every: 4}}
 compress: {magnitude: {sparsity: 0.5}}
 `;
 const rest = `
 evaluate: {perplexity: {stride: 2}, generate: {prompts: [ab], max_new_tokens: 8}}
 `;
 const again = `
-train: {max_steps: 30, per_device_train_batch_size: 4, learning_rate: 1e-3, eval_steps: 10, save_steps: 6}
+train: {max_steps: 30, per_device_train_batch_size: 4, learning_rate: 1e-3, eval_steps: 10, save_steps: 6, watch: {every: 7}}
 evaluate: {perplexity: {stride: 12}}
 export: {format: safetensors}
 report: {}
@@ -42,6 +43,7 @@ report: {}
 interface Expected {
   readonly history: readonly MeasuredLine[];
   readonly tensors: ReadonlyMap<string, Buffer>;
+  readonly histograms: readonly WatchHistory[];
 }
 
 let workspace: Workspace;
@@ -55,8 +57,22 @@ beforeAll(async () => {
   const begun = performance.now();
   const folder = await workspace.run(file, "--fresh", "--device", "cpu");
   undisturbed = performance.now() - begun;
-  expected = { history: await historyOf(folder), tensors: tensorsOf(folder) };
+  expected = {
+    history: await historyOf(folder),
+    tensors: tensorsOf(folder),
+    histograms: await histogramsOf(folder),
+  };
+  expect(stepsOf(expected.histograms[0]!)).toEqual([0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 50]);
+  expect(stepsOf(expected.histograms[1]!)).toEqual([57, 64, 71, 78, 80]);
 });
+
+const histogramsOf = (folder: string) =>
+  Promise.all(
+    ["0-train", "3-train"].map((step) =>
+      readWatchFile(join(folder, "steps", step, watchFileName), () => true, new AbortController().signal),
+    ),
+  );
+const stepsOf = ({ rows }: WatchHistory) => [...new Set(rows.map(({ step }) => step))];
 
 const begin = () => workspace.begin(file, "--fresh", "--device", "cpu");
 /** False if the run has already ended. */
@@ -74,6 +90,7 @@ const resume = (folder: string, ...options: string[]) => workspace.lathe("resume
 async function expectEqual(folder: string): Promise<void> {
   expect(recordOf(folder).state).toBe("done");
   expect(await historyOf(folder)).toEqual(expected.history);
+  expect(await histogramsOf(folder)).toEqual(expected.histograms);
   const tensors = tensorsOf(folder);
   expect([...tensors.keys()]).toEqual([...expected.tensors.keys()]);
   for (const [name, bytes] of tensors) expect(bytes.equals(expected.tensors.get(name)!), name).toBe(true);

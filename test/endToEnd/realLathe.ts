@@ -1,5 +1,5 @@
 /** Lathe as users get it: the built programs, with a separate workspace, cache and queue for each test. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll } from "vitest";
@@ -43,6 +43,8 @@ export interface Workspace {
   /** Writes an experiment of the cells and returns its name. */
   write(name: string, cells: string): string;
   lathe(...args: readonly string[]): Promise<Finished>;
+  /** The process of a command, to be ended by the test. */
+  spawn(...args: readonly string[]): ChildProcess;
   /** The JSON document of a command that must succeed. */
   json<T = Record<string, unknown>>(...args: readonly string[]): Promise<T>;
   /** Starts a run and returns its folder without waiting for its end. */
@@ -66,13 +68,15 @@ export function realWorkspace(variables: Readonly<Record<string, string>> = {}):
     NO_COLOR: "1",
     ...variables,
   };
+  const spawnLathe = (...args: readonly string[]) =>
+    spawn(process.execPath, [join(dist, "lathe.cjs"), ...args], {
+      cwd: path,
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
   const lathe = (...args: readonly string[]) =>
     new Promise<Finished>((resolve, reject) => {
-      const child = spawn(process.execPath, [join(dist, "lathe.cjs"), ...args], {
-        cwd: path,
-        env,
-        stdio: ["ignore", "pipe", "pipe"],
-      });
+      const child = spawnLathe(...args);
       let [output, errors] = ["", ""];
       child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
       child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
@@ -91,6 +95,7 @@ export function realWorkspace(variables: Readonly<Record<string, string>> = {}):
   return {
     path,
     lathe,
+    spawn: spawnLathe,
     json,
     write(name, cells) {
       writeFileSync(join(path, name), `# A test\n\n\`\`\`yaml\n${cells.trim()}\n\`\`\`\n`);

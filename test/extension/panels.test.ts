@@ -41,7 +41,7 @@ function connected() {
     backend,
     requests: ["runs.list", "runs.log", "metrics.watch"],
     events: ["runsChanged"],
-    host: { "page.ready": () => ({ input: 1, state: 2 }) },
+    host: { "page.ready": () => ({ input: 1, state: 2, look: {} }) },
     onFault: (error) => faults.push(error),
   });
   const host = new Connection<PageRequests, PageEvents, Empty, Empty>(
@@ -55,7 +55,7 @@ function connected() {
 test("allowed requests of a page reach the backend, and the host answers its own", async () => {
   const { host, asked } = connected();
   await expect(host.request("runs.list", {})).resolves.toEqual({ runs: [] });
-  await expect(host.request("page.ready", {})).resolves.toEqual({ input: 1, state: 2 });
+  await expect(host.request("page.ready", {})).resolves.toEqual({ input: 1, state: 2, look: {} });
   expect(asked.map(({ name }) => name)).toEqual(["runs.list"]);
 });
 

@@ -1,6 +1,7 @@
 /** Colors and marks of runs: the same for every page, and after the window has been closed. */
 import { expect, test } from "vitest";
 import { RunLooks } from "../../src/extension/panels/runLooks";
+import type { SharedLook } from "../../src/protocol/page";
 import { someRun } from "./views/someRun";
 
 function createMemory(kept = new Map<string, unknown>()) {
@@ -26,6 +27,22 @@ test("runs of an experiment differ in the order of their creation, whichever pag
   expect(await looks.getSlots([seventh, third])).toEqual({ [seventh]: 6, [third]: 2 });
   const all = Object.values(await looks.getSlots(runs.slice(0, 56).map(({ folder }) => folder)));
   expect(new Set(all).size).toBe(56);
+});
+
+test("what the settings decide is part of the look, and every page hears of a change", () => {
+  let settings: Omit<SharedLook, "baseline"> = { smoothing: 0.5 };
+  const looks = new RunLooks(
+    createMemory(),
+    async () => runs,
+    () => settings,
+  );
+  const received: SharedLook[] = [];
+  looks.onChange((look) => received.push(look));
+  expect(looks.look).toEqual({ smoothing: 0.5 });
+  settings = { palette: "tableau" };
+  looks.notify();
+  looks.setBaseline(runs[0]!.folder);
+  expect(received).toEqual([{ palette: "tableau" }, { palette: "tableau", baseline: runs[0]!.folder }]);
 });
 
 test("they keep their look over sessions and while others are deleted, and so does the baseline", async () => {

@@ -1,7 +1,15 @@
 /** Measures the colors: contrast as WCAG defines it, and distances under color blindness. */
 import { describe, expect, it } from "vitest";
 import { getScaleColor } from "../../src/pictures/ramp";
-import { assignSlots, colorCount, getColor, type Ground, getMark } from "../../src/pictures/palette";
+import {
+  assignSlots,
+  colorCount,
+  createPalette,
+  getColor,
+  type Ground,
+  getMark,
+  palettes,
+} from "../../src/pictures/palette";
 
 type Rgb = readonly [number, number, number];
 
@@ -74,7 +82,7 @@ const grounds: readonly (readonly [Ground, string])[] = [
 ];
 
 describe.each(grounds)("colors on %s %s", (ground, background) => {
-  const colors = Array.from({ length: colorCount }, (_, slot) => getColor(slot, ground));
+  const colors = Array.from({ length: colorCount }, (_, slot) => getColor(slot, { ground }));
 
   it("contrast with the background", () => {
     for (const color of colors) expect(contrast(color, background), color).toBeGreaterThanOrEqual(3);
@@ -83,6 +91,36 @@ describe.each(grounds)("colors on %s %s", (ground, background) => {
   it.each(["all cones", "protan", "deutan"])("are distinguishable with %s", (eye) => {
     const { distance, pair } = closest(colors, eyes[eye]);
     expect(distance, pair).toBeGreaterThan(eye === "all cones" ? 0.15 : 0.1);
+  });
+});
+
+describe("palettes to choose", () => {
+  it.each(Object.entries(palettes))("%s contrast with every background", (_, palette) => {
+    for (const [ground, background] of grounds)
+      for (const color of palette[ground])
+        expect(contrast(color, background), color).toBeGreaterThanOrEqual(3);
+  });
+
+  it("take a person's own colors, and leave out what is none", () => {
+    expect(createPalette(["red", 7, "#12345"])).toBeUndefined();
+    const { light } = createPalette(["#112233", "no", "#445566"])!;
+    expect([0, 1, 2].map((slot) => getColor(slot, { ground: "light", colors: light }))).toEqual([
+      "#112233",
+      "#445566",
+      "#112233",
+    ]);
+  });
+
+  it("give each run a look of its own with any number of colors", () => {
+    for (const count of [2, 7, 9, 14]) {
+      const own = Array.from({ length: count }, (_, i) => `#0000${String(i + 10)}`);
+      const { light } = createPalette(own)!;
+      const looks = Array.from(
+        { length: Math.min(56, count * 7) },
+        (_, slot) => `${getColor(slot, { ground: "light", colors: light })} ${getMark(slot)}`,
+      );
+      expect(new Set(looks).size).toBe(looks.length);
+    }
   });
 });
 
@@ -95,7 +133,10 @@ describe("slots", () => {
   });
 
   it("differ in color or marker for 56 runs", () => {
-    const looks = Array.from({ length: 56 }, (_, slot) => `${getColor(slot, "dark")} ${getMark(slot)}`);
+    const looks = Array.from(
+      { length: 56 },
+      (_, slot) => `${getColor(slot, { ground: "dark" })} ${getMark(slot)}`,
+    );
     expect(new Set(looks).size).toBe(56);
   });
 });

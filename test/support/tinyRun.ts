@@ -10,6 +10,7 @@ import type { HostTensors } from "../../src/backend/checkpoints/safetensors";
 import type { TrainingRequest } from "../../src/backend/training/request";
 import { createTrainee } from "../../src/backend/training/trainee";
 import { train, type TrainingObserver, type TrainingResult } from "../../src/backend/training/trainer";
+import type { WatchRecord } from "../../src/backend/training/watch";
 import { createTemporaryFolder } from "./temporary";
 import { drawWeights } from "./tinyModels";
 
@@ -48,6 +49,7 @@ export interface TinyTrainingResult {
   readonly saves: readonly SavedCheckpoint[];
   readonly logs: readonly string[];
   readonly losses: readonly number[];
+  readonly records: readonly WatchRecord[];
 }
 
 export interface TinyTraining extends Partial<TrainingRequest> {
@@ -65,11 +67,13 @@ export async function trainTiny(training: TinyTraining): Promise<TinyTrainingRes
   const metrics: Record<string, [number, number][]> = {};
   const saves: SavedCheckpoint[] = [];
   const logs: string[] = [];
+  const records: WatchRecord[] = [];
   const observer: TrainingObserver = {
     metrics: (step, _tokens, values) => {
       for (const [name, value] of Object.entries(values)) (metrics[name] ??= []).push([step, value]);
     },
     progress: () => undefined,
+    watched: (record) => records.push(record),
     verdict: async (step) => (step === stopAt ? "stop" : "run"),
     save: (tensors, training, best) => {
       saves.push({ tensors, training, best });
@@ -90,7 +94,8 @@ export async function trainTiny(training: TinyTraining): Promise<TinyTrainingRes
     },
     observer,
   );
-  return { result, metrics, saves, logs, losses: (metrics["train/loss"] ?? []).map(([, loss]) => loss) };
+  const losses = (metrics["train/loss"] ?? []).map(([, loss]) => loss);
+  return { result, metrics, saves, logs, losses, records };
 }
 
 /** Bytes of each tensor, for comparisons bit for bit. */

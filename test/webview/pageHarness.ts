@@ -16,7 +16,7 @@ import { connectPage, type ConnectedPage } from "../../src/extension/panels/rela
 import { type LookMemory, RunLooks } from "../../src/extension/panels/runLooks";
 import type { Events, Requests } from "../../src/protocol/backend";
 import type { CellOutput } from "../../src/protocol/cellOutput";
-import type { PanelId, PanelInputs, PageEvents } from "../../src/protocol/page";
+import type { PanelId, PanelInputs, PageEvents, SharedLook } from "../../src/protocol/page";
 import { type ThemeName, themes } from "./themes";
 
 const executable = process.env.LATHE_CHROMIUM ?? "/usr/bin/chromium";
@@ -57,7 +57,10 @@ export class PageHarness {
   readonly looks = new RunLooks(
     new MemoryOfLooks(),
     async () => (await this.backend.request("runs.list", {})).runs,
+    () => this.settings,
   );
+  /** What the person has set; `looks.notify()` after a change. */
+  settings: Omit<SharedLook, "baseline"> = {};
 
   private constructor(
     private readonly browser: Browser,
@@ -286,7 +289,11 @@ export class TestPage {
       events: this.allowed.events,
       onFault: ({ message }) => this.faults.push(message),
       host: {
-        "page.ready": async () => ({ input: this.allowed.input, state: this.state }),
+        "page.ready": async () => ({
+          input: this.allowed.input,
+          state: this.state,
+          look: this.looks.look,
+        }),
         "page.save": async ({ name, content }) => {
           asked.saved.push({ name, content });
           return { saved: true };

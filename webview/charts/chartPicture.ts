@@ -48,7 +48,7 @@ export function createChartPicture(
     size: textSize,
   });
   const lines = drawing.lines.map((line) => {
-    const color = getColor(line.slot, theme.ground);
+    const color = getColor(line.slot, theme);
     const pieces = toPieces(line.bold);
     const visible = pieces
       .flat()
@@ -129,7 +129,7 @@ function createLegend(drawing: Drawing, theme: ChartTheme, metricNames: boolean,
     const text = metricNames ? `${line.name} · ${line.metric}` : line.name;
     const entryWidth = 44 + text.length * 6.4;
     if (x > 16 && x + entryWidth > width) [x, y] = [16, y + legendRow];
-    const color = getColor(line.slot, theme.ground);
+    const color = getColor(line.slot, theme);
     strokes.push({
       pieces: [
         [

@@ -4,6 +4,7 @@ import { live } from "lit/directives/live.js";
 import type { Axis } from "../../src/protocol/service/metrics";
 import type { Band, View } from "../kit/drawing";
 import { axisNames, formatSpan } from "../kit/figures";
+import { getUsualSmoothing } from "../kit/look";
 import { renderSelect } from "../kit/select";
 
 export interface ControlsOptions {
@@ -27,11 +28,12 @@ const bands: readonly (readonly [Band, string])[] = [
 
 export function renderControls(options: ControlsOptions): TemplateResult {
   const { view, width, axes, metrics, isGrouped, hasBaseline, onView } = options;
+  const amount = view.smoothing ?? getUsualSmoothing();
   const smoothing =
-    view.smoothing === 0
+    amount === 0
       ? "off"
       : width === 0 || view.xMetric !== undefined
-        ? `${Math.round(view.smoothing * 100)} %`
+        ? `${Math.round(amount * 100)} %`
         : `over ${formatSpan(view.axis, width)}`;
   const choices = [
     ...axes.map((axis) => [axis, axisNames[axis]] as const),
@@ -44,7 +46,7 @@ export function renderControls(options: ControlsOptions): TemplateResult {
         min="0"
         max="1"
         step="0.02"
-        .value=${live(String(view.smoothing))}
+        .value=${live(String(amount))}
         aria-valuetext=${smoothing}
         title="Smooths training metrics; evaluations are shown as measured"
         @input=${(event: Event) => onView({ smoothing: Number((event.target as HTMLInputElement).value) })}

@@ -70,7 +70,7 @@ export class Hover {
       .filter(({ x, y }) => x >= area.left - 1 && x <= area.right + 1 && y >= area.top && y <= area.bottom)
       .map(
         ({ line, x, y }) =>
-          svg`<path transform="translate(${x} ${y}) scale(4.6)" d=${getMark(line.slot)} fill=${getColor(line.slot, theme.ground)} stroke=${theme.background} stroke-width=".35" />`,
+          svg`<path transform="translate(${x} ${y}) scale(4.6)" d=${getMark(line.slot)} fill=${getColor(line.slot, theme)} stroke=${theme.background} stroke-width=".35" />`,
       );
     const isRightHalf = cursorX > (area.left + area.right) / 2;
     const offset = isRightHalf

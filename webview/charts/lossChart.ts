@@ -197,7 +197,7 @@ function createDatasets(
   theme: ChartTheme,
   emphasizedRun: string | undefined,
 ): ChartDataset<"line", { x: number; y: number }[]>[] {
-  const color = getColor(line.slot, theme.ground);
+  const color = getColor(line.slot, theme);
   const [isDimmed, isEmphasized] = [
     emphasizedRun !== undefined && emphasizedRun !== line.run,
     emphasizedRun === line.run,

@@ -1,5 +1,6 @@
 /** The editor's colors for a canvas: read from its style variables, and again whenever the theme changes. */
 import type { Unsubscribe } from "../../src/protocol/connection";
+import { getRunColors, onLookChange } from "./look";
 import type { ChartTheme } from "../../src/pictures/theme";
 
 export function readTheme(): ChartTheme {
@@ -12,8 +13,10 @@ export function readTheme(): ChartTheme {
   const highContrast =
     classes.contains("vscode-high-contrast") || classes.contains("vscode-high-contrast-light");
   const foreground = readVariable(["foreground", "editor-foreground"], light ? "#333333" : "#cccccc");
+  const ground = light ? "light" : "dark";
   return {
-    ground: light ? "light" : "dark",
+    ground,
+    colors: getRunColors(ground),
     highContrast,
     foreground,
     muted: highContrast ? foreground : readVariable(["descriptionForeground"], foreground),
@@ -29,13 +32,19 @@ function toHexColor(color: string): string {
   return /^#[\da-f]{6}/i.exec(color)?.[0] ?? "#808080";
 }
 
-/** The editor sets its variables on the document's element and the kind of its theme on the body. */
+/** The person has set other colors, or the editor its variables on the document's element and the kind of its theme on the body. */
 export function onThemeChange(listener: () => void): Unsubscribe {
+  const look = onLookChange(listener);
   const observer = new MutationObserver(listener);
   observer.observe(document.documentElement, { attributes: true, attributeFilter: ["style"] });
   observer.observe(document.body, {
     attributes: true,
     attributeFilter: ["class", "data-vscode-theme-kind", "data-vscode-theme-id"],
   });
-  return { dispose: () => observer.disconnect() };
+  return {
+    dispose: () => {
+      look.dispose();
+      observer.disconnect();
+    },
+  };
 }

@@ -4,6 +4,7 @@ import type { LossProtocol } from "../../src/protocol/lossProtocol";
 import { type Points } from "../charts/curve";
 import { pluralize } from "../../src/protocol/quantities";
 import { referenceSlot } from "../../src/pictures/palette";
+import { getUsualSmoothing } from "./look";
 import { smooth, computeSmoothingWidth } from "../charts/smoothing";
 
 /** How all charts of a page are looked at. */
@@ -11,8 +12,8 @@ export interface View {
   readonly axis: Axis;
   readonly logX: boolean;
   readonly logY: boolean;
-  /** From 0, none, to 1. */
-  readonly smoothing: number;
+  /** From 0, none, to 1; undefined for what the settings name. */
+  readonly smoothing?: number | undefined;
   /** The part of the axis that is shown; all of it when left out. */
   readonly range?: { readonly from: number; readonly to: number } | undefined;
   /** A metric in the place of the axis. */
@@ -33,8 +34,7 @@ export interface View {
 /** The 95 % interval of the mean, from the lowest to the highest, or each run as a thin line. */
 export type Band = "interval" | "range" | "runs";
 
-/** Smoothed a little, with the true points behind: a curve of many steps is read by its course. */
-export const defaultView: View = { axis: "step", logX: false, logY: false, smoothing: 0.3 };
+export const defaultView: View = { axis: "step", logX: false, logY: false };
 
 /** A curve with its legend entry. */
 export interface Track {
@@ -79,7 +79,7 @@ const exactMetric = /\/learning_rate$|^eval\//;
 
 export function createDrawing(tracks: readonly Track[], view: View): Drawing {
   const measured = tracks.filter(({ slot }) => slot !== referenceSlot);
-  const width = computeSmoothingWidth(view.smoothing, computeExtent(measured));
+  const width = computeSmoothingWidth(view.smoothing ?? getUsualSmoothing(), computeExtent(measured));
   let [below, before] = [0, 0];
   const lines = tracks.map((track): Line => {
     const { x, y } = track.points;

@@ -1,14 +1,9 @@
 /** A piece of a line with its mark, for legends, lists and readings. */
 import { html, svg, type TemplateResult } from "lit";
-import { getColor, getDash, getMark } from "../../src/pictures/palette";
-import type { ChartTheme } from "../../src/pictures/theme";
+import { type ColorTheme, getColor, getDash, getMark } from "../../src/pictures/palette";
 
-export function renderSample(
-  slot: number,
-  metricIndex: number,
-  theme: Pick<ChartTheme, "ground">,
-): TemplateResult {
-  const color = getColor(slot, theme.ground);
+export function renderSample(slot: number, metricIndex: number, theme: ColorTheme): TemplateResult {
+  const color = getColor(slot, theme);
   return html`<svg class="sample" width="26" height="10" viewBox="0 0 26 10" aria-hidden="true">
     <path d="M0,5H26" stroke=${color} stroke-width="1.8" stroke-dasharray=${getDash(metricIndex).join(" ")} />
     <path transform="translate(13 5) scale(3.4)" d=${getMark(slot)} fill=${color} />

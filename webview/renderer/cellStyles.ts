@@ -255,6 +255,27 @@ export const cellStyles = css`
     text-decoration: underline;
     cursor: pointer;
   }
+  .notices {
+    color: var(--vscode-descriptionForeground);
+    font-size: 0.92em;
+  }
+  .notices summary {
+    overflow: hidden;
+    white-space: nowrap;
+    text-overflow: ellipsis;
+    cursor: pointer;
+  }
+  .notices summary:focus-visible {
+    outline: 1px solid var(--vscode-focusBorder);
+  }
+  .notices[open] .first {
+    display: none;
+  }
+  .notices .note {
+    margin-left: 1em;
+    font-size: 1em;
+    overflow-wrap: anywhere;
+  }
   @container (max-width: 700px) {
     table.runs th,
     table.runs td {

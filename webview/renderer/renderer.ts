@@ -5,6 +5,7 @@ import { LruCache } from "../../src/protocol/lruCache";
 import type { Host } from "../../src/protocol/page";
 import { type BoardState } from "../charts/chartBoard";
 import { defaultView, type View } from "../kit/drawing";
+import { applyLook } from "../kit/look";
 import { connectHost } from "../page";
 import { CellView } from "./cellView";
 
@@ -19,6 +20,9 @@ const rememberedLimit = 200;
 export const activate: ActivationFunction<RendererState> = (context) => {
   const host = createHost(context);
   const views = new Map<string, CellView>();
+  host?.on("lookChanged", applyLook);
+  // Without an answer, charts look as usual.
+  host?.request("page.look", {}).then(applyLook, () => undefined);
   const remembered = new LruCache<BoardState>({ limit: rememberedLimit });
 
   const remember = (id: string, state: BoardState) => {

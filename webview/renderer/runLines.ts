@@ -45,6 +45,8 @@ const actionsByState: Readonly<Record<RunSummary["state"], readonly RunAction[]>
   stopped: [resumeAction],
   failed: [resumeAction],
   interrupted: [resumeAction],
+  held: [],
+  pruned: [],
   done: [],
   unreadable: [],
 };
@@ -163,7 +165,7 @@ function formatTime({ state, progress: current, seconds }: RunSummary): string {
   return seconds === undefined ? "" : formatDuration(seconds);
 }
 
-/** The errors of each run, then the notices; a notice of several runs is shown once. */
+/** The errors of each run, then the notices, folded into one line; a notice of several runs is shown once. */
 function renderRemarks(runs: readonly RunSummary[]): TemplateResult[] {
   const namesByNotice = new Map<string, string[]>();
   for (const { name, notices } of runs)
@@ -176,8 +178,29 @@ function renderRemarks(runs: readonly RunSummary[]): TemplateResult[] {
         ? []
         : [html`<p class="note fault" role="alert">${formatNames([name])}${failure.message}</p>`],
     ),
-    ...[...namesByNotice].map(
-      ([notice, names]) => html`<p class="note" title=${names.join(", ")}>${formatNames(names)}${notice}</p>`,
+    ...renderNotices(
+      [...namesByNotice].map(([notice, names]) => ({
+        text: `${formatNames(names)}${notice}`,
+        runs: names.join(", "),
+      })),
     ),
+  ];
+}
+
+interface Notice {
+  readonly text: string;
+  /** The names of the runs that have it. */
+  readonly runs: string;
+}
+
+function renderNotices(notices: readonly Notice[]): TemplateResult[] {
+  const [first] = notices;
+  if (first === undefined) return [];
+  const count = notices.length === 1 ? "1 notice" : `${formatCount(notices.length)} notices`;
+  return [
+    html`<details class="notices">
+      <summary>${count}<span class="first">: ${first.text}</span></summary>
+      ${notices.map(({ text, runs }) => html`<p class="note" title=${runs}>${text}</p>`)}
+    </details>`,
   ];
 }

@@ -4,6 +4,8 @@ import { getFileName } from "../../src/protocol/fileName";
 import { formatNumber } from "../../src/protocol/quantities";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { onThemeChange, readTheme } from "../kit/chartColors";
+import { findOldest } from "../kit/runGroups";
+import { RunSlots } from "../kit/runSlots";
 import type { Panel, Stage } from "../kit/stage";
 import { renderPicture, renderSaveButtons } from "../kit/pictureView";
 import { renderSelect } from "../kit/select";
@@ -18,6 +20,7 @@ import {
   formatBars,
   createBars,
   type Measure,
+  type ShrinkData,
   measures,
   measureTitles,
   listMetrics,
@@ -45,6 +48,7 @@ export class ShrinkPage implements Panel {
   private front: boolean;
   private hoveredPoint: PlacedPoint | undefined;
   private readonly texts: SampleComparison;
+  private readonly slots: RunSlots;
 
   constructor(
     private readonly page: Page<"shrink", ShrinkState>,
@@ -55,6 +59,11 @@ export class ShrinkPage implements Panel {
     this.measure = state?.measure ?? "rate";
     this.metrics = state?.metrics ?? [];
     this.front = state?.front ?? false;
+    this.slots = new RunSlots(
+      host,
+      () => stage.redraw(),
+      (work) => stage.attempt(work),
+    );
     this.texts = new SampleComparison(host, stage);
     host.on("inputChanged", ({ input: next }) => {
       this.experiment = (next as { readonly experiment?: string }).experiment;
@@ -133,6 +142,24 @@ export class ShrinkPage implements Panel {
       </div>`;
   }
 
+  /** A line looks like the oldest run of its variant, as a group does in the table and in charts. */
+  private findSlots(all: readonly RunSummary[], { series, baselines }: ShrinkData): (number | undefined)[] {
+    const byFolder = new Map(all.map((run) => [run.folder, run]));
+    const members = [
+      ...series.map(({ points }) => points.flatMap(({ runs }) => runs)),
+      ...baselines.map(({ runs }) => runs),
+    ].map((folders) => folders.flatMap((folder) => byFolder.get(folder) ?? []));
+    const variants = members.map((runs) => [...new Set(runs.map(({ variant }) => variant))].join("\n"));
+    const folders = members.map((runs, i) => {
+      if (runs.length === 0) return undefined;
+      const isWhole = variants.filter((variant) => variant === variants[i]).length === 1;
+      const sameVariant = all.filter(({ variant }) => variant === variants[i]);
+      return findOldest(isWhole && sameVariant.length > 0 ? sameVariant : runs).folder;
+    });
+    this.slots.request(folders.flatMap((folder) => folder ?? []));
+    return folders.map((folder) => (folder === undefined ? undefined : this.slots.get(folder)));
+  }
+
   private renderChart(runs: readonly RunSummary[], metric: string): TemplateResult {
     const shrinking = collectShrinkData(runs, this.measure, metric);
     if (shrinking.series.length === 0)
@@ -146,6 +173,7 @@ export class ShrinkPage implements Panel {
       front,
       theme: readTheme(),
       width,
+      slots: this.findSlots(runs, shrinking),
     });
     const unknown = this.front && findGoal(metric) === undefined;
     return html`<section>

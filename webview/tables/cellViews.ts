@@ -4,7 +4,7 @@ import type { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { isExecuting } from "../../src/protocol/run";
 import { missingText } from "../../src/protocol/quantities";
-import type { ChartTheme } from "../../src/pictures/theme";
+import type { ColorTheme } from "../../src/pictures/palette";
 import { icons } from "../kit/icons";
 import { renderLongName } from "../kit/longName";
 import { renderProtocolMark } from "../kit/protocolMark";
@@ -19,7 +19,7 @@ export interface CellLook {
   readonly baseline: string | undefined;
   /** On values that may not all be compared. */
   readonly marks: ProtocolMarks;
-  readonly theme: Pick<ChartTheme, "ground">;
+  readonly theme: ColorTheme;
 }
 
 export function renderCell(run: RunSummary, column: RunColumn, look: CellLook): TemplateResult | string {

@@ -210,7 +210,7 @@ export class WeightsPage implements Panel {
     );
     const representations = [...new Set(roles.map(({ representation }) => representation))];
     const titles = this.createTitles(pictures.distributions.length);
-    const colors = [0, 1].map((slot) => getColor(slot, this.theme.ground));
+    const colors = [0, 1].map((slot) => getColor(slot, this.theme));
     return html`<header>
         <h1>${pictures.role}</h1>
         <span class="muted">${roles[0]?.shape.join(" × ")}, ${representations.join(", then ")}</span>

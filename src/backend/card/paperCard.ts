@@ -68,8 +68,8 @@ function createModelTable(paper: Paper, groups: readonly Group[]): Block[] {
     ["whole model", "parameters/total"],
     ...(baseline === undefined ? [] : [["% of whole", "parameters/total_percent"] as const]),
     ["train loss", "train/loss"],
-    ["validation loss", "eval/loss"],
-    ["val − train", "loss_gap"],
+    ["eval loss", "eval/loss"],
+    ["eval − train", "loss_gap"],
     ["perplexity", "perplexity"],
     ...paper.metrics.map((metric): readonly [string, Quantity] => [metric, metric]),
   ];

@@ -203,7 +203,7 @@ function findStaticFaults(experiment: Experiment, sections: readonly Section[]):
       (path.length === 0 ? getPosition(section) : locate(path.slice(0, -1), "key"));
     // Cells that are joined later are checked again then, with all their keys and the rules between them.
     const complete =
-      ["name", "folder", "scale", "scales", "variants", "sweep", "paper"].includes(key) ||
+      ["name", "folder", "scale", "scales", "variants", "sweep", "search", "paper"].includes(key) ||
       (!hasBranches && key !== "model");
     return toFaults(result.error.issues, { name: key, schema, value, locate, complete });
   });

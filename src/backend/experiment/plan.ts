@@ -4,7 +4,7 @@ import { removeExperimentEnding } from "../../protocol/fileName";
 import { InvalidInput, type WorkbenchError } from "../../protocol/errors";
 import type { RunPlan, Step } from "../../protocol/run";
 import type { Assignment } from "./applyAssignment";
-import { selectRelevantAxes, affectsRun, createGrid, listVariantNames } from "./branches";
+import { selectRelevantAxes, affectsRun, listVariantNames } from "./branches";
 import { removeEarlyTeachers } from "./crossChecks";
 import type { Experiment, Resolved } from "./experiment";
 import { createFault, createUnknownWordFault } from "./faults";
@@ -12,6 +12,7 @@ import { isMap, type PlainMap } from "./plainMap";
 import { resolve } from "./resolve";
 import { createRunName } from "./runName";
 import { selectScale } from "./scales";
+import { addBracket, createPoints, findSearchFaults, readSearch } from "./search";
 import { addStepKeys } from "./stepKey";
 
 export interface PlanOptions {
@@ -51,20 +52,24 @@ export function planRuns(original: Experiment, options: PlanOptions): RunPlan[] 
   const file = (options.file ?? experiment.file).replaceAll("\\", "/");
   const settings = listAssignments(options);
   const set = new Set(settings.map(({ path }) => path));
+  const search = readSearch(experiment);
   const variants = onlyVariant !== undefined ? [onlyVariant] : names.length > 0 ? names : [undefined];
   const faults = new Map<string, WorkbenchError>();
   const plans: RunPlan[] = [];
   for (const variant of variants) {
-    const axes = selectRelevantAxes(experiment, variant).filter(([first]) => !set.has(first!.path));
+    const axes = selectRelevantAxes(experiment, variant).filter(({ path }) => !set.has(path));
     const keys = new Set<string>();
-    for (const point of createGrid(axes)) {
+    const candidates: RunPlan[] = [];
+    for (const point of createPoints(axes, search)) {
       const { resolved, faults: branchFaults } = resolve(experiment, { variant, sweep: point, settings });
-      for (const each of branchFaults) faults.set(each.message, each);
-      if (branchFaults.length > 0) continue;
+      const pointFaults =
+        branchFaults.length > 0 ? branchFaults : findSearchFaults(experiment, axes, resolved);
+      for (const each of pointFaults) faults.set(each.message, each);
+      if (pointFaults.length > 0) continue;
       const steps = createSteps(resolved, options.throughCell ?? Infinity);
       const sweep = point.filter(({ path }) => affectsRun(path, steps));
       const relevant = sweep.filter(({ path }) =>
-        axes.some((axis) => axis.length > 1 && axis[0]?.path === path),
+        axes.some((axis) => axis.values.length > 1 && axis.path === path),
       );
       const name = createRunName(
         getExperimentName(experiment, file),
@@ -76,8 +81,9 @@ export function planRuns(original: Experiment, options: PlanOptions): RunPlan[] 
       if (keys.has(key)) continue;
       keys.add(key);
       const plan = createPlan(experiment, resolved, { name, file, variant: variant ?? "", sweep, steps });
-      plans.push(addStepKeys(plan, { codeVersion: options.codeVersion }));
+      candidates.push(addStepKeys(plan, { codeVersion: options.codeVersion }));
     }
+    plans.push(...addBracket(candidates, search));
   }
   if (faults.size > 0) throw new InvalidInput([...faults.values()]);
   return makeNamesUnique(plans);

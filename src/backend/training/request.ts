@@ -23,6 +23,8 @@ export interface TrainingRequest {
   readonly resume?: TrainingSnapshot | undefined;
   /** Index of this action in the run; checkpoints store it, so that a resumed run continues with the right action. */
   readonly action: number;
+  /** Steps after which there is an evaluation in addition to those of `eval_steps`. */
+  readonly evaluateAt?: readonly number[];
   /** Evaluate before the first step, to start the curve there; requires `eval_steps`. */
   readonly evaluateFirst?: boolean;
 }

@@ -13,7 +13,13 @@ import { download, feedBatch, handOver, uploadAll, uploadScalar } from "./feeds"
 import { TopKTargetCache } from "./topKTargetCache";
 import { optimizers } from "./optimizers/catalog";
 import { listOptimizerSlots } from "./optimizerSlots";
-import { getBatchShape, type CompiledGraph, compilePrograms, type Programs } from "./programs";
+import {
+  getBatchShape,
+  type CompiledGraph,
+  compilePrograms,
+  type Programs,
+  type WatchPrograms,
+} from "./programs";
 import type { TrainingRequest } from "./request";
 import { createSlots, createZeros } from "./startState";
 import {
@@ -24,6 +30,7 @@ import {
   slotName,
   type StatefulGraph,
 } from "./trainStep";
+import { readSpreads, type WatchedSpread } from "./watch";
 
 /** Input of a step. */
 export interface StepBatches {
@@ -32,6 +39,8 @@ export interface StepBatches {
   readonly again: readonly Batch[];
   /** Updates since the optimizer started, including this one, for bias correction. */
   readonly optimizerStep: number;
+  /** Whether the step is recorded for `train.watch`. */
+  readonly isWatched: boolean;
 }
 
 /** Result of one optimizer step, summed over its batches. */
@@ -42,6 +51,8 @@ export interface StepResult {
   readonly reported: Readonly<Record<`train/${string}`, number>>;
   /** Σ g² of each trained parameter, before clipping. */
   readonly squares: Float32Array;
+  /** Of a watched step: its gradients and activations. */
+  readonly watched: readonly WatchedSpread[];
 }
 
 export class StepRunner implements AsyncDisposable {
@@ -105,19 +116,21 @@ export class StepRunner implements AsyncDisposable {
   private async updateAtOnce(
     { step: program }: Extract<Programs, { kind: "fused" }>,
     step: number,
-    { batches }: StepBatches,
+    { batches, isWatched }: StepBatches,
     scalars: Tensors,
   ): Promise<StepResult> {
     const feeds = {
       ...(await this.feedsOf(batches[0]!, { step, part: 0, counted: countBatchLabels(batches) })),
       ...scalars,
     };
+    const watched = isWatched ? await this.watch("step", feeds) : [];
     const outputs = await this.execute(program, feeds);
     const result: StepResult = {
       loss: await readNumber(outputs.loss!),
       lossAgain: 0,
       reported: await readReported(program, outputs),
       squares: (await outputs.gradient_squares!.read()) as Float32Array,
+      watched,
     };
     disposeAll(feeds);
     return result;
@@ -127,7 +140,7 @@ export class StepRunner implements AsyncDisposable {
   private async updateInParts(
     { accumulate, apply }: Extract<Programs, { kind: "accumulated" }>,
     step: number,
-    { batches, again }: StepBatches,
+    { batches, again, isWatched }: StepBatches,
     scalars: Tensors,
   ): Promise<StepResult> {
     const losses = { now: 0, again: 0 };
@@ -145,10 +158,30 @@ export class StepRunner implements AsyncDisposable {
           reported[name as `train/${string}`] = (reported[name as `train/${string}`] ?? 0) + value;
       disposeAll(feeds);
     }
+    const watched = isWatched ? await this.watchSummed(step, batches, again.length) : [];
     const outputs = await this.execute(apply, scalars);
     const squares = (await outputs.gradient_squares!.read()) as Float32Array;
     disposeAll(scalars);
-    return { loss: losses.now, lossAgain: losses.again, reported, squares };
+    return { loss: losses.now, lossAgain: losses.again, reported, squares, watched };
+  }
+
+  /** The summed gradients of a step, and the activations of its first batch. */
+  private async watchSummed(step: number, batches: readonly Batch[], part: number): Promise<WatchedSpread[]> {
+    const feeds = await this.feedsOf(batches[0]!, { step, part, counted: countBatchLabels(batches) });
+    const watched = await this.watch("step", feeds);
+    disposeAll(feeds);
+    return watched;
+  }
+
+  /** Counts the current weights, or the gradients and activations of a step before its update. */
+  async watch(which: keyof WatchPrograms, feeds: Tensors = {}): Promise<WatchedSpread[]> {
+    const compiled = this.programs.watch[which];
+    if (compiled === undefined) return [];
+    const { program, graph } = compiled;
+    const outputs = await program.run(pickTensors(program.inputs, { ...this.held, ...feeds }));
+    const spreads = await readSpreads(graph, outputs);
+    disposeAll(outputs);
+    return spreads;
   }
 
   /** `counted` is the number of labels of the whole step that the batch is part of. */

@@ -13,6 +13,7 @@ import { concat, reshape, slice } from "../graph/ops/movement";
 import { sum, sumSquares } from "../graph/ops/reduction";
 import type { Segment } from "../graph/recompute";
 import type { ForwardOptions, ModelInputs } from "../models/family";
+import { layerRole } from "../models/roles";
 import type { ParameterSpec } from "../representations/representation";
 import {
   createForwardOptions,
@@ -59,6 +60,12 @@ const getNextName = (name: string) => `${name}:next`;
 export const slotName = (parameterName: string, slot: string) => `${parameterName}#${slot}`;
 export const gradientName = (parameterName: string) => `${parameterName}#gradient`;
 
+/** The output of a matrix or of a layer, for records of activations. */
+export interface NamedOutput {
+  readonly role: string;
+  readonly value: Value;
+}
+
 interface LossGraph {
   /** The loss to minimize. */
   readonly objective: Value;
@@ -71,12 +78,16 @@ interface LossGraph {
   readonly weights: ReadonlyMap<string, Value>;
 }
 
-/** Σ of token losses times `inverse_count`, which is 1 / (labels of the whole optimizer step that are not ignored). */
-function buildLoss(
+/**
+ * Σ of token losses times `inverse_count`, which is 1 / (labels of the whole optimizer step that are not ignored). The model's
+ * matrices and layers append their outputs to `named`.
+ */
+export function buildLoss(
   trainee: Trainee,
   batch: BatchShape,
   { attentionBlock, lossChunk, recompute }: MemorySavings,
   training: boolean,
+  named: NamedOutput[] = [],
 ): LossGraph {
   const { rows, length } = batch;
   const grid: Shape = [rows, length];
@@ -99,8 +110,13 @@ function buildLoss(
   const seed = inputs.dropoutSeed === undefined ? [] : [inputs.dropoutSeed];
   const teacher = training ? trainee.teacher : undefined;
   const taps: Taps = { layers: [], attention: [] };
+  let layers = 0;
   const forward: ForwardOptions = {
-    onLayer: (from, output) => recompute && segments.push({ inputs: [from, ...seed], output }),
+    onMatrix: (role, _, value) => named.push({ role, value }),
+    onLayer: (from, output) => {
+      named.push({ role: layerRole(layers++), value: output });
+      if (recompute) segments.push({ inputs: [from, ...seed], output });
+    },
     attentionBlock,
     onAttentionBlock: (from, output) =>
       attentionBlock !== undefined && segments.push({ inputs: [...from, ...seed], output }),
@@ -166,7 +182,7 @@ function splitChunks(tokens: number, size: number): Part[] {
   }));
 }
 
-function listTrainable(trainee: Trainee): readonly ParameterSpec[] {
+export function listTrainable(trainee: Pick<Trainee, "parameters">): readonly ParameterSpec[] {
   return trainee.parameters.filter(({ trainable }) => trainable);
 }
 
@@ -175,8 +191,14 @@ function listTrainable(trainee: Trainee): readonly ParameterSpec[] {
  * the last output needs, so the gradients of the last layer are computed first, while the values that they need are in memory.
  * In another order it runs the backward pass down to the first layer and retains everything that the other gradients need.
  */
-function buildLossAndGradients(trainee: Trainee, batch: BatchShape, savings: MemorySavings, training = true) {
-  const { objective, loss, terms, segments, weights } = buildLoss(trainee, batch, savings, training);
+export function buildLossAndGradients(
+  trainee: Trainee,
+  batch: BatchShape,
+  savings: MemorySavings,
+  training = true,
+  named: NamedOutput[] = [],
+) {
+  const { objective, loss, terms, segments, weights } = buildLoss(trainee, batch, savings, training, named);
   const place = new Map(sortTopologically([objective]).map((value, i) => [value, i]));
   const placeOf = ({ name }: ParameterSpec) => place.get(weights.get(name)!) ?? -1;
   const specs = listTrainable(trainee).toSorted((a, b) => placeOf(a) - placeOf(b));

@@ -18,11 +18,14 @@ import { getBatchSize, countEvaluationSequences, countSteps, type TrainingReques
 import { computeLearningRate } from "./schedule";
 import { createSampler } from "./startState";
 import { countBatchLabels, type StepBatches, StepRunner, type StepResult } from "./stepRunner";
+import type { WatchRecord } from "./watch";
 
 /** Observer of a training: receives its reports and decides when it stops. */
 export interface TrainingObserver {
   metrics(step: number, tokens: number, values: Readonly<Record<`${string}/${string}`, number>>): void;
   progress(step: number, steps: number, secondsLeft: number | undefined): void;
+  /** A record for `train.watch`; without an observer of it, nothing is recorded. */
+  watched?(record: WatchRecord): void;
   /** Called between steps. */
   verdict(step: number): Promise<"run" | "stop" | "save">;
   save(tensors: HostTensors, training: TrainingSnapshot, best: boolean): Promise<void> | void;
@@ -94,6 +97,8 @@ class TrainingSession implements AsyncDisposable {
     if (saved !== undefined) observer.log(saved);
     const fresh = this.step === 0 && (this.request.evaluateFirst ?? true);
     if (fresh && options.eval_steps !== undefined) await this.evaluate(observer);
+    if (fresh && options.watch?.what.includes("weights") === true)
+      observer.watched?.({ step: 0, turn: 0, isLast: false, spreads: await this.runner.watch("weights") });
     let savedAt = -1;
     const save = async (best: boolean) => {
       savedAt = this.step;
@@ -117,7 +122,10 @@ class TrainingSession implements AsyncDisposable {
       const last = this.step === steps;
       if (
         validation !== undefined &&
-        (due(options.eval_steps) || last || this.blocks?.blockIsOver === true)
+        (due(options.eval_steps) ||
+          last ||
+          this.blocks?.blockIsOver === true ||
+          this.request.evaluateAt?.includes(this.step) === true)
       ) {
         const evaluation = await this.evaluate(observer);
         if (evaluation !== undefined) this.earlyStopping?.judge(this.step, evaluation.loss);
@@ -150,7 +158,9 @@ class TrainingSession implements AsyncDisposable {
     const stepStart = performance.now();
     const step = this.step + 1;
     const samplerBefore = this.sampler.state;
-    const stepBatches = this.drawStep(step, observer);
+    const every = options.watch?.every;
+    const isWatched = every !== undefined && (step % every === 0 || step === steps);
+    const stepBatches = { ...this.drawStep(step, observer), isWatched };
     const counted = countBatchLabels(stepBatches.batches);
     if (counted === 0) {
       // Even with a zero gradient, moments, weight decay and bias correction would change the weights, now or later.
@@ -162,6 +172,14 @@ class TrainingSession implements AsyncDisposable {
     }
     const rate = computeLearningRate(options, step, steps);
     const result = await this.runner.run(step, stepBatches, rate);
+    if (isWatched)
+      // Before the step may be refused: its record shows which values are not finite.
+      observer.watched?.({
+        step,
+        turn: step / every,
+        isLast: step === steps,
+        spreads: [...(await this.runner.watch("weights")), ...result.watched],
+      });
     const objective = result.reported["train/objective"] ?? result.loss;
     refuseBrokenStep(step, objective, this.runner.trained, result.squares);
     this.step = step;
@@ -181,7 +199,7 @@ class TrainingSession implements AsyncDisposable {
   }
 
   /** The batches of a step. Between two blocks, the optimizer may be reset before them. */
-  private drawStep(step: number, observer: TrainingObserver): StepBatches {
+  private drawStep(step: number, observer: TrainingObserver): Omit<StepBatches, "isWatched"> {
     const { options } = this.request;
     const restarts = options.restart_optimizer && step > 1 && this.blocks?.blockIsOver === true;
     if (restarts) {

@@ -10,6 +10,7 @@ import {
   type SizeChange,
   type TrainingEstimate,
 } from "../../backend/runs/planning/estimate";
+import { groupByBracket } from "../../backend/runs/halving/bracket";
 import { readIfCached } from "../../backend/runs/planning/shortData";
 import { resolveExperimentFolder } from "../../backend/runs/steps/workshop";
 import { describeSavings } from "../../backend/training/memorySavings";
@@ -18,6 +19,7 @@ import { toWorkbenchError } from "../../protocol/errors";
 import type { RunPlan } from "../../protocol/run";
 import { defineCommand } from "../command";
 import { formatCountsTable } from "../countsTable";
+import { describeRungs } from "../halving";
 import { loadPlansFromHere } from "../loadPlansFromHere";
 import { type PlanOptions, planOptions } from "../planOptions";
 import { formatBytes, formatCount, formatDuration } from "../../protocol/quantities";
@@ -40,6 +42,7 @@ export default defineCommand<readonly [string], PlanOptions>({
     const document = estimates.map((each, i) => ({
       ...each,
       seed: plans[i]!.seed,
+      sweep: plans[i]!.sweep,
       ...(data[i] === undefined ? {} : { data: createDataDocument(data[i]) }),
       steps: each.steps.map((step) => ({
         ...step,
@@ -50,7 +53,12 @@ export default defineCommand<readonly [string], PlanOptions>({
       })),
     }));
     const text = [
-      ...estimates.map((each, i) => formatEstimate(each, data[i], rate?.flopsPerSecond, terminal)),
+      ...estimates.map((each, i) =>
+        formatEstimate(each, plans[i]!.sweep, data[i], rate?.flopsPerSecond, terminal),
+      ),
+      ...groupByBracket(plans).flatMap(([plan]) =>
+        plan?.halving === undefined ? [] : [`${describeRungs(plan.halving)}.`],
+      ),
       ...(rate === undefined
         ? []
         : [
@@ -139,6 +147,7 @@ function estimateSeconds(
 
 function formatEstimate(
   estimate: PlanEstimate,
+  sweep: RunPlan["sweep"],
   data: DataResult | undefined,
   rate: number | undefined,
   terminal: Terminal,
@@ -175,5 +184,11 @@ function formatEstimate(
         ? [data.unread]
         : [...formatDataLines(data.summary), ...data.notices];
   const text = dataText.map((line) => `  ${toPlainLine(line)}`);
-  return [formatCountsTable(`${name} (${family})`, before, terminal, false), ...text, ...lines].join("\n");
+  const settings = Object.entries(sweep).map(([path, value]) => `${path} ${JSON.stringify(value)}`);
+  return [
+    formatCountsTable(`${name} (${family})`, before, terminal, false),
+    ...(settings.length === 0 ? [] : [`  ${toPlainLine(settings.join(", "))}`]),
+    ...text,
+    ...lines,
+  ].join("\n");
 }

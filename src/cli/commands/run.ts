@@ -1,5 +1,7 @@
 /** Runs an experiment: one process a variant, sweep point and seed, one after the other, followed until its end. */
 import { resolve } from "node:path";
+import { advanceBracket } from "../../backend/runs/halving/advance";
+import { groupByBracket, openBracket } from "../../backend/runs/halving/bracket";
 import { checkPlans } from "../../backend/runs/planning/checkPlan";
 import { loadPlansFromHere } from "../loadPlansFromHere";
 import { getWorkspaceRunsFolder } from "../../backend/runs/folder/runLocation";
@@ -7,11 +9,13 @@ import { startRun, type StartedRun, type StartOptions } from "../../backend/runs
 import { startAndAttach, type AttachResult } from "../attachRun";
 import { defineCommand } from "../command";
 import { writePaperReport } from "../paperReport";
+import { followHalving } from "../halving";
+import type { RunPlan } from "../../protocol/run";
 import { pluralize } from "../../protocol/quantities";
 import { planOptions, type PlanOptions } from "../planOptions";
 import { createEndedOutcome, reportEnd, createStartedOutcome } from "../runOutcome";
 import { labelRuns, SweepProgress } from "../sweepProgress";
-import { toPlainLine } from "../terminal";
+import { toPlainLine, type Terminal } from "../terminal";
 
 interface Options extends PlanOptions {
   readonly out?: string;
@@ -41,36 +45,30 @@ export default defineCommand<[file: string], Options>({
       parallel: options.parallel ?? false,
       ...(options.out === undefined ? {} : { runsFolder: resolve(options.out) }),
     };
-    const endedRuns: AttachResult[] = [];
-    const startedRuns: { id: string; folder: string }[] = [];
-    const labels = labelRuns(plans);
-    const sweep = plans.length > 1 ? new SweepProgress(plans.length) : undefined;
-    if (sweep !== undefined)
-      terminal.log(
-        `${pluralize(plans.length, "run")} in ${toPlainLine(start.runsFolder ?? getWorkspaceRunsFolder(workspace))}`,
-      );
-    for (const [index, plan] of plans.entries()) {
-      const shown = { label: labels[index]!, sweep };
-      const announce = ({ id, folder }: StartedRun) => {
-        startedRuns.push({ id, folder });
-        if (sweep === undefined)
-          terminal.log(`${terminal.noticeColors.bold(toPlainLine(plan.name))}: ${toPlainLine(folder)}`);
-      };
-      if (options.detach === true) {
-        announce(await startRun(plan, start));
-        continue;
-      }
-      const run = await startAndAttach(() => startRun(plan, start), terminal, shown, announce);
-      endedRuns.push(run);
-      reportEnd(run, terminal, shown);
-      sweep?.finish(run.record);
-      if (run.detached || run.record.state === "stopped") break;
+    const groups = groupByBracket(plans);
+    if (options.detach === true)
+      return createStartedOutcome(await startAll(groups, start, options, terminal));
+    const results: GroupResult[] = [];
+    for (const group of groups) {
+      const result = await followGroup(group, start, options, terminal);
+      results.push(result);
+      if (!result.isFinished) break;
     }
-    if (options.detach === true) return createStartedOutcome(startedRuns);
+    const endedRuns = results.flatMap(({ runs }) => runs);
     const remaining = plans.length - endedRuns.length;
     if (remaining > 0) terminal.log(`Not started: ${remaining} of ${plans.length} runs.`);
-    const outcome = createEndedOutcome(endedRuns, terminal);
-    const report = remaining === 0 ? await writePaperReport([experiment], terminal, options.out) : undefined;
+    const ended = createEndedOutcome(endedRuns, terminal);
+    const searches = results.flatMap(({ search }) => search ?? []);
+    const outcome =
+      searches.length === 0
+        ? ended
+        : {
+            ...ended,
+            document: { ...(ended.document as object), searches: searches.map(({ document }) => document) },
+            text: [ended.text, ...searches.map(({ text }) => text)].join("\n\n"),
+          };
+    const isComplete = remaining === 0 && results.every(({ isFinished }) => isFinished);
+    const report = isComplete ? await writePaperReport([experiment], terminal, options.out) : undefined;
     if (report === undefined) return outcome;
     return {
       ...outcome,
@@ -79,3 +77,71 @@ export default defineCommand<[file: string], Options>({
     };
   },
 });
+
+interface GroupResult {
+  readonly runs: readonly AttachResult[];
+  readonly isFinished: boolean;
+  readonly search?: { readonly text: string; readonly document: object };
+}
+
+/** The runs of one search by halving, or those that are in none. */
+async function followGroup(
+  plans: readonly RunPlan[],
+  start: StartOptions,
+  options: Options,
+  terminal: Terminal,
+): Promise<GroupResult> {
+  const runsFolder = start.runsFolder ?? getWorkspaceRunsFolder(start.workspace);
+  if (plans[0]?.halving === undefined) return followRuns(plans, start, runsFolder, terminal);
+  const { runs, isFinished, text, document } = await followHalving(
+    plans,
+    { ...start, runsFolder, fresh: options.fresh },
+    terminal,
+  );
+  return { runs, isFinished, search: { text, document } };
+}
+
+async function followRuns(
+  plans: readonly RunPlan[],
+  start: StartOptions,
+  runsFolder: string,
+  terminal: Terminal,
+): Promise<GroupResult> {
+  const runs: AttachResult[] = [];
+  const labels = labelRuns(plans);
+  const sweep = plans.length > 1 ? new SweepProgress(plans.length) : undefined;
+  if (sweep !== undefined) terminal.log(`${pluralize(plans.length, "run")} in ${toPlainLine(runsFolder)}`);
+  for (const [index, plan] of plans.entries()) {
+    const shown = { label: labels[index]!, sweep };
+    const announce = ({ folder }: StartedRun) => {
+      if (sweep === undefined)
+        terminal.log(`${terminal.noticeColors.bold(toPlainLine(plan.name))}: ${toPlainLine(folder)}`);
+    };
+    const run = await startAndAttach(() => startRun(plan, start), terminal, shown, announce);
+    runs.push(run);
+    reportEnd(run, terminal, shown);
+    sweep?.finish(run.record);
+    if (run.detached || run.record.state === "stopped") return { runs, isFinished: false };
+  }
+  return { runs, isFinished: true };
+}
+
+async function startAll(
+  groups: readonly (readonly RunPlan[])[],
+  start: StartOptions,
+  { fresh }: Options,
+  terminal: Terminal,
+): Promise<readonly { id: string; folder: string }[]> {
+  const runsFolder = start.runsFolder ?? getWorkspaceRunsFolder(start.workspace);
+  const plans = groups.flat();
+  if (plans.length > 1) terminal.log(`${pluralize(plans.length, "run")} in ${toPlainLine(runsFolder)}`);
+  const started: StartedRun[] = [];
+  for (const group of groups) {
+    if (group[0]?.halving === undefined) for (const plan of group) started.push(await startRun(plan, start));
+    else started.push(...(await advanceBracket(await openBracket(group, runsFolder, { fresh }), start)));
+  }
+  const [first] = started;
+  if (plans.length === 1 && first !== undefined)
+    terminal.log(`${terminal.noticeColors.bold(toPlainLine(plans[0]!.name))}: ${toPlainLine(first.folder)}`);
+  return started.map(({ id, folder }) => ({ id, folder }));
+}

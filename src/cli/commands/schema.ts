@@ -31,7 +31,11 @@ function referToVariants(schema: JsonSchema): JsonSchema {
       ? {}
       : {
           properties: Object.fromEntries(
-            Object.keys(option.properties).map((key) => [key, { $ref: createPointer(key) }]),
+            // A search is changed by scales alone.
+            Object.entries(option.properties).map(([key, schemaOfKey]) => [
+              key,
+              key === "search" ? schemaOfKey : { $ref: createPointer(key) },
+            ]),
           ),
         }),
   }));

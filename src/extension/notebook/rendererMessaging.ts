@@ -59,7 +59,15 @@ function connectRenderer(
     host: createHostRequests({ openPanel, looks, log: (level, message) => writeTo(log, level, message) }),
     onFault: (error) => log.error(escapeControls(error.message)),
   });
-  return { ...page, receive: (message) => receive(message) };
+  const lookChanges = looks.onChange((look) => page.emit("lookChanged", look));
+  return {
+    ...page,
+    dispose() {
+      lookChanges.dispose();
+      page.dispose();
+    },
+    receive: (message) => receive(message),
+  };
 }
 
 function writeTo(log: vscode.LogOutputChannel, level: Parameters<Log>[0], message: string): void {

@@ -92,7 +92,7 @@ export function createPanelHost({ context, backend, runs, looks, log }: PanelHos
         ...createHostRequests({ openPanel: open, looks, log }),
         // Thousands of runs are here already, and need not cross from the service once more for each page.
         "runs.list": async () => ({ runs: await runs.load() }),
-        "page.ready": () => ({ input: openPanels.get(id)?.input, state: saved.state }),
+        "page.ready": () => ({ input: openPanels.get(id)?.input, state: saved.state, look: looks.look }),
       },
       onFault: logFault,
     });

@@ -25,6 +25,8 @@ export class RunLooks {
   constructor(
     private readonly memory: LookMemory,
     private readonly loadRuns: () => Promise<readonly RunSummary[]>,
+    /** What the settings decide. */
+    private readonly readSettings: () => Omit<SharedLook, "baseline"> = () => ({}),
   ) {
     this.slots = new Map(parseSlots(memory.get("lathe.runSlots")));
     const baseline = memory.get("lathe.baseline");
@@ -32,12 +34,18 @@ export class RunLooks {
   }
 
   get look(): SharedLook {
-    return this.baseline === undefined ? {} : { baseline: this.baseline };
+    const { baseline } = this;
+    return { ...(baseline === undefined ? {} : { baseline }), ...this.readSettings() };
   }
 
   setBaseline(run: string | undefined): void {
     this.baseline = run;
     void this.memory.update("lathe.baseline", run);
+    this.notify();
+  }
+
+  /** The baseline or the settings are others. */
+  notify(): void {
     for (const listener of this.listeners) listener(this.look);
   }
 

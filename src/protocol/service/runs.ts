@@ -3,7 +3,7 @@ import type { Empty } from "../connection";
 import type { Counts } from "../counts";
 import type { Block } from "../blocks";
 import type { LossProtocols } from "../lossProtocol";
-import type { RunFailure, RunNotes, RunRecord, RunState } from "../run";
+import type { Pruning, RunFailure, RunNotes, RunRecord, RunState } from "../run";
 
 /** One row of a table of runs: what thousands of them can afford. `run` in every request is such a row's folder. */
 export interface RunSummary {
@@ -19,6 +19,8 @@ export interface RunSummary {
   readonly seed: number;
   readonly state: RunState | "unreadable";
   readonly failure?: RunFailure;
+  /** Why successive halving ended it, where the state is `pruned`. */
+  readonly pruned?: Pruning;
   /** ISO 8601. Empty where the record can't be read. */
   readonly createdAt: string;
   readonly startedAt?: string;

@@ -215,7 +215,7 @@ test("the card shows rows, models with their sweep points, and one sentence per 
   expect(dense).toMatchObject({
     variant: "dense",
     "% of baseline": "100.00 %",
-    "val − train": "0.2500 ± 0.0000",
+    "eval − train": "0.2500 ± 0.0000",
   });
   expect(small).toMatchObject({
     "non-embedding": "100",

@@ -19,7 +19,7 @@ describe("faults of an experiment", () => {
   test("an unknown key names its place, the nearest key and all allowed ones", () => {
     const error = faultsOf(cellsFile("train:\n  learning_rte: 1"));
     expect(error.message).toMatchInlineSnapshot(
-      `"x.lathe.md:5:3: unknown key "learning_rte" in train. Did you mean "learning_rate"? Allowed: data, max_steps, num_train_epochs, per_device_train_batch_size, micro_batch_size, mlm_probability, gradient_accumulation_steps, learning_rate, lr_scheduler_type, warmup_steps, warmup_ratio, min_lr_ratio, optim, adam_beta1, adam_beta2, adam_epsilon, momentum, weight_decay, max_grad_norm, teacher, cumulative_loss, cumulative_decay, data_seed, block_rows, sample_with_replacement, restart_optimizer, eval_loss_average, logging_steps, eval_steps, eval_tokens, eval_batches, save_steps, save_total_limit, load_best_model_at_end, early_stopping, gradient_checkpointing, attention_block_size, loss_chunk_size."`,
+      `"x.lathe.md:5:3: unknown key "learning_rte" in train. Did you mean "learning_rate"? Allowed: data, max_steps, num_train_epochs, per_device_train_batch_size, micro_batch_size, mlm_probability, gradient_accumulation_steps, learning_rate, lr_scheduler_type, warmup_steps, warmup_ratio, min_lr_ratio, optim, adam_beta1, adam_beta2, adam_epsilon, momentum, weight_decay, max_grad_norm, teacher, cumulative_loss, cumulative_decay, data_seed, block_rows, sample_with_replacement, restart_optimizer, eval_loss_average, logging_steps, eval_steps, eval_tokens, eval_batches, save_steps, save_total_limit, load_best_model_at_end, early_stopping, watch, gradient_checkpointing, attention_block_size, loss_chunk_size."`,
     );
     expect(error.faults[0]).toMatchObject({
       code: "invalid-input",
@@ -28,7 +28,7 @@ describe("faults of an experiment", () => {
     expect(error.faults[0]!.details.allowed).toContain("max_steps");
     expect(messagesOf(cellsFile("trian: {}"))).toMatchInlineSnapshot(`
       [
-        "x.lathe.md:4:1: unknown key "trian". Did you mean "train"? Allowed: name, folder, recipe, data, model, base_model, device, seed, scale, scales, variants, sweep, paper, train, compress, evaluate, export, report.",
+        "x.lathe.md:4:1: unknown key "trian". Did you mean "train"? Allowed: name, folder, recipe, data, model, base_model, device, seed, scale, scales, variants, sweep, search, paper, train, compress, evaluate, export, report.",
       ]
     `);
     expect(messagesOf(cellsFile("xyzzy: {}"))[0]).not.toMatch(/Did you mean/);
@@ -142,6 +142,20 @@ describe("faults of an experiment", () => {
     expect(messagesOf(cellsFile(model, "train: {}"))).toMatchInlineSnapshot(`
       [
         "x.lathe.md:10:8: train has no text to read; declare data above it.",
+      ]
+    `);
+  });
+
+  test("train.watch names the kinds that it can record", () => {
+    const data = "data: {text: a}";
+    const messages = (watch: string) => messagesOf(cellsFile(data, model, `train: {watch: ${watch}}`));
+    expect(["{every: 0, what: [weigths]}", "{what: []}", "{what: [weights, weights]}"].flatMap(messages))
+      .toMatchInlineSnapshot(`
+      [
+        "x.lathe.md:16:24: train.watch.every has to be more than 0, not 0.",
+        "x.lathe.md:16:34: unknown value "weigths" of train.watch.what.0. Did you mean "weights"? Allowed: weights, gradients, activations.",
+        "x.lathe.md:16:23: train.watch.what has to be a list of at least 1 entries, not an empty list.",
+        "x.lathe.md:16:23: train.watch.what: name each of them only once.",
       ]
     `);
   });
@@ -270,7 +284,7 @@ describe("faults of an experiment", () => {
         "x.lathe.md:13:23: model.hidden_size has to be a whole number, not "x".",
         "x.lathe.md:14:3: unknown path "modl.hidden_size". Allowed: recipe, data, model, base_model, device, seed, train, compress, evaluate, export, report.",
         "x.lathe.md:15:14: sweep.data.text has to be a list of at least 1 entries, not an empty list.",
-        "x.lathe.md:16:11: sweep.device has to be a list, not "cpu".",
+        "x.lathe.md:16:11: sweep.device has to be a list or a map of keys to values, not "cpu".",
         "x.lathe.md:17:13: seed has to be a whole number, not "one".",
       ]
     `);
@@ -305,9 +319,9 @@ describe("faults of an experiment", () => {
         "x.lathe.md:1:1: the file has no cell. Write a block that starts with \`\`\`yaml and contains keys such as model or train.",
         "x.lathe.md:5:1: the key "a" is specified twice.",
         "x.lathe.md:4:26: not valid YAML: flow map in block collection must be sufficiently indented and end with a }.",
-        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, seed, scale, scales, variants, sweep, paper, train, compress, evaluate, export, report.",
+        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, seed, scale, scales, variants, sweep, search, paper, train, compress, evaluate, export, report.",
         "x.lathe.md:5:1: a cell is one YAML document. Move the second to its own cell.",
-        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, seed, scale, scales, variants, sweep, paper, train, compress, evaluate, export, report.",
+        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, seed, scale, scales, variants, sweep, search, paper, train, compress, evaluate, export, report.",
         "x.lathe.md:1:1: the block that opens here is never closed. Add a line with \`\`\`.",
         "x.lathe.md:2:3: a yaml block is a cell only where its fence starts in the first column. Move it there, or give it another info string.",
         "x.lathe.md:1:1: the file has 262145 characters; the limit for an experiment is 262144. Keep data in separate files.",

@@ -61,6 +61,7 @@ describe("keys", () => {
       "scales",
       "variants",
       "sweep",
+      "search",
       "paper",
       "train",
       "compress",

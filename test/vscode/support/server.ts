@@ -26,6 +26,8 @@ export interface Server {
   /** The folder with everything that the server has written. */
   readonly home: string;
   readonly logFile: string;
+  /** Milliseconds that installing the packages took. */
+  readonly installTime: number;
   /** Processes of this server whose command line holds the text: `--type=extensionHost`, `backend.cjs`. */
   processes(text: string): readonly number[];
   stop(): Promise<void>;
@@ -61,8 +63,10 @@ export async function startServer(vscode: Vscode, options: ServerOptions): Promi
     EXTENSIONS_GALLERY: "{}",
     ...options.environment,
   };
+  const installStart = performance.now();
   for (const file of options.install ?? [])
     await finished(spawn(vscode.node, [vscode.server, "--install-extension", file, ...folders], { env }));
+  const installTime = performance.now() - installStart;
 
   const port = await freePort();
   const child = spawn(
@@ -85,6 +89,7 @@ export async function startServer(vscode: Vscode, options: ServerOptions): Promi
     port,
     home,
     logFile,
+    installTime,
     processes: (text) => processesOf(child.pid!, text),
     stop: async () => {
       endGroup(child);

@@ -1,6 +1,6 @@
 /** The setup of the tests in VS Code: a user's folder, the server that has it open, and a browser. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Browser, BrowserContext } from "playwright-core";
@@ -67,6 +67,7 @@ export class Study {
   runs(): readonly RunRecord[] {
     const runs = join(this.folder, ".lathe/runs");
     return names(runs)
+      .filter((id) => existsSync(join(runs, id, "run.json"))) // A run that is being created has none yet.
       .map((id) => JSON.parse(readFileSync(join(runs, id, "run.json"), "utf8")) as RunRecord)
       .sort((a, b) => a.createdAt.localeCompare(b.createdAt));
   }
@@ -87,9 +88,12 @@ export class Study {
   }
 }
 
+/** What `Study.open` packs and installs. */
+export const packedExtensionPath = resolve(".cache/lathe-under-test.vsix");
+
 /** Packs the contents of dist/ and returns the file. */
 function packedExtension(): string {
-  const file = resolve(".cache/lathe-under-test.vsix");
+  const file = packedExtensionPath;
   const arguments_ = ["scripts/package.ts", "--no-build", "--out", file];
   execFileSync(process.execPath, ["node_modules/tsx/dist/cli.mjs", ...arguments_], { stdio: "pipe" });
   return file;

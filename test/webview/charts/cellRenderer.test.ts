@@ -229,7 +229,7 @@ describe("the output of a cell", () => {
     await page.close();
   });
 
-  it("shows a notice of several runs once", async () => {
+  it("folds notices into one line, and shows one of several runs once", async () => {
     const runs = await Promise.all(
       [1, 2, 3].map((seed) =>
         WrittenRun.write(workspace, {
@@ -242,9 +242,18 @@ describe("the output of a cell", () => {
     );
     const page = await harness.renderer();
     await page.showOutput("one", await outputOf(runs));
-    await page.page.getByText("3 runs: It runs on the processor.").waitFor();
-    expect(await page.page.getByText("It runs on the processor.").count()).toBe(1);
-    expect(await page.page.getByText("noticed-2: A row was left out.").count()).toBe(1);
+    const summary = page.page.locator("summary");
+    await summary.waitFor();
+    expect(await summary.innerText()).toBe("2 notices: 3 runs: It runs on the processor.");
+    const notices = page.page.locator(".notices .note");
+    expect(await notices.first().isVisible()).toBe(false);
+    await summary.press("Enter");
+    await notices.first().waitFor();
+    expect(await summary.innerText()).toBe("2 notices");
+    expect(await notices.allInnerTexts()).toEqual([
+      "3 runs: It runs on the processor.",
+      "noticed-2: A row was left out.",
+    ]);
     await page.close();
   });
 

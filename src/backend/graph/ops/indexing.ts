@@ -93,6 +93,32 @@ export const scatterRows: Op<[Value, Value], { rows: number }> = defineOp<[Value
 });
 
 /**
+ * Adds amounts at indices of a vector of zeros: int32 [n], [n] → [size]. ONNX Runtime adds them one after the other, so that
+ * equal indices lose nothing. float32 counts up to 2²⁴ exactly.
+ */
+export const tally: Op<[Value, Value], { size: number }> = defineOp<[Value, Value], { size: number }>({
+  name: "tally",
+  onnx: (emit, [index, amounts], { attrs: { size } }) => {
+    const shape = emit.constant(BigInt64Array.of(BigInt(size)), [1]);
+    const zeros = emit.node("Expand", [emit.constant(Float32Array.of(0), [1]), shape]);
+    return emit.node("ScatterElements", [zeros, index!, amounts!], { axis: 0, reduction: "add" });
+  },
+  infer: ([index, amounts], { size }) => {
+    requireIndex("tally", index.dtype);
+    if (index.shape.length !== 1 || amounts.shape.join() !== index.shape.join())
+      throw new Error(`tally of [${amounts.shape.join(", ")}] by [${index.shape.join(", ")}].`);
+    return { dtype: amounts.dtype, shape: [size] };
+  },
+  gradient: ({ inputs: [index], grad: dy }) => [null, gather(dy, index)],
+  evaluate: ([index, amounts], { size }) => {
+    const out = new Float64Array(size);
+    index.data.forEach((at, i) => (out[checkIndex(at, size, "tally")]! += amounts.data[i]!));
+    return out;
+  },
+  samples: [{ inputs: [ids([6], 3), [6]], attrs: { size: 4 } }],
+});
+
+/**
  * Rows of a table in a fixed order, with zeros where the index is -1: [n, width…] → [rows, width…]. No row may occur
  * twice, so that the gradient is the inverse selection, without additions.
  */

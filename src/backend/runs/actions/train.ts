@@ -21,13 +21,17 @@ import { train, type TrainingResult } from "../../training/trainer";
 import { createTrainee } from "../../training/trainee";
 import type { Action, ActionCall } from "../steps/action";
 import { writeAtomic } from "../folder/atomicFile";
+import { watchFileName, WatchWriter } from "../metrics/watchFile";
 import { writeLossProtocols } from "../steps/lossProtocols";
 import { createShapeForLabels } from "../steps/stepData";
+import { openRungs } from "../halving/rungs";
 import { createTeacher } from "../steps/teachers";
 import type { Workpiece } from "../steps/workshop";
 import type { RunContext } from "../steps/runContext";
 
 const action: Action = {
+  continuedFiles: [watchFileName],
+
   canResume: (context, workpiece) => {
     recoverCheckpoints(context.folder.inside("checkpoints"));
     return context.folder.savedSteps.some((step) => step > workpiece.step);
@@ -56,7 +60,9 @@ const action: Action = {
     const saved = isRetry ? findLatest(context, step.index, workpiece.step) : undefined;
     if (saved !== undefined) resumeFrom(saved.step, context, options.logging_steps);
     else if (isRetry) context.truncate(lines);
+    const rungs = openRungs(context, validation !== undefined);
     const keep = new CheckpointKeeper(context, options.save_total_limit, saved?.kept ?? []);
+    using watch = options.watch && new WatchWriter(join(folder, watchFileName), saved?.step ?? -1);
     const result = await train(
       {
         engine,
@@ -70,6 +76,7 @@ const action: Action = {
         seed: context.plan.seed,
         resume: saved?.checkpoint.training,
         action: step.index,
+        evaluateAt: rungs.steps,
         // After an earlier training step, the history already contains an evaluation at this step.
         evaluateFirst: workpiece.step === 0 || initial.tensors !== workpiece.tensors,
       },
@@ -83,8 +90,13 @@ const action: Action = {
             action: "train",
             ...(secondsLeft === undefined ? {} : { secondsLeft }),
           }),
-        verdict: (done) => context.control.checkpoint(workpiece.step + done),
+        watched: (record) => watch?.append({ ...record, step: workpiece.step + record.step }),
+        verdict: async (done) => {
+          await rungs.visit(done, workpiece.step);
+          return context.control.checkpoint(workpiece.step + done);
+        },
         save: (tensors, training, best) => {
+          watch?.sync();
           // Before the first step the model is unchanged: the checkpoint of the earlier action remains.
           if (training.state.step === 0) return;
           keep.add(workpiece.step + training.state.step, { shape, tensors, training }, best);

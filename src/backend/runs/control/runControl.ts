@@ -15,6 +15,7 @@ export class RunControl {
   private saving = false;
   private pausing = false;
   private stopDelivered = false;
+  private holding = false;
   private readonly stopping = new AbortController();
   private wake: (() => void) | undefined;
 
@@ -37,6 +38,11 @@ export class RunControl {
     return this.stopDelivered;
   }
 
+  /** Whether the loop ended because of `hold`, and nobody had asked for a stop. */
+  get obeyedHold(): boolean {
+    return this.stopDelivered && this.holding;
+  }
+
   get paused(): boolean {
     return this.pausing;
   }
@@ -44,6 +50,13 @@ export class RunControl {
   stop(): void {
     this.stopping.abort();
     this.wake?.();
+  }
+
+  /** Ends the run at the next checkpoint as a stop does, until its search decides whether it continues. */
+  hold(): void {
+    if (this.signal.aborted) return;
+    this.holding = true;
+    this.stop();
   }
 
   pause(): void {

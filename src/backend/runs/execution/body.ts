@@ -77,8 +77,8 @@ async function executeStep(step: Step, start: StepStart): Promise<Workpiece | un
   const { workpiece, workshop, lines, isRetry } = start;
   const { context } = workshop;
   const action = actions[step.action];
-  if (isRetry) clearStep(context, step);
   const canResume = isRetry && action.canResume?.(context, workpiece) === true;
+  if (isRetry) clearStep(context, step, canResume ? (action.continuedFiles ?? []) : []);
   // Metrics of an attempt that restarts are measured again.
   if (isRetry && !canResume) context.truncate(lines);
   if (!canResume && action.isRunSpecific !== true && context.plan.fresh !== true) {

@@ -67,7 +67,7 @@ export async function executeRun(program: RunProgram, options: ExecuteOptions): 
   let ending: Ending;
   try {
     await Promise.race([perform(program, options, parts), crash]);
-    ending = { state: control.obeyedStop ? "stopped" : "done" };
+    ending = { state: control.obeyedHold ? "held" : control.obeyedStop ? "stopped" : "done" };
   } catch (thrown) {
     ending = toEnding(thrown, control);
   }
@@ -154,7 +154,7 @@ function resolveInputs(folder: RunFolder, workspace: string): string {
 }
 
 interface Ending {
-  readonly state: "done" | "stopped" | "failed";
+  readonly state: "done" | "held" | "stopped" | "failed";
   readonly error?: WorkbenchError;
 }
 
@@ -175,7 +175,7 @@ function settle(folder: RunFolder, { state, error }: Ending, clock: RunClock): v
       folder.log(
         `Failed (${error.code}): ${error.message}${error.code === "internal" ? `\n${origin.stack ?? ""}` : ""}`,
       );
-    } else folder.log(state === "done" ? "Done." : "Stopped.");
+    } else folder.log({ done: "Done.", held: "Held at its rung.", stopped: "Stopped.", failed: "" }[state]);
   } finally {
     folder.update({
       state,

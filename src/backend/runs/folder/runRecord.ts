@@ -40,6 +40,16 @@ const planSchema = z.looseObject({
   data: options.optional(),
   model: options.optional(),
   baseModel: z.union([text, z.looseObject({ id: text })]).optional(),
+  halving: z
+    .looseObject({
+      bracket: text,
+      candidate: z.int().min(0),
+      candidates: z.int().positive(),
+      metric: text,
+      factor: z.number(),
+      rungs: z.array(z.looseObject({ runs: z.int(), steps: z.int() })).min(1),
+    })
+    .optional(),
   steps: z.array(
     z.looseObject({
       index: z.int().min(0),
@@ -58,7 +68,17 @@ export const lossProtocolsSchema = z.record(
 const recordSchema = z.looseObject({
   id: text,
   name: text,
-  state: z.enum(["queued", "running", "paused", "stopped", "failed", "done", "interrupted"]),
+  state: z.enum([
+    "queued",
+    "running",
+    "paused",
+    "held",
+    "pruned",
+    "stopped",
+    "failed",
+    "done",
+    "interrupted",
+  ]),
   plan: planSchema,
   createdAt: z.iso.datetime(),
   startedAt: text.optional(),
@@ -90,6 +110,21 @@ const recordSchema = z.looseObject({
       steps: z.number(),
       secondsLeft: z.number().optional(),
       action: text,
+    })
+    .optional(),
+  halving: z
+    .looseObject({
+      rung: z.int().min(0),
+      values: z.array(z.number().nullable()),
+      pruned: z
+        .looseObject({
+          step: z.number(),
+          steps: z.number(),
+          metric: text,
+          value: z.number().nullable(),
+          needed: z.number().nullable(),
+        })
+        .optional(),
     })
     .optional(),
   summary,

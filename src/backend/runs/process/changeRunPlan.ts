@@ -1,6 +1,7 @@
 /** Changes the plan of a run that is not running, so that resuming it follows the new plan. */
 import { rmSync } from "node:fs";
-import type { Step } from "../../../protocol/run";
+import { WorkbenchError } from "../../../protocol/errors";
+import type { RunRecord, Step } from "../../../protocol/run";
 import { version } from "../../../protocol/version";
 import type { SchemaCatalog } from "../../../schema/experiment";
 import { changePlan, type StepProgress } from "../../experiment/changePlan";
@@ -21,6 +22,7 @@ export async function changeRunPlan(
     const folder = RunFolder.open(path);
     const { record } = folder;
     await refuseIfTaken(record);
+    refuseCandidate(record);
     const { plan, first, notices } = changePlan(record.plan, settings, (step) => getProgress(folder, step), {
       catalog,
       codeVersion: version,
@@ -36,6 +38,15 @@ export async function changeRunPlan(
     folder.log(`The plan was changed: ${settings.join(", ")}.`);
     for (const notice of notices) folder.log(`Notice: ${notice}`);
   });
+}
+
+/** The rungs of a search hold for all its runs. */
+function refuseCandidate({ id, state, plan }: RunRecord): void {
+  if (plan.halving === undefined || state === "done") return;
+  throw new WorkbenchError(
+    "invalid-input",
+    `${id} is part of a search by halving, so its plan cannot change. Run it alone with other settings: lathe run --from ${id} --set ….`,
+  );
 }
 
 function getProgress(folder: RunFolder, step: Step): StepProgress {

@@ -28,10 +28,19 @@ export async function refuseIfTaken(record: RunRecord, launcher?: number): Promi
 }
 
 export function refuseIfDone(record: RunRecord): void {
+  refuseIfPruned(record);
   if (record.state !== "done") return;
   throw new WorkbenchError(
     "invalid-input",
     `${record.id} is done. To train it further, raise its steps with --set train.max_steps=N.`,
+  );
+}
+
+export function refuseIfPruned({ id, state }: RunRecord): void {
+  if (state !== "pruned") return;
+  throw new WorkbenchError(
+    "invalid-input",
+    `${id} was pruned by its search. To train it in full, run it again: lathe run --from ${id}.`,
   );
 }
 

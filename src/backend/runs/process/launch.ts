@@ -10,13 +10,16 @@ export interface LaunchArguments {
   readonly folder: string;
   readonly resume: boolean;
   readonly parallel: boolean;
+  /** Start the next runs of its search at the end of the run. */
+  readonly advance: boolean;
   readonly launcher: number;
 }
 
-export function writeArguments({ folder, resume, parallel, launcher }: LaunchArguments): string[] {
+export function writeArguments({ folder, resume, parallel, advance, launcher }: LaunchArguments): string[] {
   return [
     ...(resume ? ["--resume"] : []),
     ...(parallel ? ["--parallel"] : []),
+    ...(advance ? ["--advance"] : []),
     `--launcher=${launcher}`,
     "--",
     folder,
@@ -27,12 +30,18 @@ export function readArguments(args: readonly string[]): LaunchArguments {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { resume: { type: "boolean" }, parallel: { type: "boolean" }, launcher: { type: "string" } },
+    options: {
+      resume: { type: "boolean" },
+      parallel: { type: "boolean" },
+      advance: { type: "boolean" },
+      launcher: { type: "string" },
+    },
   });
   return {
     folder: positionals[0] ?? "",
     resume: values.resume ?? false,
     parallel: values.parallel ?? false,
+    advance: values.advance ?? false,
     launcher: Number(values.launcher),
   };
 }

@@ -4,6 +4,7 @@
  */
 import { toWorkbenchError, type WorkbenchError } from "../../../protocol/errors";
 import { executeRun } from "../execution/executeRun";
+import { advanceAfter } from "../halving/advance";
 import { type LaunchMessage, readArguments } from "./launch";
 import type { RunProgram } from "../steps/runContext";
 
@@ -20,13 +21,15 @@ export async function runAsProcess(program: RunProgram): Promise<never> {
   process.on("disconnect", () => undefined);
   const progress = { ready: false };
   try {
+    const launched = readArguments(process.argv.slice(2));
     const status = await executeRun(program, {
-      ...readArguments(process.argv.slice(2)),
+      ...launched,
       ready: () => {
         progress.ready = true;
         sendToLauncher({ ready: true });
       },
     });
+    if (launched.advance) await advanceAfter(launched.folder, { script: process.argv[1]! });
     process.exit(status);
   } catch (thrown) {
     const error: WorkbenchError = toWorkbenchError(thrown);

@@ -15,6 +15,8 @@ import { getWorkspaceRunsFolder } from "../folder/runLocation";
 export interface LaunchOptions {
   /** Don't wait for other runs on the same device. */
   readonly parallel?: boolean;
+  /** Start the next runs of its search at the end of the run, if nobody follows it who does. */
+  readonly advance?: boolean;
   /**
    * The bundled run process; by default runProcess.cjs next to the running script. LATHE_RUN_PROCESS overrides it.
    */
@@ -88,7 +90,8 @@ async function launch(folder: string, resume: boolean, options: LaunchOptions): 
   const log = openSync(join(folder, "log.txt"), appendFlags, 0o666);
   let child: ChildProcess;
   try {
-    const launchOptions = { folder, resume, parallel: options.parallel ?? false, launcher: process.pid };
+    const { parallel = false, advance = false } = options;
+    const launchOptions = { folder, resume, parallel, advance, launcher: process.pid };
     child = spawn(
       options.executable ?? process.execPath,
       [resolveScriptPath(options), ...writeArguments(launchOptions)],

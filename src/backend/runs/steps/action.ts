@@ -20,6 +20,8 @@ export interface ActionCall {
 export interface Action {
   /** Whether an interrupted attempt left a state to resume from; without this the action restarts. */
   canResume?(context: RunContext, workpiece: Workpiece): boolean;
+  /** Files of the step's folder that an attempt which resumes continues; all others are removed. */
+  readonly continuedFiles?: readonly string[];
   /** Its result describes the run itself, so it is never reused from another run. */
   readonly isRunSpecific?: boolean;
   /**

@@ -87,9 +87,12 @@ export async function reuseResult(
   return { done: reused, model };
 }
 
-/** Removes the files of an interrupted attempt at a step. */
-export function clearStep(context: RunContext, step: Step): void {
-  rmSync(context.folder.inside("steps", stepFolderName(step)), { recursive: true, force: true });
+/** Removes the files of an interrupted attempt at a step, except those of its folder that are continued. */
+export function clearStep(context: RunContext, step: Step, continued: readonly string[]): void {
+  const folder = context.folder.inside("steps", stepFolderName(step));
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder))
+    if (!continued.includes(name)) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
 interface EqualStep extends FinishedStep {

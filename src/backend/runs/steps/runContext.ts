@@ -11,7 +11,7 @@ export type RunProgress = NonNullable<RunRecord["progress"]>;
 /** Facts that are known only during a run. */
 export type RunFacts = Pick<
   RunRecord,
-  "device" | "dataHash" | "dataTitle" | "floor" | "counts" | "versions" | "losses"
+  "device" | "dataHash" | "dataTitle" | "floor" | "counts" | "versions" | "losses" | "halving"
 >;
 
 export interface RunContext {

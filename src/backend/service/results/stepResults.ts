@@ -132,7 +132,7 @@ function createSummaryBlock({ summary, plan }: RunRecord, bytes: number): Block 
     };
   const rows = [
     ["train loss", summary["train/loss"]],
-    ["validation loss", summary["eval/loss"]],
+    ["eval loss", summary["eval/loss"]],
   ] as const;
   return {
     kind: "table",

@@ -32,7 +32,7 @@ export function createDataBlocks(files: StepFiles): readonly Block[] {
 export function createTrainBlocks(history: MetricColumns, lines: LineRange): Block[] {
   const losses = [
     ["train loss", findExtremes(history, "train/loss", lines)],
-    ["validation loss", findExtremes(history, "eval/loss", lines)],
+    ["eval loss", findExtremes(history, "eval/loss", lines)],
   ] as const;
   const rows = losses.flatMap(([name, lossExtremes]): CellValue[][] =>
     lossExtremes === undefined

@@ -27,7 +27,7 @@ export function createRunHandlers(service: Service): RunHandlers {
         const { changeRunPlan } = await import("../../runs/process/changeRunPlan");
         await service.finish(changeRunPlan(folder, settings, await service.catalog()));
       }
-      await service.finish(resumeRun(folder));
+      await service.finish(resumeRun(folder, { advance: true }));
       return runs.refresh(run);
     },
     "runs.stop": ({ run }, { signal }) => {

@@ -42,6 +42,7 @@ export function createRunSummary(run: FoundRun, notes: RunNotes, workspace: stri
     ...(failure === undefined
       ? {}
       : { failure: { ...failure, message: truncate(failure.message, limits.message) } }),
+    ...(record.halving?.pruned === undefined ? {} : { pruned: record.halving.pruned }),
     createdAt,
     ...pickPresent(
       record,

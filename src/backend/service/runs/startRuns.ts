@@ -4,7 +4,10 @@ import { dirname, join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { RunPlan } from "../../../protocol/run";
 import type { RunSummary, StartRuns } from "../../../protocol/service/runs";
-import { startRun } from "../../runs/process/startRun";
+import { getWorkspaceRunsFolder } from "../../runs/folder/runLocation";
+import { advanceBracket } from "../../runs/halving/advance";
+import { groupByBracket, openBracket } from "../../runs/halving/bracket";
+import { startRun, type StartedRun, type StartOptions } from "../../runs/process/startRun";
 import type { Service } from "../service";
 
 export async function startRuns(
@@ -32,15 +35,35 @@ export async function startRuns(
   await checkPlans(plans, workspace).catch((thrown: unknown) => {
     throw locateFault(thrown, parsed);
   });
-  const folders: string[] = [];
+  const started: StartedRun[] = [];
   try {
     // In order, so that the runs queue for their device in the order of the file.
-    for (const plan of plans)
-      folders.push((await startRun(plan, { workspace, parallel: parallel ?? false })).folder);
+    for (const group of groupByBracket(plans))
+      started.push(...(await startGroup(group, { workspace, parallel: parallel ?? false }, choice.fresh)));
   } finally {
     await service.runs.include(workspace);
   }
-  return Promise.all(folders.map((folder) => service.runs.refresh(folder)));
+  return Promise.all(started.map(({ folder }) => service.runs.refresh(folder)));
+}
+
+/** Of a search by halving, those that come next: its first ones, or where it stopped. */
+async function startGroup(
+  plans: readonly RunPlan[],
+  options: StartOptions,
+  fresh: boolean | undefined,
+): Promise<StartedRun[]> {
+  if (plans[0]?.halving === undefined) {
+    const started: StartedRun[] = [];
+    for (const plan of plans) started.push(await startRun(plan, options));
+    return started;
+  }
+  const bracket = await openBracket(plans, getWorkspaceRunsFolder(options.workspace), { fresh });
+  const started = await advanceBracket(bracket, options);
+  if (started.length > 0) return started;
+  throw new WorkbenchError(
+    "busy",
+    "The search of this experiment is running. Stop its runs first, or wait for its end.",
+  );
 }
 
 function refuseIdle(plans: readonly RunPlan[]): void {

@@ -1,4 +1,4 @@
-/** The one loss that stands for a run in the tree and the status bar, always with the name of what it was measured on. */
+/** The one loss shown for a run in the tree and the status bar, always with the name of what it was measured on. */
 import { formatNumber } from "../../../protocol/quantities";
 import type { RunSummary } from "../../../protocol/service/runs";
 import { t } from "../../l10n";

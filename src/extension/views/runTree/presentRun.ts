@@ -12,7 +12,7 @@ import { t } from "../../l10n";
 
 const maxTags = 3;
 
-/** What the row's place in the tree says about the run. */
+/** What is known of a row by its place in the tree. */
 export interface RunPlace {
   /** The row above names the experiment. */
   readonly isBelowExperiment?: boolean;

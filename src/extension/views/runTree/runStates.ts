@@ -18,7 +18,9 @@ export const statePresentations: Readonly<Record<ShownState, StatePresentation>>
   running: { icon: { id: "sync~spin", color: "charts.blue" }, word: t("running") },
   paused: { icon: { id: "debug-pause", color: "charts.yellow" }, word: t("paused") },
   queued: { icon: { id: "clock", color: "charts.purple" }, word: t("waiting") },
+  held: { icon: { id: "watch", color: "charts.purple" }, word: t("held") },
   stopped: { icon: { id: "debug-stop", color: "charts.foreground" }, word: t("stopped") },
+  pruned: { icon: { id: "circle-slash", color: "disabledForeground" }, word: t("pruned") },
   done: { icon: { id: "pass", color: "testing.iconPassed" }, word: t("done") },
 };
 export const shownStates = Object.keys(statePresentations) as readonly ShownState[];

@@ -38,7 +38,7 @@ test("each step of a real run reports its result", async () => {
   const [train, compress, again, evaluate, exported, report] = steps.map(({ blocks }) => blocks);
   const [losses, work] = tables(train!);
   expect(losses!.columns).toEqual(["", "last", "lowest", "at step"]);
-  expect(losses!.rows.map(([name]) => name)).toEqual(["train loss", "validation loss"]);
+  expect(losses!.rows.map(([name]) => name)).toEqual(["train loss", "eval loss"]);
   expect(losses!.rows[0]![1]).toBeGreaterThan(0);
   expect(work!.rows[0]!.slice(0, 2)).toEqual([6, expect.any(Number)]);
   expect(work!.rows[0]![2]).toBeGreaterThan(0);
