@@ -126,7 +126,9 @@ export class RunEnds {
     return (this.runs.all ?? []).some(
       ({ folder, state }) =>
         // The news of an end may be here before the state is.
-        (state === "queued" || state === "running") && !ends.has(folder) && this.getKey(folder) === key,
+        (state === "queued" || state === "running" || state === "held") &&
+        !ends.has(folder) &&
+        this.getKey(folder) === key,
     );
   }
 }

@@ -30,7 +30,8 @@ export function describeDifference(protocol: LossProtocol, reference: LossProtoc
   const count = ({ tokens }: LossProtocol) => `${tokens.toLocaleString("en-US")} tokens`;
   const [terms, referenceTerms] = [protocol.method.split(", "), reference.method.split(", ")];
   const join = (own: readonly string[], others: readonly string[]) =>
-    own.filter((term) => !others.includes(term)).join(", ") || "without it";
+    own.filter((term) => !others.includes(term)).join(", ");
+  const [extra, missing] = [join(terms, referenceTerms), join(referenceTerms, terms)];
   const text =
     name(protocol) !== name(reference)
       ? `other text, ${name(protocol)} instead of ${name(reference)}`
@@ -42,7 +43,11 @@ export function describeDifference(protocol: LossProtocol, reference: LossProtoc
   const method =
     protocol.method === reference.method
       ? undefined
-      : `${join(terms, referenceTerms)} instead of ${join(referenceTerms, terms)}`;
+      : missing === ""
+        ? extra
+        : extra === ""
+          ? `without “${missing}”`
+          : `${extra} instead of ${missing}`;
   return [text, method].filter((part) => part !== undefined).join("; ");
 }
 

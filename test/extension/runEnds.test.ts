@@ -76,6 +76,16 @@ test("a run that was stopped on purpose is neither reported nor waited for", () 
   expect([...end(c, "stopped"), ...end(d, "stopped")]).toEqual([]);
 });
 
+test("a search is reported when it has ended, not at each of its rungs", () => {
+  const [a, b] = [add({ name: "a" }), add({ name: "b" })];
+  known.set(a.folder, { ...a, state: "held" });
+  expect(end(b, "failed").map(({ text }) => text)).toEqual(["b: There is no text."]);
+  expect(ends.takeFinished()).toEqual([]);
+  expect(end(a, "done").map(({ text }) => text)).toEqual([
+    "first: 1 run done, 1 failed (b: There is no text).",
+  ]);
+});
+
 test("a failed run that is resumed has not ended", () => {
   const [a, b] = [add({ name: "a" }), add({ name: "b" })];
   end(a, "failed");

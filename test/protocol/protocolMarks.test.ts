@@ -30,7 +30,7 @@ test("a difference takes few words", () => {
   );
   expect(describeDifference({ ...whole, hash: "dd" }, whole)).toBe("other text under the same name");
   expect(describeDifference({ ...whole, method: `${whole.method}, documents apart` }, whole)).toBe(
-    "documents apart instead of without it",
+    "documents apart",
   );
 });
 

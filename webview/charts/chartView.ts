@@ -16,6 +16,8 @@ export interface ShownRun {
   readonly slot: number;
   /** How its losses were measured. */
   readonly losses?: LossProtocols | undefined;
+  /** Why a search ended it, where it did. */
+  readonly pruned?: string | undefined;
 }
 
 export interface ChartContent {

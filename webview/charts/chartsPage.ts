@@ -6,6 +6,7 @@ import { compareNewestFirst, isExecuting } from "../../src/protocol/run";
 import { parseFilter } from "../../src/protocol/runFilter";
 import { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import { collectKeys, createRunFields } from "../../src/protocol/runFields";
+import { describePruning } from "../../src/protocol/pruning";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { pluralize } from "../../src/protocol/quantities";
 import type { Panel, Stage } from "../kit/stage";
@@ -287,7 +288,15 @@ export class ChartsPage implements Panel {
       const slot = slots.get(run.folder);
       return slot === undefined
         ? []
-        : [{ run: run.folder, name: names.get(run.folder)!, slot, losses: run.losses }];
+        : [
+            {
+              run: run.folder,
+              name: names.get(run.folder)!,
+              slot,
+              losses: run.losses,
+              pruned: run.pruned && describePruning(run.pruned),
+            },
+          ];
     });
     const known = shownRuns.filter(({ folder }) => slots.has(folder));
     this.board.show(

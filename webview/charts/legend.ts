@@ -12,6 +12,8 @@ export interface LegendRun {
   readonly name: string;
   readonly slot: number;
   readonly hidden: boolean;
+  /** Why a search ended it, where it did. */
+  readonly pruned?: string | undefined;
   /** The last value of the chart's first metric. */
   readonly last?: number | undefined;
   /** On that value, if the others may not all be compared with it. */
@@ -54,11 +56,11 @@ export function renderLegend(
     }
     ${metrics.length < 2 ? nothing : html`<span class="divider" aria-hidden="true"></span>`}
     ${runs.map(
-      ({ run, name, slot, hidden, last, mark }) =>
+      ({ run, name, slot, hidden, pruned, last, mark }) =>
         html`<button
           type="button"
           class="entry"
-          title=${mark === undefined ? name : `${name}\n${mark.title}`}
+          title=${[name, pruned, mark?.title].filter((line) => line !== undefined).join("\n")}
           aria-pressed=${String(!hidden)}
           @click=${() => listener.onToggle(run)}
           @pointerenter=${() => listener.onEmphasis(hidden ? undefined : run)}
@@ -67,6 +69,8 @@ export function renderLegend(
           @blur=${() => listener.onEmphasis(undefined)}
         >
           ${renderSample(slot, 0, theme)}${renderLongName(name)}${
+            pruned === undefined ? nothing : html`<span class="value">pruned</span>`
+          }${
             last === undefined
               ? nothing
               : html`<span class="value">${formatReading(last)}</span

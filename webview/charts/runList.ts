@@ -5,6 +5,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { ProtocolMarks } from "../../src/protocol/protocolMarks";
+import { describePruning } from "../../src/protocol/pruning";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { formatCount, formatNumber, formatDateTime, pluralize } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
@@ -99,7 +100,7 @@ function getSeedName(run: RunSummary, runs: readonly RunSummary[]): string {
 
 function renderRun(run: RunSummary, name: string, options: RunListOptions): TemplateResult {
   const { chosen, slots, theme, baseline, marks, onTick, onBaseline } = options;
-  const { folder, id, state, createdAt, metrics } = run;
+  const { folder, id, state, createdAt, metrics, pruned } = run;
   const slot = slots.get(folder);
   const source = metrics["eval/loss"] === undefined ? "train" : "eval";
   const loss = metrics[`${source}/loss`]?.last;
@@ -107,7 +108,9 @@ function renderRun(run: RunSummary, name: string, options: RunListOptions): Temp
   const isBaseline = folder === baseline;
   return html`<li>
     <div class="entry-row">
-      <label title=${`${id}\n${state}, ${formatDateTime(createdAt)}`}>
+      <label
+        title=${`${id}\n${pruned === undefined ? state : describePruning(pruned)}, ${formatDateTime(createdAt)}`}
+      >
         ${renderTick(chosen.has(folder), (isTicked) => onTick([folder], isTicked))}
         ${slot === undefined ? html`<span class="no-sample"></span>` : renderSample(slot, 0, theme)}
         ${renderLongName(name)}

@@ -87,6 +87,8 @@ export const cellStyles = css`
     background: var(--vscode-charts-green, var(--vscode-testing-iconPassed));
   }
   .state.paused::before,
+  .state.held::before,
+  .state.pruned::before,
   .state.queued::before {
     border: 1.5px solid var(--vscode-descriptionForeground);
     background: none;

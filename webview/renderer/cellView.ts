@@ -9,6 +9,7 @@ import type { Unsubscribe } from "../../src/protocol/connection";
 import { toWorkbenchError } from "../../src/protocol/errors";
 import type { Host, PageCommand } from "../../src/protocol/page";
 import { ProtocolMarks } from "../../src/protocol/protocolMarks";
+import { describePruning } from "../../src/protocol/pruning";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { type BoardState, ChartBoard } from "../charts/chartBoard";
 import { groupMetrics } from "../charts/chartGroups";
@@ -92,11 +93,12 @@ export class CellView {
 
   private showOnBoard(): void {
     const names = this.createNames();
-    const shownRuns = this.runs.map(({ summary: { folder, losses } }) => ({
+    const shownRuns = this.runs.map(({ summary: { folder, losses, pruned } }) => ({
       run: folder,
       name: names.get(folder)!,
       slot: this.slots.get(folder)!,
       losses,
+      pruned: pruned && describePruning(pruned),
     }));
     this.board.show(
       this.trains ? shownRuns : [],

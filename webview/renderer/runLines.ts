@@ -3,6 +3,7 @@ import { html, nothing, svg, type TemplateResult } from "lit";
 import type { CellRun } from "../../src/protocol/cellOutput";
 import type { PageCommand } from "../../src/protocol/page";
 import type { ProtocolMarks } from "../../src/protocol/protocolMarks";
+import { describePruning } from "../../src/protocol/pruning";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { formatReading } from "../kit/figures";
 import { renderLongName } from "../kit/longName";
@@ -134,7 +135,7 @@ function renderRunLine(
 }
 
 function renderProgress(
-  { state, progress: current, queuePosition }: RunSummary,
+  { state, progress: current, queuePosition, pruned }: RunSummary,
   name: string,
 ): TemplateResult | string {
   if (state === "queued")
@@ -142,6 +143,13 @@ function renderProgress(
       ? "waits"
       : `waits for ${queuePosition} other${queuePosition === 1 ? "" : "s"}`;
   if (current === undefined) return "";
+  if (pruned !== undefined)
+    return html`<span class="words" title=${describePruning(pruned)}
+      >${formatCount(pruned.step)} of
+      ${formatCount(pruned.steps)}${
+        pruned.needed === null ? nothing : `, rung needed ≤ ${formatReading(pruned.needed)}`
+      }</span
+    >`;
   const share = current.steps === 0 ? 0 : Math.min(1, current.step / current.steps);
   const description = `${formatCount(current.step)} of ${formatCount(current.steps)}${current.action === "train" ? "" : `, ${current.action}`}`;
   return html`<span class="progress">

@@ -1,6 +1,7 @@
 /** The content of a cell in the table of runs. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { ProtocolMarks } from "../../src/protocol/protocolMarks";
+import { describePruning } from "../../src/protocol/pruning";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { isExecuting } from "../../src/protocol/run";
 import { missingText } from "../../src/protocol/quantities";
@@ -65,7 +66,7 @@ export function getCellTitle(
     case "experiment":
       return run.experiment ?? nothing;
     case "state":
-      return run.failure?.message ?? nothing;
+      return run.failure?.message ?? (run.pruned && describePruning(run.pruned)) ?? nothing;
     default: {
       const text = column.text(run);
       if (text === missingText) return nothing;

@@ -258,6 +258,11 @@ export const runsStyles = css`
     border-radius: 1px;
     background: var(--vscode-charts-red);
   }
+  .state.held i,
+  .state.pruned i {
+    border: 1.5px solid var(--vscode-descriptionForeground, gray);
+    background: none;
+  }
   .state.stopped i,
   .state.interrupted i {
     border-radius: 1px;

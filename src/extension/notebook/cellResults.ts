@@ -109,11 +109,13 @@ function isDone({ summary, steps }: CellRun): boolean {
   return summary.state === "done" || steps.every(({ state }) => state === "done");
 }
 
-/** A run that a person stopped is neither a success nor a failure. */
+/** A run that a person stopped, or that waits at its rung, is neither a success nor a failure; one that was pruned has ended. */
 function computeSuccess(runs: readonly CellRun[]): Pick<CellResult, "success"> {
-  const unfinished = runs.filter((run) => !isDone(run));
+  const unfinished = runs.filter((run) => !isDone(run) && run.summary.state !== "pruned");
   if (unfinished.length === 0) return { success: true };
-  return unfinished.every(({ summary }) => summary.state === "stopped") ? {} : { success: false };
+  return unfinished.every(({ summary: { state } }) => state === "stopped" || state === "held")
+    ? {}
+    : { success: false };
 }
 
 /**

@@ -89,6 +89,12 @@ describe("the results of cells", () => {
       (run) => ({ ...service.rows.get(run)!, state: run === runs[0] ? "failed" : "stopped" }),
     );
     expect(failed[0]).toMatchObject({ ended: true, success: false });
+    const pruned = await readCellResults(
+      service.connection,
+      await attachedTo(service, experiment),
+      (run) => ({ ...service.rows.get(run)!, state: run === runs[0] ? "done" : "pruned" }),
+    );
+    expect(pruned[0]).toMatchObject({ ended: true, success: true });
     expect(waiting).toMatchObject({ begun: false, ended: true });
     expect(waiting.success).toBe(undefined);
   });

@@ -38,6 +38,16 @@ test.each([
   [{ state: "queued", queuePosition: 2 }, "behind 2", "run.queued.active.waiting.plain"],
   [{ state: "paused", seconds: 5 }, "5 s", "run.paused.active.plain"],
   [{ state: "stopped" }, "", "run.stopped.ended.resumable.plain"],
+  [{ state: "held" }, "held for the others of its rung", "run.held.ended.plain"],
+  [
+    {
+      state: "pruned",
+      pruned: { step: 90, steps: 810, metric: "eval/loss", value: 3.21, needed: 2.95 },
+      progress: { step: 90, steps: 810, action: "train" },
+    },
+    "11 % · pruned at step 90 of 810: eval loss 3.21, rung needed ≤ 2.95",
+    "run.pruned.ended.plain",
+  ],
   [
     { state: "interrupted", metrics: loss(2) },
     "train loss 2",

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { describePruning } from "../../../protocol/pruning";
+import type { LossProtocols } from "../../../protocol/lossProtocol";
 import { compareNewestFirst, type HalvingPlan, type Pruning, type RunPlan } from "../../../protocol/run";
 import { listRuns } from "../folder/findRuns";
 import { RunFolder } from "../folder/runFolder";
@@ -109,7 +110,16 @@ async function writePromotion({ folder }: Candidate, rung: number): Promise<void
 async function writePruning({ folder }: Candidate, pruned: Pruning): Promise<void> {
   await changeHeldRun(folder, (run) => {
     const { rung = 0, values = [] } = run.record.halving ?? {};
-    run.update({ state: "pruned", halving: { rung, values, pruned } });
+    const losses = Object.entries(run.record.losses ?? {}).map(([metric, protocol]) => {
+      // A loss in the middle of a training is not comparable with the result of a finished one.
+      const method = `${protocol.method}, pruned at step ${pruned.step} of ${pruned.steps}`;
+      return [metric, { ...protocol, method }];
+    });
+    run.update({
+      state: "pruned",
+      halving: { rung, values, pruned },
+      ...(losses.length === 0 ? {} : { losses: Object.fromEntries(losses) as LossProtocols }),
+    });
     run.log(`${describePruning(pruned)}.`);
   });
 }

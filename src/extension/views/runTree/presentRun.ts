@@ -1,5 +1,6 @@
 /** A run as a row of the tree. */
 import type { RunSummary } from "../../../protocol/service/runs";
+import { describePruning } from "../../../protocol/pruning";
 import { isActive, isResumable } from "../../../protocol/run";
 import type { NodePresentation } from "../nodePresentation";
 import { formatDuration, formatProgress } from "../../../protocol/quantities";
@@ -49,7 +50,7 @@ export function presentRun(run: RunSummary, place: RunPlace = {}): NodePresentat
 }
 
 function describeRun(run: RunSummary, { marks }: RunPlace): string[] {
-  const { state, seconds, progress, failure, queuePosition } = run;
+  const { state, seconds, progress, failure, queuePosition, pruned } = run;
   if (state === "unreadable") return [toSingleLine(failure?.message ?? t("unreadable"), 120)];
   if (state === "queued") return [isWaiting(run) ? t("behind {0}", queuePosition!) : t("starting")];
   const loss = getHeadlineLoss(run);
@@ -61,6 +62,8 @@ function describeRun(run: RunSummary, { marks }: RunPlace): string[] {
       ? []
       : [[formatHeadlineLoss(loss), ...(mark === undefined ? [] : [mark.letter])].join(" ")]),
     ...(share === undefined || state === "done" ? [] : [formatProgress(share)]),
+    ...(state === "held" ? [t("held for the others of its rung")] : []),
+    ...(pruned === undefined ? [] : [describePruning(pruned)]),
     ...(seconds === undefined ? [] : [formatDuration(seconds)]),
     ...(secondsLeft === undefined ? [] : [t("{0} left", formatDuration(secondsLeft))]),
     ...(state === "failed" && failure !== undefined ? [toSingleLine(failure.message, 80)] : []),

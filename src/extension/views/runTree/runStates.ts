@@ -20,8 +20,8 @@ export const statePresentations: Readonly<Record<ShownState, StatePresentation>>
   queued: { icon: { id: "clock", color: "charts.purple" }, word: t("waiting") },
   held: { icon: { id: "watch", color: "charts.purple" }, word: t("held") },
   stopped: { icon: { id: "debug-stop", color: "charts.foreground" }, word: t("stopped") },
-  pruned: { icon: { id: "circle-slash", color: "disabledForeground" }, word: t("pruned") },
   done: { icon: { id: "pass", color: "testing.iconPassed" }, word: t("done") },
+  pruned: { icon: { id: "circle-slash", color: "disabledForeground" }, word: t("pruned") },
 };
 export const shownStates = Object.keys(statePresentations) as readonly ShownState[];
 

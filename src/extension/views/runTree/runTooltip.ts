@@ -1,6 +1,7 @@
 /** All that a row has no room for, as Markdown. Foreign text is escaped; what is not there is left out. */
 import type { Counts } from "../../../protocol/counts";
 import type { ProtocolMarks } from "../../../protocol/protocolMarks";
+import { describePruning } from "../../../protocol/pruning";
 import type { RunSummary } from "../../../protocol/service/runs";
 import {
   formatBytes,
@@ -19,7 +20,7 @@ const maxMetrics = 8;
 const maxNotices = 5;
 
 export function createRunTooltip(run: RunSummary, marks?: ProtocolMarks): string {
-  const { state, variant, seed, sweep, device, failure, notices, tags, notes, star } = run;
+  const { state, variant, seed, sweep, device, failure, pruned, notices, tags, notes, star } = run;
   const settings = Object.entries(sweep);
   const facts: readonly (readonly [name: string, text: string | undefined])[] = [
     [t("Variant"), variant === "" ? undefined : safe(variant)],
@@ -43,6 +44,7 @@ export function createRunTooltip(run: RunSummary, marks?: ProtocolMarks): string
   const lines = facts.flatMap(([name, text]) => (text === undefined ? [] : [`${name}: ${text}`]));
   return [
     `**${safe(run.name)}** ${star ? "★ " : ""}${statePresentations[state].word}`,
+    ...(pruned === undefined ? [] : [safe(describePruning(pruned))]),
     ...(failure === undefined ? [] : [`**${safe(failure.message, 1000)}**`]),
     ...(lines.length === 0 ? [] : [lines.join("  \n")]),
     ...formatMetrics(run),
