@@ -1,7 +1,7 @@
 /** The page's end of the connection to its panel: whom every panel asks, and how it keeps what it shows over a reload. */
 import { Connection, type Empty } from "../src/protocol/connection";
 import { applyLook } from "./kit/look";
-import type { Host, PageEvents, PageRequests, PanelId, PanelInputs } from "../src/protocol/page";
+import type { Host, PageEvents, PageRequests, PanelId, PanelInputs, SharedLook } from "../src/protocol/page";
 
 interface VsCodeApi {
   postMessage(message: unknown): void;
@@ -13,6 +13,8 @@ declare function acquireVsCodeApi(): VsCodeApi;
 export interface Page<P extends PanelId, S> {
   readonly host: Host;
   readonly input: PanelInputs[P];
+  /** What all pages share, as it was when the page was opened. */
+  readonly look: SharedLook;
   /** What `keep` was last given, before the window was reloaded. */
   readonly state: S | undefined;
   keep(state: S): void;
@@ -36,6 +38,7 @@ export async function openPage<P extends PanelId, S>(_panel: P): Promise<Page<P,
   host.on("inputChanged", ({ input: changed }) => keep({ input: changed }));
   return {
     host,
+    look,
     input: input as PanelInputs[P],
     state: (current.state ?? undefined) as S | undefined,
     keep: (next) => keep({ state: next }),

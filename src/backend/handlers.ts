@@ -51,6 +51,10 @@ export function createHandlers(service: Service): Handlers<Omit<Requests, keyof 
       const { createTextHandlers } = await import("./service/textHandlers");
       return createTextHandlers(service);
     }),
+    ...loadLater(["views.list", "views.save", "views.rename", "views.delete"], async () => {
+      const { createViewHandlers } = await import("./service/views/viewHandlers");
+      return createViewHandlers(service);
+    }),
     ...loadLater(["devices.list"], async () => {
       const { createDeviceHandlers } = await import("./service/deviceHandlers");
       return createDeviceHandlers(service);

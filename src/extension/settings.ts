@@ -37,7 +37,7 @@ export function needsConfirmation(action: "stop" | "trash"): boolean {
 }
 
 /** How charts look before a person changes them; a value that the settings do not allow is left out. */
-export function getChartSettings(): Omit<SharedLook, "baseline"> {
+export function getChartSettings(): Pick<SharedLook, "smoothing" | "palette" | "colors"> {
   const charts = vscode.workspace.getConfiguration(`${section}.charts`);
   const [smoothing, palette, colors] = [
     charts.get<unknown>("smoothing"),

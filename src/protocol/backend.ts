@@ -5,6 +5,7 @@ import type { MetricEvents, MetricRequests } from "./service/metrics";
 import type { DeviceRequests, ModelRequests } from "./service/models";
 import type { RunEvents, RunRequests } from "./service/runs";
 import type { TextRequests } from "./service/texts";
+import type { ViewEvents, ViewRequests } from "./service/views";
 
 export interface ServiceRequests {
   /**
@@ -31,9 +32,10 @@ export interface Requests
     ExperimentRequests,
     ModelRequests,
     DeviceRequests,
-    TextRequests {}
+    TextRequests,
+    ViewRequests {}
 
-export interface Events extends RunEvents, MetricEvents {
+export interface Events extends RunEvents, MetricEvents, ViewEvents {
   /** A line for the extension's log. */
   logged: { readonly level: "info" | "warning" | "error"; readonly message: string };
 }

@@ -1,4 +1,5 @@
 /** Messages between a webview page and the extension host, in addition to the page's requests of the backend. */
+import type { ViewPanel } from "../schema/savedViews";
 import type { Events, Requests } from "./backend";
 import type { Empty, Remote } from "./connection";
 import type { Subject } from "./service/models";
@@ -24,6 +25,8 @@ export interface SharedLook {
   /** The name of the palette of runs, and a person's own colors, which replace it. */
   readonly palette?: string;
   readonly colors?: readonly string[];
+  /** The names of the saved views that were shown last. */
+  readonly views?: Readonly<Partial<Record<ViewPanel, string>>>;
 }
 
 /** What every page may ask of the host. */
@@ -63,6 +66,8 @@ export interface HostRequests {
   "page.look": { params: Empty; result: SharedLook };
   /** The run that others are compared with, on every page; without one, nothing is compared. */
   "page.setBaseline": { params: { readonly run?: string }; result: Empty };
+  /** The saved view that the panel shows now, so that it shows it again when it is opened. */
+  "page.keepView": { params: { readonly panel: ViewPanel; readonly view?: string }; result: Empty };
   /** A line for the extension's log: what went wrong in the page. */
   "page.log": {
     params: { readonly level: "info" | "warning" | "error"; readonly message: string };

@@ -1,6 +1,6 @@
 /** Colors and marks of runs: the same for every page, and after the window has been closed. */
 import { expect, test } from "vitest";
-import { RunLooks } from "../../src/extension/panels/runLooks";
+import { type ChartSettings, RunLooks } from "../../src/extension/panels/runLooks";
 import type { SharedLook } from "../../src/protocol/page";
 import { someRun } from "./views/someRun";
 
@@ -30,7 +30,7 @@ test("runs of an experiment differ in the order of their creation, whichever pag
 });
 
 test("what the settings decide is part of the look, and every page hears of a change", () => {
-  let settings: Omit<SharedLook, "baseline"> = { smoothing: 0.5 };
+  let settings: ChartSettings = { smoothing: 0.5 };
   const looks = new RunLooks(
     createMemory(),
     async () => runs,
@@ -43,6 +43,16 @@ test("what the settings decide is part of the look, and every page hears of a ch
   looks.notify();
   looks.setBaseline(runs[0]!.folder);
   expect(received).toEqual([{ palette: "tableau" }, { palette: "tableau", baseline: runs[0]!.folder }]);
+});
+
+test("the saved view that a panel showed last is remembered, whatever was in the memory", () => {
+  const memory = createMemory(new Map<string, unknown>([["lathe.views", { runs: 3, other: "x" }]]));
+  const looks = new RunLooks(memory, async () => runs);
+  expect(looks.look).toEqual({});
+  looks.keepView("runs", "losses");
+  looks.keepView("charts", "means");
+  looks.keepView("charts", undefined);
+  expect(new RunLooks(memory, async () => runs).look).toEqual({ views: { runs: "losses" } });
 });
 
 test("they keep their look over sessions and while others are deleted, and so does the baseline", async () => {

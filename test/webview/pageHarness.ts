@@ -13,10 +13,10 @@ import { bundle } from "../../scripts/bundle";
 import { BackendProcess } from "../../src/extension/backendProcess";
 import { createContentSecurityPolicy, createPageHtml } from "../../src/extension/panels/pageHtml";
 import { connectPage, type ConnectedPage } from "../../src/extension/panels/relay";
-import { type LookMemory, RunLooks } from "../../src/extension/panels/runLooks";
+import { type ChartSettings, type LookMemory, RunLooks } from "../../src/extension/panels/runLooks";
 import type { Events, Requests } from "../../src/protocol/backend";
 import type { CellOutput } from "../../src/protocol/cellOutput";
-import type { PanelId, PanelInputs, PageEvents, SharedLook } from "../../src/protocol/page";
+import type { PanelId, PanelInputs, PageEvents } from "../../src/protocol/page";
 import { type ThemeName, themes } from "./themes";
 
 const executable = process.env.LATHE_CHROMIUM ?? "/usr/bin/chromium";
@@ -60,7 +60,7 @@ export class PageHarness {
     () => this.settings,
   );
   /** What the person has set; `looks.notify()` after a change. */
-  settings: Omit<SharedLook, "baseline"> = {};
+  settings: ChartSettings = {};
 
   private constructor(
     private readonly browser: Browser,
@@ -318,6 +318,10 @@ export class TestPage {
         "page.look": async () => this.looks.look,
         "page.setBaseline": async ({ run }) => {
           this.looks.setBaseline(run);
+          return {};
+        },
+        "page.keepView": async ({ panel, view }) => {
+          this.looks.keepView(panel, view);
           return {};
         },
         "page.log": async ({ message }) => {

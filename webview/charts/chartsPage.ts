@@ -7,14 +7,17 @@ import { parseFilter } from "../../src/protocol/runFilter";
 import { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import { collectKeys, createRunFields } from "../../src/protocol/runFields";
 import { describePruning } from "../../src/protocol/pruning";
+import type { ChartsView } from "../../src/schema/savedViews";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { pluralize } from "../../src/protocol/quantities";
 import type { Panel, Stage } from "../kit/stage";
 import { renderEmptyState, renderSpinner } from "../kit/states";
+import { ViewMenu, type ViewMenuPage } from "../kit/viewMenu";
 import type { Page } from "../page";
 import { ChartBoard } from "./chartBoard";
 import { groupMetrics } from "./chartGroups";
 import type { ChartsState } from "./chartsState";
+import { captureCharts, restoreCharts, usualMetrics } from "./chartsView";
 import { defaultView } from "../kit/drawing";
 import { renderMetricList } from "./metricList";
 import { collectReferences } from "./references";
@@ -26,8 +29,6 @@ import { renderSelect } from "../kit/select";
 import type { ShownRun } from "./chartView";
 import type { TrackGroup } from "./deriveTracks";
 import { readTheme } from "../kit/chartColors";
-
-const defaultMetrics = ["eval/loss", "train/loss"];
 
 interface Matches {
   readonly runs: ReadonlyMap<string, RunSummary>;
@@ -52,8 +53,11 @@ export class ChartsPage implements Panel {
   private isListPointed = false;
   private lists: boolean;
   private readonly board: ChartBoard;
+  private readonly views: ViewMenu<ChartsView>;
   /** The person has been given a first choice, or has chosen. */
   private chosen: boolean;
+  /** Nothing is kept of an earlier page, so the view that was shown last is shown. */
+  private isNew: boolean;
 
   constructor(
     private readonly page: Page<"charts", ChartsState>,
@@ -68,14 +72,17 @@ export class ChartsPage implements Panel {
       () => this.arrange(),
       (work) => stage.attempt(work),
     );
+    this.isNew = state === undefined;
     this.chosen = state !== undefined || input.runs.length > 0;
-    this.metrics = state?.metrics ?? defaultMetrics;
+    this.metrics = state?.metrics ?? usualMetrics;
     this.filter = state?.filter ?? "";
     this.lists = state?.lists ?? true;
     this.board = new ChartBoard(host, state?.board ?? { view: defaultView, hidden: [] }, {
       redraw: () => stage.redraw(),
       onState: () => this.saveState(),
     });
+    const savedView = state === undefined ? page.look.views?.charts : state.savedView;
+    this.views = new ViewMenu(host, stage, this.createViewPage(), savedView);
     host.on("runsChanged", ({ changed, removed }) => this.update(changed, removed));
     host.on("backendRestarted", () => stage.attempt(() => this.load()));
     host.on("lookChanged", ({ baseline }) => {
@@ -108,7 +115,7 @@ export class ChartsPage implements Panel {
         >
           Runs and metrics
         </button>
-        ${this.renderGrouping(this.runs)} ${this.board.controls()}
+        ${this.views.draw()} ${this.renderGrouping(this.runs)} ${this.board.controls()}
         <span class="spring"></span>
         <span class="muted hint">drag to zoom, with Shift to move, or Ctrl and the wheel</span>
       </div>
@@ -120,6 +127,25 @@ export class ChartsPage implements Panel {
 
   afterDraw(): void {
     this.board.draw();
+  }
+
+  private createViewPage(): ViewMenuPage<ChartsView> {
+    const getLook = () => {
+      const { filter, metrics, grouping, board } = this;
+      return { filter, metrics, grouping, view: board.state.view };
+    };
+    return {
+      panel: "charts",
+      capture: () => captureCharts(getLook()),
+      normalize: (content) => captureCharts(restoreCharts(content)),
+      apply: (content) => {
+        const { filter, metrics, grouping, view } = restoreCharts(content);
+        Object.assign(this, { filter, metrics, grouping });
+        this.board.change(view);
+        this.arrange();
+      },
+      changed: () => this.saveState(),
+    };
   }
 
   private renderBoard(): TemplateResult | readonly HTMLElement[] {
@@ -137,7 +163,7 @@ export class ChartsPage implements Panel {
     const { matching, problem } = this.findMatches(runs);
     const shownRuns = this.getShownRuns();
     const loggedMetrics = shownRuns.flatMap(({ metrics }) => Object.keys(metrics));
-    const metrics = [...new Set([...defaultMetrics, ...this.metrics, ...loggedMetrics])].sort();
+    const metrics = [...new Set([...usualMetrics, ...this.metrics, ...loggedMetrics])].sort();
     return html`<aside
       class="side"
       aria-label="Runs and metrics"
@@ -238,8 +264,11 @@ export class ChartsPage implements Panel {
     const [{ runs }, { baseline }] = await Promise.all([
       this.page.host.request("runs.list", {}),
       this.page.host.request("page.look", {}),
+      this.views.load(),
     ]);
     this.baseline = baseline;
+    if (this.isNew) this.views.restore();
+    this.isNew = false;
     this.runs = new Map(runs.map((run) => [run.folder, run]));
     // If no run is named, show the active ones, or the one that ran last.
     const executing = runs.filter(isExecuting);
@@ -336,7 +365,11 @@ export class ChartsPage implements Panel {
   private saveState(): void {
     const { chosenRuns: runs, metrics, board, filter, lists, grouping } = this;
     const opened = [...this.opened];
-    this.page.keep({ runs, metrics, board: board.state, filter, lists, grouping, opened });
+    const savedView = this.views.name;
+    this.page.keep({
+      ...{ runs, metrics, board: board.state, filter, lists, grouping, opened },
+      ...(savedView === undefined ? {} : { savedView }),
+    });
     this.stage.redraw();
   }
 }

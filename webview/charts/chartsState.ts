@@ -14,4 +14,6 @@ export interface ChartsState {
   readonly grouping?: Grouping;
   /** Runs of one plan whose seeds are listed. */
   readonly opened?: readonly string[];
+  /** The name of the saved view. */
+  readonly savedView?: string;
 }

@@ -41,6 +41,7 @@ export const icons = {
   sizes: createIcon(svg`<path d="M2.5 4h11M2.5 8h7M2.5 12h4" />`),
   histogram: createIcon(svg`<path d="M2.5 13.5h11M4 13V9M6.7 13V4.5M9.3 13V6.5M12 13v-2.5" />`),
   log: createIcon(svg`<path d="M3.5 2.5h9v11h-9zM5.8 5.5h4.4M5.8 8h4.4M5.8 10.5h2.6" />`),
+  view: createIcon(svg`<path d="M2.5 3h11v10h-11zM2.5 6h11M6 6v7" />`),
   pin: createIcon(svg`<path d="M5.5 2.5h5M6.3 2.5v4L4.5 9h7L9.7 6.5v-4M8 9v4.5" />`),
   warning: createIcon(svg`<path d="M8 2.2l6.3 11.3H1.7zM8 6.5v3.3M8 11.6v.1" />`),
 } as const;

@@ -250,6 +250,54 @@ const theme = css`
     border: 0;
     border-top: 1px solid var(--lathe-border);
   }
+  .menu .views {
+    display: flex;
+    flex-direction: column;
+    max-height: min(50vh, 360px);
+    min-width: 220px;
+    max-width: 340px;
+    overflow: auto;
+  }
+  .menu > .choice,
+  .menu .view {
+    display: flex;
+    width: 100%;
+    text-align: left;
+  }
+  .menu .view span:last-child,
+  .view-name {
+    overflow: hidden;
+    text-overflow: ellipsis;
+    white-space: nowrap;
+  }
+  .view-name {
+    max-width: 16em;
+  }
+  .menu .view .tick {
+    flex: none;
+    width: 1.2em;
+  }
+  .menu hr {
+    margin: 6px 0;
+    border: 0;
+    border-top: 1px solid var(--lathe-border);
+  }
+  .menu .note {
+    max-width: 340px;
+    margin: 6px;
+    overflow-wrap: anywhere;
+  }
+  .changed {
+    color: var(--lathe-muted);
+    font-size: 0.9em;
+    font-style: italic;
+  }
+  .view-form {
+    display: flex;
+    gap: 8px;
+    align-items: center;
+    padding: 6px;
+  }
   .hidden {
     position: absolute;
     width: 1px;

@@ -18,6 +18,10 @@ const withoutRuns: ReadonlySet<string> = new Set<keyof Requests>([
   "experiment.lenses",
   "models.formats",
   "devices.list",
+  "views.list",
+  "views.save",
+  "views.rename",
+  "views.delete",
 ]);
 
 type AnyHandler = (params: never, call: Call) => unknown;

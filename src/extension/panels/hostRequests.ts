@@ -77,6 +77,10 @@ export function createHostRequests({
       looks.setBaseline(run);
       return {};
     },
+    "page.keepView": async ({ panel, view }) => {
+      looks.keepView(panel, view);
+      return {};
+    },
     "page.log": async ({ level, message }) => {
       log(level, message);
       return {};

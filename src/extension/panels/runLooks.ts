@@ -3,6 +3,7 @@
  * others are compared with. Does not import vscode.
  */
 import type { SharedLook } from "../../protocol/page";
+import type { ViewPanel } from "../../schema/savedViews";
 import { compareNewestFirst } from "../../protocol/run";
 import type { RunSummary } from "../../protocol/service/runs";
 import type { Unsubscribe } from "../../protocol/connection";
@@ -12,6 +13,8 @@ const slotCount = 56;
 /** Far more than anybody shows; the oldest are forgotten first. */
 const maxKept = 20_000;
 
+export type ChartSettings = Pick<SharedLook, "smoothing" | "palette" | "colors">;
+
 export interface LookMemory {
   get(key: string): unknown;
   update(key: string, value: unknown): PromiseLike<void>;
@@ -20,22 +23,29 @@ export interface LookMemory {
 export class RunLooks {
   private readonly slots: Map<string, number>;
   private baseline: string | undefined;
+  private views: Readonly<Partial<Record<ViewPanel, string>>>;
   private readonly listeners = new Set<(look: SharedLook) => void>();
 
   constructor(
     private readonly memory: LookMemory,
     private readonly loadRuns: () => Promise<readonly RunSummary[]>,
     /** What the settings decide. */
-    private readonly readSettings: () => Omit<SharedLook, "baseline"> = () => ({}),
+    private readonly readSettings: () => ChartSettings = () => ({}),
   ) {
     this.slots = new Map(parseSlots(memory.get("lathe.runSlots")));
     const baseline = memory.get("lathe.baseline");
+    this.views = parseViews(memory.get("lathe.views"));
     this.baseline = typeof baseline === "string" ? baseline : undefined;
   }
 
   get look(): SharedLook {
     const { baseline } = this;
-    return { ...(baseline === undefined ? {} : { baseline }), ...this.readSettings() };
+    const { views } = this;
+    return {
+      ...(baseline === undefined ? {} : { baseline }),
+      ...this.readSettings(),
+      ...(Object.keys(views).length === 0 ? {} : { views }),
+    };
   }
 
   setBaseline(run: string | undefined): void {
@@ -47,6 +57,13 @@ export class RunLooks {
   /** The baseline or the settings are others. */
   notify(): void {
     for (const listener of this.listeners) listener(this.look);
+  }
+
+  /** Of interest only to the panel itself, when it is opened again. */
+  keepView(panel: ViewPanel, name: string | undefined): void {
+    const { [panel]: _previous, ...others } = this.views;
+    this.views = name === undefined ? others : { ...others, [panel]: name };
+    void this.memory.update("lathe.views", this.views);
   }
 
   onChange(listener: (look: SharedLook) => void): Unsubscribe {
@@ -85,6 +102,14 @@ export class RunLooks {
     }
     void this.memory.update("lathe.runSlots", [...this.slots]);
   }
+}
+
+function parseViews(value: unknown): Partial<Record<ViewPanel, string>> {
+  const { runs, charts } = (value ?? {}) as Partial<Record<ViewPanel, unknown>>;
+  return {
+    ...(typeof runs === "string" ? { runs } : {}),
+    ...(typeof charts === "string" ? { charts } : {}),
+  };
 }
 
 function parseSlots(value: unknown): [run: string, slot: number][] {

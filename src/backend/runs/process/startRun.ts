@@ -4,11 +4,11 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, realpathSync 
 import { join, resolve } from "node:path";
 import { WorkbenchError, type ErrorCode } from "../../../protocol/errors";
 import type { RunPlan } from "../../../protocol/run";
-import { writeAtomic } from "../folder/atomicFile";
 import { refuseIfDone, refuseIfTaken } from "./claimRun";
 import { writeArguments, type LaunchMessage } from "./launch";
 import { appendFlags } from "../metrics/metricsWriter";
 import { getOwnIdentity } from "./processIdentity";
+import { makeLatheFolder } from "../folder/latheFolder";
 import { readRecord, RunFolder } from "../folder/runFolder";
 import { getWorkspaceRunsFolder } from "../folder/runLocation";
 
@@ -40,12 +40,10 @@ export interface StartedRun {
 
 const readyMilliseconds = 60_000;
 
-/** The shared folder of runs has a .gitignore, so that no run is committed by accident. */
 function makeDefaultFolder(workspace: string): string {
   const runs = getWorkspaceRunsFolder(workspace);
+  makeLatheFolder(workspace);
   mkdirSync(runs, { recursive: true });
-  const ignore = join(workspace, ".lathe", ".gitignore");
-  if (!existsSync(ignore)) writeAtomic(ignore, "*\n");
   return runs;
 }
 

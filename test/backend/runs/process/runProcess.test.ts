@@ -44,7 +44,7 @@ describe("a run", () => {
     expect(existsSync(join(folder, "steps", "0-train"))).toBe(true);
     expect(existsSync(join(folder, "control.token"))).toBe(false);
     expect(existsSync(join(folder, ".reserve"))).toBe(false);
-    expect(readFileSync(join(workspace, ".lathe", ".gitignore"), "utf8")).toBe("*\n");
+    expect(readFileSync(join(workspace, ".lathe", ".gitignore"), "utf8")).toBe("*\n!views.json\n");
   });
 
   it("records how busy the machine is", async () => {

@@ -1,0 +1,151 @@
+/** Saved views: saved, chosen, changed, updated, renamed, deleted and restored; kept in a file, and shown again when the panel opens. */
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { noChromium, PageHarness, type TestPage } from "./pageHarness";
+import { WrittenRun } from "./sampleRuns";
+
+describe("saved views", () => {
+  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-views-")));
+  const file = join(workspace, ".lathe", "views.json");
+  let harness: PageHarness;
+  const runs: WrittenRun[] = [];
+  beforeEach(({ skip }) => skip(noChromium !== undefined, noChromium));
+  beforeAll(async () => {
+    if (noChromium !== undefined) return;
+    for (const variant of ["dense", "narrow"])
+      for (const seed of [1, 2])
+        runs.push(
+          await WrittenRun.write(workspace, {
+            name: `${variant}-${seed}`,
+            variant,
+            seed,
+            sweep: { seed },
+            lines: 60,
+          }),
+        );
+    harness = await PageHarness.open(workspace);
+  });
+  afterAll(async () => {
+    if (noChromium === undefined) await harness.close();
+    rmSync(workspace, { recursive: true, force: true });
+  });
+
+  const views = (panel: string) => {
+    const { views: all } = JSON.parse(readFileSync(file, "utf8")) as {
+      readonly views: readonly { readonly panel: string }[];
+    };
+    return all.filter((view) => view.panel === panel);
+  };
+  const button = ({ page }: TestPage) => page.locator("#view-button");
+  const openMenu = async (page: TestPage) => {
+    if (!(await page.page.locator("#view-menu").isVisible())) await button(page).click();
+    return page.page.getByRole("dialog", { name: "Saved views" });
+  };
+  const press = async (page: TestPage, name: string | RegExp) =>
+    (await openMenu(page)).getByRole("button", { name, exact: true }).click();
+  const saveAs = async (page: TestPage, name: string) => {
+    await press(page, "Save View As…");
+    await page.page.getByRole("textbox", { name: "Name of the new view" }).fill(name);
+    await page.page.keyboard.press("Enter");
+    await expect.poll(() => button(page).innerText()).toContain(name);
+    await page.page.keyboard.press("Escape");
+  };
+
+  it("of Charts keep metrics, grouping, axes and smoothing, and leave the runs alone", async () => {
+    const page = await harness.panel("charts", { runs: runs.map(({ path }) => path) }, { width: 1300 });
+    const { page: window } = page;
+    await window.getByLabel("Group by").selectOption("Variant");
+    await window.getByLabel("Axis", { exact: true }).selectOption("Tokens");
+    await window.getByRole("button", { name: "log y" }).click();
+    await window.getByLabel("y to", { exact: true }).fill("5");
+    await window.getByLabel("y to", { exact: true }).press("Enter");
+    await window.getByRole("checkbox", { name: "train/loss" }).uncheck();
+    await saveAs(page, "Means over tokens");
+    expect(views("charts")).toEqual([
+      {
+        panel: "charts",
+        name: "Means over tokens",
+        metrics: ["eval/loss"],
+        group: "variant",
+        axis: "tokens",
+        log_y: true,
+        y_to: 5,
+      },
+    ]);
+    expect(await button(page).innerText()).not.toContain("changed");
+    await window.getByRole("button", { name: "log y" }).click();
+    await expect.poll(() => button(page).innerText()).toContain("changed");
+    await window.getByRole("button", { name: "log y" }).click();
+    await expect.poll(() => button(page).innerText()).not.toContain("changed");
+    await window.getByRole("slider", { name: "Smoothing" }).fill("0.5");
+    await press(page, "Update Means over tokens");
+    await expect.poll(() => button(page).innerText()).not.toContain("changed");
+    expect(views("charts")).toMatchObject([{ smoothing: 0.5 }]);
+    await page.screenshot("views-charts-menu");
+    expect(await page.violations()).toEqual([]);
+    await press(page, /Usual view$/);
+    await expect.poll(() => window.getByLabel("Group by").inputValue()).toBe("");
+    expect(await window.getByLabel("Axis", { exact: true }).inputValue()).toBe("step");
+    expect(await window.locator(".side-head .muted").first().innerText()).toBe("4 runs shown");
+    await press(page, /Means over tokens$/);
+    await expect.poll(() => window.getByLabel("Group by").inputValue()).toBe("variant");
+    await page.close();
+    // Another day: the panel is closed, nothing of its page is kept.
+    const later = await harness.panel("charts", { runs: [] }, { width: 1300 });
+    await expect.poll(() => button(later).innerText()).toContain("Means over tokens");
+    expect(await later.page.getByLabel("Axis", { exact: true }).inputValue()).toBe("tokens");
+    expect(await later.page.getByRole("slider", { name: "Smoothing" }).inputValue()).toBe("0.5");
+    await press(later, "Rename…");
+    const field = later.page.getByRole("textbox", { name: "New name of the view" });
+    await expect.poll(() => field.inputValue()).toBe("Means over tokens");
+    await field.fill("Means");
+    await field.press("Enter");
+    await expect.poll(() => button(later).innerText()).toContain("Means");
+    await later.reload();
+    await expect.poll(() => button(later).innerText()).toMatch(/Means\s*$/);
+    await press(later, "Delete");
+    await expect.poll(() => views("charts")).toEqual([]);
+    await press(later, "Restore Means");
+    await expect.poll(() => views("charts")).toMatchObject([{ name: "Means", y_to: 5 }]);
+    expect(later.faults).toEqual([]);
+    await later.close();
+  });
+
+  it("refuse a name that is taken, and show in every open page", async () => {
+    const [one, two] = [
+      await harness.panel("charts", { runs: [] }),
+      await harness.panel("charts", { runs: [] }),
+    ];
+    await saveAs(one, "shared");
+    await (await openMenu(two)).getByRole("button", { name: "shared", exact: true }).waitFor();
+    await press(two, "Save View As…");
+    await two.page.getByRole("textbox", { name: "Name of the new view" }).fill("shared");
+    await two.page.keyboard.press("Enter");
+    await two.page.getByRole("alert").filter({ hasText: "There is a view named shared already." }).waitFor();
+    await two.page.keyboard.press("Escape");
+    await press(one, "Delete");
+    await expect
+      .poll(async () => (await openMenu(two)).getByRole("button", { name: "shared", exact: true }).count())
+      .toBe(0);
+    for (const page of [one, two]) await page.close();
+  });
+
+  it("leave a damaged file as it is, and report why", async () => {
+    mkdirSync(join(workspace, ".lathe"), { recursive: true });
+    writeFileSync(file, `{"version": 1, "views": [{"panel": "charts"}]}`);
+    const page = await harness.panel("charts", { runs: [] });
+    const menu = await openMenu(page);
+    await menu
+      .getByRole("alert")
+      .filter({ hasText: /views\.json: views\.0\.name/ })
+      .waitFor();
+    expect(await menu.getByRole("button", { name: "Save View As…" }).isDisabled()).toBe(true);
+    await page.screenshot("views-damaged");
+    expect(readFileSync(file, "utf8")).toBe(`{"version": 1, "views": [{"panel": "charts"}]}`);
+    rmSync(file);
+    expect(page.faults).toEqual([]);
+    await page.close();
+  });
+});
