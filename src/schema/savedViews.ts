@@ -32,6 +32,17 @@ export const runsViewSchema = z.looseObject({
   widths: z.record(id, z.int().min(34).max(5000)).optional(),
   /** Settings in which the runs differ are columns. */
   settings: z.boolean().optional(),
+  /** What is above the table: runs as lines over axes, as points, or by what matters. */
+  picture: z
+    .looseObject({
+      kind: z.enum(["table", "parallel", "scatter", "importance"]).optional(),
+      axes: ids.optional(),
+      metric: id.optional(),
+      across: id.optional(),
+      up: id.optional(),
+      logarithmic: z.record(id, z.boolean()).optional(),
+    })
+    .optional(),
 });
 
 const limit = z.number().refine(Number.isFinite);

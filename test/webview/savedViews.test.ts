@@ -102,7 +102,7 @@ describe("saved views", () => {
     await expect.poll(() => field.inputValue()).toBe("Means over tokens");
     await field.fill("Means");
     await field.press("Enter");
-    await expect.poll(() => button(later).innerText()).toContain("Means");
+    await expect.poll(() => button(later).innerText()).toMatch(/Means\s*$/);
     await later.reload();
     await expect.poll(() => button(later).innerText()).toMatch(/Means\s*$/);
     await press(later, "Delete");
@@ -110,6 +110,66 @@ describe("saved views", () => {
     await press(later, "Restore Means");
     await expect.poll(() => views("charts")).toMatchObject([{ name: "Means", y_to: 5 }]);
     expect(later.faults).toEqual([]);
+    await later.close();
+  });
+
+  it("of Runs keep columns, widths, order, groups, filter and the picture above, and leave the selection alone", async () => {
+    const page = await harness.panel("runs", {}, { width: 1400 });
+    const { page: window } = page;
+    await window.locator(".body > .row").first().click();
+    const tickColumn = (title: string) =>
+      window
+        .locator("#columns-menu vscode-checkbox")
+        .filter({ hasText: new RegExp(`^\\s*${title}\\s*$`) })
+        .click();
+    const status = window.locator(".actions .status");
+    await expect.poll(() => status.innerText()).toBe("4 runs, 1 selected");
+    await window.getByRole("columnheader", { name: "eval/loss", exact: true }).click();
+    await window.getByRole("button", { name: "Columns" }).click();
+    await tickColumn("train/grad_norm");
+    await tickColumn("Progress");
+    // Shown and hidden again, a column is as before.
+    await tickColumn("Seed");
+    await tickColumn("Seed");
+    await window.keyboard.press("Escape");
+    await window.getByLabel("Group by").selectOption("Variant");
+    await window.getByRole("textbox", { name: "Filter the runs" }).fill("state:done");
+    await window.getByRole("button", { name: "Parallel coordinates" }).click();
+    await saveAs(page, "Best by variant");
+    expect(views("runs")).toEqual([
+      {
+        panel: "runs",
+        name: "Best by variant",
+        filter: "state:done",
+        sort: [{ column: "eval/loss.last" }],
+        group: "variant",
+        show: ["train/grad_norm.last"],
+        hide: ["progress"],
+        picture: { kind: "parallel" },
+      },
+    ]);
+    await window.getByLabel("Group by").selectOption("State");
+    await expect.poll(() => button(page).innerText()).toContain("changed");
+    await page.screenshot("views-runs");
+    await press(page, /Usual view$/);
+    await expect.poll(() => window.getByRole("columnheader", { name: "Progress" }).count()).toBe(1);
+    expect(await window.getByLabel("Group by").inputValue()).toBe("");
+    expect(await window.locator(".actions .status").innerText()).toBe("4 runs, 1 selected");
+    await press(page, /Best by variant$/);
+    await expect.poll(() => window.getByRole("columnheader", { name: "Progress" }).count()).toBe(0);
+    expect(await button(page).innerText()).not.toContain("changed");
+    expect(await page.violations()).toEqual([]);
+    expect(page.faults).toEqual([]);
+    await page.close();
+    const later = await harness.panel("runs", {}, { width: 1400 });
+    await expect.poll(() => later.page.locator(".row.group").count()).toBe(2);
+    expect(await button(later).innerText()).toContain("Best by variant");
+    expect(await later.page.getByRole("textbox", { name: "Filter the runs" }).inputValue()).toBe(
+      "state:done",
+    );
+    await later.page.getByRole("columnheader", { name: "train/grad_norm", exact: true }).waitFor();
+    expect(await button(later).innerText()).not.toContain("changed");
+    await press(later, "Delete");
     await later.close();
   });
 

@@ -250,7 +250,7 @@ const theme = css`
     border: 0;
     border-top: 1px solid var(--lathe-border);
   }
-  .menu .views {
+  .menu .saved {
     display: flex;
     flex-direction: column;
     max-height: min(50vh, 360px);

@@ -38,6 +38,7 @@ export class ViewMenu<V extends SavedView> {
   /** Can be restored until the next change. */
   private deleted: V | undefined;
   private open = false;
+  private pending = 0;
 
   constructor(
     private readonly host: Host,
@@ -46,7 +47,8 @@ export class ViewMenu<V extends SavedView> {
     /** The name of the view that was shown last; it may be gone. */
     private current: string | undefined,
   ) {
-    host.on("viewsChanged", () => stage.attempt(() => this.load()));
+    // What this page has asked for is answered with the list.
+    host.on("viewsChanged", () => this.pending === 0 && stage.attempt(() => this.load()));
   }
 
   /** Undefined where no saved view is shown. */
@@ -94,7 +96,7 @@ export class ViewMenu<V extends SavedView> {
     const { current, editing, deleted } = this;
     const action = (label: string, act: () => void, isEnabled = true) =>
       html`<button class="quiet choice" ?disabled=${!isEnabled} @click=${act}>${label}</button>`;
-    return html`<div class="views" tabindex="-1" role="list" aria-label="Views">
+    return html`<div class="saved" tabindex="-1" role="list" aria-label="Views">
         ${this.renderChoice(undefined)}
         ${repeat(
           this.views,
@@ -249,7 +251,8 @@ export class ViewMenu<V extends SavedView> {
   }
 
   private request(work: () => Promise<void>): void {
-    this.stage.attempt(work);
+    this.pending++;
+    this.stage.attempt(() => work().finally(() => this.pending--));
   }
 
   private finish(): void {

@@ -10,7 +10,7 @@ import type { RunTable } from "./runTable";
 
 export interface ColumnMenuPage {
   readonly table: RunTable;
-  arranged(): void;
+  changed(): void;
   redraw(): void;
   /** Reads the settings in which runs differ, so that they become columns. */
   readSettings(): void;
@@ -84,7 +84,7 @@ export class ColumnMenu {
       @change=${(event: Event) => {
         if (isChecked(event) === this.page.table.isShown(column)) return;
         this.page.table.show(column.id, isChecked(event));
-        this.page.arranged();
+        this.page.changed();
       }}
       >${column.title}</vscode-checkbox
     >`;
@@ -92,7 +92,7 @@ export class ColumnMenu {
 
   private resetColumns(): void {
     this.page.table.resetColumns();
-    this.page.arranged();
+    this.page.changed();
   }
 
   private onToggle(event: ToggleEvent): void {

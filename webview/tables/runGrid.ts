@@ -28,7 +28,7 @@ export interface GridPage {
   readonly look: CellLook;
   select(selection: Selection): void;
   /** The arrangement has changed: draw, and keep it. */
-  arranged(): void;
+  changed(): void;
   redraw(): void;
   edit(run: RunSummary, field: EditableField, text: string): void;
   star(run: RunSummary): void;
@@ -96,11 +96,11 @@ export class RunGrid {
         active: this.active.row === 0 ? this.active.column : undefined,
         sort: (id, add) => {
           this.page.table.sortBy(id, add);
-          this.page.arranged();
+          this.page.changed();
         },
         resize: (id, pixels) => {
           this.page.table.resize(id, pixels);
-          this.page.arranged();
+          this.page.changed();
         },
       })}
       <div class="body" role="rowgroup" style="height:${this.virtualizer.getTotalSize()}px;width:${width}px">
@@ -209,7 +209,7 @@ export class RunGrid {
     if (row?.kind === "group") {
       const expand = (expanded: boolean) => {
         page.table.expand(row.key, expanded);
-        page.arranged();
+        page.changed();
       };
       const toggleGroup = () => expand(!row.expanded);
       return {
@@ -232,11 +232,11 @@ export class RunGrid {
       };
     const sort = ({ shiftKey }: KeyboardEvent) => {
       page.table.sortBy(column.id, shiftKey);
-      page.arranged();
+      page.changed();
     };
     const resizeBy = (pixels: number) => {
       page.table.resize(column.id, column.pixels + pixels);
-      page.arranged();
+      page.changed();
     };
     return {
       ...commonActions,
@@ -272,7 +272,7 @@ export class RunGrid {
     this.moveTo(at);
     if (row?.kind === "group") {
       this.page.table.expand(row.key, !row.expanded);
-      this.page.arranged();
+      this.page.changed();
     } else if (row !== undefined && this.columns[at.column]?.id === "star") {
       this.page.star(row.run);
     } else if (row !== undefined) {

@@ -4,7 +4,7 @@ import { isActive, isResumable } from "../../src/protocol/run";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { missingText } from "../../src/protocol/quantities";
 import { createFilterTerm } from "../../src/protocol/runFilter";
-import type { MenuSections } from "../kit/contextMenu";
+import type { ContextMenu, MenuSections } from "../kit/contextMenu";
 import type { MenuTarget } from "./runGrid";
 import type { EditableField } from "./runColumns";
 import type { ShownColumn } from "./runTable";
@@ -23,7 +23,22 @@ export interface RunMenuPage {
   copy(what: "cell" | "rows", cell: string): void;
 }
 
-export function createColumnMenu(column: ShownColumn, page: RunMenuPage): MenuSections {
+/** What is under the pointer: a run, or else the heading of a column. */
+export function openRunMenu(
+  menu: ContextMenu,
+  event: MouseEvent,
+  { run, runs, column }: MenuTarget,
+  selected: readonly RunSummary[],
+  page: RunMenuPage & { focusGrid(): void },
+): void {
+  const focusGrid = () => page.focusGrid();
+  if (run !== undefined) {
+    const target = { run, column, ...(runs === undefined ? {} : { runs }) };
+    menu.open(event, run.name, createRunMenu(target, selected, page), focusGrid);
+  } else if (column !== undefined) menu.open(event, column.title, createColumnMenu(column, page), focusGrid);
+}
+
+function createColumnMenu(column: ShownColumn, page: RunMenuPage): MenuSections {
   return [
     [
       { label: "Sort Ascending", run: () => page.sort(column.id, false) },
@@ -33,7 +48,7 @@ export function createColumnMenu(column: ShownColumn, page: RunMenuPage): MenuSe
   ];
 }
 
-export function createRunMenu(
+function createRunMenu(
   { run, runs: keys = [], column }: MenuTarget & { readonly run: RunSummary },
   selected: readonly RunSummary[],
   page: RunMenuPage,

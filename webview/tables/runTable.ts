@@ -95,6 +95,14 @@ export class RunTable {
     return { sorting, columnVisibility, columnSizing, grouping, expanded };
   }
 
+  arrange({ sorting, columnVisibility, columnSizing, grouping, expanded }: Arrangement): void {
+    this.table.setSorting(sorting);
+    this.table.setColumnVisibility(columnVisibility);
+    this.table.setColumnSizing(columnSizing);
+    this.table.setGrouping(grouping);
+    this.table.setExpanded(expanded);
+  }
+
   setColumns(columns: readonly RunColumn[]): void {
     this.columns = columns;
     const defined = columns.map((column) =>

@@ -1,6 +1,7 @@
 /** The panel of all runs: what is listed, filtered, selected and compared, and what may be done with it. */
 import { html, type TemplateResult } from "lit";
 import type { PageCommand, PageRequests } from "../../src/protocol/page";
+import type { RunsView } from "../../src/schema/savedViews";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { onThemeChange, readTheme } from "../kit/chartColors";
 import { ContextMenu } from "../kit/contextMenu";
@@ -8,7 +9,8 @@ import { findOldest } from "../kit/runGroups";
 import { createRunNames } from "../kit/runNames";
 import { RunSlots } from "../kit/runSlots";
 import type { Panel, Stage } from "../kit/stage";
-import { renderEmptyState, renderSpinner } from "../kit/states";
+import { renderSpinner } from "../kit/states";
+import { ViewMenu } from "../kit/viewMenu";
 import type { Page } from "../page";
 import type { CellLook } from "./cellViews";
 import { ColumnMenu } from "./columnMenu";
@@ -19,7 +21,7 @@ import { parseFilter, type RunFilter } from "../../src/protocol/runFilter";
 import { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import { collectKeys, isRunField } from "../../src/protocol/runFields";
 import { type GridPage, type MenuTarget, RunGrid } from "./runGrid";
-import { createColumnMenu, createRunMenu } from "./runMenu";
+import { openRunMenu } from "./runMenu";
 import { emptySelection, retainExisting, type Selection, selectOnly, toggleKey } from "./runSelection";
 import { RunTable, type TableRow, defaultArrangement } from "./runTable";
 import { parseEdit } from "./parseEdit";
@@ -29,13 +31,15 @@ import { RunViews } from "../views/runViews";
 import { defaultViewState, type ViewState } from "../views/viewState";
 import { DelayedSave } from "../kit/delayedSave";
 import type { RunsState } from "./runsState";
+import { gridKeys, renderNoMatch, renderNoRuns } from "./runsTexts";
+import { createRunsViewPage, type RunsLook } from "./runsView";
 
 export class RunsPage implements Panel, GridPage {
   readonly table: RunTable;
   selection: Selection;
   private runs: Map<string, RunSummary> | undefined;
   private readonly settings: RunSettings;
-  private columns: readonly RunColumn[] = [];
+  columns: readonly RunColumn[] = [];
   private columnsKey = "";
   private names: ReadonlyMap<string, string> = new Map();
   private baseline: string | undefined;
@@ -49,6 +53,9 @@ export class RunsPage implements Panel, GridPage {
   private stale = true;
   private readonly comparison: ComparisonPane;
   private readonly views: RunViews;
+  private readonly savedViews: ViewMenu<RunsView>;
+  /** Nothing is kept of an earlier page, so the view that was shown last is shown. */
+  private isNew: boolean;
   private scrollTop: number;
   private readonly saving = new DelayedSave(() => this.saveState());
   private readonly grid: RunGrid;
@@ -80,6 +87,9 @@ export class RunsPage implements Panel, GridPage {
     this.comparison = new ComparisonPane(comparisonPage, compared, state?.comparisonHeight);
     this.views = new RunViews({ ...defaultViewState, ...state?.view }, (before) => this.onViewChange(before));
     this.scrollTop = state?.scrollTop ?? 0;
+    this.isNew = state === undefined;
+    const savedView = state === undefined ? page.look.views?.runs : state.savedView;
+    this.savedViews = new ViewMenu(page.host, stage, createRunsViewPage(this), savedView);
     this.grid = new RunGrid(this);
     this.menu = new ColumnMenu(this);
     page.host.on("runsChanged", ({ changed, removed }) => this.update(changed, removed));
@@ -105,55 +115,42 @@ export class RunsPage implements Panel, GridPage {
 
   draw(): TemplateResult {
     if (this.runs === undefined) return renderSpinner("Reading the runs…");
-    if (this.runs.size === 0)
-      return renderEmptyState(
-        "No runs yet",
-        "Open an experiment (a file that ends in .lathe.md) and run a cell. Every run appears here while it is active, and remains after it has ended.",
-      );
+    if (this.runs.size === 0) return renderNoRuns();
     this.refresh(this.runs);
     const shownColumns = this.table.getShownColumns();
     return html`${renderFilterBar({
-        filter: this.filterText,
-        setFilter: (text) => this.setFilter(text),
-        group: this.table.arrangement.grouping[0],
-        columns: this.columns,
-        groupBy: (id) => {
-          this.table.groupBy(id);
-          this.changed();
-        },
-        columnMenu: this.menu.draw(this.columns),
-        exportCsv: () => this.exportShown(),
-      })}
-      ${renderActionBar({
-        chosen: this.getSelectedRuns(),
-        views: this.views.renderTabs(),
-        matching: this.matching.size,
-        all: this.runs.size,
-        problem: this.filter.problem,
-        columns: shownColumns,
-        marks: this.marks,
-        compare: (runs) => this.compare(runs),
-        copy: () => this.copy("rows", ""),
-        openPanel: (opened) => this.request("page.openPanel", opened),
-        command: (command, runs) => this.command(command, runs),
-      })}
-      ${this.renderView(this.runs)}
-      ${
-        this.rows.length === 0
-          ? renderEmptyState(
-              "No run matches the filter",
-              this.filterText,
-              html`<vscode-button appearance="secondary" @click=${() => this.setFilter("")}
-                >Clear the filter</vscode-button
-              >`,
-            )
-          : this.grid.draw(this.rows, shownColumns)
-      }
-      ${this.comparison.draw(this.runs)}
-      <div id="grid-keys" class="hidden">
-        Space selects, Shift with the arrows extends, Enter opens the charts or edits, F2 edits name, tags and
-        notes, Delete moves to the trash.
-      </div>`;
+      filter: this.filterText,
+      setFilter: (text) => this.setFilter(text),
+      group: this.table.arrangement.grouping[0],
+      columns: this.columns,
+      groupBy: (id) => {
+        this.table.groupBy(id);
+        this.changed();
+      },
+      columnMenu: this.menu.draw(this.columns),
+      viewMenu: this.savedViews.draw(),
+      exportCsv: () => this.exportShown(),
+    })}
+    ${renderActionBar({
+      chosen: this.getSelectedRuns(),
+      views: this.views.renderTabs(),
+      matching: this.matching.size,
+      all: this.runs.size,
+      problem: this.filter.problem,
+      columns: shownColumns,
+      marks: this.marks,
+      compare: (runs) => this.compare(runs),
+      copy: () => this.copy("rows", ""),
+      openPanel: (opened) => this.request("page.openPanel", opened),
+      command: (command, runs) => this.command(command, runs),
+    })}
+    ${this.renderView(this.runs)}
+    ${
+      this.rows.length === 0
+        ? renderNoMatch(this.filterText, () => this.setFilter(""))
+        : this.grid.draw(this.rows, shownColumns)
+    }
+    ${this.comparison.draw(this.runs)} ${gridKeys}`;
   }
 
   afterDraw(): void {
@@ -179,13 +176,8 @@ export class RunsPage implements Panel, GridPage {
     this.changed();
   }
 
-  arranged(): void {
-    this.changed();
-  }
-
   redraw(): void {
-    this.stage.redraw();
-    this.saving.request();
+    this.changed();
   }
 
   star(run: RunSummary): void {
@@ -211,35 +203,27 @@ export class RunsPage implements Panel, GridPage {
     });
   }
 
-  openMenu(event: MouseEvent, { run, runs, column }: MenuTarget): void {
-    const page = {
+  openMenu(event: MouseEvent, target: MenuTarget): void {
+    openRunMenu(this.contextMenu, event, target, this.getSelectedRuns(), {
       baseline: this.baseline,
-      setBaseline: (pinned: string | undefined) =>
-        this.request("page.setBaseline", pinned === undefined ? {} : { run: pinned }),
-      sort: (id: string, isDescending: boolean) => {
+      setBaseline: (pinned) => this.request("page.setBaseline", pinned === undefined ? {} : { run: pinned }),
+      sort: (id, isDescending) => {
         this.table.setSorting(id, isDescending);
         this.changed();
       },
-      hideColumn: (id: string) => {
+      hideColumn: (id) => {
         this.table.show(id, false);
         this.changed();
       },
-      filterBy: (term: string) => this.setFilter(`${this.filterText} ${term}`.trim()),
-      compare: (compared: readonly string[]) => this.compare(compared),
-      openPanel: (opened: PageRequests["page.openPanel"]["params"]) => this.request("page.openPanel", opened),
-      command: (command: PageCommand, folders: readonly string[]) => this.command(command, folders),
-      edit: (edited: RunSummary, field: EditableField) => this.grid.beginEditing(edited, field),
-      star: (starred: RunSummary) => this.star(starred),
-      copy: (what: "cell" | "rows", cell: string) => this.copy(what, cell),
-    };
-    const focusGrid = () => this.grid.focusActive();
-    if (run === undefined) {
-      if (column !== undefined)
-        this.contextMenu.open(event, column.title, createColumnMenu(column, page), focusGrid);
-    } else {
-      const target = { run, column, ...(runs === undefined ? {} : { runs }) };
-      this.contextMenu.open(event, run.name, createRunMenu(target, this.getSelectedRuns(), page), focusGrid);
-    }
+      filterBy: (term) => this.setFilter(`${this.filterText} ${term}`.trim()),
+      compare: (compared) => this.compare(compared),
+      openPanel: (opened) => this.request("page.openPanel", opened),
+      command: (command, folders) => this.command(command, folders),
+      edit: (edited, field) => this.grid.beginEditing(edited, field),
+      star: (starred) => this.star(starred),
+      copy: (what, cell) => this.copy(what, cell),
+      focusGrid: () => this.grid.focusActive(),
+    });
   }
 
   /** As columns of the table too. */
@@ -256,12 +240,28 @@ export class RunsPage implements Panel, GridPage {
       const [{ runs }, { baseline }] = await Promise.all([
         this.page.host.request("runs.list", {}),
         this.page.host.request("page.look", {}),
+        this.savedViews.load(),
       ]);
       this.baseline = baseline;
+      if (this.isNew) this.savedViews.restore();
+      this.isNew = false;
       this.runs = new Map(runs.map((run) => [run.folder, run]));
       this.update([], []);
       if (this.comparison.compared.length > 0) this.compare(this.comparison.compared);
     });
+  }
+
+  applyLook({ arrangement, filter, settings, view }: RunsLook): void {
+    this.table.arrange(arrangement);
+    this.settings.areColumns = settings;
+    if (settings) this.stage.attempt(() => this.settings.read());
+    this.views.change({ ...view, height: this.views.state.height, axis: undefined });
+    this.setFilter(filter);
+  }
+
+  getLook(): RunsLook {
+    const { filterText: filter, settings, views } = this;
+    return { arrangement: this.table.arrangement, filter, settings: settings.areColumns, view: views.state };
   }
 
   private update(changed: readonly RunSummary[], removed: readonly string[]): void {
@@ -379,20 +379,19 @@ export class RunsPage implements Panel, GridPage {
     this.stage.attempt(() => this.page.host.request(name, params));
   }
 
-  private changed(): void {
+  changed(): void {
     this.stage.redraw();
     this.saving.request();
   }
 
   private saveState(): void {
+    const { name: savedView } = this.savedViews;
     this.page.keep({
-      arrangement: this.table.arrangement,
-      filter: this.filterText,
+      ...this.getLook(),
+      ...(savedView === undefined ? {} : { savedView }),
       selected: [...this.selection.keys],
       compared: this.comparison.compared,
       comparisonHeight: this.comparison.height,
-      settings: this.settings.areColumns,
-      view: this.views.state,
       scrollTop: this.grid.scrollTop,
     });
   }

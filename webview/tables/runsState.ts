@@ -11,5 +11,7 @@ export interface RunsState {
   /** Settings are columns of the table. */
   readonly settings: boolean;
   readonly view?: ViewState;
+  /** The name of the saved view. */
+  readonly savedView?: string;
   readonly scrollTop: number;
 }

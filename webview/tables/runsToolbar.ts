@@ -18,6 +18,7 @@ export interface FilterBarPage {
   readonly columns: readonly RunColumn[];
   readonly groupBy: (id: string | undefined) => void;
   readonly columnMenu: TemplateResult;
+  readonly viewMenu: TemplateResult;
   readonly exportCsv: () => void;
 }
 
@@ -66,7 +67,7 @@ export function renderFilterBar(page: FilterBarPage): TemplateResult {
       })}</span
     >
     <span class="spring"></span>
-    ${page.columnMenu}
+    ${page.viewMenu} ${page.columnMenu}
     <button class="quiet" title="Export the shown runs to a file" @click=${page.exportCsv}>
       ${icons.export} Export CSV
     </button>
