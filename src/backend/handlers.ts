@@ -32,6 +32,10 @@ export function createHandlers(service: Service): Handlers<Omit<Requests, keyof 
         return createExperimentHandlers(service);
       },
     ),
+    ...loadLater(["experiment.report"], async () => {
+      const { createReportHandlers } = await import("./service/experiments/reportHandlers");
+      return createReportHandlers(service);
+    }),
     ...loadLater(["models.list", "models.export", "models.formats"], async () => {
       const { createModelHandlers } = await import("./service/models/modelHandlers");
       return createModelHandlers(service);

@@ -3,6 +3,7 @@ import type { Remote } from "./connection";
 import type { ExperimentRequests } from "./service/experiments";
 import type { MetricEvents, MetricRequests } from "./service/metrics";
 import type { DeviceRequests, ModelRequests } from "./service/models";
+import type { ReportRequests } from "./service/reports";
 import type { RunEvents, RunRequests } from "./service/runs";
 import type { TextRequests } from "./service/texts";
 import type { ViewEvents, ViewRequests } from "./service/views";
@@ -30,6 +31,7 @@ export interface Requests
     RunRequests,
     MetricRequests,
     ExperimentRequests,
+    ReportRequests,
     ModelRequests,
     DeviceRequests,
     TextRequests,

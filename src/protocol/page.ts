@@ -13,6 +13,7 @@ export interface PanelInputs {
   shrink: { readonly experiment?: string };
   parameters: { readonly subjects: readonly Subject[] };
   weights: { readonly subjects: readonly Subject[] };
+  report: { readonly experiment?: string };
 }
 export type PanelId = keyof PanelInputs;
 
@@ -49,6 +50,8 @@ export interface HostRequests {
     params: { readonly path: string; readonly line?: number };
     result: Empty;
   };
+  /** A page of the opened folders, in the browser of the system. */
+  "page.openInBrowser": { params: { readonly path: string }; result: Empty };
   "page.openPanel": {
     params: { [P in PanelId]: { readonly panel: P; readonly input: PanelInputs[P] } }[PanelId];
     result: Empty;

@@ -49,6 +49,8 @@ export interface Asked {
   readonly panels: { panel: string; input: unknown }[];
   readonly logged: string[];
   readonly copied: string[];
+  /** Files that were opened in the browser. */
+  readonly browsed: string[];
 }
 
 export class PageHarness {
@@ -191,7 +193,15 @@ interface AxeResults {
 }
 
 export class TestPage {
-  readonly asked: Asked = { saved: [], commands: [], opened: [], panels: [], logged: [], copied: [] };
+  readonly asked: Asked = {
+    saved: [],
+    commands: [],
+    opened: [],
+    panels: [],
+    logged: [],
+    copied: [],
+    browsed: [],
+  };
   /** Errors that the page threw or that the policy caused; should be empty. */
   readonly faults: string[] = [];
   private connected: ConnectedPage | undefined;
@@ -304,6 +314,10 @@ export class TestPage {
         },
         "page.openFile": async ({ path }) => {
           asked.opened.push({ path });
+          return {};
+        },
+        "page.openInBrowser": async ({ path }) => {
+          asked.browsed.push(path);
           return {};
         },
         "page.openPanel": async (wanted) => {

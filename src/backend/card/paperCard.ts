@@ -60,7 +60,11 @@ function createPublishedCells({ published: row, name, reproduced, gap, verdict }
   ];
 }
 
-function createModelTable(paper: Paper, groups: readonly Group[]): Block[] {
+/** One row for each variant and sweep point, with means and intervals over the seeds and their count. */
+export function createModelTable(
+  paper: { readonly baseline?: string | undefined; readonly metrics: readonly string[] },
+  groups: readonly Group[],
+): Block[] {
   const baseline = groups.find(({ variant }) => variant === paper.baseline);
   const quantities: readonly (readonly [string, Quantity])[] = [
     ["non-embedding", "parameters/non_embedding"],

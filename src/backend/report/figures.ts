@@ -5,7 +5,6 @@
 import { join } from "node:path";
 import type { NamedSamples } from "../../protocol/blocks";
 import { WorkbenchError } from "../../protocol/errors";
-import type { Paper } from "../../schema/paper";
 import { groupByProtocol } from "../../protocol/lossProtocol";
 import { pluralize } from "../../protocol/quantities";
 import { createBarsPicture } from "../../pictures/barsPicture";
@@ -64,7 +63,10 @@ export function toShrinkRuns(siblings: readonly Sibling[]): ShrinkRun[] {
 }
 
 /** Each measured quantity against the rate and against the size, where such lines exist. */
-export function createShrinkFigures(runs: readonly ShrinkRun[], paper: Pick<Paper, "metrics">): Figure[] {
+export function createShrinkFigures(
+  runs: readonly ShrinkRun[],
+  paper: { readonly metrics: readonly string[] },
+): Figure[] {
   const metrics = [...paper.metrics, "eval/loss"].filter((name) => !name.startsWith("repetition/"));
   const measures: readonly Measure[] = ["rate", "total", "bits", "bytes", "packed", "memory", "time"];
   return measures.flatMap((measure) =>

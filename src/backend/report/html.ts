@@ -18,6 +18,8 @@ export type Part =
   | { readonly kind: "conclusions"; readonly sentences: readonly string[] }
   | { readonly kind: "facts"; readonly facts: readonly (readonly [name: string, value: string])[] }
   | { readonly kind: "blocks"; readonly blocks: readonly Block[] }
+  /** Details that a reader opens. */
+  | { readonly kind: "folded"; readonly title: string; readonly blocks: readonly Block[] }
   | { readonly kind: "figures"; readonly figures: readonly Figure[] }
   | { readonly kind: "texts"; readonly texts: readonly NamedSamples[] };
 
@@ -42,11 +44,17 @@ const style = `
   .texts td, .texts th { min-width: 160px; max-width: 360px; white-space: pre-wrap; overflow-wrap: anywhere; }
   .conclusions { padding: 4px 16px 4px 34px; border-left: 4px solid var(--line); font-size: 15px; }
   .conclusions li { margin: 8px 0; }
+  details { margin: 8px 0 20px; } summary { padding: 4px 0; cursor: pointer; }
+  summary:focus-visible { outline: 2px solid; outline-offset: 2px; }
   dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; }
   dt { color: var(--muted); } dd { margin: 0; }
   .figures { display: flex; flex-wrap: wrap; gap: 20px; } .figures svg { max-width: 100%; height: auto; }
   @media (max-width: 640px) { body { margin: 16px auto; padding: 0 12px; } dl { grid-template-columns: 1fr; } dd { margin-bottom: 6px; } }
-  @media print { body { margin: 0; max-width: none; } svg, tr { break-inside: avoid; } }
+  @media print {
+    body { margin: 0; max-width: none; } svg, tr { break-inside: avoid; }
+    /* What is folded is printed too. */
+    details::details-content { content-visibility: visible; block-size: auto; }
+  }
 `;
 
 export function renderHtmlPage(title: string, parts: readonly Part[]): string {
@@ -81,6 +89,8 @@ function renderPart(part: Part, id: string): string {
       return `<dl>${part.facts.map(([name, value]) => `<dt>${escapeText(name)}</dt><dd>${escapeText(value)}</dd>`).join("")}</dl>`;
     case "blocks":
       return part.blocks.map(renderBlock).join("\n");
+    case "folded":
+      return `<details><summary>${escapeText(part.title)}</summary>${part.blocks.map(renderBlock).join("\n")}</details>`;
     case "figures":
       return `<div class="figures">${part.figures.map(({ picture }, i) => renderSvg(picture, `${id}-${i}`)).join("\n")}</div>`;
     case "texts":

@@ -20,6 +20,8 @@ export function writeMarkdown(path: string, figures: string, parts: readonly Par
         return part.facts.map(([name, value]) => `- ${escapeInline(`${name}: ${value}`)}`).join("\n");
       case "blocks":
         return formatMarkdown(part.blocks);
+      case "folded":
+        return [`**${escapeInline(part.title)}**`, formatMarkdown(part.blocks)].join("\n\n");
       case "figures":
         return part.figures
           .map((figure) => renderFigure(figure, figures, usedNames, dirname(path)))

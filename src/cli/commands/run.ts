@@ -2,13 +2,14 @@
 import { resolve } from "node:path";
 import { advanceBracket } from "../../backend/runs/halving/advance";
 import { groupByBracket, openBracket } from "../../backend/runs/halving/bracket";
+import { findPaper } from "../../backend/runs/planning/siblings";
 import { checkPlans } from "../../backend/runs/planning/checkPlan";
 import { loadPlansFromHere } from "../loadPlansFromHere";
 import { getWorkspaceRunsFolder } from "../../backend/runs/folder/runLocation";
 import { startRun, type StartedRun, type StartOptions } from "../../backend/runs/process/startRun";
 import { startAndAttach, type AttachResult } from "../attachRun";
 import { defineCommand } from "../command";
-import { writePaperReport } from "../paperReport";
+import { writeExperimentReport } from "../experimentReport";
 import { followHalving } from "../halving";
 import type { RunPlan } from "../../protocol/run";
 import { pluralize } from "../../protocol/quantities";
@@ -68,8 +69,8 @@ export default defineCommand<[file: string], Options>({
             text: [ended.text, ...searches.map(({ text }) => text)].join("\n\n"),
           };
     const isComplete = remaining === 0 && results.every(({ isFinished }) => isFinished);
-    const report = isComplete ? await writePaperReport([experiment], terminal, options.out) : undefined;
-    if (report === undefined) return outcome;
+    if (!isComplete || findPaper(plans) === undefined) return outcome;
+    const report = await writeExperimentReport([experiment], terminal, options.out);
     return {
       ...outcome,
       document: { ...(outcome.document as object), report: report.document },

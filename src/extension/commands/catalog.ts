@@ -16,6 +16,7 @@ import openCharts from "./openCharts";
 import openDocumentation from "./openDocumentation";
 import openExample from "./openExample";
 import openParameters from "./openParameters";
+import openReport from "./openReport";
 import openRuns from "./openRuns";
 import openSelectedCell from "./openSelectedCell";
 import openSelectedModel from "./openSelectedModel";
@@ -59,6 +60,7 @@ export const commands: Readonly<Record<string, Command>> = {
   openDocumentation,
   openExample,
   openParameters,
+  openReport,
   openRuns,
   openSelectedCell,
   openSelectedModel,

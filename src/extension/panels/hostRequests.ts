@@ -33,16 +33,25 @@ export function createHostRequests({
       await vscode.env.clipboard.writeText(text);
       return {};
     },
-    "page.openFile": async ({ path: file, line }) => {
-      const roots = (vscode.workspace.workspaceFolders ?? []).map(({ uri }) => uri.fsPath);
-      if (!(await isWithin(file, roots)))
+    "page.openInBrowser": async ({ path: file }) => {
+      await requireInside(file);
+      if (path.extname(file) !== ".html")
+        throw new WorkbenchError(
+          "unsupported",
+          t("A page may not open {0} in the browser.", path.basename(file)),
+        );
+      if (!(await vscode.env.openExternal(vscode.Uri.file(file))))
         throw new WorkbenchError(
           "unsupported",
           t(
-            "{0} is outside the opened folders, so it cannot be opened from here. Open its folder first.",
+            "{0} could not be opened in the browser. Export it, then open the exported file.",
             path.basename(file),
           ),
         );
+      return {};
+    },
+    "page.openFile": async ({ path: file, line }) => {
+      await requireInside(file);
       const uri = vscode.Uri.file(file);
       const { type } = await vscode.workspace.fs.stat(uri);
       if ((type & vscode.FileType.Directory) !== 0)
@@ -86,6 +95,18 @@ export function createHostRequests({
       return {};
     },
   };
+}
+
+async function requireInside(file: string): Promise<void> {
+  const roots = (vscode.workspace.workspaceFolders ?? []).map(({ uri }) => uri.fsPath);
+  if (!(await isWithin(file, roots)))
+    throw new WorkbenchError(
+      "unsupported",
+      t(
+        "{0} is outside the opened folders, so it cannot be opened from here. Open its folder first.",
+        path.basename(file),
+      ),
+    );
 }
 
 /** Only the name of what the page suggests counts, not a path that may be in it. */

@@ -44,6 +44,7 @@ const emptyInputs: PanelInputs = {
   shrink: {},
   parameters: { subjects: [] },
   weights: { subjects: [] },
+  report: {},
 };
 
 export function getViewType(panel: PanelId): string {
