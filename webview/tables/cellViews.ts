@@ -85,9 +85,12 @@ function renderProgress(run: RunSummary, column: RunColumn): TemplateResult {
   const { progress } = run;
   if (progress === undefined) return renderMuted(missingText);
   const share = Math.min(1, progress.step / Math.max(1, progress.steps)) * 100;
-  return html`<span class="text">${column.text(run)}</span>${
+  // Below the text, so that nothing moves when the run ends.
+  return html`<span class="progress"
+    ><span class="text">${column.text(run)}</span>${
       isExecuting(run) ? html`<span class="bar"><i style="width:${share}%"></i></span>` : nothing
-    }`;
+    }</span
+  >`;
 }
 
 const renderMuted = (text: string) => html`<span class="text muted">${text}</span>`;

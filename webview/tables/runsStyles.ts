@@ -268,11 +268,17 @@ export const runsStyles = css`
     border-radius: 1px;
     background: var(--vscode-charts-orange);
   }
+  .row .progress {
+    position: relative;
+    display: inline-flex;
+    min-width: 0;
+  }
   .row .bar {
-    flex: none;
-    width: 34px;
-    height: 4px;
-    margin-left: 6px;
+    position: absolute;
+    right: 0;
+    bottom: -3px;
+    left: 0;
+    height: 3px;
     border-radius: 2px;
     overflow: hidden;
     background: var(--lathe-line);
