@@ -51,6 +51,10 @@ export function createHandlers(service: Service): Handlers<Omit<Requests, keyof 
         return createWeightHandlers(service);
       },
     ),
+    ...loadLater(["histograms.list", "histograms.read"], async () => {
+      const { createHistogramHandlers } = await import("./service/runs/histogramHandlers");
+      return createHistogramHandlers(service);
+    }),
     ...loadLater(["texts.survey"], async () => {
       const { createTextHandlers } = await import("./service/textHandlers");
       return createTextHandlers(service);

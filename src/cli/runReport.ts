@@ -1,4 +1,8 @@
 /** Reports of runs: one run in detail, or a comparison of several. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { watchFileName } from "../backend/runs/metrics/watchFile";
+import { stepFolderName } from "../backend/runs/steps/finishedSteps";
 import { getExitStatus, WorkbenchError, type ErrorCode } from "../protocol/errors";
 import { describeProtocol, type LossProtocol } from "../protocol/lossProtocol";
 import { describePruning } from "../protocol/pruning";
@@ -89,6 +93,13 @@ function listProtocols({ losses = {} }: RunRecord): (readonly [string, LossProto
 /** Metrics of the machine belong in charts, not in the result. */
 const isResult = (name: string) => !/^(system|gpu)\//.test(name);
 
+/** Relative to the folder. */
+function listWatchFiles(folder: string, { plan }: RunRecord): string[] {
+  return plan.steps
+    .map((step) => join("steps", stepFolderName(step), watchFileName))
+    .filter((file) => existsSync(join(folder, file)));
+}
+
 export function formatRunReport(run: ReportedRun, terminal: Terminal): string {
   const { record, folder, history } = run;
   const { colors } = terminal;
@@ -124,6 +135,9 @@ export function formatRunReport(run: ReportedRun, terminal: Terminal): string {
       `${formatCount(total)}, ${formatOptional(nonEmbedding, formatCount)} without embeddings`,
     ]);
   }
+  const histograms = listWatchFiles(folder, record);
+  if (histograms.length > 0)
+    rows.push(["histograms", `${histograms.join(", ")}; the Weights panel shows them over steps`]);
   rows.push(["folder", folder]);
   if (failure !== undefined) rows.push(["failure", `${failure.code}: ${failure.message}`]);
   // Only the state has colors from Lathe.

@@ -1,6 +1,7 @@
 /** All requests and events between a window and its backend service. */
 import type { Remote } from "./connection";
 import type { ExperimentRequests } from "./service/experiments";
+import type { HistogramRequests } from "./service/histograms";
 import type { MetricEvents, MetricRequests } from "./service/metrics";
 import type { DeviceRequests, ModelRequests } from "./service/models";
 import type { ReportRequests } from "./service/reports";
@@ -34,6 +35,7 @@ export interface Requests
     ReportRequests,
     ModelRequests,
     DeviceRequests,
+    HistogramRequests,
     TextRequests,
     ViewRequests {}
 

@@ -64,6 +64,10 @@ beforeAll(async () => {
   };
   expect(stepsOf(expected.histograms[0]!)).toEqual([0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 50]);
   expect(stepsOf(expected.histograms[1]!)).toEqual([57, 64, 71, 78, 80]);
+  const { output } = await workspace.lathe("show", folder);
+  expect(output.replace(/\s+/g, " ")).toContain(
+    "steps/0-train/histograms.jsonl, steps/3-train/histograms.jsonl; the Weights panel shows them over steps",
+  );
 });
 
 const histogramsOf = (folder: string) =>

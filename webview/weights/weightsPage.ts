@@ -1,4 +1,4 @@
-/** The panel Weights: one role of one model or two, as a histogram, in numbers and as a picture. */
+/** The panel Weights: one role of one model or two, as a histogram, in numbers and as a picture; or a run over its steps. */
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import { getFileName } from "../../src/protocol/fileName";
@@ -17,6 +17,7 @@ import { isChecked } from "../kit/toolkit";
 import type { Page } from "../page";
 import { type HeatMapView, paintHeatMap } from "./heatMapView";
 import { renderHistogram } from "./histogram";
+import { OverSteps, type OverStepsState, renderModes } from "./overSteps";
 import { renderRoleList } from "./roleList";
 import { renderStatistics } from "./statistics";
 import { type Look, looks, lookTitles, type View, renderWeightFigures } from "./weightFigures";
@@ -28,6 +29,8 @@ export interface WeightsState {
   readonly logarithmic: boolean;
   readonly look?: Look;
   readonly view?: View;
+  readonly isOverSteps?: boolean;
+  readonly overSteps?: OverStepsState;
 }
 
 /** What is read of one model. */
@@ -65,6 +68,8 @@ export class WeightsPage implements Panel {
   private hoveredCells: readonly (number | undefined)[] = [];
   private request: AbortController | undefined;
   private theme = readTheme();
+  private isOverSteps: boolean;
+  private readonly overSteps: OverSteps;
   private readonly pickers: readonly [SubjectPicker, SubjectPicker];
 
   constructor(
@@ -78,6 +83,8 @@ export class WeightsPage implements Panel {
     this.logarithmic = state?.logarithmic ?? false;
     this.look = state?.look ?? "map";
     this.view = state?.view ?? { turn: 30, tilt: 35 };
+    this.isOverSteps = state?.isOverSteps ?? false;
+    this.overSteps = new OverSteps(host, stage, state?.overSteps, () => this.changed());
     const createPicker = (position: 0 | 1) =>
       new SubjectPicker(`model-${position}`, ["run", "path"], host, stage, (subject) =>
         this.setSubjects(
@@ -101,6 +108,7 @@ export class WeightsPage implements Panel {
       stage.redraw();
     });
     this.readModels();
+    this.changed();
   }
 
   draw(): TemplateResult {
@@ -110,6 +118,7 @@ export class WeightsPage implements Panel {
         "Select a run with a checkpoint, or a model on disk. With a second model, both are drawn over each other: before and after.",
         this.pickers[0].draw("Choose a model"),
       );
+    if (this.isOverSteps) return html`${this.renderToolbar()} ${this.overSteps.draw(this.theme)}`;
     return html`${this.renderToolbar()}
       <div class="columns">
         ${
@@ -142,29 +151,43 @@ export class WeightsPage implements Panel {
 
   private renderToolbar(): TemplateResult {
     const [first, second] = this.models ?? [];
+    const isPair = this.subjects.length > 1 && !this.isOverSteps;
     return html`<div class="toolbar">
-      <span class="label">${second === undefined ? "Model" : "Before"}</span
+      <span class="label">${this.isOverSteps ? "Run" : isPair ? "Before" : "Model"}</span
       ><b class="title">${first?.title ?? this.getPlaceholder(0)}</b>
       ${this.pickers[0].draw("Change", nothing)}
-      <span class="label">After</span>
-      ${this.subjects.length < 2 ? nothing : html`<b class="title">${second?.title ?? this.getPlaceholder(1)}</b>`}
-      ${this.subjects.length < 2 ? this.pickers[1].draw("Compare with a model") : this.pickers[1].draw("Change", nothing)}
       ${
-        this.subjects.length < 2
+        this.isOverSteps
           ? nothing
-          : html`<button class="quiet" @click=${() => this.setSubjects([...this.subjects].reverse())}>
-                Swap
-              </button>
-              <button
-                class="quiet"
-                aria-label="Remove the second model"
-                @click=${() => this.setSubjects(this.subjects.slice(0, 1))}
-              >
-                ${icons.close}
-              </button>`
+          : html`<span class="label">After</span>
+              ${isPair ? html`<b class="title">${second?.title ?? this.getPlaceholder(1)}</b>` : nothing}
+              ${isPair ? this.pickers[1].draw("Change", nothing) : this.pickers[1].draw("Compare with a model")}`
       }
+      ${isPair ? this.renderPairButtons() : nothing}
       <span class="spring"></span>
-      <label class="label"
+      ${renderModes(this.isOverSteps, (isOverSteps) => {
+        this.isOverSteps = isOverSteps;
+        this.changed();
+      })}
+      ${this.isOverSteps ? nothing : this.renderLooks()}
+    </div>`;
+  }
+
+  private renderPairButtons(): TemplateResult {
+    return html`<button class="quiet" @click=${() => this.setSubjects([...this.subjects].reverse())}>
+        Swap
+      </button>
+      <button
+        class="quiet"
+        aria-label="Remove the second model"
+        @click=${() => this.setSubjects(this.subjects.slice(0, 1))}
+      >
+        ${icons.close}
+      </button>`;
+  }
+
+  private renderLooks(): TemplateResult {
+    return html`<label class="label"
         >Picture
         ${renderSelect({
           label: "Picture",
@@ -184,8 +207,7 @@ export class WeightsPage implements Panel {
           this.changed();
         }}
         >Logarithmic counts</vscode-checkbox
-      >
-    </div>`;
+      >`;
   }
 
   /** A placeholder for a title that is not known yet. */
@@ -353,8 +375,11 @@ export class WeightsPage implements Panel {
   }
 
   private changed(): void {
+    const { subjects, role, filter, logarithmic, look, view, isOverSteps } = this;
+    const [first] = subjects;
+    if (isOverSteps) this.overSteps.follow(first?.kind === "run" ? first.run : undefined);
     this.stage.redraw();
-    const { subjects, role, filter, logarithmic, look, view } = this;
-    this.page.keep({ subjects, role, filter, logarithmic, look, view });
+    const overSteps = this.overSteps.state;
+    this.page.keep({ subjects, role, filter, logarithmic, look, view, isOverSteps, overSteps });
   }
 }

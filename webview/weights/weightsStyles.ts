@@ -73,6 +73,51 @@ export const weightsStyles = css`
   .shown h1 {
     overflow-wrap: anywhere;
   }
+  .modes {
+    display: inline-flex;
+    gap: 2px;
+  }
+  .modes [aria-pressed="true"] {
+    border-color: var(--vscode-inputOption-activeBorder, var(--vscode-focusBorder));
+    color: var(--vscode-inputOption-activeForeground, var(--vscode-foreground));
+    background: var(
+      --vscode-inputOption-activeBackground,
+      color-mix(in srgb, var(--vscode-focusBorder) 30%, transparent)
+    );
+  }
+  :is(.vscode-high-contrast, .vscode-high-contrast-light) .modes [aria-pressed="true"] {
+    border-color: var(--vscode-foreground);
+    color: var(--vscode-editor-background);
+    background: var(--vscode-foreground);
+  }
+  .over-steps {
+    flex: 1 1 380px;
+    min-width: 0;
+    max-width: 720px;
+    margin: 0 0 18px;
+  }
+  .over-steps .picture {
+    display: block;
+    width: 100%;
+    height: auto;
+  }
+  .step-slider {
+    display: flex;
+    margin-top: 6px;
+  }
+  .step-slider input {
+    flex: 1;
+    min-width: 0;
+    accent-color: var(--vscode-focusBorder);
+  }
+  .step-map {
+    margin-bottom: 8px;
+    cursor: crosshair;
+    outline-offset: 2px;
+  }
+  .over-steps p {
+    overflow-wrap: anywhere;
+  }
   .waiting {
     margin: 24px;
   }

@@ -12,6 +12,8 @@ export default definePanel({
     "weights.histogram",
     "weights.heatMap",
     "weights.correlation",
+    "histograms.list",
+    "histograms.read",
   ],
   events: ["runsChanged"],
 });
