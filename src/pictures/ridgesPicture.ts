@@ -70,7 +70,7 @@ export function createRidgesPicture({
   });
   const ticks = computeLinearTicks(low, high, width / 110);
   const baseOf = (i: number) => area.top + peak + i * spacing;
-  const fill = mixColors(theme.background, getColor(0, theme.ground), theme.highContrast ? 0 : 0.16);
+  const fill = mixColors(theme.background, getColor(0, theme), theme.highContrast ? 0 : 0.16);
   const lines = ridges.map(({ step, spread }, i): { face: Face; points: Point[]; isChosen: boolean } => {
     const densities = smooth(computeDensities(spread, low, high));
     const highest = Math.max(...densities) || 1;
@@ -106,7 +106,7 @@ export function createRidgesPicture({
       const age = ridges.length < 2 ? 1 : i / (ridges.length - 1);
       return {
         pieces,
-        color: lines[i]!.isChosen ? getColor(1, theme.ground) : getColor(0, theme.ground),
+        color: lines[i]!.isChosen ? getColor(1, theme) : getColor(0, theme),
         opacity: lines[i]!.isChosen || theme.highContrast ? 1 : 0.45 + 0.55 * age,
         width: lines[i]!.isChosen ? 2.4 : 1.2,
         dash: [],
