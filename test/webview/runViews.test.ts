@@ -243,6 +243,19 @@ describe("the views of the runs", () => {
     await close(table);
   });
 
+  it("are filtered by settings that no sweep assigns, and so are the table alone and the list of Charts", async () => {
+    const table = await open();
+    await table.filter("hidden_size>=128");
+    await expect.poll(() => table.status().innerText()).toBe("21 of 32 runs");
+    expect(await table.header("model.hidden_size").count()).toBe(0);
+    await close(table);
+    const { page, faults } = await harness.panel("charts", { runs: [] }, {});
+    await page.getByLabel("Filter the runs").fill("hidden_size>=128");
+    await expect.poll(() => page.locator("ul[aria-label=Runs] li").count()).toBe(21);
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
   it.each<[ThemeName, number, number]>([
     ["dark", 1400, 1000],
     ["light", 600, 900],

@@ -5,6 +5,7 @@ import type { PanelInputs } from "../../src/protocol/page";
 import { compareNewestFirst, isExecuting } from "../../src/protocol/run";
 import { parseFilter } from "../../src/protocol/runFilter";
 import { ProtocolMarks } from "../../src/protocol/protocolMarks";
+import { RunSettings } from "../../src/protocol/runSettings";
 import { collectKeys, createRunFields } from "../../src/protocol/runFields";
 import { describePruning } from "../../src/protocol/pruning";
 import type { ChartsView } from "../../src/schema/savedViews";
@@ -46,6 +47,7 @@ export class ChartsPage implements Panel {
   private readonly opened: Set<string>;
   private baseline: string | undefined;
   private readonly slots: RunSlots;
+  private readonly settings: RunSettings;
   private marks = new ProtocolMarks(() => []);
   private metrics: readonly string[];
   private filter: string;
@@ -83,6 +85,14 @@ export class ChartsPage implements Panel {
     });
     const savedView = state === undefined ? page.look.views?.charts : state.savedView;
     this.views = new ViewMenu(host, stage, this.createViewPage(), savedView);
+    this.settings = new RunSettings(
+      host,
+      (work) => stage.attempt(work),
+      () => {
+        this.matches = undefined;
+        stage.redraw();
+      },
+    );
     host.on("runsChanged", ({ changed, removed }) => this.update(changed, removed));
     host.on("backendRestarted", () => stage.attempt(() => this.load()));
     host.on("lookChanged", ({ baseline }) => {
@@ -227,7 +237,12 @@ export class ChartsPage implements Panel {
   /** Found again only if the runs or the filter have changed: both may be large. */
   private findMatches(runs: ReadonlyMap<string, RunSummary>): Matches {
     if (this.matches?.runs === runs && this.matches.filter === this.filter) return this.matches;
-    const { matches, problem } = parseFilter(this.filter, createRunFields(collectKeys(runs.values())));
+    const { values } = this.settings;
+    const { matches, problem } = parseFilter(
+      this.filter,
+      createRunFields(collectKeys(runs.values(), values), values),
+    );
+    this.settings.readFor(problem);
     return (this.matches = {
       runs,
       filter: this.filter,
@@ -282,6 +297,7 @@ export class ChartsPage implements Panel {
 
   private update(changed: readonly RunSummary[], removed: readonly string[]): void {
     if (this.runs === undefined) return;
+    this.settings.update(changed);
     const isMoved = changed.some(({ folder, createdAt }) => this.runs!.get(folder)?.createdAt !== createdAt);
     const runs = new Map(this.runs);
     for (const run of changed) runs.set(run.folder, run);

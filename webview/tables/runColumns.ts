@@ -136,6 +136,11 @@ export function createColumns(
   ];
 }
 
+/** Equal for equal columns; differences are to values of the baseline. */
+export function createColumnsKey(columns: readonly RunColumn[], baseline: RunSummary | undefined): string {
+  return JSON.stringify([columns.map(({ id, shown }) => [id, shown]), baseline?.folder, baseline?.metrics]);
+}
+
 /** Of the headline alone until a person chooses more: the loss of the evaluation, or of training where none is evaluated. */
 function createDifferenceColumn(metric: string, baseline: RunSummary, metrics: readonly string[]): RunColumn {
   const headline = metrics.includes("eval/loss") ? "eval/loss" : "train/loss";

@@ -16,7 +16,7 @@ import type { CellLook } from "./cellViews";
 import { ColumnMenu } from "./columnMenu";
 import { ComparisonPane } from "./comparisonPane";
 import { formatCsv, type CsvValue, formatTabSeparated } from "../../src/protocol/csv";
-import { createColumns, type EditableField, type RunColumn } from "./runColumns";
+import { createColumns, createColumnsKey, type EditableField, type RunColumn } from "./runColumns";
 import { parseFilter, type RunFilter } from "../../src/protocol/runFilter";
 import { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import { collectKeys, isRunField } from "../../src/protocol/runFields";
@@ -25,7 +25,7 @@ import { openRunMenu } from "./runMenu";
 import { emptySelection, retainExisting, type Selection, selectOnly, toggleKey } from "./runSelection";
 import { RunTable, type TableRow, defaultArrangement } from "./runTable";
 import { parseEdit } from "./parseEdit";
-import { RunSettings } from "./runSettings";
+import { RunSettings } from "../../src/protocol/runSettings";
 import { renderActionBar, renderFilterBar } from "./runsToolbar";
 import { RunViews } from "../views/runViews";
 import { defaultViewState, type ViewState } from "../views/viewState";
@@ -39,6 +39,7 @@ export class RunsPage implements Panel, GridPage {
   selection: Selection;
   private runs: Map<string, RunSummary> | undefined;
   private readonly settings: RunSettings;
+  private hasSettingColumns: boolean;
   columns: readonly RunColumn[] = [];
   private columnsKey = "";
   private names: ReadonlyMap<string, string> = new Map();
@@ -108,8 +109,9 @@ export class RunsPage implements Panel, GridPage {
       if (compare !== undefined) this.compare(compare);
     });
     this.load();
-    this.settings = new RunSettings(page.host, attempt, () => this.update([], []), state?.settings ?? false);
-    if (this.settings.areColumns || this.views.state.kind !== "table") attempt(() => this.settings.read());
+    this.settings = new RunSettings(page.host, attempt, () => this.update([], []));
+    this.hasSettingColumns = state?.settings ?? false;
+    if (this.hasSettingColumns || this.views.state.kind !== "table") attempt(() => this.settings.read());
     addEventListener("resize", redraw);
   }
 
@@ -228,7 +230,7 @@ export class RunsPage implements Panel, GridPage {
 
   /** As columns of the table too. */
   readSettings(): void {
-    this.settings.areColumns = true;
+    this.hasSettingColumns = true;
     this.stage.attempt(async () => {
       for (const key of await this.settings.read()) if (isRunField(key)) this.table.show(key, true);
       this.changed();
@@ -253,15 +255,15 @@ export class RunsPage implements Panel, GridPage {
 
   applyLook({ arrangement, filter, settings, view }: RunsLook): void {
     this.table.arrange(arrangement);
-    this.settings.areColumns = settings;
+    this.hasSettingColumns = settings;
     if (settings) this.stage.attempt(() => this.settings.read());
     this.views.change({ ...view, height: this.views.state.height, axis: undefined });
     this.setFilter(filter);
   }
 
   getLook(): RunsLook {
-    const { filterText: filter, settings, views } = this;
-    return { arrangement: this.table.arrangement, filter, settings: settings.areColumns, view: views.state };
+    const { filterText: filter, hasSettingColumns: settings, views } = this;
+    return { arrangement: this.table.arrangement, filter, settings, view: views.state };
   }
 
   private update(changed: readonly RunSummary[], removed: readonly string[]): void {
@@ -278,22 +280,17 @@ export class RunsPage implements Panel, GridPage {
     if (this.stale) {
       this.stale = false;
       const baseline = this.baseline === undefined ? undefined : runs.get(this.baseline);
-      const { values, areColumns } = this.settings;
-      const columns = createColumns(collectKeys(runs.values(), values), values, { baseline, areColumns });
+      const { hasSettingColumns: areColumns, settings } = this;
+      const keys = collectKeys(runs.values(), settings.values);
+      const columns = createColumns(keys, settings.values, { baseline, areColumns });
       this.names = createRunNames([...runs.values()]);
-      // The differences are to values of the baseline.
-      const columnsKey = JSON.stringify([
-        columns.map(({ id }) => id),
-        areColumns,
-        baseline?.folder,
-        baseline?.metrics,
-      ]);
+      const columnsKey = createColumnsKey(columns, baseline);
       if (columnsKey !== this.columnsKey) {
         this.columns = columns;
         this.columnsKey = columnsKey;
         this.table.setColumns(columns);
       }
-      this.filter = parseFilter(this.filterText, this.columns);
+      settings.readFor((this.filter = parseFilter(this.filterText, this.columns)).problem);
       const matching = [...runs.values()].filter(this.filter.matches);
       this.matching = new Set(matching);
       this.marks = new ProtocolMarks(() => [...runs.values()], matching);

@@ -6,7 +6,7 @@ import { t } from "../l10n";
 export default definePanel<"charts">({
   title: t("Charts"),
   icon: "charts",
-  requests: ["runs.list", "metrics.series", "metrics.watch", ...viewRequests],
+  requests: ["runs.list", "runs.differences", "metrics.series", "metrics.watch", ...viewRequests],
   events: ["runsChanged", "metricsAppended", "viewsChanged"],
   /** A history of a million lines takes the service a second to read; it keeps what it has read. */
   prepare: async (backend, { runs }) =>

@@ -138,7 +138,9 @@ describe("sequential", () => {
     const after = await sequential.apply(before, options, lab);
     const attention = (layer: number) => `layers.${layer}.self_attn`;
     const forward = (layer: number) => `layers.${layer}.mlp`;
-    const parts = lines.filter((line) => / of /.test(line)).map((line) => line.replace(/\.(\w+_proj).*$/, ""));
+    const parts = lines
+      .filter((line) => / of /.test(line))
+      .map((line) => line.replace(/\.(\w+_proj).*$/, ""));
     expect(parts).toEqual([
       "fpp of embed_tokens.",
       ...[0, 1].flatMap((layer) => [

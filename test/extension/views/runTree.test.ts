@@ -265,3 +265,15 @@ test("by loss, evaluations come first and what may not be compared is kept apart
   expect(drawn(tree).slice(1)).toEqual(["  low", "  odd", "  high", "  trained"]);
   expect(tree.getMarks(tree.getRoots()[0]!).metrics).toEqual([]);
 });
+
+test("a filter may name a setting that no sweep assigns, once the settings are known", () => {
+  const runs = [someRun({ name: "small" }), someRun({ name: "large" })] as const;
+  const tree = treeOf(...runs);
+  tree.arrange({ ...defaultArrangement, filter: "hidden_size>=128" });
+  expect(tree.filterProblem).toContain('There is no column "hidden_size"');
+  tree.setSettings(
+    new Map(runs.map(({ folder }, i) => [folder, { "model.hidden_size": i === 0 ? 64 : 128 }])),
+  );
+  expect(tree.filterProblem).toBeUndefined();
+  expect(drawn(tree).slice(1)).toEqual(["  large"]);
+});

@@ -130,6 +130,7 @@ describe("the rows of the trees", () => {
           ["lathe.openCharts", "charts"],
           ["lathe.openParameters", "parameters"],
           ["lathe.openShrink", "shrink"],
+          ["lathe.openReport", "report"],
         ] as const) {
           await vscode.commands.executeCommand(command, experimentRow, [experimentRow]);
           await eventually(`the panel ${panel}`, () => findPanel(panel));

@@ -4,7 +4,7 @@
  */
 import { getProtocolKey } from "../../../protocol/lossProtocol";
 import { ProtocolMarks } from "../../../protocol/protocolMarks";
-import { collectKeys, createRunFields } from "../../../protocol/runFields";
+import { collectKeys, createRunFields, type Settings } from "../../../protocol/runFields";
 import { parseFilter, type RunFilter } from "../../../protocol/runFilter";
 import type { RunSummary } from "../../../protocol/service/runs";
 import { getExperimentTitle } from "../text";
@@ -57,6 +57,8 @@ export class RunTree {
   private filter: RunFilter = { matches: () => true };
   /** Metrics and swept settings that the filter knows. */
   private knownKeys: ReadonlySet<string> = new Set();
+  /** Those that no sweep assigns, as far as a filter has needed them. */
+  private settings: Settings = new Map();
   private roots: readonly GroupNode[] | undefined;
 
   get size(): number {
@@ -102,6 +104,11 @@ export class RunTree {
       this.addToGroup({ kind: "run", run, parent: undefined }, this.findGroup(run));
   }
 
+  setSettings(settings: Settings): void {
+    this.settings = settings;
+    this.arrange(this.arrangement);
+  }
+
   /** What is wrong with the filter. */
   get filterProblem(): string | undefined {
     return this.filter.problem;
@@ -121,9 +128,12 @@ export class RunTree {
   }
 
   private parseFilter(): RunFilter {
-    const keys = collectKeys([...this.nodes.values()].map(({ run }) => run));
+    const keys = collectKeys(
+      [...this.nodes.values()].map(({ run }) => run),
+      this.settings,
+    );
     this.knownKeys = new Set([...keys.metrics, ...keys.sweepKeys]);
-    return parseFilter(this.arrangement.filter, createRunFields(keys));
+    return parseFilter(this.arrangement.filter, createRunFields(keys, this.settings));
   }
 
   private update(changed: readonly RunSummary[], removed: readonly string[]): Redraw {
