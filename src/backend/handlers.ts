@@ -13,6 +13,10 @@ export function createHandlers(service: Service): Handlers<Omit<Requests, keyof 
   return {
     ...createRunHandlers(service),
     ...createMetricHandlers(service),
+    ...loadLater(["runs.settings", "runs.planAgain", "runs.again", "runs.asCells"], async () => {
+      const { createAgainHandlers } = await import("./service/runs/againHandlers");
+      return createAgainHandlers(service);
+    }),
     ...loadLater(["runs.results", "runs.card"], async () => {
       const { createResultHandlers } = await import("./service/results/resultHandlers");
       return createResultHandlers(service);

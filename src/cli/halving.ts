@@ -119,10 +119,10 @@ export function describeRungs({ rungs }: Pick<HalvingPlan, "rungs">): string {
   return `Successive halving: ${parts.join(", ")}; ${formatShare(planned, full)}`;
 }
 
-/** `1,890 of the 21,870 steps of the full grid (9 %)` */
+/** `2,430 of the 21,870 steps of all runs in full (11 %)` */
 function formatShare(steps: number, full: number): string {
   const format = (count: number) => count.toLocaleString("en-US");
-  return `${format(steps)} of the ${format(full)} steps of the full grid (${((100 * steps) / full).toFixed(0)} %)`;
+  return `${format(steps)} of the ${format(full)} steps of all runs in full (${((100 * steps) / full).toFixed(0)} %)`;
 }
 
 function describeDecision({ metric, rungs }: HalvingPlan, { rung, promote, prune }: Decision): string {

@@ -8,9 +8,16 @@ import { t } from "./l10n";
 
 const replace = t("Replace");
 
-/** `name` is the suggested name without its ending. Undefined if the person cancels. */
-export async function createExperiment(name: string, text: string): Promise<vscode.Uri | undefined> {
-  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+/**
+ * `name` is the suggested name without its ending, `place` the suggested folder. A text may depend on where it is
+ * written. Undefined if the person cancels.
+ */
+export async function createExperiment(
+  name: string,
+  text: string | ((file: vscode.Uri) => Promise<string>),
+  place?: vscode.Uri,
+): Promise<vscode.Uri | undefined> {
+  const folder = place ?? vscode.workspace.workspaceFolders?.[0]?.uri;
   if (folder === undefined)
     throw new WorkbenchError(
       "not-found",
@@ -18,7 +25,8 @@ export async function createExperiment(name: string, text: string): Promise<vsco
     );
   const file = await chooseTarget(await findFreeName(folder, name));
   if (file === undefined) return undefined;
-  await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(text));
+  const content = typeof text === "string" ? text : await text(file);
+  await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(content));
   await vscode.window.showNotebookDocument(await vscode.workspace.openNotebookDocument(file));
   return file;
 }

@@ -1,5 +1,6 @@
 /** All requests and events between a window and its backend service. */
 import type { Remote } from "./connection";
+import type { AgainRequests } from "./service/again";
 import type { ExperimentRequests } from "./service/experiments";
 import type { HistogramRequests } from "./service/histograms";
 import type { MetricEvents, MetricRequests } from "./service/metrics";
@@ -30,6 +31,7 @@ export interface Requests
   extends
     ServiceRequests,
     RunRequests,
+    AgainRequests,
     MetricRequests,
     ExperimentRequests,
     ReportRequests,

@@ -82,6 +82,7 @@ export interface HostRequests {
 export const pageCommands = [
   "lathe.stopRun",
   "lathe.resumeRun",
+  "lathe.runAgain",
   "lathe.pauseRun",
   "lathe.continueRun",
   "lathe.deleteRuns",

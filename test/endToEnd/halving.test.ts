@@ -63,7 +63,7 @@ it("prunes, continues the same runs, and reports the steps that it took", { time
   const file = workspace.write("search.lathe.md", cells());
   const { status, output, errors } = await workspace.lathe("run", file);
   expect(errors).toContain(
-    "Successive halving: 9 runs to step 2, 3 to 6, 1 to 18; 42 of the 162 steps of the full grid (26 %)",
+    "Successive halving: 9 runs to step 2, 3 to 6, 1 to 18; 42 of the 162 steps of all runs in full (26 %)",
   );
   expect(errors).toMatch(/Rung 1 of 3, step 2: 3 runs of 9 continue with eval loss ≤ [\d.]+, 6 pruned\./);
   expect(errors).toMatch(/Rung 2 of 3, step 6: 1 run of 3 continues with eval loss ≤ [\d.]+, 2 pruned\./);

@@ -95,6 +95,9 @@ function createRunMenu(
       ...(resumable.length === 0
         ? []
         : [{ label: "Resume", run: () => page.command("lathe.resumeRun", getFolders(resumable)) }]),
+      ...(hasOne
+        ? [{ label: "Run Again with Changes…", run: () => page.command("lathe.runAgain", keys) }]
+        : []),
       ...(active.length > 0
         ? []
         : [{ label: "Delete", key: "Del", run: () => page.command("lathe.deleteRuns", keys) }]),

@@ -7,7 +7,7 @@ export function createRunName(
   variant: string | undefined,
   sweep: readonly { readonly path: string; readonly value: unknown }[],
 ): string {
-  const points = sweep.map(({ path, value }) => `${shortenPath(path)}${describeValue(value)}`);
+  const points = sweep.map(formatPoint);
   const parts = [experiment, ...(variant === undefined ? [] : [variant]), ...points];
   // Windows refuses names that end with a dot.
   return (
@@ -18,6 +18,31 @@ export function createRunName(
       .slice(0, maxLength)
       .replace(/[.-]+$/, "") || "run"
   );
+}
+
+/** `lr0.001` */
+function formatPoint({ path, value }: { readonly path: string; readonly value: unknown }): string {
+  return `${shortenPath(path)}${describeValue(value)}`;
+}
+
+/** The name of a run with other settings: a swept value is replaced in it, others are added at its end. */
+export function renameWithSettings(
+  name: string,
+  sweep: Readonly<Record<string, unknown>>,
+  settings: Readonly<Record<string, unknown>>,
+): string {
+  return Object.entries(settings).reduce((start, [path, value]) => {
+    const next = toPlainText(formatPoint({ path, value }));
+    const before = path in sweep ? toPlainText(formatPoint({ path, value: sweep[path] })) : undefined;
+    const place = before === undefined ? -1 : start.lastIndexOf(`-${before}`);
+    return place === -1 || before === undefined
+      ? createRunName(start, next, [])
+      : createRunName(
+          `${start.slice(0, place)}-${next}${start.slice(place + 1 + before.length)}`,
+          undefined,
+          [],
+        );
+  }, name);
 }
 
 /** `train.learning_rate` → `lr`, `seed` → `seed`. */

@@ -1,11 +1,17 @@
 /** Runs an experiment: one process a variant, sweep point and seed, one after the other, followed until its end. */
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
+import { planAgain } from "../../backend/experiment/planAgain";
 import { advanceBracket } from "../../backend/runs/halving/advance";
 import { groupByBracket, openBracket } from "../../backend/runs/halving/bracket";
 import { findPaper } from "../../backend/runs/planning/siblings";
 import { checkPlans } from "../../backend/runs/planning/checkPlan";
 import { loadPlansFromHere } from "../loadPlansFromHere";
-import { getWorkspaceRunsFolder } from "../../backend/runs/folder/runLocation";
+import { findRunWorkspace, getWorkspaceRunsFolder } from "../../backend/runs/folder/runLocation";
+import type { Plans } from "../../backend/runs/planning/loadPlans";
+import { WorkbenchError } from "../../protocol/errors";
+import { version } from "../../protocol/version";
+import type { SchemaCatalog } from "../../schema/experiment";
+import { selectRun } from "../runSelection";
 import { startRun, type StartedRun, type StartOptions } from "../../backend/runs/process/startRun";
 import { startAndAttach, type AttachResult } from "../attachRun";
 import { defineCommand } from "../command";
@@ -23,21 +29,26 @@ interface Options extends PlanOptions {
   readonly parallel?: boolean;
   readonly detach?: boolean;
   readonly fresh?: boolean;
+  readonly from?: string;
 }
 
-export default defineCommand<[file: string], Options>({
-  summary: "run an experiment",
-  arguments: [["<file>", "experiment, a .lathe.md or YAML file"]],
+export default defineCommand<[file: string | undefined], Options>({
+  summary: "run an experiment, or a run again with changes",
+  arguments: [["[file]", "experiment, a .lathe.md or YAML file"]],
   options: [
     ...planOptions,
+    [
+      "--from <run>",
+      "instead of a file: a new run with the settings of this one, changed by --set, --seed and --device",
+    ],
     ["--out <dir>", "create run folders here instead of in .lathe/runs of the workspace"],
     ["--parallel", "do not wait for other runs on the same device"],
     ["--fresh", "do not reuse finished steps of earlier runs"],
     ["--detach", "start and return; several runs then wait in a queue"],
   ],
   async run({ args: [file], options, terminal, catalog }) {
-    const experiment = await loadPlansFromHere(file, options, catalog);
-    const { workspace, plans, warnings } = experiment;
+    const requested = await loadRequestedPlans(file, options, catalog);
+    const { workspace, plans, warnings, reported } = requested;
     for (const warning of warnings) terminal.log(toPlainLine(warning));
     // Errors are reported before the first run starts, so that nothing is left behind.
     await checkPlans(plans, workspace);
@@ -45,6 +56,7 @@ export default defineCommand<[file: string], Options>({
       workspace,
       parallel: options.parallel ?? false,
       ...(options.out === undefined ? {} : { runsFolder: resolve(options.out) }),
+      ...(requested.runsFolder === undefined ? {} : { runsFolder: requested.runsFolder }),
     };
     const groups = groupByBracket(plans);
     if (options.detach === true)
@@ -69,8 +81,8 @@ export default defineCommand<[file: string], Options>({
             text: [ended.text, ...searches.map(({ text }) => text)].join("\n\n"),
           };
     const isComplete = remaining === 0 && results.every(({ isFinished }) => isFinished);
-    if (!isComplete || findPaper(plans) === undefined) return outcome;
-    const report = await writeExperimentReport([experiment], terminal, options.out);
+    if (!isComplete || reported === undefined || findPaper(plans) === undefined) return outcome;
+    const report = await writeExperimentReport([reported], terminal, options.out);
     return {
       ...outcome,
       document: { ...(outcome.document as object), report: report.document },
@@ -78,6 +90,45 @@ export default defineCommand<[file: string], Options>({
     };
   },
 });
+
+interface RequestedPlans extends Omit<Plans, "experiment"> {
+  /** Undefined for a run that is run again, which is not what its experiment reports. */
+  readonly reported?: Plans;
+  readonly runsFolder?: string;
+}
+
+async function loadRequestedPlans(
+  file: string | undefined,
+  options: Options,
+  catalog: SchemaCatalog,
+): Promise<RequestedPlans> {
+  const { from, variant, set = [], seed, device, fresh } = options;
+  if (from === undefined && file !== undefined) {
+    const plans = await loadPlansFromHere(file, options, catalog);
+    return { ...plans, reported: plans };
+  }
+  const problem =
+    from === undefined
+      ? "Name an experiment to run, such as `lathe run first.lathe.md`, or a run with --from."
+      : file !== undefined
+        ? "--from takes the settings of a run instead of a file. Leave out one of them."
+        : variant !== undefined
+          ? "--variant: a run has one variant already. Run the experiment for another one."
+          : undefined;
+  if (from === undefined || problem !== undefined) throw new WorkbenchError("invalid-input", problem ?? "");
+  const { folder, record } = await selectRun(from, options);
+  const plan = planAgain(
+    record.plan,
+    { settings: set, seed, device, fresh },
+    { catalog, codeVersion: version },
+  );
+  return {
+    workspace: findRunWorkspace(folder, record.workspace),
+    plans: [plan],
+    warnings: [],
+    runsFolder: dirname(folder),
+  };
+}
 
 interface GroupResult {
   readonly runs: readonly AttachResult[];

@@ -33,6 +33,7 @@ import restartService from "./restartService";
 import restoreRuns from "./restoreRuns";
 import resumeRun from "./resumeRun";
 import revealRunFolder from "./revealRunFolder";
+import runAgain from "./runAgain";
 import runCellAndAbove from "./runCellAndAbove";
 import runExperiment from "./runExperiment";
 import showLog from "./showLog";
@@ -77,6 +78,7 @@ export const commands: Readonly<Record<string, Command>> = {
   restoreRuns,
   resumeRun,
   revealRunFolder,
+  runAgain,
   runCellAndAbove,
   runExperiment,
   showLog,

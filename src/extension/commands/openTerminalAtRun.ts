@@ -1,4 +1,4 @@
-/** A terminal in the folder of a run's project that follows the run, or shows what it came to. */
+/** A terminal in the folder of a run that follows the run, or shows what it came to. */
 import path from "node:path";
 import * as vscode from "vscode";
 import { isActive } from "../../protocol/run";
@@ -28,7 +28,7 @@ export default defineCommand({
     const inherited = process.env["PATH"] ?? "";
     const terminal = vscode.window.createTerminal({
       name: `lathe: ${toSingleLine(run.name, 40)}`,
-      cwd: getProjectFolder(run.folder),
+      cwd: run.folder,
       env: { PATH: `${getPathPrefix(prepareTerminalPrograms(workbench.context))}${inherited}` },
       iconPath: new vscode.ThemeIcon("terminal"),
     });
@@ -38,9 +38,3 @@ export default defineCommand({
     if (/^[\w.-]+$/.test(id)) terminal.sendText(`lathe ${isActive(run) ? "attach" : "show"} ${id}`);
   },
 });
-
-/** The folder above `.lathe/runs`, where the command line finds the run by its id. */
-function getProjectFolder(run: string): string {
-  const lathe = path.dirname(path.dirname(run));
-  return path.basename(lathe) === ".lathe" ? path.dirname(lathe) : path.dirname(run);
-}

@@ -143,7 +143,7 @@ describe("the rows of the trees", () => {
 });
 
 describe("a terminal at a run", () => {
-  it("is in the run's project and has the command line, which knows the run", async () => {
+  it("is in the run's folder and has the command line, which knows the run", async () => {
     const runs = join(workspaceFolder, ".lathe/runs");
     const id = readdirSync(runs).find((name) => name.startsWith("000-tree"))!;
     await vscode.commands.executeCommand("lathe.openTerminalAtRun", [join(runs, id)]);
@@ -151,9 +151,9 @@ describe("a terminal at a run", () => {
       vscode.window.terminals.find(({ name }) => name.startsWith("lathe: 000-tree")),
     );
     const { cwd, env } = terminal.creationOptions as vscode.TerminalOptions;
-    assert.equal(cwd, workspaceFolder);
+    assert.equal(cwd, join(runs, id));
     const shown = execFileSync("lathe", ["show", id], {
-      cwd: workspaceFolder,
+      cwd: join(runs, id),
       env: { ...process.env, ...env } as NodeJS.ProcessEnv,
       encoding: "utf8",
     });
@@ -202,5 +202,21 @@ describe("a fault before a run starts", () => {
     });
     await eventually("the end of the run", () => cells[2]!.executionSummary?.success);
     assert.deepEqual(faults(), [false, false, false]);
+  });
+});
+
+describe("running a run again", () => {
+  it("starts a new run from the list of its settings", async () => {
+    const runs = join(workspaceFolder, ".lathe/runs");
+    const id = readdirSync(runs).find((name) => name.startsWith("000-tree"))!;
+    const before = countRuns();
+    const ended = vscode.commands.executeCommand("lathe.runAgain", [join(runs, id)]);
+    // The list has Run first; it is accepted as soon as it is there.
+    await eventually("a new run", async () => {
+      await vscode.commands.executeCommand("workbench.action.acceptSelectedQuickOpenItem");
+      return countRuns() === before + 1 || undefined;
+    });
+    await ended;
+    await eventually("its end", () => listStates().every((each) => each === "done") || undefined);
   });
 });

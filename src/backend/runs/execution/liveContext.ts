@@ -6,7 +6,7 @@ import type { RunClock } from "../metrics/runClock";
 import type { RunContext } from "../steps/runContext";
 import type { RunControl } from "../control/runControl";
 import type { RunFolder } from "../folder/runFolder";
-import { findWorkspaceAboveRun } from "../folder/runLocation";
+import { findRunWorkspace } from "../folder/runLocation";
 
 export class LiveContext implements RunContext, Disposable {
   private readonly metrics: MetricsWriter;
@@ -19,7 +19,7 @@ export class LiveContext implements RunContext, Disposable {
     private readonly clock: RunClock,
   ) {
     this.metrics = new MetricsWriter(folder.inside("metrics.jsonl"));
-    this.workspace = findWorkspaceAboveRun(folder.path) ?? folder.record.workspace ?? folder.path;
+    this.workspace = findRunWorkspace(folder.path, folder.record.workspace);
   }
 
   get plan() {

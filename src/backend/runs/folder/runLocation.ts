@@ -60,6 +60,11 @@ export function findWorkspaceAboveRun(folder: string): string | undefined {
   return basename(runs) === "runs" && basename(lathe) === ".lathe" ? dirname(lathe) : undefined;
 }
 
+/** The base of a run's paths: its workspace, which may have moved, or where it was recorded to be. */
+export function findRunWorkspace(folder: string, recorded: string | undefined): string {
+  return findWorkspaceAboveRun(folder) ?? recorded ?? folder;
+}
+
 export const runIdPattern = /^[\p{L}\p{N}][\p{L}\p{N}._-]*-\d{8}-\d{6}-[0-9a-f]{4}$/u;
 
 /** Letters, digits, dot, hyphen and underscore are valid in every file system; anything else becomes a hyphen. */
