@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { getDocumentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
 import { refuseLfsPointer } from "../data/lfsPointer";
 import { createExportedConfig } from "../models/huggingFace";
+import { locatePublishedCode } from "../models/kphi3";
 import { architectureOf, dimensionsOf } from "../models/model";
 import type { StoredDtype } from "../checkpoints/halfPrecision";
 import type { ExportSubject } from "./exporter";
@@ -15,8 +16,10 @@ export function writeConfig(
 ): void {
   const { torch_dtype: _old, dtype: _new, ...config } = createExportedConfig(shape);
   const ends = tokenizer === undefined ? undefined : (tokenizer.endOfText ?? null);
+  const architecture = architectureOf({ ...shape, family: String(config["model_type"]) });
   writeJson(join(folder, "config.json"), {
-    architectures: [architectureOf({ ...shape, family: String(config["model_type"]) })],
+    architectures: [architecture],
+    ...(config["model_type"] === "kphi3" ? { auto_map: locatePublishedCode(architecture) } : {}),
     ...config,
     // If these are missing, transformers uses the ids of the published model, which a small vocabulary may not have.
     bos_token_id: config["bos_token_id"] ?? (tokenizer && getDocumentFrame(tokenizer).before[0]) ?? null,

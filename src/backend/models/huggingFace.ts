@@ -4,6 +4,7 @@ import type { Shape } from "../graph/op";
 import { denseShape, fromInOut, toInOut, weightName } from "../representations/dense";
 import type { MatrixSpec, TensorData, TensorSource } from "../representations/representation";
 import { readBiasData } from "./biases";
+import { describeEmbeddings } from "./kphi3";
 import { familyOf, listMatrixSlots, type ModelShape, parametersOf, partsOf, tensorsOf } from "./model";
 import type { MatrixSlot, StoredMatrix } from "./weights";
 
@@ -113,10 +114,13 @@ export function createExportedConfig({
   config,
   representations,
 }: ModelShape): Record<string, unknown> {
-  const grouped = Object.values(representations).some(({ type }) => type === "grouped");
+  if (family === "kphi3") return { ...config, ...describeEmbeddings(config) };
   if (family !== "phi3") return { ...config };
+  const grouped = Object.values(representations).some(({ type }) => type === "grouped");
   const { min_channels_per_group, init, ...plain } = config;
-  return grouped ? { ...plain, model_type: "kphi3", min_channels_per_group, init } : plain;
+  return grouped
+    ? { ...plain, model_type: "kphi3", min_channels_per_group, init, ...describeEmbeddings(config) }
+    : plain;
 }
 
 /**

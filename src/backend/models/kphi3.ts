@@ -33,6 +33,22 @@ const configSchema = z
       });
   });
 
+/** The width that `modeling_kphi3.py` takes for 3072 where it is missing. */
+export function describeEmbeddings(config: Readonly<Record<string, unknown>>): {
+  readonly embed_size: unknown;
+} {
+  return { embed_size: config["hidden_size"] };
+}
+
+/** Where `transformers` finds the classes of an architecture, in the authors' files beside the weights. */
+export function locatePublishedCode(architecture: string): Readonly<Record<string, string>> {
+  const task = architecture.slice("KPhi3For".length);
+  return {
+    AutoConfig: "configuration_kphi3.KPhi3Config",
+    [`AutoModelFor${task}`]: `modeling_kphi3.${architecture}`,
+  };
+}
+
 export default defineModel<z.output<typeof configSchema>>({
   title: "kphi-3",
   config: configSchema,

@@ -203,7 +203,13 @@ it("writes kphi3 under its published names, with a notice about the file that it
   expect(config).toMatchObject({
     model_type: "kphi3",
     min_channels_per_group: 4,
+    // The published code takes a missing width of the embeddings for 3072.
+    embed_size: 16,
     architectures: ["KPhi3ForCausalLM"],
+    auto_map: {
+      AutoConfig: "configuration_kphi3.KPhi3Config",
+      AutoModelForCausalLM: "modeling_kphi3.KPhi3ForCausalLM",
+    },
   });
   expect([...file.tensors.keys()]).toContain("model.layers.0.self_attn.qkv_proj.first_pointwise_conv.weight");
   expect(notices[0]).toMatch(/modeling_kphi3.py/);
