@@ -32,6 +32,13 @@ function tinyCheckpoint(family: string): Checkpoint {
   return { shape, tensors: drawModelTensors(shape, 4) };
 }
 
+/** The embeddings and the head, which few methods have among their own targets. */
+function listOtherRoles(family: string): string[] {
+  return listMatrixSlots(createTinyShape(family))
+    .filter(({ matrix }) => matrix.kind !== "projection")
+    .map(({ matrix }) => matrix.role);
+}
+
 /** Undefined if the model is refused. */
 async function applied(
   method: AnyMethod,
@@ -177,6 +184,28 @@ describe.each(Object.entries(methods))("%s", (id, method) => {
         );
         expect(written.reduce((sum, each) => sum + each, 0)).toBe(total.stored);
       }
+    },
+  );
+
+  const single = families.flatMap((family) =>
+    listOtherRoles(family).flatMap((role) =>
+      method.samples.map((sample) => ({ sample: { ...sample, targets: role }, family })),
+    ),
+  );
+  it.each(single)(
+    "plans exactly what it can apply to $sample.targets of $family",
+    async ({ sample, family }) => {
+      const parsed = method.options.safeParse(sample);
+      if (!parsed.success) return;
+      const before = tinyCheckpoint(family);
+      try {
+        method.plan(before.shape, parsed.data);
+      } catch (thrown) {
+        expect(thrown).toBeInstanceOf(WorkbenchError);
+        return;
+      }
+      const after = await method.apply(before, parsed.data, lab());
+      checkTensors("the result", after.shape, after.tensors);
     },
   );
 

@@ -4,7 +4,10 @@
  */
 import * as z from "zod";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { refuseEmbeddings } from "../compression/denseTargets";
 import { defineMethod } from "../compression/method";
+import type { Target } from "../compression/targets";
+import type { ModelShape } from "../models/model";
 import {
   bitLevels,
   computeGrid,
@@ -45,6 +48,12 @@ type Options = z.output<typeof optionsSchema>;
 
 const calibration = { samples: 4, batch_size: 2 };
 
+function selectTargets(shape: ModelShape, options: Options): readonly Target[] {
+  const targets = selectQuantizationTargets(title, shape, options);
+  refuseEmbeddings(title, targets);
+  return targets;
+}
+
 export default defineMethod<Options>({
   title,
   paper: "Frantar, Ashkboos, Hoefler, Alistarh: GPTQ: Accurate Post-Training Quantization, 2022",
@@ -58,10 +67,13 @@ export default defineMethod<Options>({
     { bits: 2, symmetric: false, group_size: 8, residual: 2, targets: "layers.*.mlp.*", calibration },
   ],
 
-  plan: (before, options) => planQuantization(title, before, options),
+  plan(before, options) {
+    selectTargets(before, options);
+    return planQuantization(title, before, options);
+  },
 
   async apply(before, options, lab) {
-    const targets = selectQuantizationTargets(title, before.shape, options);
+    const targets = selectTargets(before.shape, options);
     return compressLayerwise(
       before,
       targets,

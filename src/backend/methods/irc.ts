@@ -9,7 +9,12 @@ import type { ModelShape } from "../models/model";
 import { toInOut, weightName } from "../representations/dense";
 import { folds, tie, tiedName, type TiedOptions, splitTied } from "../representations/tied";
 import type { Checkpoint } from "../checkpoints/checkpoint";
-import { selectDenseTargets, getObservedRole, chooseRepresentations } from "../compression/denseTargets";
+import {
+  selectDenseTargets,
+  getObservedRole,
+  chooseRepresentations,
+  refuseEmbeddings,
+} from "../compression/denseTargets";
 import { defineMethod, type Lab, planBetween, createShareOption } from "../compression/method";
 import { calibrationSchema } from "../compression/calibration/observe";
 import { readFloats, unpackTargets } from "../compression/unpackTargets";
@@ -87,6 +92,7 @@ function decide(shape: ModelShape, options: Options, seed: number) {
     options,
     ({ purpose }) => purpose === "query" || purpose === "key",
   );
+  if (readsText(options)) refuseEmbeddings(title, candidates);
   const count = ({ matrix }: Target) => Math.round(rate * (fold === "rows" ? matrix.inputs : matrix.outputs));
   const tiedOf = (target: Target): TiedOptions => ({ fold, tied: count(target), seed });
   // A single row cannot be tied.

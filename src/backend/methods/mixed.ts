@@ -7,12 +7,12 @@ import { WorkbenchError } from "../../protocol/errors";
 import type { Value } from "../graph/op";
 import { mul } from "../graph/ops/elementwise";
 import { sum } from "../graph/ops/reduction";
-import { withRepresentations } from "../models/model";
+import { type ModelShape, withRepresentations } from "../models/model";
 import { weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import { allocateBits, type Choice } from "../compression/quantization/bitAllocation";
-import { getObservedRole, chooseRepresentations } from "../compression/denseTargets";
+import { getObservedRole, chooseRepresentations, refuseEmbeddings } from "../compression/denseTargets";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { defineMethod, type Lab, planBetween } from "../compression/method";
 import { calibrationSchema } from "../compression/calibration/observe";
@@ -59,6 +59,12 @@ type Options = z.output<typeof optionsSchema>;
 
 const calibration = { samples: 4, batch_size: 2 };
 
+function selectTargets(shape: ModelShape, options: Options): readonly Target[] {
+  const targets = selectQuantizationTargets(title, shape, { ...options, bits: 8 });
+  if (options.sensitivity === "output") refuseEmbeddings(title, targets);
+  return targets;
+}
+
 export default defineMethod<Options>({
   title,
   paper:
@@ -75,7 +81,7 @@ export default defineMethod<Options>({
 
   // Widths depend on the text. The upper bound is the average of the next choice above the budget.
   plan(before, options) {
-    const targets = selectQuantizationTargets(title, before, { ...options, bits: 8 });
+    const targets = selectTargets(before, options);
     const most = Math.min(
       ...options.choices.filter((bits) => bits >= options.bits),
       Math.max(...options.choices),
@@ -87,7 +93,7 @@ export default defineMethod<Options>({
   },
 
   async apply(before, options, lab) {
-    const targets = selectQuantizationTargets(title, before.shape, { ...options, bits: 8 });
+    const targets = selectTargets(before.shape, options);
     const costs = await measures[options.sensitivity](before, targets, options, lab);
     const sizes = targets.map(({ matrix }) => matrix.inputs * matrix.outputs);
     const choices = costs.map((targetCosts, i) =>

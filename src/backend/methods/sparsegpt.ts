@@ -3,9 +3,11 @@
  * compensates for the error with the remaining inputs.
  */
 import * as z from "zod";
+import type { ModelShape } from "../models/model";
 import { fromInOut, toInOut, weightName } from "../representations/dense";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { transpose } from "../compression/algebra/linearAlgebra";
+import { refuseEmbeddings } from "../compression/denseTargets";
 import { defineMethod } from "../compression/method";
 import {
   checkPattern,
@@ -49,6 +51,12 @@ type Options = z.output<typeof optionsSchema>;
 
 const calibration = { samples: 4, batch_size: 2 };
 
+function decide(shape: ModelShape, settings: Options): ReturnType<typeof decidePruning> {
+  const pruning = decidePruning(title, shape, settings, "layer");
+  refuseEmbeddings(title, pruning.targets);
+  return pruning;
+}
+
 export default defineMethod<Options>({
   title,
   paper: "Frantar, Alistarh: SparseGPT: Massive Language Models Can Be Accurately Pruned in One-Shot, 2023",
@@ -61,10 +69,10 @@ export default defineMethod<Options>({
     { sparsity: 0.3, block_size: 8, calibration: { ...calibration, inputs: "original" } },
   ],
 
-  plan: (before, settings) => planPruning(before, decidePruning(title, before, settings, "layer")),
+  plan: (before, settings) => planPruning(before, decide(before, settings)),
 
   async apply(before, settings, lab) {
-    const { targets, within, sparsity } = decidePruning(title, before.shape, settings, "layer");
+    const { targets, within, sparsity } = decide(before.shape, settings);
     return compressLayerwise(
       before,
       targets,

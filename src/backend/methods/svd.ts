@@ -10,7 +10,7 @@ import { toInOut, weightName } from "../representations/dense";
 import { factorNames } from "../representations/factored";
 import type { MatrixSpec } from "../representations/representation";
 import { addBiasTensors, shiftBias, addBiases } from "../compression/addBiases";
-import { selectDenseTargets, chooseRepresentations } from "../compression/denseTargets";
+import { selectDenseTargets, chooseRepresentations, refuseEmbeddings } from "../compression/denseTargets";
 import { compressLayerwise, layerwiseSchema, type Statistics } from "../compression/layerwise";
 import {
   cholesky,
@@ -140,6 +140,7 @@ function computeEvenRank({ inputs, outputs }: MatrixSpec, rate: number): number 
 
 function selectFactorizedTargets(shape: ModelShape, options: Options): Target[] {
   const candidates = selectDenseTargets(title, shape, options);
+  if (options.whiten) refuseEmbeddings(title, candidates);
   return candidates.filter(
     ({ matrix: { inputs, outputs } }) => options.rate > 0 && inputs * outputs > inputs + outputs,
   );

@@ -6,8 +6,10 @@ import * as z from "zod";
 import type { Value } from "../graph/op";
 import { sumSquares } from "../graph/ops/reduction";
 import { weightName } from "../representations/dense";
+import type { ModelShape } from "../models/model";
 import type { MatrixSpec } from "../representations/representation";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { refuseEmbeddings } from "../compression/denseTargets";
 import { defineMethod } from "../compression/method";
 import {
   checkPattern,
@@ -29,6 +31,12 @@ type Options = z.output<typeof optionsSchema>;
 
 const calibration = { samples: 4, batch_size: 2 };
 
+function decide(shape: ModelShape, settings: Options): ReturnType<typeof decidePruning> {
+  const pruning = decidePruning(title, shape, settings, "row");
+  refuseEmbeddings(title, pruning.targets);
+  return pruning;
+}
+
 export default defineMethod<Options>({
   title,
   paper: "Sun, Liu, Bair, Kolter: A Simple and Effective Pruning Approach for Large Language Models, 2024",
@@ -41,10 +49,10 @@ export default defineMethod<Options>({
     { sparsity: 0.3, scope: "layer", calibration: { ...calibration, inputs: "original" } },
   ],
 
-  plan: (before, settings) => planPruning(before, decidePruning(title, before, settings, "row")),
+  plan: (before, settings) => planPruning(before, decide(before, settings)),
 
   async apply(before, settings, lab) {
-    const { targets, within, sparsity } = decidePruning(title, before.shape, settings, "row");
+    const { targets, within, sparsity } = decide(before.shape, settings);
     const tap = (x: Value) => ({ squares: sumSquares(x, { axes: [0], keepDims: false }) });
     return compressLayerwise(
       before,

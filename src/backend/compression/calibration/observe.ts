@@ -74,6 +74,7 @@ export async function observe(
   calibration: Calibration,
   call: ObserveCall,
 ): Promise<Observations> {
+  if (taps.size === 0) return new Map();
   const { engine } = call;
   const batches = createCalibrationBatches(calibration, call);
   const { first } = batches;
