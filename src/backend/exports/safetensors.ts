@@ -34,7 +34,9 @@ export default defineExporter<z.output<typeof optionsSchema>>({
     writeConfig(subject, folder, dtype);
     writeTokenizer(subject, folder);
     return createExportedConfig(subject.shape)["model_type"] === "kphi3"
-      ? ["transformers does not include kphi3. To load the folder, add the authors' configuration_kphi3.py and modeling_kphi3.py to it, then load it with trust_remote_code=True."]
+      ? [
+          "transformers does not include kphi3. To load the folder, add the authors' configuration_kphi3.py and modeling_kphi3.py to it, then load it with trust_remote_code=True.",
+        ]
       : [];
   },
 });
