@@ -59,6 +59,21 @@ const page = renderHtmlPage("A report", [
       },
     ],
   },
+  {
+    kind: "folded",
+    title: "Each of the 2 runs, with its seed",
+    blocks: [
+      {
+        kind: "table",
+        title: "Each run",
+        columns: ["variant", "seed", "eval/loss"],
+        rows: [
+          ["dense", "0", "1.59"],
+          ["dense", "1", "1.61"],
+        ],
+      },
+    ],
+  },
   { kind: "heading", level: 2, text: "Training" },
   {
     kind: "figures",
@@ -117,6 +132,14 @@ describe.skipIf(noChromium !== undefined)("the page of a report", () => {
         expect(tops).toEqual([...tops].sort((a, b) => a - b));
         const ground = await view.evaluate<string>("getComputedStyle(document.body).backgroundColor");
         expect(ground).toBe(colorScheme === "dark" ? "rgb(13, 17, 23)" : "rgb(255, 255, 255)");
+        // The runs are folded on the screen, and on paper they are not.
+        const runs = view.getByRole("region", { name: "Each run" });
+        expect(await runs.isVisible()).toBe(false);
+        await view.emulateMedia({ media: "print", colorScheme });
+        const height = "document.querySelector('details').getBoundingClientRect().height";
+        expect(await view.evaluate<number>(height)).toBeGreaterThan(100);
+        await view.emulateMedia({ media: "screen", colorScheme });
+        await view.getByText("Each of the 2 runs").click();
         await view.evaluate(axeSource);
         const { violations } = await view.evaluate<{ violations: { id: string; impact: string }[] }>(
           "axe.run()",

@@ -21,6 +21,8 @@ export class ReportPage implements Panel {
   private experiment: string | undefined;
   private report: Report | undefined;
   private readonly document = new ReportDocument();
+  /** How each run ended, of those that were seen to end. */
+  private readonly ends = new Map<string, string>();
   private isReading = false;
   private isOutdated = false;
   private hasFailed = false;
@@ -38,7 +40,9 @@ export class ReportPage implements Panel {
     onThemeChange(() => this.document.setGround(readTheme().ground));
     host.on("inputChanged", ({ input: next }) => this.open((next as PanelInputs["report"]).experiment));
     host.on("runsChanged", ({ changed, removed }) => {
-      if (removed.length > 0 || changed.some((run) => this.isEnded(run))) this.read();
+      // Each of them, not only the first.
+      const ends = changed.filter((run) => this.isNewEnd(run));
+      if (removed.length > 0 || ends.length > 0) this.read();
     });
     host.on("backendRestarted", () => this.read());
     this.read();
@@ -93,8 +97,13 @@ export class ReportPage implements Panel {
     this.scrollTop = 0;
   }
 
-  private isEnded(run: RunSummary): boolean {
-    return run.experiment === this.experiment && !isActive(run);
+  /** A note or a star changes no report, and neither does a step. */
+  private isNewEnd(run: RunSummary): boolean {
+    const end = `${run.state} ${run.endedAt ?? ""}`;
+    if (run.experiment !== this.experiment || isActive(run) || this.ends.get(run.folder) === end)
+      return false;
+    this.ends.set(run.folder, end);
+    return true;
   }
 
   private open(experiment: string | undefined): void {
