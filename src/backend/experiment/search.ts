@@ -89,6 +89,14 @@ export function findSearchFaults(
         `${swept.path} cannot be swept with halving: all runs need equal max_steps.`,
       ),
     ];
+  const measured = axes.find(({ path }) => changesMeasure.test(path));
+  if (measured !== undefined)
+    return [
+      createFault(
+        measured.keyPlace,
+        `${measured.path} cannot be swept with halving: it changes the text or the way in which the loss is measured, so the losses do not rank the runs. Use method: random.`,
+      ),
+    ];
   if (steps < factor * (fewest ?? 1))
     return fail(
       fewest === undefined ? "method" : "min_steps",
@@ -96,6 +104,10 @@ export function findSearchFaults(
     );
   return [];
 }
+
+/** Settings whose values give losses that are different quantities. */
+const changesMeasure =
+  /^(?:data|train(?:\.\d+)?\.data|train(?:\.\d+)?\.(?:mlm_probability|eval_tokens|eval_batches|eval_loss_average))(?:\.|$)/;
 
 function placeSearch({ declarations: { search } }: Experiment, path: readonly string[]): Place {
   return search?.find(path) ?? search?.find([], "key") ?? { setting: "search" };

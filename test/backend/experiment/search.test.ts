@@ -215,6 +215,8 @@ describe("successive halving", () => {
       /2 runs cannot be divided by the factor 3/,
     ],
     [["sweep: {train.max_steps: [10, 20, 30]}", "search: {method: halving}"], /cannot be swept with halving/],
+    [["sweep: {data.sequence_len: [64, 128, 256]}", "search: {method: halving}"], /do not rank the runs/],
+    [["sweep: {train.eval_tokens: [64, 128, 256]}", "search: {method: halving}"], /do not rank the runs/],
     [
       ["sweep: {seed: [0, 1, 2]}", "search: {method: halving, min_steps: 400}"],
       /into rungs of at least 400 steps/,
