@@ -1,4 +1,4 @@
-/** Calm pages: while runs go on and end, nothing takes the focus, no menu closes, nothing moves and nothing is replaced. */
+/** Calm pages: while runs continue and end, nothing takes the focus, no menu closes, nothing moves and nothing is replaced. */
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ const look = `({
   shifts: window.lathe.shifts,
 })`;
 
-describe("while runs go on and end", () => {
+describe("while runs continue and end", () => {
   const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-calm-")));
   let harness: PageHarness;
   const runs: WrittenRun[] = [];

@@ -159,22 +159,40 @@ describe("thirty runs", () => {
     // The curves arrive one after another.
     await expect.poll(() => firstName(0.05)).toContain("heads-40");
     await expect.poll(() => firstName(0.84)).toMatch(/heads-4(?!0)/);
+    // Among so many, it is drawn before the others, which fade; elsewhere they come back.
+    const picture = () => page.page.evaluate<string>(`document.querySelector("canvas").toDataURL()`);
+    const low = await picture();
+    await firstName(0.05);
+    await expect.poll(picture).not.toBe(low);
+    await page.screenshot("many-charts-pointed");
+    await page.page.mouse.move(plot.x + plot.width / 2, plot.y + plot.height + 200);
+    const all = await picture();
+    expect(all).not.toBe(low);
     await page.close();
   });
 
-  it.each<[ThemeName, number]>([
-    ["dark", 600],
-    ["light", 600],
-    ["highContrast", 700],
-    ["highContrastLight", 1400],
-  ])("can be distinguished in %s at %i pixels, and no control covers another", async (theme, width) => {
-    for (const [kind, page] of [
-      ["charts", await openCharts({ theme, width, height: 700 })],
-      ["runs", await openRuns({ theme, width, height: 700 })],
-    ] as const) {
-      await page.screenshot(`many-${kind}-${theme}-${width}`);
-      expect(await findOverlaps(page)).toEqual([]);
-      await page.close();
-    }
-  });
+  it.each<ThemeName>(["dark", "light", "highContrast", "highContrastLight"])(
+    "can be distinguished in %s at any width, and no control covers another",
+    async (theme) => {
+      for (const [kind, page] of [
+        ["charts", await openCharts({ theme, height: 700 })],
+        ["runs", await openRuns({ theme, height: 700 })],
+      ] as const) {
+        // The last is a window of 1,400 pixels at 200 %.
+        for (const [width, height] of [
+          [1400, 900],
+          [600, 700],
+          [700, 450],
+        ] as const) {
+          await page.page.setViewportSize({ width, height });
+          await page.page.evaluate(
+            "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))",
+          );
+          await page.screenshot(`many-${kind}-${theme}-${width}`);
+          expect(await findOverlaps(page)).toEqual([]);
+        }
+        await page.close();
+      }
+    },
+  );
 });

@@ -64,12 +64,14 @@ export function createChartPicture(
         ...[...(line.members ?? []), ...(line.band === undefined ? [] : [line.band.low, line.band.high])].map(
           (points) => ({ pieces: toPieces(points), color, opacity: 0.4, width: 0.8, dash: [] }),
         ),
-        ...(line.faint === undefined
+        ...(line.faint === undefined || line.isSubdued === true
           ? []
           : [{ pieces: toPieces(line.faint), color, opacity: 0.25, width: 1, dash: [] }]),
-        { pieces, color, opacity: 1, width: 1.6, dash: getDash(line.place) },
+        line.isSubdued === true
+          ? { pieces, color, opacity: 0.45, width: 1, dash: getDash(line.place) }
+          : { pieces, color, opacity: 1, width: 1.6, dash: getDash(line.place) },
       ],
-      marks: placeMarks(visible, line.slot).map((position): Mark => ({
+      marks: (line.isSubdued === true ? [] : placeMarks(visible, line.slot)).map((position): Mark => ({
         ...position,
         shape: getMark(line.slot),
         color,

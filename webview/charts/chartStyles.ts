@@ -82,10 +82,11 @@ export const chartStyles = css`
     text-align: left;
     white-space: nowrap;
   }
-  .reading td.name {
+  .reading .name {
     max-width: 18em;
     overflow: hidden;
     text-overflow: ellipsis;
+    vertical-align: bottom;
   }
   .reading td.number {
     text-align: right;

@@ -54,6 +54,9 @@ const exportTitles: Readonly<Record<PictureFormat, string>> = {
   csv: "Save points as CSV",
 };
 
+/** With more runs than this, the curve at the pointer is drawn before the others. */
+const crowd = 8;
+
 export class ChartView {
   readonly element = document.createElement("section");
   content: ChartContent | undefined;
@@ -65,6 +68,8 @@ export class ChartView {
   private pointerY: number | undefined;
   private isActive = false;
   private emphasizedRun: string | undefined;
+  /** The nearest at the pointer, where there are so many that it has to be picked out. */
+  private pointedRun: string | undefined;
   private isHeightZoomed = false;
   private announcement = "";
   private lossChart: LossChart | undefined;
@@ -121,7 +126,6 @@ export class ChartView {
     const { content } = this;
     if (content === undefined) return;
     const { tracks, hidden, view } = content;
-    const theme = readTheme();
     const visible = tracks.filter(({ run, metric }) => !hidden.has(run) && !hidden.has(metric));
     this.drawing = createDrawing(visible, view);
     render(this.renderFrame(content), this.element);
@@ -130,7 +134,7 @@ export class ChartView {
       "aria-label",
       `${content.title}: use the arrow keys to move between points, plus and minus to zoom, 0 to show all`,
     );
-    this.chart.draw(this.drawing, view, theme, this.emphasizedRun);
+    this.drawCurves();
     this.drawHover();
   }
 
@@ -279,12 +283,27 @@ export class ChartView {
 
   private drawHover(): void {
     const axis = this.content?.view.axis;
-    if (this.position === undefined || axis === undefined) this.hover.hide();
-    else {
+    if (this.position === undefined || axis === undefined) {
+      this.hover.hide();
+      this.point(undefined);
+    } else {
       const pointerY = this.isActive ? this.pointerY : undefined;
       const xMetric = this.content?.view.xMetric;
       const place = { at: this.position, axis, xMetric, pointerY, isActive: this.isActive };
-      this.hover.show(place, this.drawing.lines, this.chart, readTheme(), this.content!.marks);
+      const { lines } = this.drawing;
+      const nearest = this.hover.show(place, lines, this.chart, readTheme(), this.content!.marks);
+      this.point(this.content!.runs.length > crowd ? nearest : undefined);
     }
+  }
+
+  private point(run: string | undefined): void {
+    if (run === this.pointedRun) return;
+    this.pointedRun = run;
+    this.drawCurves();
+  }
+
+  private drawCurves(): void {
+    const emphasized = this.emphasizedRun ?? this.pointedRun;
+    if (this.content !== undefined) this.chart.draw(this.drawing, this.content.view, readTheme(), emphasized);
   }
 }

@@ -7,6 +7,7 @@ import type { Line } from "../kit/drawing";
 import { formatExact, formatPosition, formatReading } from "../kit/figures";
 import type { LossChart } from "./lossChart";
 import { getColor, getMark } from "../../src/pictures/palette";
+import { renderLongName } from "../kit/longName";
 import { renderProtocolMark } from "../kit/protocolMark";
 import { renderSample } from "../kit/sample";
 import type { ChartTheme } from "../../src/pictures/theme";
@@ -46,13 +47,14 @@ export class Hover {
     render(nothing, this.element);
   }
 
+  /** Returns the run of the curve that is nearest to the pointer. */
   show(
     place: HoverPlace,
     lines: readonly Line[],
     chart: LossChart,
     theme: ChartTheme,
     marks: ProtocolMarks,
-  ): void {
+  ): string | undefined {
     const { at, isActive, pointerY } = place;
     const { area } = chart;
     const readings = getReadings(at, lines, chart);
@@ -64,7 +66,7 @@ export class Hover {
     const cursorX = nearestReading === undefined ? NaN : chart.scales.x.getPixelForValue(nearestReading.at);
     if (nearestReading === undefined || cursorX < area.left - 1 || cursorX > area.right + 1) {
       this.hide();
-      return;
+      return undefined;
     }
     const dots = readings
       .filter(({ x, y }) => x >= area.left - 1 && x <= area.right + 1 && y >= area.top && y <= area.bottom)
@@ -84,6 +86,7 @@ export class Hover {
         ${isActive ? html`<div class="reading" style="${offset}; top: ${area.top}px">${this.renderTable(nearestReading.at, readings, place, theme, marks)}</div>` : nothing}`,
       this.element,
     );
+    return isActive && pointerY !== undefined ? readings[0]?.line.run : undefined;
   }
 
   /** The same in a sentence, for those who hear it. */
@@ -109,7 +112,7 @@ export class Hover {
           ({ line, at: readingPosition, value, smoothed }, i) =>
             html`<tr class=${i === 0 && pointerY !== undefined && visible.length > 1 ? "nearest" : ""}>
               <td>${renderSample(line.slot, line.place, theme)}</td>
-              <td class="name">${line.name}</td>
+              <td>${renderLongName(line.name)}</td>
               ${hasSeveral ? html`<td class="muted">${line.metric}</td>` : nothing}
               <td class="number">
                 ${formatExact(value)}${renderMark(marks.find(line.metric, line.protocol))}

@@ -203,12 +203,13 @@ function createDatasets(
     emphasizedRun === line.run,
   ];
   const base = { pointRadius: 0, pointHitRadius: 0, spanGaps: false, borderJoinStyle: "round" as const };
-  const width = (theme.highContrast ? 2.2 : 1.6) + (isEmphasized ? 1 : 0);
+  const isSubdued = line.isSubdued === true && !isEmphasized;
+  const width = isSubdued ? 1 : (theme.highContrast ? 2.2 : 1.6) + (isEmphasized ? 1 : 0);
   return [
     {
       ...base,
       data: toPairs(line.bold),
-      borderColor: isDimmed ? `${color}40` : color,
+      borderColor: isDimmed ? `${color}${isSubdued ? "20" : "40"}` : isSubdued ? `${color}70` : color,
       borderWidth: width,
       borderDash: [...getDash(line.place)],
       order: isEmphasized ? 0 : 1,
@@ -216,7 +217,7 @@ function createDatasets(
       pointRadius: getPointRadius(line.bold),
       pointBackgroundColor: color,
       pointBorderWidth: 0,
-      slot: line.slot,
+      ...(isSubdued ? {} : { slot: line.slot }),
     },
     ...(line.members ?? []).map((points) => ({
       ...base,
@@ -236,7 +237,7 @@ function createDatasets(
           order: 3,
           ...(i === 0 ? {} : { fill: "-1", backgroundColor: `${color}${isDimmed ? "0c" : "26"}` }),
         }))),
-    ...(line.faint === undefined
+    ...(line.faint === undefined || isSubdued
       ? []
       : [
           {

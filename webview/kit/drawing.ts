@@ -61,6 +61,8 @@ export interface Line extends Track {
   readonly bold: Points;
   /** Undefined where the bold line is the truth itself. */
   readonly faint: Points | undefined;
+  /** Among so many lines that only those of the chart's first metric are drawn in full. */
+  readonly isSubdued?: boolean;
 }
 
 export interface Drawing {
@@ -76,6 +78,9 @@ export interface Drawing {
  * losses are those of single batches.
  */
 const exactMetric = /\/learning_rate$|^eval\//;
+
+/** More lines than this are a tangle if all are drawn alike. */
+const tangle = 24;
 
 export function createDrawing(tracks: readonly Track[], view: View): Drawing {
   const measured = tracks.filter(({ slot }) => slot !== referenceSlot);
@@ -106,13 +111,22 @@ export function createDrawing(tracks: readonly Track[], view: View): Drawing {
     const band = { low: smoothEdge(track.band.low), high: smoothEdge(track.band.high) };
     return { ...track, bold, faint: undefined, band };
   });
+  const isTangled = lines.length > tangle && lines.some(({ place }) => place === 0);
   const remarks = [
     ...(below > 0
       ? [`${pluralize(below, "value")} at or below zero cannot be shown on a logarithmic axis.`]
       : []),
     ...(before > 0 ? [`${pluralize(before, "point")} at zero cannot be shown on a logarithmic axis.`] : []),
   ];
-  return { lines, remarks, width };
+  return {
+    lines: isTangled
+      ? lines.map((line) =>
+          line.place > 0 && line.slot !== referenceSlot ? { ...line, isSubdued: true } : line,
+        )
+      : lines,
+    remarks,
+    width,
+  };
 }
 
 /** Length of the axis that the tracks take up together. */

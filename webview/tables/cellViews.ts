@@ -46,7 +46,10 @@ export function renderCell(run: RunSummary, column: RunColumn, look: CellLook): 
     default: {
       const text = column.text(run);
       if (text === missingText || column.explain?.(run) !== undefined) return renderMuted(text);
-      const { metric } = column;
+      const { metric, section } = column;
+      // What runs of an experiment differ in is often the end of a long text.
+      if (column.id === "variant" || column.id === "experiment" || section === "Sweep")
+        return renderLongName(text);
       return metric === undefined || !look.marks.has(metric)
         ? html`<span class="text">${text}</span>`
         : html`<span class="text">${text}</span>${renderProtocolMark(look.marks.get(run, metric))}`;

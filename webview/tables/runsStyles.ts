@@ -145,7 +145,7 @@ export const runsStyles = css`
   .row.group .count {
     flex: none;
   }
-  .row .cell.name > .name {
+  .row .cell .name {
     overflow: hidden;
     text-overflow: ellipsis;
   }

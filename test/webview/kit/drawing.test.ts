@@ -138,3 +138,16 @@ describe("exports", () => {
     expect(svg).not.toContain("\u0000");
   });
 });
+
+it("of very many curves only those of the first metric are drawn in full", () => {
+  const create = (count: number) =>
+    Array.from({ length: count }, (_, i) =>
+      [0, 1].map((place): Track => ({ ...track([0, 1], [3, 2]), run: `r${i}`, slot: i, place })),
+    ).flat();
+  const subdued = (count: number) =>
+    createDrawing(create(count), defaultView).lines.flatMap(({ isSubdued, place }) =>
+      isSubdued === true ? [place] : [],
+    );
+  expect(subdued(12)).toEqual([]);
+  expect(subdued(13)).toEqual(Array.from({ length: 13 }, () => 1));
+});
