@@ -41,7 +41,13 @@ describe("the extension", () => {
   });
 
   const experiment = vscode.Uri.file(join(workspaceFolder, "examples/quick.lathe.md"));
-  for (const [panel, ...args] of [["runs"], ["charts"], ["shrink"], ["parameters", experiment]] as const)
+  for (const [panel, ...args] of [
+    ["runs"],
+    ["charts"],
+    ["shrink"],
+    ["parameters", experiment],
+    ["report", experiment],
+  ] as const)
     it(`opens the panel ${panel}, once`, async () => {
       const title = panel.slice(0, 1).toUpperCase() + panel.slice(1);
       await vscode.commands.executeCommand(`lathe.open${title}`, ...args);
