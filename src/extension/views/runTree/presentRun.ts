@@ -12,6 +12,8 @@ import { isWaiting, computeProgress, statePresentations } from "./runStates";
 import { t } from "../../l10n";
 
 const maxTags = 3;
+/** Characters of a row in a side bar of the usual width. */
+const maxLabel = 32;
 
 /** What is known of a row by its place in the tree. */
 export interface RunPlace {
@@ -33,7 +35,7 @@ export function presentRun(run: RunSummary, place: RunPlace = {}): NodePresentat
   return {
     // While it waits it is another row, in another place: VS Code knows no row that moves.
     id: `${isWaiting(run) ? "waiting" : "run"}:${run.folder}`,
-    label,
+    label: shortenMiddle(label),
     description: [...star, ...facts, ...shownTags, ...hiddenTags].join(" · "),
     icon,
     contextValue: getContextValue(run),
@@ -47,6 +49,14 @@ export function presentRun(run: RunSummary, place: RunPlace = {}): NodePresentat
     children: "none",
     click: { command: "lathe.openSelectedRun", title: t("Open Charts") },
   };
+}
+
+/** A row is cut at its end, which is what distinguishes runs; the tooltip and what is read aloud have the whole name. */
+function shortenMiddle(label: string): string {
+  const characters = Array.from(label);
+  if (characters.length <= maxLabel) return label;
+  const end = Math.ceil(maxLabel / 2);
+  return `${characters.slice(0, maxLabel - end - 1).join("")}…${characters.slice(-end).join("")}`;
 }
 
 function describeRun(run: RunSummary, { marks }: RunPlace): string[] {
