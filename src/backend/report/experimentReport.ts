@@ -24,7 +24,7 @@ import {
 } from "./figures";
 import type { Figure, Part } from "./html";
 import { listRunFacts } from "./runFacts";
-import { createRunTable } from "./runTable";
+import { createPrunedTable, createRunTable } from "./runTable";
 import { concludeVariants } from "./variantConclusions";
 
 export interface ExperimentReport {
@@ -52,12 +52,17 @@ const tabled = /^(train|eval|optimizer|system|gpu)\/|^perplexity\/(loss|token)$/
 
 /** `command` writes the same report in a terminal. */
 export async function createExperimentReport(
-  { plans, workspace, experiment }: Plans,
+  { plans: allPlans, workspace, experiment }: Plans,
   runs: readonly FoundRun[],
   command: readonly string[],
   signal: AbortSignal,
 ): Promise<ExperimentReport> {
-  const siblings = findFinishedRuns(plans, runs);
+  const prunedRuns = findFinishedRuns(allPlans, runs, "pruned");
+  const done = findFinishedRuns(allPlans, runs);
+  // What a search ended has no result.
+  const isShown = (_: unknown, i: number) => done[i] !== undefined || prunedRuns[i] === undefined;
+  const [plans, siblings] = [allPlans.filter(isShown), done.filter(isShown)];
+  const pruned = prunedRuns.flatMap((run, i) => (done[i] !== undefined || run === undefined ? [] : [run]));
   const figures: RunFigures[] = [];
   for (const [i, plan] of plans.entries()) {
     signal.throwIfAborted();
@@ -70,7 +75,7 @@ export async function createExperimentReport(
   const metrics = listMetrics(shrinkRuns);
   const name = plans[0]?.experiment ?? experiment.file;
   const findings = paper === undefined ? findInVariants(name, figures, metrics) : findInCard(paper, figures);
-  const note = describeRuns(plans.length, finished);
+  const note = describeRuns(plans.length, finished, pruned.length);
   const sections = await createSections(shrinkRuns, paper, metrics, signal);
   const texts = collectGeneratedTexts(shrinkRuns);
   const heading = (level: 2 | 3, text: string): Part => ({ kind: "heading", level, text });
@@ -108,6 +113,15 @@ export async function createExperimentReport(
               ],
             } as const,
           ]),
+      ...(pruned.length === 0
+        ? []
+        : [
+            {
+              kind: "folded",
+              title: `The ${pruned.length} runs that the search pruned`,
+              blocks: [createPrunedTable(pruned)],
+            } as const,
+          ]),
       ...sections.flatMap(([section, sectionFigures]): Part[] =>
         sectionFigures.length === 0
           ? []
@@ -119,6 +133,7 @@ export async function createExperimentReport(
       ...(paper === undefined ? { experiment: name } : { paper: paper.title }),
       runs: finished.map(({ record }) => record.id),
       unfinished: plans.length - finished.length,
+      ...(pruned.length === 0 ? {} : { pruned: pruned.map(({ record }) => record.id) }),
       ...findings.document,
       conclusion: conclusions,
     },
@@ -167,13 +182,14 @@ function removeEmptyColumns(block: Block): Block {
   };
 }
 
-function describeRuns(planned: number, finished: readonly Sibling[]): string {
+function describeRuns(planned: number, finished: readonly Sibling[], pruned: number): string {
   const unfinished = planned - finished.length;
   const dataRead = describeDataRead(finished.map(({ record }) => record));
   return [
     unfinished === 0
-      ? `From ${finished.length} runs.`
+      ? `From ${finished.length} run${finished.length === 1 ? "" : "s"}.`
       : `From ${finished.length} of ${planned} runs: ${unfinished} are not finished for the current text.`,
+    ...(pruned === 0 ? [] : [`${pruned} more were pruned by the search, and have no result.`]),
     ...(dataRead === "" ? [] : [dataRead]),
   ].join(" ");
 }

@@ -1,6 +1,7 @@
 /** Each run of a report by itself, below the means over its seeds. */
 import type { Block, CellValue } from "../../protocol/blocks";
 import { groupByProtocol } from "../../protocol/lossProtocol";
+import { describePruning } from "../../protocol/pruning";
 import { formatDuration } from "../../protocol/quantities";
 import type { Sibling } from "../runs/planning/siblings";
 
@@ -38,6 +39,22 @@ export function createRunTable(runs: readonly Sibling[], metrics: readonly strin
       record.progress === undefined ? null : String(record.progress.step),
       record.seconds === undefined ? null : formatDuration(record.seconds),
       record.id,
+    ]),
+  };
+}
+
+/** The runs that a search ended, with the reason of each. */
+export function createPrunedTable(runs: readonly Sibling[]): Block {
+  return {
+    kind: "table",
+    title: "Pruned runs",
+    columns: ["variant", "sweep", "seed", "reason", "run"],
+    rows: runs.map(({ record: { id, plan, halving } }): CellValue[] => [
+      plan.variant === "" ? "the model" : plan.variant,
+      describePoint(plan.sweep),
+      String(plan.seed),
+      halving?.pruned === undefined ? null : describePruning(halving.pruned),
+      id,
     ]),
   };
 }

@@ -8,6 +8,7 @@ import { listRuns } from "../../../src/backend/runs/folder/findRuns";
 import { loadPlans } from "../../../src/backend/runs/planning/loadPlans";
 import { schemaCatalog } from "../../../src/backend/schemaCatalog";
 import { writeFinishedRuns } from "../../support/finishedRuns";
+import type { RunRecord } from "../../../src/protocol/run";
 import { createTemporaryFolder } from "../../support/temporary";
 
 const text = `
@@ -29,7 +30,11 @@ const protocol = (data: string) => ({
   },
 });
 
-async function report(finishOther: boolean, otherText: string): Promise<ExperimentReport> {
+async function report(
+  finishOther: boolean,
+  otherText: string,
+  other: Partial<RunRecord> = {},
+): Promise<ExperimentReport> {
   const folder = createTemporaryFolder();
   const file = join(folder, "plain.lathe.md");
   writeFileSync(file, `# Widths\n\n\`\`\`yaml\n${text}\`\`\`\n`);
@@ -40,6 +45,7 @@ async function report(finishOther: boolean, otherText: string): Promise<Experime
     return {
       summary: { "eval/loss": { last: loss, min: loss, max: 4 }, "train/loss": { last: 1, min: 1, max: 4 } },
       losses: protocol(variant === "other" ? otherText : "text"),
+      ...(variant === "other" ? other : {}),
     };
   });
   const plans = await loadPlans(file, {}, schemaCatalog);
@@ -102,5 +108,29 @@ describe("without a paper", () => {
     expect(texts.join(" ")).toContain("1 variant measured it in another way and cannot be compared");
     const same = await report(true, "text");
     expect(JSON.stringify(same.blocks)).toContain("Lowest eval/loss: other");
+  });
+
+  test("runs that a search pruned have no row among the results, and are listed with their reasons", async () => {
+    const pruned = { step: 3, steps: 10, metric: "eval/loss", value: 3.21, needed: 2.95 };
+    const { parts, document, finished, planned } = await report(true, "text", {
+      state: "pruned",
+      halving: { rung: 0, values: [3.21], pruned },
+    });
+    expect([finished, planned]).toEqual([6, 6]);
+    expect(document).toMatchObject({
+      unfinished: 0,
+      pruned: Array<unknown>(3).fill(expect.stringContaining("other")),
+    });
+    const [conclusions] = parts.flatMap((part) => (part.kind === "conclusions" ? [part.sentences] : []));
+    expect(conclusions).toEqual([
+      expect.stringContaining("Lowest eval/loss: wide"),
+      "From 6 runs. 3 more were pruned by the search, and have no result.",
+    ]);
+    const folded = parts.flatMap((part) => (part.kind === "folded" ? [part] : []));
+    expect(folded.map(({ title }) => title)).toEqual([
+      "Each of the 6 runs, with its seed",
+      "The 3 runs that the search pruned",
+    ]);
+    expect(JSON.stringify(folded[1])).toContain("pruned at step 3 of 10: eval loss 3.21, rung needed ≤ 2.95");
   });
 });

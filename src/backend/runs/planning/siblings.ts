@@ -26,9 +26,10 @@ export interface Sibling {
 export function findFinishedRuns(
   plans: readonly RunPlan[],
   runs: readonly FoundRun[],
+  state: "done" | "pruned" = "done",
 ): (Sibling | undefined)[] {
   const done = runs
-    .flatMap((run) => (run.record?.state === "done" ? [{ folder: run.folder, record: run.record }] : []))
+    .flatMap((run) => (run.record?.state === state ? [{ folder: run.folder, record: run.record }] : []))
     .sort((a, b) => b.record.createdAt.localeCompare(a.record.createdAt));
   const finished = new Map<string, Sibling>();
   for (const run of done) {
