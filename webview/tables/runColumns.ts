@@ -78,7 +78,7 @@ const trailingColumns: Readonly<Record<string, ColumnOptions>> = {
     text: ({ experiment }) =>
       experiment === undefined ? missingText : getFileName(experiment).replace(/\.lathe\.md$/, ""),
   },
-  variant: { shown: true, width: 150 },
+  variant: { shown: true, width: 110 },
   duration: { shown: true, width: 100, format: formatDuration },
   created: { shown: true, width: 145, text: ({ createdAt }) => formatDateTime(createdAt) },
   tags: { shown: true, width: 150, edits: "tags" },
