@@ -75,6 +75,25 @@ describe("the views of the runs", () => {
     await close(table);
   });
 
+  it("read the line at the pointer, and select its run in the table by a press", async () => {
+    const table = await open();
+    await show(table, "Parallel coordinates");
+    await waitForSettings(table);
+    const { page } = table.page;
+    const target = (await page.locator(".axis-target").first().boundingBox())!;
+    // The upper end of the first axis, a little to its right.
+    await page.mouse.move(target.x + target.width + 14, target.y + 12);
+    await page.locator(".hovered polyline").waitFor();
+    const reading = await page.locator(".reading").innerText();
+    expect(reading).toMatch(/^run \d+: learning_rate 0\.01, optimizer/);
+    await page.mouse.down();
+    await page.mouse.up();
+    await expect.poll(() => table.status().innerText()).toBe("32 runs, 1 selected");
+    const selected = table.rows().and(page.locator(".selected")).first();
+    expect(reading).toContain(`${await selected.locator(".name .name").first().innerText()}:`);
+    await close(table);
+  });
+
   it("take and show ranges by keyboard, and what is typed into the filter", async () => {
     const table = await open();
     await show(table, "Parallel coordinates");

@@ -101,7 +101,6 @@ export class ParallelView {
       width,
       height,
       state,
-      this.hovered,
       JSON.stringify(theme),
     ];
     if (this.memo !== undefined && inputs.every((each, i) => each === this.memo!.inputs[i]))
@@ -120,7 +119,7 @@ export class ParallelView {
       axes: axes.map(({ title }, i) => ({ title, scale: scales[i]! })),
       lines: runs.map((run, i) => {
         const shade = shades[i];
-        const isStrong = selected.has(run.folder) || run.folder === this.hovered;
+        const isStrong = selected.has(run.folder);
         return {
           values: axes.map((field) => getAxisValue(field, run)),
           shade: typeof shade !== "number" ? undefined : max > min ? (shade - min) / (max - min) : 0.5,
@@ -139,19 +138,31 @@ export class ParallelView {
     return drawn;
   }
 
-  private renderPlot(page: ViewPage, drawn: Drawn): unknown {
-    return guard([drawn], () => {
-      const { picture } = drawn;
-      return html`<div
-        class="drawing"
-        @pointerdown=${(event: PointerEvent) => this.onPress(event, page, drawn)}
-        @pointermove=${(event: PointerEvent) => this.onMove(event, page, drawn)}
-        @pointerup=${(event: PointerEvent) => this.onRelease(event, page, drawn)}
-        @pointerleave=${() => this.hover(undefined, page)}
-      >
-        ${renderPicture(picture, this.renderBrushes(page, drawn))}
-      </div>`;
+  private renderPlot(page: ViewPage, drawn: Drawn): TemplateResult {
+    return html`<div
+      class="drawing"
+      @pointerdown=${(event: PointerEvent) => this.onPress(event, page, drawn)}
+      @pointermove=${(event: PointerEvent) => this.onMove(event, page, drawn)}
+      @pointerup=${(event: PointerEvent) => this.onRelease(event, page, drawn)}
+      @pointerleave=${() => this.hover(undefined, page)}
+    >
+      ${guard([drawn], () => renderPicture(drawn.picture, this.renderBrushes(page, drawn)))}
+      ${this.renderHovered(page, drawn)}
+    </div>`;
+  }
+
+  /** Over the picture, which thousands of runs make slow to draw again. */
+  private renderHovered(page: ViewPage, { picture, axes, scales }: Drawn): TemplateResult | typeof nothing {
+    const run = page.runs.find(({ folder }) => folder === this.hovered);
+    if (run === undefined) return nothing;
+    const { top, bottom } = getEnds(picture);
+    const points = axes.map((field, i) => {
+      const share = scales[i]!.toShare(getAxisValue(field, run));
+      return `${picture.places[i]!.toFixed(1)},${(bottom - share * (bottom - top)).toFixed(1)}`;
     });
+    return html`<svg class="hovered" width=${picture.width} height=${picture.height} aria-hidden="true">
+      <polyline points=${points.join(" ")} />
+    </svg>`;
   }
 
   private renderBrushes(page: ViewPage, { picture, axes, scales }: Drawn): TemplateResult[] {

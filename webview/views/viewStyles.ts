@@ -175,6 +175,16 @@ export const viewStyles = css`
     font-family: var(--vscode-font-family);
     pointer-events: none;
   }
+  .hovered {
+    position: absolute;
+    inset: 0;
+    pointer-events: none;
+  }
+  .hovered polyline {
+    fill: none;
+    stroke: var(--vscode-foreground);
+    stroke-width: 3;
+  }
   .axis-target {
     fill: transparent;
     cursor: crosshair;
