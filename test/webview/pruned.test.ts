@@ -91,6 +91,11 @@ describe("pruned runs", () => {
     expect(await entries.first().getAttribute("title")).toContain("rung needed ≤ 2.953");
     await expect.poll(() => window.locator(".choices .state.pruned").count()).toBe(2);
     await page.screenshot("pruned-charts");
+    // The names of the runs are readable in a narrow window, too.
+    await window.setViewportSize({ width: 600, height: 700 });
+    for (const name of await window.locator(".choices .entry-row .name").all())
+      await expect.poll(async () => (await name.boundingBox())!.width).toBeGreaterThan(60);
+    await page.screenshot("pruned-charts-narrow");
     expect(await page.violations()).toEqual([]);
     expect(page.faults).toEqual([]);
     await page.close();

@@ -141,6 +141,14 @@ export const chartsPageStyles = css`
     text-overflow: ellipsis;
     white-space: nowrap;
   }
+  /* Where there is no room for the name, its state and loss go below it. */
+  .entry-row label:has(> .state.held, > .state.pruned) {
+    flex-wrap: wrap;
+    row-gap: 0;
+  }
+  .entry-row label:has(> .state.held, > .state.pruned) .name {
+    min-width: 7em;
+  }
   .no-sample {
     flex: none;
     width: 26px;
@@ -157,6 +165,7 @@ export const chartsPageStyles = css`
     min-width: 3.2em;
     color: var(--lathe-muted);
     text-align: right;
+    white-space: nowrap;
   }
   .board {
     display: grid;
