@@ -65,18 +65,18 @@ describe.skipIf(reason !== undefined)("a user who has installed the package", ()
   test("stops the waiting and the running run, and resumes the latter, in the tree", async () => {
     picture("stopped");
     await window.openSidePanel();
-    await window.rowAction(window.treeRow(/^first-grouped/), "Stop Run");
+    await window.rowAction(window.treeRow(/^first-grouped/, "Runs"), "Stop Run");
     await expect.poll(states, patience).toEqual(["running", "stopped"]);
-    await window.rowAction(window.treeRow(/^first-dense/), "Stop Run");
+    await window.rowAction(window.treeRow(/^dense/, "Runs"), "Stop Run");
     await expect.poll(states, patience).toEqual(["stopped", "stopped"]);
     const [{ progress, id }] = study.runs() as [ReturnType<Study["runs"]>[number]];
     expect(existsSync(join(study.folder, ".lathe/runs", id, "checkpoints", `step-${progress!.step}`))).toBe(
       true,
     );
     await window.screenshot("stopped");
-    await window.rowAction(window.treeRow(/^first-dense/), "Resume Run");
+    await window.rowAction(window.treeRow(/^dense/, "Runs"), "Resume Run");
     await expect.poll(() => study.runs()[0]?.progress?.step, patience).toBeGreaterThan(progress!.step);
-    await window.rowAction(window.treeRow(/^first-dense/), "Stop Run");
+    await window.rowAction(window.treeRow(/^dense/, "Runs"), "Stop Run");
     await expect.poll(states, patience).toEqual(["stopped", "stopped"]);
   });
 
@@ -111,7 +111,7 @@ describe.skipIf(reason !== undefined)("a user who has installed the package", ()
   test("moves a run to the trash and restores it", async () => {
     picture("trash");
     await window.openSidePanel();
-    const row = window.treeRow(/^first-grouped/);
+    const row = window.treeRow(/^grouped/, "Runs");
     await row.click();
     await window.page.keyboard.press("Delete");
     await expect.poll(() => study.runs().length, patience).toBe(1);
