@@ -193,9 +193,7 @@ describe.each(Object.entries(methods))("%s", (id, method) => {
   );
   const single = families.flatMap((family) =>
     listOtherRoles(family)
-      .flatMap((role) =>
-        samplesWithText.map((sample) => ({ sample: { ...sample, targets: role } as object, family })),
-      )
+      .flatMap((role) => samplesWithText.map((sample) => ({ sample: { ...sample, targets: role }, family })))
       // A method of the whole model has no targets.
       .filter(({ sample }) => method.options.safeParse(sample).success),
   );
