@@ -25,7 +25,7 @@ export const chartsPageStyles = css`
       display: none;
     }
     .side {
-      width: 220px;
+      width: 250px;
     }
   }
   .side-head {
