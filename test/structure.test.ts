@@ -1,5 +1,7 @@
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { createStructureMarkdown, createStructureSvg } from "../scripts/structure/drawing";
+import { readSources } from "../scripts/structure/imports";
 import { findDirectImports, measureStructure } from "../scripts/structure/rooms";
 
 const sources = new Map(
@@ -35,4 +37,9 @@ test("rooms that import each other share a floor and are named", () => {
   expect(structure.circles).toEqual([["src/protocol", "src/schema"]]);
   expect(structure.floors.get("src/schema")).toBe(1);
   expect(createStructureMarkdown(structure)).toContain("in a circle: protocol, schema");
+});
+
+test("no rooms of Lathe import each other in a circle", () => {
+  const root = fileURLToPath(new URL("..", import.meta.url));
+  expect(measureStructure(readSources(root, ["src", "webview"])).circles).toEqual([]);
 });

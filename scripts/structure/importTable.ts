@@ -135,7 +135,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "src/protocol",
     "src/schema",
   ],
-  "src/backend/service": ["src/backend", "src/protocol", "src/schema"],
+  "src/backend/service": ["src/backend", "src/protocol", "src/schema", "src/statistics"],
   "src/backend/schemaCatalog.ts": ["src/backend", "src/protocol", "src/schema"],
   "src/backend/main.ts": ["src/backend", "src/protocol"],
   "src/backend/handlers.ts": ["src/backend", "src/protocol"],

@@ -3,7 +3,7 @@
  * extension's own relay to the real service over real run folders. Only the editor around them is simulated.
  */
 import { createServer, type Server } from "node:http";
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { source as axeSource } from "axe-core";
@@ -11,12 +11,12 @@ import { build } from "esbuild";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { bundle } from "../../scripts/bundle";
 import { BackendProcess } from "../../src/extension/backendProcess";
-import { createContentSecurityPolicy, createPageHtml } from "../../src/extension/panels/pageHtml";
 import { connectPage, type ConnectedPage } from "../../src/extension/panels/relay";
 import { type ChartSettings, type LookMemory, RunLooks } from "../../src/extension/panels/runLooks";
 import type { Events, Requests } from "../../src/protocol/backend";
 import type { CellOutput } from "../../src/protocol/cellOutput";
 import type { PanelId, PanelInputs, PageEvents } from "../../src/protocol/page";
+import { servePath } from "./servedPages";
 import { type ThemeName, themes } from "./themes";
 
 const executable = process.env.LATHE_CHROMIUM ?? "/usr/bin/chromium";
@@ -28,9 +28,6 @@ export const noChromium: string | undefined = existsSync(executable)
 
 /** The folder of screenshots, for review. */
 export const pictures = resolve("test-results/pages");
-
-const nonce = "bm9uY2U";
-const viewerStyle = "html { background: var(--vscode-editor-background); } body { padding: 0 20px; }";
 
 export interface PageOptions {
   readonly theme?: ThemeName;
@@ -103,7 +100,7 @@ export class PageHarness {
     });
     const server = createServer((request, response) => {
       const path = new URL(request.url ?? "/", "http://localhost").pathname;
-      const { type, body } = served(path, folder, request.headers.host ?? "");
+      const { type, body } = servePath(path, folder, request.headers.host ?? "");
       response.writeHead(body === undefined ? 404 : 200, { "content-type": type }).end(body);
     });
     await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
@@ -345,58 +342,4 @@ export class TestPage {
       },
     });
   }
-}
-
-interface Served {
-  readonly type: string;
-  readonly body: string | Buffer | undefined;
-}
-
-function served(path: string, folder: string, host: string): Served {
-  const origin = `http://${host}`;
-  const html = (body: string): Served => ({ type: "text/html", body });
-  const [, kind, name = ""] = path.split("/");
-  switch (kind) {
-    case "panel": {
-      const page = createPageHtml({ title: name, script: `/pages/${name}.js`, origin, nonce });
-      return html(page.replace("</head>", `<link rel="stylesheet" href="/viewer.css"></head>`));
-    }
-    case "notebook":
-    case "silent-notebook":
-      return html(notebookHtml(origin, kind === "notebook"));
-    case "viewer.css":
-      return { type: "text/css", body: viewerStyle };
-    case "start.js": {
-      const messaging = name !== "silent";
-      return {
-        type: "text/javascript",
-        body: `import { activate } from "/pages/renderer.js"; import { startRenderer } from "/pages/rendererStage.js"; await startRenderer(activate, ${messaging});`,
-      };
-    }
-    case "pages": {
-      const file = join(folder, "pages", name);
-      const body = /^[\w.]+$/.test(name) && existsSync(file) ? readFileSync(file) : undefined;
-      return { type: "text/javascript", body };
-    }
-    default:
-      return { type: "text/plain", body: undefined };
-  }
-}
-
-/** Outputs of all cells share one page, whose policy is the notebook's. */
-function notebookHtml(origin: string, messaging: boolean): string {
-  const policy = createContentSecurityPolicy({ origin, nonce }).replace("script-src", `script-src ${origin}`);
-  return `<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta http-equiv="Content-Security-Policy" content="${policy}">
-    <title>Notebook</title>
-    <link rel="stylesheet" href="/viewer.css">
-  </head>
-  <body>
-    <script type="module" nonce="${nonce}" src="/start.js/${messaging ? "live" : "silent"}"></script>
-  </body>
-</html>
-`;
 }

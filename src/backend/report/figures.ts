@@ -33,8 +33,8 @@ import type { Sibling } from "../runs/planning/siblings";
 import { computeCorrelation } from "../analysis/correlation";
 import { computeHeatMap } from "../analysis/heatMap";
 import { listRoles, getRoleValues } from "../analysis/roleValues";
-import { thin } from "../service/metrics/thin";
-import { findReferences } from "../service/runs/runSummary";
+import { thin } from "../../statistics/thin";
+import { findReferences } from "../card/references";
 import { readGeneratedTexts } from "./generatedTexts";
 import type { Figure } from "./html";
 

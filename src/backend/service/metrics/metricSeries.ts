@@ -2,7 +2,7 @@
 import { WorkbenchError } from "../../../protocol/errors";
 import type { Series, SeriesName, SeriesQuery } from "../../../protocol/service/metrics";
 import type { LineRange, MetricColumns } from "./metricColumns";
-import { thin } from "./thin";
+import { thin } from "../../../statistics/thin";
 
 const minPoints = 8;
 

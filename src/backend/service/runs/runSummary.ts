@@ -1,8 +1,8 @@
 /** One row of a table of runs, from its record and a person's notes. Text of unbounded length is truncated. */
 import { isAbsolute, join, relative, sep } from "node:path";
-import { type Paper, paperSchema } from "../../../schema/paper";
-import type { FoundRun, RunNotes, RunPlan, RunRecord } from "../../../protocol/run";
-import type { PublishedNumber, ReferenceSeries, RunSummary } from "../../../protocol/service/runs";
+import type { FoundRun, RunNotes, RunRecord } from "../../../protocol/run";
+import type { RunSummary } from "../../../protocol/service/runs";
+import { findReferences } from "../../card/references";
 
 const limits = { name: 200, message: 4000, notices: 20, metrics: 200 } as const;
 
@@ -61,43 +61,6 @@ export function createRunSummary(run: FoundRun, notes: RunNotes, workspace: stri
     notices: record.notices.slice(0, limits.notices).map((notice) => truncate(notice, limits.message)),
     ...personal,
   };
-}
-
-/** The published curves and numbers of an experiment's paper. */
-export function findReferences({
-  paper: planPaper,
-  scale,
-}: RunPlan): Pick<RunSummary, "references" | "published"> {
-  if (planPaper?.["series"] === undefined && planPaper?.["published"] === undefined) return {};
-  const paper = paperSchema.safeParse(planPaper).data;
-  if (paper === undefined) return {};
-  const published = listPublishedNumbers(paper, scale);
-  const numbers = published.length === 0 ? {} : { published };
-  if (paper.series.length === 0) return numbers;
-  const other = paper.scale !== undefined && paper.scale !== scale ? { otherScale: paper.scale } : {};
-  const references = paper.series.map((series): ReferenceSeries => ({
-    name: series.name,
-    metric: series.metric,
-    firstStep: series.first_step,
-    stepInterval: series.step_interval,
-    tokensPerStep: series.tokens_per_step,
-    values: series.values,
-    ...other,
-  }));
-  return { references, ...numbers };
-}
-
-/**
- * Numbers of the whole model, as a chart of sizes uses them; at another scale they can't be compared with the run's.
- */
-function listPublishedNumbers(
-  { published, scale: publishedAt }: Paper,
-  scale: string | undefined,
-): PublishedNumber[] {
-  if (publishedAt !== undefined && publishedAt !== scale) return [];
-  return published.flatMap(({ quantity, value, variant, roles }) =>
-    roles === undefined && variant !== undefined ? [{ quantity, value, variant }] : [],
-  );
 }
 
 /** A plan names its file relative to the workspace; paths that leave the workspace are ignored. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { thin } from "../../../../src/backend/service/metrics/thin";
-import { createUniform } from "../../../support/sampleValues";
+import { thin } from "../../src/statistics/thin";
+import { createUniform } from "../support/sampleValues";
 
 interface Curve {
   readonly x: Float64Array;
