@@ -266,7 +266,7 @@ describe("bad input", () => {
   const cases: readonly (readonly [what: string, args: readonly string[], message: RegExp])[] = [
     ["an unknown command", ["explode"], /unknown command 'explode'/],
     ["an unknown option", ["run", "good.lathe.md", "--fast"], /unknown option '--fast'/],
-    ["a missing argument", ["run"], /missing required argument 'file'/],
+    ["a missing argument", ["run"], /Name an experiment to run, such as/],
     ["too many arguments", ["runs", "all"], /too many arguments/],
     ["an invalid seed", ["run", "good.lathe.md", "--seed", "-1"], /whole number/],
     [

@@ -14,6 +14,7 @@ import mpo, {
   computeWidestBonds,
 } from "../../../src/backend/representations/mpo";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
+import { createTinyShape } from "../../support/subject";
 import { applied, correlated, denseOf, errorOf, labWithInputs, role, sizesOf, tiny } from "./shrinkSamples";
 
 const before = tiny();
@@ -114,7 +115,11 @@ describe("low rank", () => {
     expect(changed).toEqual(changed.map((_, i) => i >= width / 2 && i < width));
 
     expect(() => svd.plan(before.shape, options({ targets: "embed_tokens" }))).toThrow(
-      /embed_tokens has no bias.*center: false/,
+      /cannot be applied to embed_tokens/,
+    );
+    const untied = createTinyShape("gpt2", { tie_word_embeddings: false });
+    expect(() => svd.plan(untied, options({ targets: "lm_head" }))).toThrow(
+      /lm_head has no bias.*center: false/,
     );
     expect(svd.options.safeParse({ center: true }).error?.message).toMatch(/Set whiten: true/);
   });
