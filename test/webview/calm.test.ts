@@ -81,6 +81,10 @@ describe("while runs continue and end", () => {
       if (selector === "#view-menu") await page.page.getByRole("button", { name: "Save View As…" }).click();
       const field = page.page.locator(`${selector} vscode-textfield`);
       await field.getByRole("textbox").fill("pro");
+      // The list of columns is filtered by what was typed.
+      await expect
+        .poll(() => page.page.locator(`${selector} vscode-checkbox[aria-label="Star"]`).count())
+        .toBe(0);
       await page.page.evaluate(watch);
       const seen = await end(page, run, async () => (await row.innerText()).includes("done"));
       expect(seen).toEqual({ gone: [], hasFocus: true, shifts: [] });
