@@ -12,8 +12,9 @@ import { isWaiting, computeProgress, statePresentations } from "./runStates";
 import { t } from "../../l10n";
 
 const maxTags = 3;
-/** Characters of a row in a side bar of the usual width. */
-const maxLabel = 32;
+/** Characters of a row that fit a side bar of the usual width, and those at its end that always stay. */
+const maxLabel = 26;
+const labelEnd = 15;
 
 /** What is known of a row by its place in the tree. */
 export interface RunPlace {
@@ -55,8 +56,7 @@ export function presentRun(run: RunSummary, place: RunPlace = {}): NodePresentat
 function shortenMiddle(label: string): string {
   const characters = Array.from(label);
   if (characters.length <= maxLabel) return label;
-  const end = Math.ceil(maxLabel / 2);
-  return `${characters.slice(0, maxLabel - end - 1).join("")}…${characters.slice(-end).join("")}`;
+  return `${characters.slice(0, maxLabel - labelEnd - 1).join("")}…${characters.slice(-labelEnd).join("")}`;
 }
 
 function describeRun(run: RunSummary, { marks }: RunPlace): string[] {
