@@ -1,10 +1,8 @@
 /** Calm pages: while runs continue and end, nothing takes the focus, no menu closes, nothing moves and nothing is replaced. */
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { noChromium, PageHarness, type TestPage } from "./pageHarness";
+import { describe, expect, it } from "vitest";
+import type { TestPage } from "./pageHarness";
 import { WrittenRun } from "./sampleRuns";
+import { usePages, useWorkspace } from "./usePages";
 
 /** Remembers what is on the page and what has the focus, and watches for movements that nobody has caused. */
 const watch = `(() => {
@@ -26,17 +24,9 @@ const look = `({
 })`;
 
 describe("while runs continue and end", () => {
-  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-calm-")));
-  let harness: PageHarness;
+  const workspace = useWorkspace();
   const runs: WrittenRun[] = [];
-  beforeEach(({ skip }) => skip(noChromium !== undefined, noChromium));
-  beforeAll(async () => {
-    if (noChromium === undefined) harness = await PageHarness.open(workspace);
-  });
-  afterAll(async () => {
-    if (noChromium === undefined) await harness.close();
-    rmSync(workspace, { recursive: true, force: true });
-  });
+  const pages = usePages(workspace);
 
   /** Two that have ended and one that trains. */
   async function begin(name: string): Promise<WrittenRun> {
@@ -45,7 +35,9 @@ describe("while runs continue and end", () => {
     const running = await WrittenRun.write(workspace, { name, state: "running", seed: 9, lines: 40 });
     runs.push(running);
     await expect
-      .poll(async () => (await harness.backend.request("runs.list", {})).runs.map(({ folder }) => folder))
+      .poll(async () =>
+        (await pages.harness.backend.request("runs.list", {})).runs.map(({ folder }) => folder),
+      )
       .toContain(running.path);
     return running;
   }
@@ -55,7 +47,7 @@ describe("while runs continue and end", () => {
     run.grow(20);
     await expect
       .poll(async () =>
-        (await harness.backend.request("runs.list", {})).runs.find(({ folder }) => folder === run.path),
+        (await pages.harness.backend.request("runs.list", {})).runs.find(({ folder }) => folder === run.path),
       )
       .toMatchObject({ progress: { step: 60 } });
     run.grow(20);
@@ -71,7 +63,7 @@ describe("while runs continue and end", () => {
     "the table keeps the focus, its rows and the menu %s",
     async (selector) => {
       const run = await begin(`table${selector.slice(1, 4)}`);
-      const page = await harness.panel("runs", {}, { width: 1300 });
+      const page = await pages.harness.panel("runs", {}, { width: 1300 });
       const row = page.page.locator(".body > .row", {
         has: page.page.getByText(run.folder.record.plan.name, { exact: true }),
       });
@@ -100,7 +92,7 @@ describe("while runs continue and end", () => {
 
   it("the table keeps a context menu and the cell that is being edited", async () => {
     const run = await begin("menu");
-    const page = await harness.panel("runs", {}, { width: 1300 });
+    const page = await pages.harness.panel("runs", {}, { width: 1300 });
     const row = page.page
       .locator(".body > .row")
       .filter({ has: page.page.getByText("menu", { exact: true }) });
@@ -132,7 +124,7 @@ describe("while runs continue and end", () => {
 
   it("charts keep their canvas, their lists and the focus, and take a further run beside the others", async () => {
     const run = await begin("curve");
-    const page = await harness.panel("charts", { runs: [run.path] }, { width: 1300 });
+    const page = await pages.harness.panel("charts", { runs: [run.path] }, { width: 1300 });
     const { page: window } = page;
     await window.locator(".legend .entry[title]").waitFor();
     await window.getByRole("searchbox", { name: "Filter the runs" }).fill("curve");

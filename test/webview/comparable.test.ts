@@ -1,11 +1,8 @@
 /** Losses that were measured on different text or in different ways: marked beside the value, and never put together. */
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { LossProtocol } from "../../src/protocol/lossProtocol";
-import { noChromium, PageHarness } from "./pageHarness";
 import { WrittenRun } from "./sampleRuns";
+import { usePages, useWorkspace } from "./usePages";
 
 const whole: LossProtocol = {
   data: "tales.txt",
@@ -17,12 +14,9 @@ const whole: LossProtocol = {
 const part: LossProtocol = { ...whole, hash: "bb".repeat(32), tokens: 8192 };
 
 describe("losses of different protocols", () => {
-  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-protocols-")));
-  let harness: PageHarness;
+  const workspace = useWorkspace();
   const runs: WrittenRun[] = [];
-  beforeEach(({ skip }) => skip(noChromium !== undefined, noChromium));
-  beforeAll(async () => {
-    if (noChromium !== undefined) return;
+  const pages = usePages(workspace, async () => {
     for (const [name, variant, floor, protocol] of [
       ["dense-1", "dense", 2, whole],
       ["dense-2", "dense", 2.2, part],
@@ -39,16 +33,11 @@ describe("losses of different protocols", () => {
           record: { losses: { "eval/loss": protocol } },
         }),
       );
-    harness = await PageHarness.open(workspace);
-  });
-  afterAll(async () => {
-    if (noChromium === undefined) await harness.close();
-    rmSync(workspace, { recursive: true, force: true });
   });
 
   it("have letters in the table, are sorted apart, and have neither a mean nor a difference", async () => {
-    harness.looks.setBaseline(runs[0]!.path);
-    const page = await harness.panel("runs", {}, { width: 1500, height: 700 });
+    pages.harness.looks.setBaseline(runs[0]!.path);
+    const page = await pages.harness.panel("runs", {}, { width: 1500, height: 700 });
     const { page: window } = page;
     await window.getByText("eval/loss: compare only equal letters").waitFor();
     const names = () => window.locator(".body > .row .cell.name .name").allInnerTexts();
@@ -103,13 +92,13 @@ describe("losses of different protocols", () => {
     await expect.poll(() => window.locator(".grid .protocol").count()).toBe(0);
     expect(await page.violations()).toEqual([]);
     expect(page.faults).toEqual([]);
-    harness.looks.setBaseline(undefined);
+    pages.harness.looks.setBaseline(undefined);
     await page.close();
   });
 
   it("have letters in charts, no mean and no difference between them", async () => {
-    harness.looks.setBaseline(runs[1]!.path);
-    const page = await harness.panel("charts", { runs: runs.map(({ path }) => path) }, { width: 1300 });
+    pages.harness.looks.setBaseline(runs[1]!.path);
+    const page = await pages.harness.panel("charts", { runs: runs.map(({ path }) => path) }, { width: 1300 });
     const { page: window } = page;
     const marks = window.locator(".legend .protocol");
     await expect.poll(() => marks.allInnerTexts()).toEqual(["A", "B", "B", "B"]);
@@ -137,13 +126,13 @@ describe("losses of different protocols", () => {
     await page.screenshot("protocols-charts-grouped");
     expect(await page.violations()).toEqual([]);
     expect(page.faults).toEqual([]);
-    harness.looks.setBaseline(undefined);
+    pages.harness.looks.setBaseline(undefined);
     await page.close();
   });
 
   it("have letters below a cell", async () => {
-    const { runs: summaries } = await harness.backend.request("runs.list", {});
-    const page = await harness.renderer({ width: 900 });
+    const { runs: summaries } = await pages.harness.backend.request("runs.list", {});
+    const page = await pages.harness.renderer({ width: 900 });
     await page.showOutput("cell", {
       version: 1,
       runs: summaries.map((summary) => ({

@@ -1,19 +1,15 @@
 /** What the settings decide of all pages, at once and without a reload: colors of runs, and smoothing until a person sets it. */
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { getColor, getMark, palettes } from "../../src/pictures/palette";
-import { noChromium, PageHarness, type TestPage } from "./pageHarness";
+import type { TestPage } from "./pageHarness";
 import { WrittenRun } from "./sampleRuns";
+import { usePages, useWorkspace } from "./usePages";
 
 describe("the look of runs", () => {
-  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-look-")));
-  let harness: PageHarness;
+  const workspace = useWorkspace();
   const runs: WrittenRun[] = [];
-  beforeEach(({ skip }) => skip(noChromium !== undefined, noChromium));
-  beforeAll(async () => {
-    if (noChromium !== undefined) return;
+  const pages = usePages(workspace, async () => {
     for (const [variant, rate] of [
       ["dense", undefined],
       ["svd", 0.5],
@@ -30,12 +26,7 @@ describe("the look of runs", () => {
           measured: { "perplexity/token": 9 + 4 * (rate ?? 0) },
         }),
       );
-    harness = await PageHarness.open(workspace, [join(workspace, "methods.lathe.md")]);
-  });
-  afterAll(async () => {
-    if (noChromium === undefined) await harness.close();
-    rmSync(workspace, { recursive: true, force: true });
-  });
+  }, [join(workspace, "methods.lathe.md")]);
 
   const colorsOf = ({ page }: TestPage, selector: string) =>
     page.evaluate<string[]>(
@@ -49,11 +40,11 @@ describe("the look of runs", () => {
   it("follows the settings in the table, charts and cells, until a person moves the slider", async () => {
     const folders = runs.map(({ path }) => path);
     const [table, charts, cell] = [
-      await harness.panel("runs", {}),
-      await harness.panel("charts", { runs: folders }, { width: 1300 }),
-      await harness.renderer(),
+      await pages.harness.panel("runs", {}),
+      await pages.harness.panel("charts", { runs: folders }, { width: 1300 }),
+      await pages.harness.renderer(),
     ];
-    const { runs: summaries } = await harness.backend.request("runs.list", {});
+    const { runs: summaries } = await pages.harness.backend.request("runs.list", {});
     await cell.showOutput("one", {
       version: 1,
       runs: summaries.map((summary) => ({
@@ -86,23 +77,23 @@ describe("the look of runs", () => {
     const slider = (page: TestPage) => page.page.getByRole("slider", { name: "Smoothing" });
     await expectColors(palettes["default"]!.dark);
     expect(await slider(charts).inputValue()).toBe("0.3");
-    harness.settings = { palette: "okabe-ito", smoothing: 0.6 };
-    harness.looks.notify();
-    cell.emit("lookChanged", harness.looks.look);
+    pages.harness.settings = { palette: "okabe-ito", smoothing: 0.6 };
+    pages.harness.looks.notify();
+    cell.emit("lookChanged", pages.harness.looks.look);
     await expectColors(palettes["okabe-ito"]!.dark);
     for (const page of [charts, cell]) await expect.poll(() => slider(page).inputValue()).toBe("0.6");
     await slider(charts).fill("0.1");
-    harness.settings = { colors: ["#ff8800", "#00ffaa", "#8888ff", "#ffffff"], smoothing: 0 };
-    harness.looks.notify();
+    pages.harness.settings = { colors: ["#ff8800", "#00ffaa", "#8888ff", "#ffffff"], smoothing: 0 };
+    pages.harness.looks.notify();
     await expectColors(["#ff8800", "#00ffaa", "#8888ff", "#ffffff"]);
     expect(await slider(charts).inputValue()).toBe("0.1");
     await expect.poll(() => slider(cell).inputValue()).toBe("0");
     // A page that opens later has them from its first drawing on.
-    const later = await harness.panel("charts", { runs: folders });
+    const later = await pages.harness.panel("charts", { runs: folders });
     await expect.poll(() => colorsOf(later, ".legend .sample path[fill]")).toHaveLength(4);
     expect(await slider(later).inputValue()).toBe("0");
-    harness.settings = {};
-    harness.looks.notify();
+    pages.harness.settings = {};
+    pages.harness.looks.notify();
     for (const page of [table, charts, cell, later]) {
       expect(page.faults).toEqual([]);
       await page.close();
@@ -110,8 +101,8 @@ describe("the look of runs", () => {
   });
 
   it("is that of the oldest run of a variant for the lines of Shrink", async () => {
-    const page = await harness.panel("shrink", { experiment: join(workspace, "methods.lathe.md") });
-    const slots = await harness.looks.getSlots(runs.map(({ path }) => path));
+    const page = await pages.harness.panel("shrink", { experiment: join(workspace, "methods.lathe.md") });
+    const slots = await pages.harness.looks.getSlots(runs.map(({ path }) => path));
     const [dense, svd, , irc] = runs.map(({ path }) => slots[path]!);
     const theme = { ground: "dark" } as const;
     const legend = () =>

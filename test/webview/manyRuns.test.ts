@@ -1,12 +1,10 @@
 /** Thirty runs, ten variants with three seeds each: distinguished in the table and in charts, in groups, and against a baseline. */
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { noChromium, PageHarness, type PageOptions, type TestPage } from "./pageHarness";
+import { describe, expect, it } from "vitest";
+import { type PageOptions, type TestPage } from "./pageHarness";
 import { findOverlaps } from "./overlaps";
 import { WrittenRun } from "./sampleRuns";
 import type { ThemeName } from "./themes";
+import { usePages, useWorkspace } from "./usePages";
 
 const variants = Array.from(
   { length: 10 },
@@ -15,12 +13,9 @@ const variants = Array.from(
 const experiment = "a-rather-long-name-of-an-experiment.lathe.md";
 
 describe("thirty runs", () => {
-  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-many-")));
-  let harness: PageHarness;
+  const workspace = useWorkspace();
   const runs: WrittenRun[] = [];
-  beforeEach(({ skip }) => skip(noChromium !== undefined, noChromium));
-  beforeAll(async () => {
-    if (noChromium !== undefined) return;
+  const pages = usePages(workspace, async () => {
     for (const [i, variant] of variants.entries())
       for (const seed of [1, 2, 3])
         runs.push(
@@ -33,21 +28,20 @@ describe("thirty runs", () => {
             floor: 1.5 + i * 0.1,
           }),
         );
-    harness = await PageHarness.open(workspace);
-  });
-  afterAll(async () => {
-    if (noChromium === undefined) await harness.close();
-    rmSync(workspace, { recursive: true, force: true });
   });
 
   const folders = () => runs.map(({ path }) => path);
   const openCharts = async (options: PageOptions = {}) => {
-    const page = await harness.panel("charts", { runs: folders() }, { width: 1400, height: 900, ...options });
+    const page = await pages.harness.panel(
+      "charts",
+      { runs: folders() },
+      { width: 1400, height: 900, ...options },
+    );
     await page.page.locator(".board .legend .entry").nth(10).waitFor();
     return page;
   };
   const openRuns = async (options: PageOptions = {}) => {
-    const page = await harness.panel("runs", {}, { width: 1400, height: 900, ...options });
+    const page = await pages.harness.panel("runs", {}, { width: 1400, height: 900, ...options });
     await page.page.locator(".row .sample").first().waitFor();
     return page;
   };
@@ -143,7 +137,7 @@ describe("thirty runs", () => {
     );
     await table.screenshot("many-runs-grouped");
     expect(await table.violations()).toEqual([]);
-    harness.looks.setBaseline(undefined);
+    pages.harness.looks.setBaseline(undefined);
     await expect.poll(() => table.page.locator(".row .chip", { hasText: "baseline" }).count()).toBe(0);
     await page.close();
     await table.close();

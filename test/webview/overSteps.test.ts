@@ -1,32 +1,22 @@
 /** The view Over steps of the panel Weights, on histograms as a training writes them. */
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { writeSampleHistograms } from "../support/sampleHistograms";
-import { noChromium, PageHarness, type PageOptions, type TestPage } from "./pageHarness";
+import type { PageOptions, TestPage } from "./pageHarness";
 import { WrittenRun } from "./sampleRuns";
 import type { ThemeName } from "./themes";
+import { usePages, useWorkspace } from "./usePages";
 
-describe.skipIf(noChromium !== undefined)("the view Over steps", () => {
-  let workspace: string;
-  let harness: PageHarness;
+describe("the view Over steps", () => {
+  const workspace = useWorkspace();
   let run: WrittenRun;
-
-  beforeAll(async () => {
-    workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-pages-")));
+  const pages = usePages(workspace, async () => {
     run = await WrittenRun.write(workspace, { name: "watched", steps: 2000, lines: 600, state: "running" });
     writeSampleHistograms(run.path, 600);
-    harness = await PageHarness.open(workspace);
-  });
-  afterAll(async () => {
-    await harness.close();
-    rmSync(workspace, { recursive: true, force: true });
   });
 
   async function open(options: PageOptions = {}): Promise<TestPage> {
     const subjects = [{ kind: "run", run: run.path }] as const;
-    const page = await harness.panel("weights", { subjects }, { width: 1360, height: 860, ...options });
+    const page = await pages.harness.panel("weights", { subjects }, { width: 1360, height: 860, ...options });
     page.page.setDefaultTimeout(20_000);
     await page.page.getByRole("button", { name: "Over steps" }).click();
     await page.page.locator(".step-map").waitFor();
@@ -72,7 +62,7 @@ describe.skipIf(noChromium !== undefined)("the view Over steps", () => {
     await expect.poll(() => hints(page).last().innerText()).toMatch(/^Layer 0, step 0:/);
     const kept = await page.page.evaluate<{ state: unknown }>("acquireVsCodeApi().getState()");
     await page.close();
-    const again = await harness.panel("weights", { subjects: [] }, { state: kept.state });
+    const again = await pages.harness.panel("weights", { subjects: [] }, { state: kept.state });
     await expect.poll(() => hints(again).last().innerText()).toMatch(/^Layer 0, step 0:/);
     await again.close();
   });
@@ -121,7 +111,7 @@ describe.skipIf(noChromium !== undefined)("the view Over steps", () => {
 
   it("explains how to record histograms where there are none", async () => {
     const plain = await WrittenRun.write(workspace, { name: "plain", steps: 20 });
-    const page = await harness.panel("weights", { subjects: [{ kind: "run", run: plain.path }] });
+    const page = await pages.harness.panel("weights", { subjects: [{ kind: "run", run: plain.path }] });
     await page.page.getByRole("button", { name: "Over steps" }).click();
     await page.page.getByText("watch: {every: 50}").waitFor();
     expect(await page.violations()).toEqual([]);

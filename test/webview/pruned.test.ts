@@ -1,12 +1,10 @@
 /** Runs that a search ended: shown as such in the table, the charts and the cell, and never as finished results. */
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { dirname } from "node:path";
+import { describe, expect, it } from "vitest";
 import { decideBracket } from "../../src/backend/runs/halving/bracket";
 import type { HalvingPlan } from "../../src/protocol/run";
-import { noChromium, PageHarness } from "./pageHarness";
 import { WrittenRun } from "./sampleRuns";
+import { usePages, useWorkspace } from "./usePages";
 
 const losses = [3.2125, 2.5, 2.953, 3.5];
 
@@ -23,12 +21,9 @@ const halving = (candidate: number): HalvingPlan => ({
 });
 
 describe("pruned runs", () => {
-  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-pruned-")));
-  let harness: PageHarness;
+  const workspace = useWorkspace();
   const runs: WrittenRun[] = [];
-  beforeEach(({ skip }) => skip(noChromium !== undefined, noChromium));
-  beforeAll(async () => {
-    if (noChromium !== undefined) return;
+  const pages = usePages(workspace, async () => {
     for (const [candidate, loss] of losses.entries()) {
       const run = await WrittenRun.write(workspace, {
         name: `search-lr${candidate + 1}e-3`,
@@ -57,15 +52,10 @@ describe("pruned runs", () => {
       runs.push(run);
     }
     await decideBracket({ id: "b-1", plan: halving(0), runsFolder: dirname(runs[0]!.path) });
-    harness = await PageHarness.open(workspace);
-  });
-  afterAll(async () => {
-    if (noChromium === undefined) await harness.close();
-    rmSync(workspace, { recursive: true, force: true });
   });
 
   it("are found by their state in the table, which has no mean of them and others", async () => {
-    const page = await harness.panel("runs", {}, { width: 1500, height: 600 });
+    const page = await pages.harness.panel("runs", {}, { width: 1500, height: 600 });
     const { page: window } = page;
     await expect.poll(() => window.locator(".state.pruned").count()).toBe(2);
     expect(await window.locator(".cell:has(> .state.pruned)").first().getAttribute("title")).toMatch(
@@ -84,7 +74,7 @@ describe("pruned runs", () => {
   });
 
   it("are named in the legend and the list of charts", async () => {
-    const page = await harness.panel("charts", { runs: runs.map(({ path }) => path) }, { width: 1300 });
+    const page = await pages.harness.panel("charts", { runs: runs.map(({ path }) => path) }, { width: 1300 });
     const { page: window } = page;
     const entries = window.locator(".legend").first().locator(".entry", { hasText: "pruned" });
     await expect.poll(() => entries.count()).toBe(2);
@@ -102,8 +92,8 @@ describe("pruned runs", () => {
   });
 
   it("have their reason below a cell", async () => {
-    const { runs: summaries } = await harness.backend.request("runs.list", {});
-    const page = await harness.renderer({ width: 900 });
+    const { runs: summaries } = await pages.harness.backend.request("runs.list", {});
+    const page = await pages.harness.renderer({ width: 900 });
     await page.showOutput("cell", {
       version: 1,
       runs: summaries.map((summary) => ({

@@ -1,14 +1,13 @@
 /** The panel Report: the report of an experiment inside the page, again when a run has ended, exported and printed. */
-import { existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { RunPlan } from "../../src/protocol/run";
 import { writeFinishedRuns } from "../support/finishedRuns";
 import { findOverlaps } from "./overlaps";
-import { noChromium, PageHarness, type TestPage } from "./pageHarness";
+import type { TestPage } from "./pageHarness";
 import type { ThemeName } from "./themes";
+import { usePages, useWorkspace } from "./usePages";
 
 const widths = [8, 16, 24, 32];
 const text = `# Widths
@@ -25,9 +24,8 @@ train: {max_steps: 10}
 `;
 
 describe("the panel Report", () => {
-  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-report-")));
+  const workspace = useWorkspace();
   const experiment = join(workspace, "widths.lathe.md");
-  let harness: PageHarness;
   /** A device that tries to be markup. */
   const device = {
     name: "cpu",
@@ -40,21 +38,14 @@ describe("the panel Report", () => {
       const loss = 2 - Number(plan.variant.slice(5)) / 100 + plan.seed / 500;
       return { device, summary: { "eval/loss": { last: loss, min: loss, max: 4 } } };
     });
-  beforeEach(({ skip }) => skip(noChromium !== undefined, noChromium));
-  beforeAll(async () => {
-    if (noChromium !== undefined) return;
+  const pages = usePages(workspace, async () => {
     writeFileSync(join(workspace, "package.json"), "{}");
     writeFileSync(experiment, text);
     await finish(({ variant }) => variant !== "wide-32");
-    harness = await PageHarness.open(workspace, [experiment]);
-  });
-  afterAll(async () => {
-    if (noChromium === undefined) await harness.close();
-    rmSync(workspace, { recursive: true, force: true });
-  });
+  }, [experiment]);
 
   const open = async (theme: ThemeName = "dark", width = 1000): Promise<TestPage> => {
-    const page = await harness.panel("report", { experiment }, { theme, width, height: 700 });
+    const page = await pages.harness.panel("report", { experiment }, { theme, width, height: 700 });
     await page.page.locator(".report h1").waitFor();
     return page;
   };
@@ -113,7 +104,7 @@ describe("the panel Report", () => {
 
   it("states why there is no report, and shows one once there is", async () => {
     writeFileSync(experiment, text.replace("max_steps: 10", "max_steps: many"));
-    const page = await harness.panel("report", { experiment }, {});
+    const page = await pages.harness.panel("report", { experiment }, {});
     await page.page.getByRole("alert").waitFor();
     expect(await page.page.getByRole("alert").innerText()).toContain("max_steps");
     writeFileSync(experiment, text);

@@ -1,30 +1,20 @@
 /** The views above the table of runs: parallel axes, points and importances over the runs that the filter leaves. */
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { findOverlaps } from "./overlaps";
-import { noChromium, PageHarness, type PageOptions } from "./pageHarness";
+import type { PageOptions } from "./pageHarness";
 import { RunsTable } from "./runsTable";
 import { makeSweepRuns } from "./sweepRuns";
 import type { ThemeName } from "./themes";
+import { usePages, useWorkspace } from "./usePages";
 
 describe("the views of the runs", () => {
-  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-views-")));
-  let harness: PageHarness;
-  beforeEach(({ skip }) => skip(noChromium !== undefined, noChromium));
-  beforeAll(async () => {
-    if (noChromium !== undefined) return;
+  const workspace = useWorkspace();
+  const pages = usePages(workspace, () => {
     makeSweepRuns(workspace);
-    harness = await PageHarness.open(workspace);
-  });
-  afterAll(async () => {
-    if (noChromium === undefined) await harness.close();
-    rmSync(workspace, { recursive: true, force: true });
   });
 
   const open = async (options: PageOptions = {}): Promise<RunsTable> => {
-    const page = await harness.panel("runs", {}, { width: 1400, height: 1000, ...options });
+    const page = await pages.harness.panel("runs", {}, { width: 1400, height: 1000, ...options });
     await page.page.locator(".body > [role=row]").first().waitFor();
     return new RunsTable(page);
   };
@@ -215,7 +205,7 @@ describe("the views of the runs", () => {
     await expect.poll(() => table.status().innerText()).toBe("21 of 32 runs");
     expect(await table.header("model.hidden_size").count()).toBe(0);
     await close(table);
-    const { page, faults } = await harness.panel("charts", { runs: [] }, {});
+    const { page, faults } = await pages.harness.panel("charts", { runs: [] }, {});
     await page.getByLabel("Filter the runs").fill("hidden_size>=128");
     await expect.poll(() => page.locator("ul[aria-label=Runs] li").count()).toBe(21);
     expect(faults).toEqual([]);

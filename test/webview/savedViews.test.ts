@@ -1,19 +1,16 @@
 /** Saved views: saved, chosen, changed, updated, renamed, deleted and restored; kept in a file, and shown again when the panel opens. */
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { noChromium, PageHarness, type TestPage } from "./pageHarness";
+import { describe, expect, it } from "vitest";
+import type { TestPage } from "./pageHarness";
 import { WrittenRun } from "./sampleRuns";
+import { usePages, useWorkspace } from "./usePages";
 
 describe("saved views", () => {
-  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-views-")));
+  const workspace = useWorkspace();
   const file = join(workspace, ".lathe", "views.json");
-  let harness: PageHarness;
   const runs: WrittenRun[] = [];
-  beforeEach(({ skip }) => skip(noChromium !== undefined, noChromium));
-  beforeAll(async () => {
-    if (noChromium !== undefined) return;
+  const pages = usePages(workspace, async () => {
     for (const variant of ["dense", "narrow"])
       for (const seed of [1, 2])
         runs.push(
@@ -25,11 +22,6 @@ describe("saved views", () => {
             lines: 60,
           }),
         );
-    harness = await PageHarness.open(workspace);
-  });
-  afterAll(async () => {
-    if (noChromium === undefined) await harness.close();
-    rmSync(workspace, { recursive: true, force: true });
   });
 
   const views = (panel: string) => {
@@ -54,7 +46,7 @@ describe("saved views", () => {
   };
 
   it("of Charts keep metrics, grouping, axes and smoothing, and leave the runs alone", async () => {
-    const page = await harness.panel("charts", { runs: runs.map(({ path }) => path) }, { width: 1300 });
+    const page = await pages.harness.panel("charts", { runs: runs.map(({ path }) => path) }, { width: 1300 });
     const { page: window } = page;
     await window.getByLabel("Group by").selectOption("Variant");
     await window.getByLabel("Axis", { exact: true }).selectOption("Tokens");
@@ -93,7 +85,7 @@ describe("saved views", () => {
     await expect.poll(() => window.getByLabel("Group by").inputValue()).toBe("variant");
     await page.close();
     // Another day: the panel is closed, nothing of its page is kept.
-    const later = await harness.panel("charts", { runs: [] }, { width: 1300 });
+    const later = await pages.harness.panel("charts", { runs: [] }, { width: 1300 });
     await expect.poll(() => button(later).innerText()).toContain("Means over tokens");
     expect(await later.page.getByLabel("Axis", { exact: true }).inputValue()).toBe("tokens");
     expect(await later.page.getByRole("slider", { name: "Smoothing" }).inputValue()).toBe("0.5");
@@ -114,7 +106,7 @@ describe("saved views", () => {
   });
 
   it("of Runs keep columns, widths, order, groups, filter and the picture above, and leave the selection alone", async () => {
-    const page = await harness.panel("runs", {}, { width: 1400 });
+    const page = await pages.harness.panel("runs", {}, { width: 1400 });
     const { page: window } = page;
     await window.locator(".body > .row").first().click();
     const tickColumn = (title: string) =>
@@ -161,7 +153,7 @@ describe("saved views", () => {
     expect(await page.violations()).toEqual([]);
     expect(page.faults).toEqual([]);
     await page.close();
-    const later = await harness.panel("runs", {}, { width: 1400 });
+    const later = await pages.harness.panel("runs", {}, { width: 1400 });
     await expect.poll(() => later.page.locator(".row.group").count()).toBe(2);
     expect(await button(later).innerText()).toContain("Best by variant");
     expect(await later.page.getByRole("textbox", { name: "Filter the runs" }).inputValue()).toBe(
@@ -175,8 +167,8 @@ describe("saved views", () => {
 
   it("refuse a name that is taken, and show in every open page", async () => {
     const [one, two] = [
-      await harness.panel("charts", { runs: [] }),
-      await harness.panel("charts", { runs: [] }),
+      await pages.harness.panel("charts", { runs: [] }),
+      await pages.harness.panel("charts", { runs: [] }),
     ];
     await saveAs(one, "shared");
     await (await openMenu(two)).getByRole("button", { name: "shared", exact: true }).waitFor();
@@ -195,7 +187,7 @@ describe("saved views", () => {
   it("leave a damaged file as it is, and report why", async () => {
     mkdirSync(join(workspace, ".lathe"), { recursive: true });
     writeFileSync(file, `{"version": 1, "views": [{"panel": "charts"}]}`);
-    const page = await harness.panel("charts", { runs: [] });
+    const page = await pages.harness.panel("charts", { runs: [] });
     const menu = await openMenu(page);
     await menu
       .getByRole("alert")

@@ -1,11 +1,8 @@
 /** A thousand random steps on the views above the table of runs: the axes, their ranges, the filter and the table agree. */
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, it } from "vitest";
-import { noChromium, PageHarness } from "./pageHarness";
+import { describe, it } from "vitest";
 import { type Action, type Chance, walk } from "./randomWalk";
 import { makeSweepRuns, optimizers, rates } from "./sweepRuns";
+import { usePages, useWorkspace } from "./usePages";
 
 const usualAxes = ["learning_rate", "optimizer", "hidden_size", "eval/loss"];
 const ids: Readonly<Record<string, string>> = {
@@ -29,21 +26,13 @@ interface Model {
 }
 
 describe("a walk of a thousand steps", () => {
-  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-walk-")));
-  let harness: PageHarness;
-  beforeEach(({ skip }) => skip(noChromium !== undefined, noChromium));
-  beforeAll(async () => {
-    if (noChromium !== undefined) return;
+  const workspace = useWorkspace();
+  const pages = usePages(workspace, () => {
     makeSweepRuns(workspace);
-    harness = await PageHarness.open(workspace);
-  });
-  afterAll(async () => {
-    if (noChromium === undefined) await harness.close();
-    rmSync(workspace, { recursive: true, force: true });
   });
 
   it("keeps the axes, their ranges, the filter and the count of runs equal to what was chosen", async () => {
-    const page = await harness.panel("runs", {}, { width: 1300, height: 900 });
+    const page = await pages.harness.panel("runs", {}, { width: 1300, height: 900 });
     await page.page.getByRole("button", { name: "Parallel coordinates" }).click();
     await page.page.locator(".axes li", { hasText: "hidden_size" }).waitFor();
     const model: Model = {

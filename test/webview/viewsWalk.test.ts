@@ -1,11 +1,10 @@
 /** A thousand random steps over saved views: what is shown is what was chosen, and a view is marked exactly where it differs. */
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { noChromium, PageHarness } from "./pageHarness";
+import { describe, expect, it } from "vitest";
 import { type Action, type Chance, walk } from "./randomWalk";
 import { makeRuns } from "./runFolders";
+import { usePages, useWorkspace } from "./usePages";
 
 /** What the menu of views knows, whatever a view contains. */
 interface Views<Look> {
@@ -110,19 +109,11 @@ function describeViews<Look>(m: Views<Look>): unknown {
 }
 
 describe("a walk of a thousand steps over saved views", () => {
-  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-views-walk-")));
+  const workspace = useWorkspace();
   let folders: string[] = [];
-  let harness: PageHarness;
-  beforeEach(({ skip }) => skip(noChromium !== undefined, noChromium));
-  beforeAll(async () => {
-    if (noChromium !== undefined) return;
+  const pages = usePages(workspace, () => {
     mkdirSync(join(workspace, ".lathe", "runs"), { recursive: true });
     folders = makeRuns(workspace, 12);
-    harness = await PageHarness.open(workspace);
-  });
-  afterAll(async () => {
-    if (noChromium === undefined) await harness.close();
-    rmSync(workspace, { recursive: true, force: true });
   });
 
   /** What the file holds at the end. */
@@ -134,7 +125,7 @@ describe("a walk of a thousand steps over saved views", () => {
     ).views.flatMap(({ panel: each, name }) => (each === panel ? [name] : []));
 
   it("keeps axes, switches, metrics, groups and filter of Charts equal to the view", async () => {
-    const page = await harness.panel("charts", { runs: [folders[0]!] }, { width: 1300, height: 800 });
+    const page = await pages.harness.panel("charts", { runs: [folders[0]!] }, { width: 1300, height: 800 });
     await page.page.locator(".choices").first().waitFor();
     interface Look {
       axis: string;
@@ -224,7 +215,7 @@ describe("a walk of a thousand steps over saved views", () => {
   }, 600_000);
 
   it("keeps columns, order, groups, filter and the picture of Runs equal to the view", async () => {
-    const page = await harness.panel("runs", {}, { width: 1500, height: 900 });
+    const page = await pages.harness.panel("runs", {}, { width: 1500, height: 900 });
     await page.page.locator(".body > [role=row]").first().waitFor();
     interface Look {
       filter: string;

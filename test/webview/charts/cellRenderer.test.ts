@@ -1,21 +1,16 @@
 /** The output of a cell as the notebook shows it: from a snapshot alone, and live. */
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Block } from "../../../src/protocol/blocks";
 import type { CellOutput } from "../../../src/protocol/cellOutput";
 import type { RunSummary, StepResult } from "../../../src/protocol/service/runs";
-import { noChromium, PageHarness, type TestPage } from "../pageHarness";
+import type { TestPage } from "../pageHarness";
 import { WrittenRun } from "../sampleRuns";
+import { usePages, useWorkspace } from "../usePages";
 
 describe("the output of a cell", () => {
-  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-cell-")));
-  let harness: PageHarness;
+  const workspace = useWorkspace();
   const three: WrittenRun[] = [];
-  beforeEach(({ skip }) => skip(noChromium !== undefined, noChromium));
-  beforeAll(async () => {
-    if (noChromium !== undefined) return;
+  const pages = usePages(workspace, async () => {
     for (const [i, name] of ["dense", "grouped", "kronecker"].entries())
       three.push(
         await WrittenRun.write(workspace, {
@@ -26,11 +21,6 @@ describe("the output of a cell", () => {
           lines: i === 2 ? 400 : 290 + i * 55,
         }),
       );
-    harness = await PageHarness.open(workspace);
-  });
-  afterAll(async () => {
-    if (noChromium === undefined) await harness.close();
-    rmSync(workspace, { recursive: true, force: true });
   });
 
   /** As the notebook's controller creates it. */
@@ -42,7 +32,7 @@ describe("the output of a cell", () => {
     // The service scans occasionally for folders written by other processes.
     await expect
       .poll(async () => {
-        const { runs: listed } = await harness.backend.request("runs.list", {});
+        const { runs: listed } = await pages.harness.backend.request("runs.list", {});
         for (const summary of listed) summaries.set(summary.folder, summary);
         return runs.filter(({ path }) => !summaries.has(path)).map(({ path }) => path);
       })
@@ -50,7 +40,7 @@ describe("the output of a cell", () => {
     const queries = runs.flatMap(({ path: run }) =>
       ["train/loss", "eval/loss"].map((metric) => ({ run, metric, axis: "step" as const, points: 400 })),
     );
-    const { series } = await harness.backend.request("metrics.series", { queries });
+    const { series } = await pages.harness.backend.request("metrics.series", { queries });
     return {
       version: 1,
       series,
@@ -65,7 +55,7 @@ describe("the output of a cell", () => {
   it.each(["dark", "light", "highContrast"] as const)(
     "is accessible and matches its screenshot, in %s",
     async (theme) => {
-      const page = await harness.renderer({ theme });
+      const page = await pages.harness.renderer({ theme });
       await page.showOutput("one", await outputOf(three, (run) => [training, evaluation(run)]));
       await rows(page, 6);
       await page.page.mouse.move(640, 250);
@@ -78,7 +68,7 @@ describe("the output of a cell", () => {
   );
 
   it("shows its snapshot without a service", async () => {
-    const page = await harness.renderer({ messaging: false });
+    const page = await pages.harness.renderer({ messaging: false });
     await page.showOutput("one", await outputOf(three));
     await rows(page, 6);
     expect(await page.page.getByRole("button", { name: /Stop|Pause|Open in Charts/ }).count()).toBe(0);
@@ -91,7 +81,7 @@ describe("the output of a cell", () => {
     const run = await WrittenRun.write(workspace, { name: "followed", state: "running", lines: 30 });
     const output = await outputOf([run]);
     run.grow(10);
-    const page = await harness.renderer();
+    const page = await pages.harness.renderer();
     await page.showOutput("one", output);
     await expect.poll(() => table(page).then(([, train]) => train)).toContain("step 1 step 40");
     run.grow(25);
@@ -103,11 +93,11 @@ describe("the output of a cell", () => {
   });
 
   it("draws the mean of its runs with a band, and colors each run as Charts does", async () => {
-    const page = await harness.renderer();
+    const page = await pages.harness.renderer();
     const output = await outputOf(three);
     await page.showOutput("one", output);
     await rows(page, 6);
-    const charts = await harness.panel("charts", { runs: three.map(({ path }) => path) });
+    const charts = await pages.harness.panel("charts", { runs: three.map(({ path }) => path) });
     const marks = (each: typeof page) =>
       each.page
         .locator(".legend .entry[title] .sample")
@@ -130,7 +120,7 @@ describe("the output of a cell", () => {
   });
 
   it("keeps the chart and the selection when the editor redraws it", async () => {
-    const page = await harness.renderer();
+    const page = await pages.harness.renderer();
     const output = await outputOf(three);
     await page.showOutput("one", output);
     await rows(page, 6);
@@ -158,7 +148,7 @@ describe("the output of a cell", () => {
   });
 
   it("forwards the actions for a run, a file and the curves", async () => {
-    const page = await harness.renderer();
+    const page = await pages.harness.renderer();
     await page.showOutput("one", await outputOf(three, (run) => [training, evaluation(run)]));
     await page.page.getByRole("button", { name: "Stop dense" }).click();
     await page.page.getByRole("button", { name: "Pause grouped" }).click();
@@ -175,7 +165,7 @@ describe("the output of a cell", () => {
   });
 
   it("joins equal tables of several runs and sets their samples side by side", async () => {
-    const page = await harness.renderer({ messaging: false });
+    const page = await pages.harness.renderer({ messaging: false });
     await page.showOutput("one", await outputOf(three, (run) => [evaluation(run)]));
     const cells = page.page.locator("table.result tbody tr");
     expect(await cells.count()).toBe(3);
@@ -204,7 +194,7 @@ describe("the output of a cell", () => {
       { kind: "table", title: "Published and reproduced", columns: ["verdict"], rows: [["reproduced"]] },
       { kind: "text", text: "Of 1 published numbers, 1 are reproduced." },
     ];
-    const page = await harness.renderer();
+    const page = await pages.harness.renderer();
     await page.showOutput("one", { ...output, runs, card });
     await rows(page, 7);
     expect((await table(page)).at(-1)).toBe("here, published eval/loss step 100 step 200 2.25 2.25 3");
@@ -240,7 +230,7 @@ describe("the output of a cell", () => {
         }),
       ),
     );
-    const page = await harness.renderer();
+    const page = await pages.harness.renderer();
     await page.showOutput("one", await outputOf(runs));
     const summary = page.page.locator("summary");
     await summary.waitFor();
@@ -271,7 +261,7 @@ describe("the output of a cell", () => {
       { kind: "text", text: bad },
       { kind: "file", label: bad, path: bad },
     ];
-    const page = await harness.renderer();
+    const page = await pages.harness.renderer();
     const steps = [{ index: 0, action: bad, state: "done" as const, blocks }];
     await page.showOutput("one", await outputOf([run], () => steps));
     await page.page.getByText("<img src=x").first().waitFor();

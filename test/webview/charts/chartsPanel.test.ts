@@ -1,10 +1,10 @@
 /** The panel of charts in a real browser, asked and answered by the real service over real run folders. */
-import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { noChromium, PageHarness, type TestPage } from "../pageHarness";
+import { describe, expect, it } from "vitest";
+import type { PageOptions, TestPage } from "../pageHarness";
 import { WrittenRun } from "../sampleRuns";
+import { usePages, useWorkspace } from "../usePages";
 
 /** The heading of the chart of both losses. */
 const losses = "eval/loss and train/loss";
@@ -23,12 +23,9 @@ const variants = [
 ];
 
 describe("the panel of charts", () => {
-  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-charts-")));
-  let harness: PageHarness;
+  const workspace = useWorkspace();
   const ten: WrittenRun[] = [];
-  beforeEach(({ skip }) => skip(noChromium !== undefined, noChromium));
-  beforeAll(async () => {
-    if (noChromium !== undefined) return;
+  const pages = usePages(workspace, async () => {
     for (const [i, name] of variants.entries())
       ten.push(
         await WrittenRun.write(workspace, {
@@ -40,15 +37,14 @@ describe("the panel of charts", () => {
           ...(i === 9 ? { state: "running", lines: 260 } : {}),
         }),
       );
-    harness = await PageHarness.open(workspace);
-  });
-  afterAll(async () => {
-    if (noChromium === undefined) await harness.close();
-    rmSync(workspace, { recursive: true, force: true });
   });
 
-  const open = (runs: readonly WrittenRun[], options?: Parameters<PageHarness["panel"]>[2]) =>
-    harness.panel("charts", { runs: runs.map(({ path }) => path) }, { width: 1280, height: 860, ...options });
+  const open = (runs: readonly WrittenRun[], options?: PageOptions) =>
+    pages.harness.panel(
+      "charts",
+      { runs: runs.map(({ path }) => path) },
+      { width: 1280, height: 860, ...options },
+    );
 
   it.each(["dark", "light", "highContrast", "highContrastLight"] as const)(
     "shows ten accessible curves, in %s",
@@ -125,7 +121,7 @@ describe("the panel of charts", () => {
     const run = await WrittenRun.write(workspace, { name: "revived", state: "running", lines: 40 });
     const page = await open([run]);
     await rows(page, losses, 2);
-    await harness.backend.restart();
+    await pages.harness.backend.restart();
     run.grow(20);
     await expect.poll(() => table(page, losses).then(([, train]) => train)).toContain("step 1 step 60");
     await page.close();
