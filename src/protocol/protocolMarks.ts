@@ -2,6 +2,7 @@
  * Marks on losses that are shown together and may not be compared: a letter for each way of measuring, the same on every
  * page that knows the same runs, and what it means.
  */
+import { compareText } from "./compareText";
 import {
   describeDifference,
   describeProtocol,
@@ -145,6 +146,5 @@ function collectProtocols(runs: readonly MeasuredRun[], metric: string): Map<str
 }
 
 function compareLetters(a: Pick<Group, "letter">, b: Pick<Group, "letter">): number {
-  if (a.letter === b.letter) return 0;
-  return a.letter.length - b.letter.length || (a.letter < b.letter ? -1 : 1);
+  return a.letter.length - b.letter.length || compareText(a.letter, b.letter);
 }

@@ -1,5 +1,6 @@
 /** What a run folder holds, as records: `run.json`, a line of `metrics.jsonl`, `notes.json`. */
 import type { BaseModel } from "../schema/baseModel";
+import { compareText } from "./compareText";
 import type { Counts } from "./counts";
 import type { LossProtocols } from "./lossProtocol";
 import type { ActionKey } from "../schema/cellKeys";
@@ -43,10 +44,6 @@ export function compareNewestFirst(
   b: Pick<RunRecord, "id" | "createdAt">,
 ): number {
   return compareText(b.createdAt, a.createdAt) || compareText(b.id, a.id);
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 export interface RunFailure {

@@ -4,6 +4,7 @@
  */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
+import { compareText } from "../../src/protocol/compareText";
 import type { Host } from "../../src/protocol/page";
 import type { ViewList } from "../../src/protocol/service/views";
 import type { SavedView } from "../../src/schema/savedViews";
@@ -275,6 +276,6 @@ function toText(content: object): string {
   const { panel: _panel, name: _name, ...rest } = content as Record<string, unknown>;
   const sorted = Object.entries(rest)
     .filter(([, value]) => value !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1));
+    .sort(([a], [b]) => compareText(a, b));
   return JSON.stringify(sorted);
 }

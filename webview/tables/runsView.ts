@@ -1,4 +1,5 @@
 /** What a saved view of Runs contains: how the table is arranged, filtered and looked at, not which runs there are. */
+import { compareText } from "../../src/protocol/compareText";
 import type { RunsView } from "../../src/schema/savedViews";
 import type { ViewContent, ViewMenuPage } from "../kit/viewMenu";
 import { defaultViewState, type ViewState } from "../views/viewState";
@@ -47,7 +48,7 @@ function captureRuns(look: RunsLook, columns: readonly RunColumn[]): RunsContent
   const [show, hide] = [list(true), list(false)];
   const widths = Object.entries(columnSizing)
     .filter(([id, width]) => usual.get(id)?.width !== width)
-    .sort(([a], [b]) => (a < b ? -1 : 1));
+    .sort(([a], [b]) => compareText(a, b));
   const [group] = grouping;
   const picture = capturePicture(view);
   return {
@@ -96,7 +97,7 @@ function restoreRuns(content: RunsContent): RunsLook {
 
 /** What is above the table. */
 function capturePicture({ kind, axes, metric, across, up, logarithmic }: ViewState): RunsContent["picture"] {
-  const scales = Object.entries(logarithmic).sort(([a], [b]) => (a < b ? -1 : 1));
+  const scales = Object.entries(logarithmic).sort(([a], [b]) => compareText(a, b));
   const picture = {
     ...(kind === "table" ? {} : { kind }),
     ...(axes === undefined ? {} : { axes: [...axes] }),

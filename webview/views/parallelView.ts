@@ -7,6 +7,7 @@ import { readRange } from "../../src/protocol/filterRange";
 import { missingText } from "../../src/protocol/quantities";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { findExtremes } from "../../src/statistics/extremes";
+import { Memo } from "../kit/memo";
 import { renderPicture, renderSaveButtons } from "../kit/pictureView";
 import { AxisBar } from "./axisBar";
 import { findRangeBetween } from "./brush";
@@ -32,7 +33,7 @@ export class ParallelView {
   private hovered: string | undefined;
   private press:
     { readonly axis: number; readonly y: number; readonly top: number; moved: boolean } | undefined;
-  private memo: { readonly inputs: readonly unknown[]; readonly drawn: Drawn } | undefined;
+  private readonly memo = new Memo<Drawn>();
 
   /** The fields whose ranges are brushes here. */
   static getAxes({ fields, state }: Pick<ViewPage, "fields" | "state">): readonly ViewField[] {
@@ -103,39 +104,7 @@ export class ParallelView {
       state,
       JSON.stringify(theme),
     ];
-    if (this.memo !== undefined && inputs.every((each, i) => each === this.memo!.inputs[i]))
-      return this.memo.drawn;
-    const scales = axes.map((field) =>
-      createAxisScale(getValues(field, runs), {
-        logarithmic: state.logarithmic[field.id],
-        maxTicks: Math.max(4, Math.floor(height / 32)),
-      }),
-    );
-    const shades = metric === undefined ? [] : getValues(metric, runs);
-    const known = shades.filter((value) => typeof value === "number");
-    const { min, max } = findExtremes(known);
-    const picture = createParallelPicture({
-      title: `${runs.filter((run) => page.matching.has(run)).length} runs over ${axes.length} axes`,
-      axes: axes.map(({ title }, i) => ({ title, scale: scales[i]! })),
-      lines: runs.map((run, i) => {
-        const shade = shades[i];
-        const isStrong = selected.has(run.folder);
-        return {
-          values: axes.map((field) => getAxisValue(field, run)),
-          shade: typeof shade !== "number" ? undefined : max > min ? (shade - min) / (max - min) : 0.5,
-          emphasis: !page.matching.has(run) ? "faint" : isStrong ? "strong" : "normal",
-        };
-      }),
-      ...(metric === undefined || known.length === 0
-        ? {}
-        : { shading: { title: metric.title, from: formatTick(min), to: formatTick(max) } }),
-      theme,
-      width: Math.max(width, 96 + (axes.length - 1) * minAxisGap),
-      height,
-    });
-    const drawn = { picture, axes, scales };
-    this.memo = { inputs, drawn };
-    return drawn;
+    return this.memo.get(inputs, () => createDrawn(page, axes, metric));
   }
 
   private renderPlot(page: ViewPage, drawn: Drawn): TemplateResult {
@@ -243,6 +212,39 @@ export class ParallelView {
       return "Drag along an axis to filter the runs, press it once to lift the range. Press a line to select its run.";
     return describeRun(page, run, axes);
   }
+}
+
+function createDrawn(page: ViewPage, axes: readonly ViewField[], metric: ViewField | undefined): Drawn {
+  const { runs, selected, theme, width, height, state } = page;
+  const scales = axes.map((field) =>
+    createAxisScale(getValues(field, runs), {
+      logarithmic: state.logarithmic[field.id],
+      maxTicks: Math.max(4, Math.floor(height / 32)),
+    }),
+  );
+  const shades = metric === undefined ? [] : getValues(metric, runs);
+  const known = shades.filter((value) => typeof value === "number");
+  const { min, max } = findExtremes(known);
+  const picture = createParallelPicture({
+    title: `${runs.filter((run) => page.matching.has(run)).length} runs over ${axes.length} axes`,
+    axes: axes.map(({ title }, i) => ({ title, scale: scales[i]! })),
+    lines: runs.map((run, i) => {
+      const shade = shades[i];
+      const isStrong = selected.has(run.folder);
+      return {
+        values: axes.map((field) => getAxisValue(field, run)),
+        shade: typeof shade !== "number" ? undefined : max > min ? (shade - min) / (max - min) : 0.5,
+        emphasis: !page.matching.has(run) ? "faint" : isStrong ? "strong" : "normal",
+      };
+    }),
+    ...(metric === undefined || known.length === 0
+      ? {}
+      : { shading: { title: metric.title, from: formatTick(min), to: formatTick(max) } }),
+    theme,
+    width: Math.max(width, 96 + (axes.length - 1) * minAxisGap),
+    height,
+  });
+  return { picture, axes, scales };
 }
 
 /** With the first range, the usual axes become chosen ones: a range may leave no difference on another. */

@@ -4,6 +4,7 @@ import { removeRanges } from "../../src/protocol/filterRange";
 import { ProtocolMarks } from "../../src/protocol/protocolMarks";
 import { parseFilter } from "../../src/protocol/runFilter";
 import type { RunSummary } from "../../src/protocol/service/runs";
+import { Memo } from "../kit/memo";
 import { renderSplitter } from "../tables/splitter";
 import { ImportanceView } from "./importanceView";
 import { ParallelView } from "./parallelView";
@@ -37,9 +38,7 @@ export class RunViews {
   private readonly parallel = new ParallelView();
   private readonly scatter = new ScatterView();
   private readonly importance = new ImportanceView();
-  private memo:
-    | { readonly inputs: readonly unknown[]; readonly value: Pick<ViewPage, "runs" | "fields" | "marks"> }
-    | undefined;
+  private readonly selection = new Memo<Pick<ViewPage, "runs" | "fields" | "marks">>();
 
   constructor(
     public state: ViewState = defaultViewState,
@@ -74,7 +73,9 @@ export class RunViews {
     const shownHeight = Math.min(height + narrow, Math.max(minHeight, window.innerHeight - 240));
     const page: ViewPage = {
       ...input,
-      ...this.select(input),
+      ...this.selection.get([input.matching, input.columns, input.filter, this.state], () =>
+        this.select(input),
+      ),
       state: this.state,
       change: (change) => this.change(change),
       width: Math.max(320, document.body.clientWidth - 24),
@@ -97,15 +98,7 @@ export class RunViews {
   }
 
   /** The runs that the filter leaves without the ranges of the axes, whose fields are those that differ among them. */
-  private select({
-    all,
-    matching,
-    columns,
-    filter,
-  }: ViewsInput): Pick<ViewPage, "runs" | "fields" | "marks"> {
-    const inputs = [matching, columns, filter, this.state];
-    if (this.memo !== undefined && inputs.every((each, i) => each === this.memo!.inputs[i]))
-      return this.memo.value;
+  private select({ all, columns, filter }: ViewsInput): Pick<ViewPage, "runs" | "fields" | "marks"> {
     const everything = [...all.values()];
     const possible = { fields: listViewFields(columns, everything), state: this.state };
     const axes =
@@ -121,8 +114,6 @@ export class RunViews {
     );
     const runs = everything.filter(parseFilter(lifted, columns).matches);
     const marks = new ProtocolMarks(() => everything, runs);
-    const value = { runs, fields: listViewFields(columns, runs), marks };
-    this.memo = { inputs, value };
-    return value;
+    return { runs, fields: listViewFields(columns, runs), marks };
   }
 }

@@ -5,6 +5,7 @@ import { type AxisScale, createAxisScale } from "../../src/pictures/axisScale";
 import { createScatterPicture, type ScatterPicture } from "../../src/pictures/scatterPicture";
 import { readRange, replaceRange } from "../../src/protocol/filterRange";
 import type { RunSummary } from "../../src/protocol/service/runs";
+import { Memo } from "../kit/memo";
 import { renderPicture, renderSaveButtons } from "../kit/pictureView";
 import { findRangeBetween } from "./brush";
 import { describeRun } from "./parallelView";
@@ -33,7 +34,7 @@ export class ScatterView {
   private current: string | undefined;
   private isFocusRequested = false;
   private press: { readonly from: Corner; to: Corner } | undefined;
-  private memo: { readonly inputs: readonly unknown[]; readonly drawn: Drawn } | undefined;
+  private readonly memo = new Memo<Drawn>();
 
   static getAxes({ fields, state }: Pick<ViewPage, "fields" | "state">): readonly ViewField[] {
     const find = (id: string | undefined) => fields.find((field) => field.id === id);
@@ -113,38 +114,7 @@ export class ScatterView {
       this.current,
       look,
     ];
-    if (this.memo !== undefined && inputs.every((each, i) => each === this.memo!.inputs[i]))
-      return this.memo.drawn;
-    const drawable = runs.filter((run) =>
-      [across, up].every((field) => getAxisValue(field, run) !== undefined),
-    );
-    const createScale = (field: ViewField, pixels: number) =>
-      createAxisScale(getValues(field, drawable), {
-        logarithmic: state.logarithmic[field.id],
-        maxTicks: Math.max(4, Math.floor(pixels / 64)),
-      });
-    const scales = [createScale(across, width), createScale(up, height)] as const;
-    const picture = createScatterPicture({
-      title: `${up.title} of ${drawable.filter((run) => page.matching.has(run)).length} runs against ${across.title}`,
-      across: { title: across.column.title, scale: scales[0] },
-      up: { title: up.column.title, scale: scales[1] },
-      points: drawable.map((run) => ({
-        x: getAxisValue(across, run),
-        y: getAxisValue(up, run),
-        slot: page.getSlot(run.folder) ?? 0,
-        emphasis: !page.matching.has(run)
-          ? "faint"
-          : selected.has(run.folder) || run.folder === this.current
-            ? "strong"
-            : "normal",
-      })),
-      theme,
-      width,
-      height,
-    });
-    const drawn = { picture, across, up, scales, runs: drawable };
-    this.memo = { inputs, drawn };
-    return drawn;
+    return this.memo.get(inputs, () => createDrawn(page, across, up, this.current));
   }
 
   private renderPlot(page: ViewPage, drawn: Drawn): TemplateResult {
@@ -263,6 +233,39 @@ export class ScatterView {
       ? "Drag a rectangle to filter the runs, press outside of the points to lift it. Arrows move between points, Space selects, Enter opens Charts."
       : describeRun(page, run, [across, up]);
   }
+}
+
+/** `current` is the run that is read. */
+function createDrawn(page: ViewPage, across: ViewField, up: ViewField, current: string | undefined): Drawn {
+  const { runs, selected, theme, width, height, state } = page;
+  const drawable = runs.filter((run) =>
+    [across, up].every((field) => getAxisValue(field, run) !== undefined),
+  );
+  const createScale = (field: ViewField, pixels: number) =>
+    createAxisScale(getValues(field, drawable), {
+      logarithmic: state.logarithmic[field.id],
+      maxTicks: Math.max(4, Math.floor(pixels / 64)),
+    });
+  const scales = [createScale(across, width), createScale(up, height)] as const;
+  const picture = createScatterPicture({
+    title: `${up.title} of ${drawable.filter((run) => page.matching.has(run)).length} runs against ${across.title}`,
+    across: { title: across.column.title, scale: scales[0] },
+    up: { title: up.column.title, scale: scales[1] },
+    points: drawable.map((run) => ({
+      x: getAxisValue(across, run),
+      y: getAxisValue(up, run),
+      slot: page.getSlot(run.folder) ?? 0,
+      emphasis: !page.matching.has(run)
+        ? "faint"
+        : selected.has(run.folder) || run.folder === current
+          ? "strong"
+          : "normal",
+    })),
+    theme,
+    width,
+    height,
+  });
+  return { picture, across, up, scales, runs: drawable };
 }
 
 function locate(event: PointerEvent): Corner {

@@ -1,5 +1,6 @@
 /** What a picture of runs cannot show, in sentences: runs without a value, and losses that cannot be compared. */
 import type { ProtocolMarks } from "../../src/protocol/protocolMarks";
+import { compareText } from "../../src/protocol/compareText";
 import { pluralize } from "../../src/protocol/quantities";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { getAxisValue, type ViewField } from "./viewFields";
@@ -65,5 +66,5 @@ function groupByLetter(
     const letter = marks.get(run, metric)?.letter;
     if (letter !== undefined) groups.set(letter, [...(groups.get(letter) ?? []), run]);
   }
-  return new Map([...groups].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return new Map([...groups].sort(([a], [b]) => compareText(a, b)));
 }

@@ -2,6 +2,7 @@
  * `.lathe/views.json` of a workspace: saved views, sorted by panel and name so that a change is a short diff. What an invalid
  * file contains is never overwritten.
  */
+import { compareText } from "../../../protocol/compareText";
 import { join } from "node:path";
 import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
@@ -116,8 +117,4 @@ function describe(error: z.ZodError): string {
   const [issue] = error.issues;
   const place = issue?.path.join(".") ?? "";
   return `${place === "" ? "" : `${place}: `}${issue?.message ?? "it has another form"}`;
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

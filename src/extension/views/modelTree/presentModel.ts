@@ -1,4 +1,5 @@
 /** Checkpoints and exported models as rows, grouped by the run that made them. */
+import { compareText } from "../../../protocol/compareText";
 import type { ModelEntry } from "../../../protocol/service/models";
 import type { RunSummary } from "../../../protocol/service/runs";
 import type { NodePresentation } from "../nodePresentation";
@@ -86,8 +87,4 @@ export function presentModel({ model }: ModelNode): NodePresentation {
     children: "none",
     click: { command: "lathe.openSelectedModel", title: t("Open Weights") },
   };
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,6 +1,6 @@
 /** Which runs the tree shows, and in which order. Plain data, because the workspace remembers it. */
 import type { RunSummary } from "../../../protocol/service/runs";
-import { isActive } from "../../../protocol/run";
+import { compareNewestFirst, isActive } from "../../../protocol/run";
 import type { ProtocolMarks } from "../../../protocol/protocolMarks";
 import { createFilterTerm } from "../../../protocol/runFilter";
 import { compareHeadlineKinds, getHeadlineLoss } from "./headlineLoss";
@@ -20,15 +20,13 @@ export interface Arrangement {
 export const defaultArrangement: Arrangement = { filter: "", sorting: "newest" };
 
 const byName = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
-const newestFirst = (a: RunSummary, b: RunSummary): number =>
-  compareText(b.createdAt, a.createdAt) || compareText(b.id, a.id);
 
 type Comparator = (a: RunSummary, b: RunSummary, marks?: ProtocolMarks) => number;
 
 /** Every order ends with the newest first, so that it is one. */
 const comparators: Readonly<Record<Sorting, Comparator>> = {
-  newest: newestFirst,
-  name: (a, b) => byName.compare(a.name, b.name) || newestFirst(a, b),
+  newest: compareNewestFirst,
+  name: (a, b) => byName.compare(a.name, b.name) || compareNewestFirst(a, b),
   // A run without a loss has none to be found by.
   loss: (a, b, marks) => {
     const [first, second] = [getHeadlineLoss(a), getHeadlineLoss(b)];
@@ -37,13 +35,13 @@ const comparators: Readonly<Record<Sorting, Comparator>> = {
       // What may not be compared is not sorted into each other.
       (first === undefined ? 0 : (marks?.compare(a, b, first.metric) ?? 0)) ||
       (first?.value ?? 0) - (second?.value ?? 0) ||
-      newestFirst(a, b)
+      compareNewestFirst(a, b)
     );
   },
   state: (a, b) =>
     Number(isActive(b)) - Number(isActive(a)) ||
     getSeverity(a.state) - getSeverity(b.state) ||
-    newestFirst(a, b),
+    compareNewestFirst(a, b),
 };
 
 export function getComparator(sorting: Sorting): Comparator {
@@ -85,8 +83,4 @@ function toRecord(value: unknown): Readonly<Record<string, unknown>> {
 function toStrings(value: unknown): string[] {
   if (!Array.isArray(value)) return [];
   return value.filter((each): each is string => typeof each === "string").slice(0, 100);
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

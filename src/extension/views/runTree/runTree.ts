@@ -2,6 +2,7 @@
  * The runs as a tree: waiting runs, then the experiments with theirs. It keeps the nodes, because VS Code knows them by
  * identity, and reports after a change which of them must be redrawn; everything is sorted only when it is shown.
  */
+import { compareText } from "../../../protocol/compareText";
 import { getProtocolKey } from "../../../protocol/lossProtocol";
 import { ProtocolMarks } from "../../../protocol/protocolMarks";
 import { collectKeys, createRunFields, type Settings } from "../../../protocol/runFields";
@@ -266,8 +267,4 @@ function compareQueuePositions(a: RunSummary, b: RunSummary): number {
     compareText(a.createdAt, b.createdAt) ||
     compareText(a.folder, b.folder)
   );
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
