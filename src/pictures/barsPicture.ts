@@ -4,6 +4,7 @@ import type { Estimate } from "../statistics/studentT";
 import { computeLinearTicks } from "./axisTicks";
 import { getColor } from "./palette";
 import type { Face, Label, Picture, Stroke } from "./picture";
+import { createLine, createNote, createRectangle } from "./shapes";
 import type { ChartTheme } from "./theme";
 
 export interface BarsPictureOptions {
@@ -33,23 +34,12 @@ export function createBarsPicture({ title, series, groups, theme, width }: BarsP
     { x: 0, y: 18, text: title, color: theme.foreground, anchor: "start", size: 13, bold: true },
   ];
   const label = (x: number, y: number, text: string, anchor: Label["anchor"]) =>
-    labels.push({ x, y, text, anchor, color: theme.muted, size: 11 });
-  const line = (points: readonly (readonly [number, number])[], color: string): Stroke => ({
-    pieces: [points.map(([x, y]) => ({ x, y }))],
-    color,
-    opacity: 1,
-    width: 1,
-    dash: [],
-  });
-  const createRectangle = (x: number, y: number, w: number, h: number, color: string): Face => ({
-    points: [
-      { x, y },
-      { x: x + w, y },
-      { x: x + w, y: y + h },
-      { x, y: y + h },
-    ],
-    color,
-  });
+    labels.push(createNote({ x, y }, text, anchor, theme));
+  const line = (points: readonly (readonly [number, number])[], color: string) =>
+    createLine(
+      points.map(([x, y]) => ({ x, y })),
+      color,
+    );
   groups.forEach(({ name, values }, group) => {
     const from = area.left + group * groupWidth + groupWidth * 0.08;
     values.forEach((value, i) => {

@@ -4,6 +4,7 @@ import { formatNumber, formatShortCount } from "../protocol/quantities";
 import { computeLinearTicks } from "./axisTicks";
 import { getColor } from "./palette";
 import type { Label, Picture, Stroke } from "./picture";
+import { createLine, createNote } from "./shapes";
 import type { ChartTheme } from "./theme";
 
 export interface NamedCurve {
@@ -33,18 +34,11 @@ export function createCurvesPicture({ title, across, curves, theme, width }: Cur
     { x: 0, y: 18, text: title, color: theme.foreground, anchor: "start", size: 13, bold: true },
   ];
   const label = (x: number, y: number, text: string, anchor: Label["anchor"]) =>
-    labels.push({ x, y, text, anchor, color: theme.muted, size: 11 });
-  const line = (points: Stroke["pieces"][number], color: string, thick = 1): Stroke => ({
-    pieces: [points],
-    color,
-    opacity: 1,
-    width: thick,
-    dash: [],
-  });
+    labels.push(createNote({ x, y }, text, anchor, theme));
   const grid: Stroke[] = [];
   for (const tick of computeLinearTicks(y0, y1, 6)) {
     grid.push(
-      line(
+      createLine(
         [
           { x: area.left, y: toY(tick) },
           { x: area.right, y: toY(tick) },
@@ -56,7 +50,7 @@ export function createCurvesPicture({ title, across, curves, theme, width }: Cur
   }
   for (const tick of computeLinearTicks(x0, x1, width / 100)) {
     grid.push(
-      line(
+      createLine(
         [
           { x: toX(tick), y: area.top },
           { x: toX(tick), y: area.bottom },
@@ -72,7 +66,7 @@ export function createCurvesPicture({ title, across, curves, theme, width }: Cur
     const entryWidth = 36 + name.length * 6.4;
     if (x > left && x + entryWidth > width) [x, y] = [left, y + legendRow];
     grid.push(
-      line(
+      createLine(
         [
           { x, y: y - 4 },
           { x: x + 18, y: y - 4 },
@@ -93,7 +87,7 @@ export function createCurvesPicture({ title, across, curves, theme, width }: Cur
     area,
     grid,
     strokes: curves.map(({ points }, i) =>
-      line(
+      createLine(
         points.map((point) => ({ x: toX(point.x), y: toY(point.y) })),
         getColor(i, theme),
         1.4,

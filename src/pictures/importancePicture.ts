@@ -3,8 +3,9 @@ import { formatNumber } from "../protocol/quantities";
 import type { ImportanceReport } from "../statistics/settingImportance";
 import { isInformative } from "../statistics/settingImportance";
 import { getColor } from "./palette";
-import type { Face, Label, Picture, Stroke } from "./picture";
+import type { Face, Label, Picture } from "./picture";
 import { shortenMiddle } from "./shortenHeading";
+import { createLine, createRectangle } from "./shapes";
 import type { ChartTheme } from "./theme";
 
 export interface ImportancePictureOptions {
@@ -31,15 +32,7 @@ export function createImportancePicture({ title, report, theme, width }: Importa
   const label = (x: number, y: number, text: string, rest: Partial<Label> = {}) =>
     labels.push({ x, y, text, color: theme.foreground, anchor: "start", size: 12, ...rest });
   const bar = (x: number, end: number, y: number, color: string) =>
-    faces.push({
-      points: [
-        { x, y },
-        { x: end, y },
-        { x: end, y: y + thickness },
-        { x, y: y + thickness },
-      ],
-      color,
-    });
+    faces.push(createRectangle(x, y, end - x, thickness, color));
   const height = top + row * Math.max(1, settings.length) + 10;
   if (hasForest) label(forestFrom, 30, "fall of R² when permuted", { color: theme.muted, size: 11 });
   label(from, 30, "correlation, −1 to 1", { color: theme.muted, size: 11 });
@@ -67,18 +60,15 @@ export function createImportancePicture({ title, report, theme, width }: Importa
       size: 11,
     });
   });
-  const axes: Stroke[] = [...(hasForest ? [forestFrom] : []), center].map((x) => ({
-    pieces: [
+  const axes = [...(hasForest ? [forestFrom] : []), center].map((x) =>
+    createLine(
       [
         { x, y: top - 6 },
         { x, y: height - 8 },
       ],
-    ],
-    color: theme.muted,
-    opacity: 1,
-    width: 1,
-    dash: [],
-  }));
+      theme.muted,
+    ),
+  );
   return {
     title,
     width,

@@ -1,8 +1,8 @@
 /** A matrix seen from above: one cell per value, with its color scale. */
 import { formatNumber } from "../protocol/quantities";
 import { getFillColor, type Matrix } from "./matrix";
-import { shortenHeading } from "./shortenHeading";
-import type { Face, Label, Picture } from "./picture";
+import type { Label, Picture } from "./picture";
+import { createHeading, createNote, createRectangle } from "./shapes";
 import type { ChartTheme } from "./theme";
 
 export interface MatrixPictureOptions {
@@ -29,15 +29,6 @@ export function createMatrixPicture({
   const plotWidth = width - side - bar;
   const plotHeight = Math.max(24, Math.min(plotWidth, (plotWidth * rows) / Math.max(1, columns)));
   const area = { left: side, top: head, right: side + plotWidth, bottom: head + plotHeight };
-  const createRectangle = (x: number, y: number, w: number, h: number, color: string): Face => ({
-    points: [
-      { x, y },
-      { x: x + w, y },
-      { x: x + w, y: y + h },
-      { x, y: y + h },
-    ],
-    color,
-  });
   const [w, h] = [plotWidth / columns, plotHeight / rows];
   const cells = values.map((value, i) =>
     createRectangle(
@@ -58,14 +49,8 @@ export function createMatrixPicture({
       getFillColor(limit * (1 - (2 * (i + 0.5)) / steps), limit, theme),
     ),
   );
-  const label = (x: number, y: number, text: string, anchor: Label["anchor"]): Label => ({
-    x,
-    y,
-    text,
-    anchor,
-    color: theme.muted,
-    size: 11,
-  });
+  const label = (x: number, y: number, text: string, anchor: Label["anchor"]) =>
+    createNote({ x, y }, text, anchor, theme);
   return {
     title,
     width,
@@ -78,15 +63,7 @@ export function createMatrixPicture({
     strokes: [],
     marks: [],
     labels: [
-      {
-        x: 0,
-        y: 18,
-        text: shortenHeading(title, width),
-        color: theme.foreground,
-        anchor: "start",
-        size: 13,
-        bold: true,
-      },
+      createHeading(title, width, theme),
       label((area.left + area.right) / 2, area.bottom + 17, `${axes[1]} →`, "middle"),
       label(area.left - 4, area.top + 12, "↓", "end"),
       label(area.left, area.bottom + 17, axes[0], "start"),

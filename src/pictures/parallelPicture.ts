@@ -3,6 +3,7 @@ import type { AxisScale, AxisValue } from "./axisScale";
 import type { Face, Label, Picture, Stroke } from "./picture";
 import { getScaleColor } from "./ramp";
 import { shortenMiddle } from "./shortenHeading";
+import { createLine, createRectangle } from "./shapes";
 import type { ChartTheme } from "./theme";
 
 export interface ParallelAxis {
@@ -105,15 +106,7 @@ export function createParallelPicture(options: ParallelPictureOptions): Parallel
     const barWidth = (to - from) / bars;
     for (let i = 0; i < bars; i++) {
       const x = from + i * barWidth;
-      faces.push({
-        points: [
-          { x, y },
-          { x: x + barWidth, y },
-          { x: x + barWidth, y: y + 8 },
-          { x, y: y + 8 },
-        ],
-        color: getScaleColor(i / (bars - 1), theme.ground),
-      });
+      faces.push(createRectangle(x, y, barWidth, 8, getScaleColor(i / (bars - 1), theme.ground)));
     }
     const text = `${shading.title}: ${shading.from} to ${shading.to}`;
     labels.push({ x: to + 10, y: y + 8, text, color: theme.foreground, anchor: "start", size: 11 });
@@ -126,18 +119,17 @@ export function createParallelPicture(options: ParallelPictureOptions): Parallel
     font: theme.font,
     area: { ...area, left: 0, right: width, top: top - 8, bottom: area.bottom + 8 },
     faces,
-    grid: places.map((x) => ({
-      pieces: [
+    grid: places.map((x) =>
+      createLine(
         [
           { x, y: area.top },
           { x, y: area.bottom },
         ],
-      ],
-      color: theme.foreground,
-      opacity: 0.7,
-      width: 1,
-      dash: [],
-    })),
+        theme.foreground,
+        1,
+        0.7,
+      ),
+    ),
     strokes: [
       ...(faint.length === 0 ? [] : [stroke(faint, theme.muted, 1, theme.highContrast ? 0.35 : 0.2)]),
       ...[...byColor].map(([color, drawn]) => stroke(drawn, color, 1.6, 0.9)),

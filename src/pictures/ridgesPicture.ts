@@ -5,7 +5,7 @@ import { computeLinearTicks } from "./axisTicks";
 import { getColor } from "./palette";
 import type { Face, Label, Picture, Stroke } from "./picture";
 import type { Point } from "./placeMarks";
-import { shortenHeading } from "./shortenHeading";
+import { createHeading, createLine, createNote } from "./shapes";
 import type { ChartTheme } from "./theme";
 
 export interface Ridge {
@@ -47,13 +47,6 @@ export function createRidgesPicture({
     bottom: top + peak + spacing * Math.max(0, ridges.length - 1),
   };
   const toX = (value: number) => area.left + ((value - low) / (high - low)) * (area.right - area.left);
-  const line = (points: readonly Point[], color: string, thick = 1): Stroke => ({
-    pieces: [points],
-    color,
-    opacity: 1,
-    width: thick,
-    dash: [],
-  });
   const label = (
     x: number,
     y: number,
@@ -61,12 +54,8 @@ export function createRidgesPicture({
     anchor: Label["anchor"],
     color = theme.muted,
   ): Label => ({
-    x,
-    y,
-    text,
-    anchor,
+    ...createNote({ x, y }, text, anchor, theme),
     color,
-    size: 11,
   });
   const ticks = computeLinearTicks(low, high, width / 110);
   const baseOf = (i: number) => area.top + peak + i * spacing;
@@ -94,7 +83,7 @@ export function createRidgesPicture({
     area,
     faces: lines.map(({ face }) => face),
     grid: ticks.map((tick) =>
-      line(
+      createLine(
         [
           { x: toX(tick), y: area.top },
           { x: toX(tick), y: area.bottom + 4 },
@@ -114,15 +103,7 @@ export function createRidgesPicture({
     }),
     marks: [],
     labels: [
-      {
-        x: 0,
-        y: 18,
-        text: shortenHeading(title, width),
-        color: theme.foreground,
-        anchor: "start",
-        size: 13,
-        bold: true,
-      },
+      createHeading(title, width, theme),
       label(0, area.top - 6, "step", "start"),
       ...ticks.map((tick) => label(toX(tick), area.bottom + 19, formatNumber(tick, 3), "middle")),
       ...ridges.flatMap(({ step }, i) =>

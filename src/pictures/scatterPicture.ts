@@ -3,6 +3,7 @@ import type { AxisScale, AxisValue } from "./axisScale";
 import { getColor, getMark } from "./palette";
 import type { Label, Mark, Picture, Stroke } from "./picture";
 import { shortenMiddle } from "./shortenHeading";
+import { createLine, createNote } from "./shapes";
 import type { ChartTheme } from "./theme";
 
 export interface ScatterPoint {
@@ -43,13 +44,11 @@ export function createScatterPicture(options: ScatterPictureOptions): ScatterPic
   const [y0, y1] = [area.bottom - inset, area.top + inset];
   const toX = (share: number) => x0 + share * (x1 - x0);
   const toY = (share: number) => y0 + share * (y1 - y0);
-  const line = (from: readonly [number, number], to: readonly [number, number], color: string): Stroke => ({
-    pieces: [[from, to].map(([x, y]) => ({ x, y }))],
-    color,
-    opacity: 1,
-    width: 1,
-    dash: [],
-  });
+  const line = (from: readonly [number, number], to: readonly [number, number], color: string) =>
+    createLine(
+      [from, to].map(([x, y]) => ({ x, y })),
+      color,
+    );
   const grid: Stroke[] = [];
   const labels: Label[] = [
     {
@@ -68,14 +67,7 @@ export function createScatterPicture(options: ScatterPictureOptions): ScatterPic
     grid.push(line([area.left, y], [area.right, y], theme.grid));
     if (before - y < 13) continue;
     before = y;
-    labels.push({
-      x: area.left - 8,
-      y: y + 4,
-      text: shortenMiddle(text, left - 12),
-      color: theme.muted,
-      anchor: "end",
-      size: 11,
-    });
+    labels.push(createNote({ x: area.left - 8, y: y + 4 }, shortenMiddle(text, left - 12), "end", theme));
   }
   const step = (x1 - x0) / Math.max(1, across.scale.ticks.length);
   let end = -Infinity;
@@ -86,7 +78,7 @@ export function createScatterPicture(options: ScatterPictureOptions): ScatterPic
     const half = (shown.length * characterWidth) / 2;
     if (x - half < end + 4) continue;
     end = x + half;
-    labels.push({ x, y: area.bottom + 16, text: shown, color: theme.muted, anchor: "middle", size: 11 });
+    labels.push(createNote({ x, y: area.bottom + 16 }, shown, "middle", theme));
   }
   grid.push(line([area.left, area.bottom], [area.right, area.bottom], theme.muted));
   labels.push({
@@ -129,13 +121,11 @@ export function createScatterPicture(options: ScatterPictureOptions): ScatterPic
 
 function createRing({ x, y }: { readonly x: number; readonly y: number }, color: string): Stroke {
   const corners = Array.from({ length: 25 }, (_, i) => (i * 2 * Math.PI) / 24);
-  return {
-    pieces: [corners.map((angle) => ({ x: x + 8 * Math.cos(angle), y: y + 8 * Math.sin(angle) }))],
+  return createLine(
+    corners.map((angle) => ({ x: x + 8 * Math.cos(angle), y: y + 8 * Math.sin(angle) })),
     color,
-    opacity: 1,
-    width: 2,
-    dash: [],
-  };
+    2,
+  );
 }
 
 /** `#rrggbb` without the opacity that a theme's color may have. */

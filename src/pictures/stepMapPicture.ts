@@ -1,8 +1,8 @@
 /** One number of each layer at each step as a heat map, with its color scale. */
 import { formatCount, formatNumber } from "../protocol/quantities";
 import { getFillColor } from "./matrix";
-import type { Face, Label, Picture } from "./picture";
-import { shortenHeading } from "./shortenHeading";
+import type { Label, Picture } from "./picture";
+import { createHeading, createLine, createNote, createRectangle, listCorners } from "./shapes";
 import type { ChartTheme } from "./theme";
 
 export interface StepMapOptions {
@@ -29,15 +29,6 @@ export function createStepMapPicture(options: StepMapOptions): Picture {
   const cellWidth = (area.right - area.left) / Math.max(1, steps.length);
   const limit = findLimit(values.flat());
   const isSigned = values.flat().some((value) => value !== null && value < 0);
-  const createRectangle = (x: number, y: number, w: number, h: number, color: string): Face => ({
-    points: [
-      { x, y },
-      { x: x + w, y },
-      { x: x + w, y: y + h },
-      { x, y: y + h },
-    ],
-    color,
-  });
   const joined = Math.max(1, Math.ceil(minCellWidth / cellWidth));
   const cells = values.flatMap((row, at) =>
     Array.from({ length: Math.ceil(row.length / joined) }, (_, i) => {
@@ -64,14 +55,8 @@ export function createStepMapPicture(options: StepMapOptions): Picture {
       getFillColor(limit * (1 - ((1 - lowest) * (i + 0.5)) / parts), limit, theme),
     ),
   );
-  const label = (x: number, y: number, text: string, anchor: Label["anchor"]): Label => ({
-    x,
-    y,
-    text,
-    anchor,
-    color: theme.muted,
-    size: 11,
-  });
+  const label = (x: number, y: number, text: string, anchor: Label["anchor"]) =>
+    createNote({ x, y }, text, anchor, theme);
   const everyRow = Math.ceil(14 / rowHeight);
   const everyStep = Math.max(1, Math.ceil((steps.length * 64) / (area.right - area.left)));
   return {
@@ -87,32 +72,20 @@ export function createStepMapPicture(options: StepMapOptions): Picture {
       chosen === undefined
         ? []
         : [
-            {
-              pieces: [
-                outline(
-                  area.left + chosen.column * cellWidth,
-                  area.top + chosen.row * rowHeight,
-                  Math.max(2, cellWidth),
-                  rowHeight,
-                ),
-              ],
-              color: theme.foreground,
-              opacity: 1,
-              width: 2,
-              dash: [],
-            },
+            createLine(
+              outline(
+                area.left + chosen.column * cellWidth,
+                area.top + chosen.row * rowHeight,
+                Math.max(2, cellWidth),
+                rowHeight,
+              ),
+              theme.foreground,
+              2,
+            ),
           ],
     marks: [],
     labels: [
-      {
-        x: 0,
-        y: 18,
-        text: shortenHeading(title, width),
-        color: theme.foreground,
-        anchor: "start",
-        size: 13,
-        bold: true,
-      },
+      createHeading(title, width, theme),
       label(0, area.top - 6, "layer", "start"),
       ...rows.flatMap((row, at) =>
         at % everyRow === 0 ? [label(area.left - 8, area.top + (at + 0.5) * rowHeight + 4, row, "end")] : [],
@@ -135,13 +108,7 @@ export function createStepMapPicture(options: StepMapOptions): Picture {
 }
 
 function outline(x: number, y: number, w: number, h: number) {
-  return [
-    { x, y },
-    { x: x + w, y },
-    { x: x + w, y: y + h },
-    { x, y: y + h },
-    { x, y },
-  ];
+  return [...listCorners(x, y, w, h), { x, y }];
 }
 
 /** The magnitude that 98 % stay below: a few steps at the start do not make everything else look alike. */

@@ -3,10 +3,10 @@
  * farthest to the nearest, so that those in front cover those behind.
  */
 import { formatNumber } from "../protocol/quantities";
-import { shortenHeading } from "./shortenHeading";
+import { createHeading, createLine, createNote } from "./shapes";
 import { getFillColor, type Matrix } from "./matrix";
 import type { Point } from "./placeMarks";
-import type { Face, Label, Picture, Stroke } from "./picture";
+import type { Face, Label, Picture } from "./picture";
 import type { ChartTheme } from "./theme";
 
 export interface SurfacePictureOptions {
@@ -77,21 +77,9 @@ export function createSurfacePicture({
       });
     }
   faces.sort((a, b) => a.depth - b.depth);
-  const line = (from: Point, to: Point): Stroke => ({
-    pieces: [[from, to]],
-    color: theme.muted,
-    opacity: 0.6,
-    width: 1,
-    dash: [],
-  });
-  const label = (text: string, { x, y }: Point, anchor: Label["anchor"]): Label => ({
-    x,
-    y,
-    text,
-    anchor,
-    color: theme.muted,
-    size: 11,
-  });
+  const line = (from: Point, to: Point) => createLine([from, to], theme.muted, 1, 0.6);
+  const label = (text: string, place: Point, anchor: Label["anchor"]) =>
+    createNote(place, text, anchor, theme);
   const base = [project(-1, -1, 0), project(1, -1, 0), project(1, 1, 0), project(-1, 1, 0)];
   const [left, front] = [
     base.reduce((best, each) => (each.x < best.x ? each : best)),
@@ -131,15 +119,7 @@ export function createSurfacePicture({
     strokes: [],
     marks: [],
     labels: [
-      {
-        x: 0,
-        y: 18,
-        text: shortenHeading(title, width),
-        color: theme.foreground,
-        anchor: "start",
-        size: 13,
-        bold: true,
-      },
+      createHeading(title, width, theme),
       ...[-1, 0, 1].map((z) =>
         label(
           formatNumber(z * limit, 2),
