@@ -5,7 +5,8 @@ import { resumeRun, startRun, type StartedRun, type StartOptions } from "../back
 import { type Bracket, decideBracket, listBracketRuns, openBracket } from "../backend/runs/halving/bracket";
 import { type Candidate, type Decision, getRungValue } from "../backend/runs/halving/decide";
 import { countSearchSteps } from "../backend/runs/halving/searchSteps";
-import { formatAligned, formatNumber, pluralize } from "../protocol/quantities";
+import { nameMetric } from "../protocol/pruning";
+import { formatAligned, formatCount, formatNumber, pluralize } from "../protocol/quantities";
 import { isActive, type HalvingPlan, type RunPlan, type RunRecord } from "../protocol/run";
 import { attachRun, startAndAttach, type AttachResult } from "./attachRun";
 import { RunHistory } from "./runHistory";
@@ -121,12 +122,11 @@ export function describeRungs({ rungs }: Pick<HalvingPlan, "rungs">): string {
 
 /** `2,430 of the 21,870 steps of all runs in full (11 %)` */
 function formatShare(steps: number, full: number): string {
-  const format = (count: number) => count.toLocaleString("en-US");
-  return `${format(steps)} of the ${format(full)} steps of all runs in full (${((100 * steps) / full).toFixed(0)} %)`;
+  return `${formatCount(steps)} of the ${formatCount(full)} steps of all runs in full (${((100 * steps) / full).toFixed(0)} %)`;
 }
 
 function describeDecision({ metric, rungs }: HalvingPlan, { rung, promote, prune }: Decision): string {
-  const name = metric.replace("/", " ");
+  const name = nameMetric(metric);
   const values = promote.map(({ run }) => run.record.halving?.values[rung] ?? null);
   const limit = Math.max(...values.map((value) => value ?? Infinity));
   const condition = Number.isFinite(limit) ? ` with ${name} ≤ ${formatNumber(limit)}` : "";
@@ -140,14 +140,14 @@ export function summarizeSearch(
 ): { readonly text: string; readonly document: object } {
   const count = (state: RunRecord["state"]) => records.filter((record) => record.state === state).length;
   const steps = records.reduce((sum, { progress }) => sum + (progress?.step ?? 0), 0);
-  const full = rungs.at(-1)!.steps * rungs[0]!.runs;
+  const { full } = countSearchSteps(rungs);
   const best = records
     .filter(({ state, summary }) => state === "done" && Number.isFinite(summary[metric]?.last))
     .sort((a, b) => a.summary[metric]!.last - b.summary[metric]!.last)[0];
   const counts = (["done", "pruned", "failed", "stopped", "interrupted"] as const).flatMap((state) =>
     count(state) === 0 ? [] : [`${count(state)} ${state}`],
   );
-  const name = metric.replace("/", " ");
+  const name = nameMetric(metric);
   const winner =
     best === undefined
       ? ""

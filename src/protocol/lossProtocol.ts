@@ -1,4 +1,5 @@
 /** How a loss was measured. Losses with different protocols, or of different text, are different quantities. */
+import { formatCount } from "./quantities";
 
 export interface LossProtocol {
   /** Name of the data, for a reader. */
@@ -21,13 +22,13 @@ export function isSameProtocol(a: LossProtocol | undefined, b: LossProtocol | un
 }
 
 export function describeProtocol({ data, split, hash, tokens, method }: LossProtocol): string {
-  return `${tokens.toLocaleString("en-US")} tokens of ${data}, ${split} split (ids ${hash.slice(0, 8)}), ${method}`;
+  return `${formatCount(tokens)} tokens of ${data}, ${split} split (ids ${hash.slice(0, 8)}), ${method}`;
 }
 
 /** In few words: `9 tokens instead of 12; sequences of 64 instead of sequences of 128`. */
 export function describeDifference(protocol: LossProtocol, reference: LossProtocol): string {
   const name = ({ data, split }: LossProtocol) => `${data}, ${split} split`;
-  const count = ({ tokens }: LossProtocol) => `${tokens.toLocaleString("en-US")} tokens`;
+  const count = ({ tokens }: LossProtocol) => `${formatCount(tokens)} tokens`;
   const [terms, referenceTerms] = [protocol.method.split(", "), reference.method.split(", ")];
   const join = (own: readonly string[], others: readonly string[]) =>
     own.filter((term) => !others.includes(term)).join(", ");

@@ -16,6 +16,11 @@ export interface WatchedTensor {
   readonly group: string;
 }
 
+/** Unique among all tensors of a run. */
+export function getTensorKey({ what, name }: Pick<WatchedTensor, "what" | "name">): string {
+  return `${what} ${name}`;
+}
+
 export interface Spread {
   /** Of the finite values. */
   readonly mean: number;

@@ -39,11 +39,24 @@ export interface Group {
   readonly runs: readonly RunFigures[];
 }
 
+/** An experiment without variants has a single one, without a name. */
+export function getVariantTitle(variant: string): string {
+  return variant === "" ? "the model" : variant;
+}
+
+/** Where a run is in its sweep, apart from the seed: `train.learning_rate 0.001`; empty for a run of no sweep. */
+export function describePoint(sweep: Readonly<Record<string, unknown>>): string {
+  return Object.entries(sweep)
+    .filter(([path]) => path !== "seed")
+    .map(([path, value]) => `${path} ${JSON.stringify(value)}`)
+    .join(", ");
+}
+
 export function groupRuns(runs: readonly RunFigures[]): Group[] {
   const groups = new Map<string, Group>();
   for (const run of runs) {
     const { variant, point } = run;
-    const title = variant === "" ? "the model" : variant;
+    const title = getVariantTitle(variant);
     const name = point === "" ? title : `${title} (${point})`;
     const key = JSON.stringify([variant, point]);
     groups.set(key, { name, variant, runs: [...(groups.get(key)?.runs ?? []), run] });

@@ -1,4 +1,5 @@
 /** A paper card: published numbers next to those of the runs, the models with their losses, and the conclusions. */
+import { formatCount } from "../../protocol/quantities";
 import type { Block, CellValue } from "../../protocol/blocks";
 import { groupByProtocol } from "../../protocol/lossProtocol";
 import type { Paper, Quantity } from "../../schema/paper";
@@ -205,7 +206,7 @@ function describeAnswer({ question: definition, answer, own, other, difference, 
 /** Four decimals of a loss: a tenth of the variation between seeds. Parameters are exact. */
 function formatQuantity(quantity: Quantity, value: number): string {
   if (quantity.endsWith("_percent")) return `${value.toFixed(2)} %`;
-  if (quantity.startsWith("parameters/")) return Math.round(value).toLocaleString("en-US");
+  if (quantity.startsWith("parameters/")) return formatCount(Math.round(value));
   return quantity === "perplexity" ? value.toFixed(3) : value.toFixed(4);
 }
 

@@ -1,4 +1,5 @@
 /** What two runs must have in common before their numbers are compared: the resources a control equalizes, and the measure. */
+import { formatCount } from "../../protocol/quantities";
 import { describeProtocol, isSameProtocol } from "../../protocol/lossProtocol";
 import type { Premise } from "../../schema/paper";
 import type { RunFigures } from "./figures";
@@ -56,5 +57,5 @@ function toMeasured(quantity: string): string {
 }
 
 function formatResource(premise: Premise, value: number): string {
-  return premise === "flops" ? value.toExponential(2) : Math.round(value).toLocaleString("en-US");
+  return premise === "flops" ? value.toExponential(2) : formatCount(Math.round(value));
 }

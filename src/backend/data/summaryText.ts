@@ -1,4 +1,5 @@
 /** What a data set comes to, as lines for a log. */
+import { formatCount } from "../../protocol/quantities";
 import type { DataSummary } from "./dataSet";
 
 export function formatDataLines({ rows, train, validation }: DataSummary): string[] {
@@ -18,7 +19,6 @@ function formatLabelsLine(labels: number, tokens: number): string {
 
 /** Rows left after each text that none may contain, in the order in which the texts were looked for. */
 function formatRowsLine({ read, filters }: NonNullable<DataSummary["rows"]>): string {
-  const formatCount = (count: number) => count.toLocaleString("en-US");
   const left = filters.map(({ text, left: count }) => `${JSON.stringify(text)} ${formatCount(count)}`);
   return `Rows: ${formatCount(read)} with text; left without ${left.join(", ")}.`;
 }

@@ -51,7 +51,8 @@ export function writeReportPages(
   const [report, page] = [`${base}.md`, `${base}.html`];
   mkdirSync(dirname(base), { recursive: true });
   rmSync(`${base}-figures`, { recursive: true, force: true });
-  writeMarkdown(report, `${base}-figures`, joinParts(reports).parts);
-  writeAtomic(page, renderReport(reports));
+  const { title, parts } = joinParts(reports);
+  writeMarkdown(report, `${base}-figures`, parts);
+  writeAtomic(page, renderHtmlPage(title, parts));
   return { report, page };
 }

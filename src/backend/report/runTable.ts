@@ -3,6 +3,7 @@ import type { Block, CellValue } from "../../protocol/blocks";
 import { groupByProtocol } from "../../protocol/lossProtocol";
 import { describePruning } from "../../protocol/pruning";
 import { formatDuration } from "../../protocol/quantities";
+import { describePoint, getVariantTitle } from "../card/figures";
 import type { Sibling } from "../runs/planning/siblings";
 
 /** Metrics that have a column of their own; the others are in the runs themselves. */
@@ -31,8 +32,8 @@ export function createRunTable(runs: readonly Sibling[], metrics: readonly strin
       "run",
     ],
     rows: runs.map(({ record }, i): CellValue[] => [
-      record.plan.variant === "" ? "the model" : record.plan.variant,
-      describePoint(record.plan.sweep),
+      getVariantTitle(record.plan.variant),
+      describePoint(record.plan.sweep) || null,
       String(record.plan.seed),
       ...measured.map((metric) => formatValue(record.summary[metric]?.last)),
       ...(isLettered ? [letters[i] ?? null] : []),
@@ -50,20 +51,13 @@ export function createPrunedTable(runs: readonly Sibling[]): Block {
     title: "Pruned runs",
     columns: ["variant", "sweep", "seed", "reason", "run"],
     rows: runs.map(({ record: { id, plan, halving } }): CellValue[] => [
-      plan.variant === "" ? "the model" : plan.variant,
-      describePoint(plan.sweep),
+      getVariantTitle(plan.variant),
+      describePoint(plan.sweep) || null,
       String(plan.seed),
       halving?.pruned === undefined ? null : describePruning(halving.pruned),
       id,
     ]),
   };
-}
-
-function describePoint(sweep: Readonly<Record<string, unknown>>): string | null {
-  const point = Object.entries(sweep).filter(([path]) => path !== "seed");
-  return point.length === 0
-    ? null
-    : point.map(([path, value]) => `${path} ${JSON.stringify(value)}`).join(", ");
 }
 
 function formatValue(value: number | null | undefined): string | null {

@@ -2,6 +2,7 @@
  * The training loop: draw a batch, run the step's program, report, evaluate, save. `trainStep` defines what a step computes
  * and `checkpoint` what a checkpoint contains. The loop does not depend on who started the training or where files are written.
  */
+import { formatCount } from "../../protocol/quantities";
 import { type BlockPosition, BlockSampler } from "../data/blockSampler";
 import type { Sampler } from "../data/sampler";
 import type { Batch } from "../data/split";
@@ -296,12 +297,11 @@ function formatBlock(
   replacement: boolean,
   restarted: boolean,
 ): string {
-  const formatNumber = (number: number) => number.toLocaleString("en-US");
   const sampling = replacement
-    ? ` drawn with replacement, ${formatNumber(new Set(documents).size)} of them distinct,`
+    ? ` drawn with replacement, ${formatCount(new Set(documents).size)} of them distinct,`
     : "";
   const again = restarted ? "; the optimizer is reset" : "";
-  return `Block ${index + 1}: ${formatNumber(documents.length)} documents${sampling} in ${formatNumber(sequences)} sequences, ${formatNumber(steps)} steps${again}.`;
+  return `Block ${index + 1}: ${formatCount(documents.length)} documents${sampling} in ${formatCount(sequences)} sequences, ${formatCount(steps)} steps${again}.`;
 }
 
 /** The exponential mean of gradients has no separate loss. */

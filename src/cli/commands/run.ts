@@ -103,19 +103,25 @@ async function loadRequestedPlans(
   catalog: SchemaCatalog,
 ): Promise<RequestedPlans> {
   const { from, variant, set = [], seed, device, fresh } = options;
-  if (from === undefined && file !== undefined) {
+  if (from === undefined) {
+    if (file === undefined)
+      throw new WorkbenchError(
+        "invalid-input",
+        "Name an experiment to run, such as `lathe run first.lathe.md`, or a run with --from.",
+      );
     const plans = await loadPlansFromHere(file, options, catalog);
     return { ...plans, reported: plans };
   }
-  const problem =
-    from === undefined
-      ? "Name an experiment to run, such as `lathe run first.lathe.md`, or a run with --from."
-      : file !== undefined
-        ? "--from takes the settings of a run instead of a file. Leave out one of them."
-        : variant !== undefined
-          ? "--variant: a run has one variant already. Run the experiment for another one."
-          : undefined;
-  if (from === undefined || problem !== undefined) throw new WorkbenchError("invalid-input", problem ?? "");
+  if (file !== undefined)
+    throw new WorkbenchError(
+      "invalid-input",
+      "--from takes the settings of a run instead of a file. Leave out one of them.",
+    );
+  if (variant !== undefined)
+    throw new WorkbenchError(
+      "invalid-input",
+      "--variant: a run has one variant already. Run the experiment for another one.",
+    );
   const { folder, record } = await selectRun(from, options);
   const plan = planAgain(
     record.plan,

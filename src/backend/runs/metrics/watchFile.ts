@@ -4,7 +4,7 @@
  */
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
-import { binCount, type Spread, type WatchedTensor } from "../../../protocol/watch";
+import { binCount, getTensorKey, type Spread, type WatchedTensor } from "../../../protocol/watch";
 import { type WatchedKind, watchedKinds } from "../../../schema/watch";
 import type { WatchRecord } from "../../training/watch";
 import { writeAtomic } from "../folder/atomicFile";
@@ -27,8 +27,6 @@ interface Line {
   readonly step?: number;
   readonly turn?: number;
 }
-
-const keyOf = ({ what, name }: WatchedTensor) => `${what} ${name}`;
 
 export class WatchWriter implements Disposable {
   private descriptor: number;
@@ -55,7 +53,9 @@ export class WatchWriter implements Disposable {
     if (turn % this.stride !== 0 && !isLast) return;
     // What was the last step before the run was extended is an ordinary one now.
     if ([...this.turns].some((each) => each % this.stride !== 0)) this.keepTurns(() => false);
-    const added = spreads.filter(({ tensor }) => !this.places.has(keyOf(tensor))).map(({ tensor }) => tensor);
+    const added = spreads
+      .filter(({ tensor }) => !this.places.has(getTensorKey(tensor)))
+      .map(({ tensor }) => tensor);
     this.addTensors(added);
     const lines = added.length === 0 ? "" : formatLine({ tensors: added });
     const records = watchedKinds.map((what) => {
@@ -70,7 +70,7 @@ export class WatchWriter implements Disposable {
 
   private toRow({ tensor, spread }: WatchRecord["spreads"][number]): readonly number[] {
     const { mean, deviation, min, max, notFinite, first, counts } = spread;
-    return [this.places.get(keyOf(tensor))!, mean, deviation, min, max, notFinite, first, ...counts];
+    return [this.places.get(getTensorKey(tensor))!, mean, deviation, min, max, notFinite, first, ...counts];
   }
 
   private get isFull(): boolean {
@@ -120,7 +120,7 @@ export class WatchWriter implements Disposable {
 
   private addTensors(tensors: readonly WatchedTensor[]): void {
     for (const tensor of tensors) {
-      this.places.set(keyOf(tensor), this.tensors.length);
+      this.places.set(getTensorKey(tensor), this.tensors.length);
       this.tensors.push(tensor);
     }
   }

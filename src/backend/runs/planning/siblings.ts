@@ -6,7 +6,7 @@ import { type Paper, paperSchema } from "../../../schema/paper";
 import type { FoundRun, RunPlan, RunRecord } from "../../../protocol/run";
 import type { LossProtocol } from "../../../protocol/lossProtocol";
 import { LruCache } from "../../../protocol/lruCache";
-import type { RunFigures } from "../../card/figures";
+import { describePoint, type RunFigures } from "../../card/figures";
 import { findSweptRate } from "../../../statistics/sweptRate";
 import { toCanonicalJson, computeStepKey } from "../../experiment/stepKey";
 import { readBounded } from "../folder/boundedFile";
@@ -36,7 +36,8 @@ export function findFinishedRuns(
     const key = computeIdentity(run.record.plan);
     if (!finished.has(key)) finished.set(key, run);
   }
-  return plans.map((plan) => finished.get(computeIdentity(plan)));
+  // An identity is the hash of every step: most experiments have no pruned run to look for.
+  return plans.map((plan) => (finished.size === 0 ? undefined : finished.get(computeIdentity(plan))));
 }
 
 /** Recorded keys include the version of the program, which does not identify the text. */
@@ -157,7 +158,6 @@ function createOptionalEntry<K extends string>(
 
 function planFigures(plan: RunPlan, estimate: PlanEstimate | undefined): Omit<RunFigures, "values"> {
   const { variant, scale, seed, sweep, model } = plan;
-  const point = Object.entries(sweep).filter(([path]) => path !== "seed");
   const flops = estimate?.steps.reduce<number | undefined>(
     (sum, { training }) =>
       training === undefined
@@ -187,7 +187,7 @@ function planFigures(plan: RunPlan, estimate: PlanEstimate | undefined): Omit<Ru
     variant,
     scale,
     seed,
-    point: point.map(([path, value]) => `${path} ${JSON.stringify(value)}`).join(", "),
+    point: describePoint(sweep),
     ...(rate === undefined ? {} : { rate }),
     ...(flops === undefined || flops === 0 ? {} : { flops }),
     ...(steps === undefined ? {} : { steps }),

@@ -2,7 +2,7 @@
 import type { Handlers } from "../../../protocol/connection";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { GroupHistory, HistogramRequests } from "../../../protocol/service/histograms";
-import { getStatistic, statistics, type WatchedTensor } from "../../../protocol/watch";
+import { getStatistic, getTensorKey, statistics, type WatchedTensor } from "../../../protocol/watch";
 import { resolveInside } from "../../runs/folder/insideFolder";
 import { readWatchFile, type WatchedRow, watchFileName } from "../../runs/metrics/watchFile";
 import { stepFolderName } from "../../runs/steps/finishedSteps";
@@ -36,13 +36,11 @@ async function readRun(
   for (const step of record.plan.steps.filter(({ action }) => action === "train")) {
     const path = resolveInside(run, "steps", stepFolderName(step), watchFileName);
     const history = await readWatchFile(path, isWanted, signal);
-    for (const tensor of history.tensors) tensors.set(keyOf(tensor), tensor);
+    for (const tensor of history.tensors) tensors.set(getTensorKey(tensor), tensor);
     for (const row of history.rows) rows.push(row);
   }
   return { tensors: [...tensors.values()], rows };
 }
-
-const keyOf = ({ what, name }: WatchedTensor) => `${what} ${name}`;
 
 function createHistory(
   unsorted: readonly WatchedTensor[],
