@@ -15,7 +15,7 @@ import { renderRangeEditor, setRange } from "./rangeEditor";
 import { chooseAxes, findHeadline, getAxisValue, getValues, type ViewField } from "./viewFields";
 import { describeMissing, describeProtocols } from "./viewNotes";
 import type { ViewPage } from "./viewPage";
-import { computePictureHeight, renderFieldChoice, renderNotes } from "./viewParts";
+import { computePictureHeight, listDrawingInputs, renderFieldChoice, renderNotes } from "./viewParts";
 
 const minAxisGap = 84;
 /** Pixels from a line within which the pointer is on it. */
@@ -89,22 +89,8 @@ export class ParallelView {
     this.bar.afterDraw(root);
   }
 
-  /** Everything that a picture depends on is compared, since a page draws while its table scrolls. */
   private prepare(page: ViewPage, axes: readonly ViewField[], metric: ViewField | undefined): Drawn {
-    const { runs, matching, fields, names, filter, selected, theme, width, height, state } = page;
-    const inputs = [
-      runs,
-      matching,
-      fields,
-      names,
-      filter,
-      selected,
-      width,
-      height,
-      state,
-      JSON.stringify(theme),
-    ];
-    return this.memo.get(inputs, () => createDrawn(page, axes, metric));
+    return this.memo.get(listDrawingInputs(page), () => createDrawn(page, axes, metric));
   }
 
   private renderPlot(page: ViewPage, drawn: Drawn): TemplateResult {

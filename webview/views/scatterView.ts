@@ -13,7 +13,7 @@ import { renderRangeEditor } from "./rangeEditor";
 import { chooseAxes, findHeadline, getAxisValue, getValues, type ViewField } from "./viewFields";
 import { describeMissing, describeProtocols } from "./viewNotes";
 import type { ViewPage } from "./viewPage";
-import { computePictureHeight, renderFieldChoice, renderNotes } from "./viewParts";
+import { computePictureHeight, listDrawingInputs, renderFieldChoice, renderNotes } from "./viewParts";
 
 interface Drawn {
   readonly picture: ScatterPicture;
@@ -99,21 +99,8 @@ export class ScatterView {
   }
 
   private prepare(page: ViewPage, across: ViewField, up: ViewField): Drawn {
-    const { runs, matching, fields, names, filter, selected, theme, width, height, state } = page;
-    const look = JSON.stringify([theme, runs.map(({ folder }) => page.getSlot(folder))]);
-    const inputs = [
-      runs,
-      matching,
-      fields,
-      names,
-      filter,
-      selected,
-      width,
-      height,
-      state,
-      this.current,
-      look,
-    ];
+    const slots = JSON.stringify(page.runs.map(({ folder }) => page.getSlot(folder)));
+    const inputs = [...listDrawingInputs(page), this.current, slots];
     return this.memo.get(inputs, () => createDrawn(page, across, up, this.current));
   }
 

@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { icons } from "../kit/icons";
 import { renderSelect } from "../kit/select";
 import type { ViewField } from "./viewFields";
+import type { ViewPage } from "./viewPage";
 
 export function renderFieldChoice(
   label: string,
@@ -27,6 +28,12 @@ export function computePictureHeight(height: number, hasEditor: boolean, notes: 
 }
 
 const minPictureHeight = 170;
+
+/** Everything of the page that a picture depends on, for a memo: a page draws while its table scrolls. */
+export function listDrawingInputs(page: ViewPage): readonly unknown[] {
+  const { runs, matching, fields, names, filter, selected, theme, width, height, state } = page;
+  return [runs, matching, fields, names, filter, selected, width, height, state, JSON.stringify(theme)];
+}
 
 export function renderNotes(notes: readonly string[]): TemplateResult | typeof nothing {
   return notes.length === 0

@@ -90,12 +90,15 @@ export class OverSteps {
     if (run === undefined) return;
     const { signal } = (this.request = new AbortController());
     this.stage.attempt(async () => {
-      const { tensors } = await this.host.request("histograms.list", { run }, signal);
+      // Each request reads the whole file: the list is asked for only while no tensor of the run is known.
+      const known = this.tensors ?? [];
+      const tensors =
+        known.length > 0 ? known : (await this.host.request("histograms.list", { run }, signal)).tensors;
       const chosen = chooseTensor(tensors, this.state);
       const history =
         chosen && (await this.host.request("histograms.read", { run, ...pickRequest(chosen) }, signal));
       if (signal.aborted) return;
-      [this.tensors, this.history, this.shown] = [tensors, history, chosen];
+      [this.tensors, this.history, this.shown] = [history?.recorded ?? tensors, history, chosen];
       this.stage.redraw();
     });
   }

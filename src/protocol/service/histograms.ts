@@ -3,6 +3,8 @@ import type { WatchedKind } from "../../schema/watch";
 import type { Spread, Statistic, WatchedTensor } from "../watch";
 
 export interface GroupHistory {
+  /** All that the run has recorded so far, as `histograms.list` has them. */
+  readonly recorded: readonly WatchedTensor[];
   /** In the order of layers. */
   readonly tensors: readonly WatchedTensor[];
   readonly steps: readonly number[];

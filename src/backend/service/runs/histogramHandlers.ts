@@ -16,7 +16,7 @@ export function createHistogramHandlers(service: Service): Handlers<HistogramReq
     "histograms.read": async ({ run, what, group, name }, { signal }) => {
       const isWanted = (tensor: WatchedTensor) => tensor.what === what && tensor.group === group;
       const { tensors, rows } = await readRun(service, run, isWanted, signal);
-      return createHistory(tensors.filter(isWanted), rows, name);
+      return { recorded: tensors, ...createHistory(tensors.filter(isWanted), rows, name) };
     },
   };
 }
@@ -46,7 +46,7 @@ function createHistory(
   unsorted: readonly WatchedTensor[],
   rows: readonly WatchedRow[],
   name: string | undefined,
-): GroupHistory {
+): Omit<GroupHistory, "recorded"> {
   const tensors = unsorted.toSorted((a, b) => (a.layer ?? 0) - (b.layer ?? 0));
   const steps = [...new Set(rows.map(({ step }) => step))].sort((a, b) => a - b);
   const places = new Map(steps.map((step, place) => [step, place]));
