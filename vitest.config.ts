@@ -16,7 +16,17 @@ export default defineConfig({
         test: {
           name: "node",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/vscode/**"],
+          exclude: ["test/vscode/**", "test/long/**"],
+          setupFiles: ["test/support/setup.ts"],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "long",
+          include: ["test/long/**/*.test.ts", "test/webview/*{w,W}alk.test.ts"],
+          env: { LATHE_LONG: "1" },
+          testTimeout: 3_600_000,
           setupFiles: ["test/support/setup.ts"],
         },
       },

@@ -1,4 +1,4 @@
-/** A thousand random steps on the pages of models: what is chosen, opened and ticked is what was chosen. */
+/** Random steps on the pages of models: what is chosen, opened and ticked is what was chosen. */
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { noChromium, PageHarness } from "./pageHarness";
 import { type Action, type Chance, walk } from "./randomWalk";
 import { WrittenRun } from "./sampleRuns";
 
-describe("a walk of a thousand steps", () => {
+describe("a random walk", () => {
   const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-walk-")));
   const experiment = join(workspace, "methods.lathe.md");
   const subjects: Subject[] = [];

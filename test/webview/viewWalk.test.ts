@@ -1,4 +1,4 @@
-/** A thousand random steps on the views above the table of runs: the axes, their ranges, the filter and the table agree. */
+/** Random steps on the views above the table of runs: the axes, their ranges, the filter and the table agree. */
 import { describe, it } from "vitest";
 import { type Action, type Chance, walk } from "./randomWalk";
 import { makeSweepRuns, optimizers, rates } from "./sweepRuns";
@@ -25,7 +25,7 @@ interface Model {
   ranges: string[];
 }
 
-describe("a walk of a thousand steps", () => {
+describe("a random walk", () => {
   const workspace = useWorkspace();
   const pages = usePages(workspace, () => {
     makeSweepRuns(workspace);

@@ -1,4 +1,4 @@
-/** A thousand random steps over saved views: what is shown is what was chosen, and a view is marked exactly where it differs. */
+/** Random steps over saved views: what is shown is what was chosen, and a view is marked exactly where it differs. */
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -108,7 +108,7 @@ function describeViews<Look>(m: Views<Look>): unknown {
   };
 }
 
-describe("a walk of a thousand steps over saved views", () => {
+describe("a random walk over saved views", () => {
   const workspace = useWorkspace();
   let folders: string[] = [];
   const pages = usePages(workspace, () => {

@@ -1,4 +1,4 @@
-/** A thousand random steps on the pages of runs: what is ticked, selected and shown is what was chosen. */
+/** Random steps on the pages of runs: what is ticked, selected and shown is what was chosen. */
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { noChromium, PageHarness } from "./pageHarness";
 import { type Action, type Chance, walk } from "./randomWalk";
 import { makeRuns } from "./runFolders";
 
-describe("a walk of a thousand steps", () => {
+describe("a random walk", () => {
   const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-walk-")));
   const names = Array.from({ length: 30 }, (_, i) => `run ${String(i).padStart(2, "0")}`);
   let folders: string[] = [];
