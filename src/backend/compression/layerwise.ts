@@ -11,7 +11,8 @@ import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
 import { getObservedRole } from "./denseTargets";
 import type { Lab } from "./method";
-import { calibrationSchema, type Tap } from "./calibration/observe";
+import { calibrationSchema } from "./calibration/batches";
+import type { Tap } from "./calibration/observe";
 import { unpackTargets } from "./unpackTargets";
 import type { Target } from "./targets";
 

@@ -7,7 +7,8 @@ import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensors } from "../checkpoints/safetensors";
 import type { Trainee } from "../training/trainee";
 import type { Gradients } from "./calibration/gradients";
-import type { Calibration, Observations, Tap } from "./calibration/observe";
+import type { Calibration } from "./calibration/batches";
+import type { Observations, Tap } from "./calibration/observe";
 import type { MethodTraining } from "./training";
 
 /** What a method may use besides the model. */

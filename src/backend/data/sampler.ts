@@ -45,9 +45,9 @@ export class Sampler {
     return { seed, epoch: this.#epoch, position: this.#position, sequences: split.sequences };
   }
 
-  /** Always a full batch: what an epoch leaves over is joined by the first sequences of the next. */
-  next(): Batch {
-    return this.split.batch(Array.from({ length: this.batchSize }, () => this.#draw()));
+  /** A full batch unless fewer rows are asked for: what an epoch leaves over is joined by the first sequences of the next. */
+  next(rows = this.batchSize): Batch {
+    return this.split.batch(Array.from({ length: rows }, () => this.#draw()));
   }
 
   #draw(): number {

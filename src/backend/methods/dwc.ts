@@ -24,7 +24,7 @@ import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
 import { selectDenseTargets, getObservedRole, chooseRepresentations } from "../compression/denseTargets";
 import { defineMethod, type Lab, planBetween, createShareOption } from "../compression/method";
-import { calibrationSchema } from "../compression/calibration/observe";
+import { calibrationSchema } from "../compression/calibration/batches";
 import { readFloats, unpackTargets } from "../compression/unpackTargets";
 import { type Target, createTargetOptions } from "../compression/targets";
 

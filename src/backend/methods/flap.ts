@@ -9,7 +9,8 @@ import type { ModelShape } from "../models/model";
 import { toInOut, weightName } from "../representations/dense";
 import { addBiasTensors, addBiases } from "../compression/addBiases";
 import { defineMethod, planBetween } from "../compression/method";
-import { calibrationSchema, type Tap } from "../compression/calibration/observe";
+import { calibrationSchema } from "../compression/calibration/batches";
+import type { Tap } from "../compression/calibration/observe";
 import {
   selectUnits,
   type UnitGroup,

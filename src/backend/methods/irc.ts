@@ -16,7 +16,7 @@ import {
   refuseEmbeddings,
 } from "../compression/denseTargets";
 import { defineMethod, type Lab, planBetween, createShareOption } from "../compression/method";
-import { calibrationSchema } from "../compression/calibration/observe";
+import { calibrationSchema } from "../compression/calibration/batches";
 import { readFloats, unpackTargets } from "../compression/unpackTargets";
 import { type Target, createTargetOptions } from "../compression/targets";
 

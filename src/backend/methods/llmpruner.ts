@@ -6,7 +6,7 @@ import * as z from "zod";
 import type { MatrixSpec } from "../representations/representation";
 import type { Gradients } from "../compression/calibration/gradients";
 import { defineMethod } from "../compression/method";
-import { calibrationSchema } from "../compression/calibration/observe";
+import { calibrationSchema } from "../compression/calibration/batches";
 import {
   selectUnits,
   type UnitGroup,

@@ -15,7 +15,7 @@ import { allocateBits, type Choice } from "../compression/quantization/bitAlloca
 import { getObservedRole, chooseRepresentations, refuseEmbeddings } from "../compression/denseTargets";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { defineMethod, type Lab, planBetween } from "../compression/method";
-import { calibrationSchema } from "../compression/calibration/observe";
+import { calibrationSchema } from "../compression/calibration/batches";
 import {
   bitLevels,
   chooseQuantizedRepresentation,

@@ -16,7 +16,7 @@ import regression from "../../../src/backend/evaluation/regression";
 import { importModel } from "../../../src/backend/imports/importModel";
 import { getHead } from "../../../src/backend/models/classifier";
 import { computeGradients } from "../../../src/backend/compression/calibration/gradients";
-import { calibrationSchema } from "../../../src/backend/compression/calibration/observe";
+import { calibrationSchema } from "../../../src/backend/compression/calibration/batches";
 import { dataSchema } from "../../../src/schema/experiment";
 import { createQuietLab, createTemporaryFolder } from "../../support/subject";
 import { createReferenceTensor, drawUniform } from "../../support/referenceModel";

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeSafetensors } from "../../../src/backend/checkpoints/safetensors";
-import { calibrationSchema } from "../../../src/backend/compression/calibration/observe";
+import { calibrationSchema } from "../../../src/backend/compression/calibration/batches";
 import { computeGradients } from "../../../src/backend/compression/calibration/gradients";
 import { type DataSet, openData } from "../../../src/backend/data/dataSet";
 import { matchToModel } from "../../../src/backend/data/labels";
