@@ -48,6 +48,8 @@ export interface Lab {
 export interface Trial {
   readonly method: string;
   readonly rate: number;
+  /** The model to which the rate was applied: the result of the rate before it, or the original one. */
+  readonly from: "previous" | "original";
   readonly metric: string;
   readonly value: number;
   readonly accepted: boolean;

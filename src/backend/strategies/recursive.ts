@@ -1,13 +1,17 @@
 /**
  * Raises the rate of a method while a measure of the model stays within its limit, and keeps the last such model
- * (Belhaouari and Kraidia, Scientific Reports 15:10171, 2025, algorithm 1).
+ * (Belhaouari and Kraidia, Scientific Reports 15:10171, 2025, algorithm 1). Each rate continues from the trained result of
+ * the rate before it.
  */
 import * as z from "zod";
+import { WorkbenchError } from "../../protocol/errors";
 import { findGoal } from "../../schema/goal";
 import { type AnyMethod, planBetween } from "../compression/method";
+import { restoreMatrices, restoreShape } from "../compression/restoreMatrices";
 import { trainingSchema } from "../compression/training";
+import type { ModelShape } from "../models/model";
 import type { Checkpoint } from "../checkpoints/checkpoint";
-import { changeOptions, chooseMethod, defineStrategy, methodSchema } from "./strategy";
+import { changeOptions, type ChosenMethod, chooseMethod, defineStrategy, methodSchema } from "./strategy";
 
 const rate = z.number().min(0).max(1);
 
@@ -48,6 +52,12 @@ const optionsSchema = z
       .enum(["first_failure", "never"])
       .default("first_failure")
       .describe("Whether to stop at the first rate that is not acceptable."),
+    from: z
+      .enum(["previous", "original"])
+      .optional()
+      .describe(
+        "The model to which a rate is applied: the trained result of the rate before it, as published, or the original one. Default: `previous` where the method can compress its own result to a higher rate of the original size, else `original`, as for `layerdrop`.",
+      ),
     train: trainingSchema,
   })
   .refine(
@@ -73,17 +83,22 @@ export default defineStrategy<Options>({
   samples: [
     { method: { magnitude: {} }, start: 0.2, step: 0.3 },
     { method: { irc: {} }, start: 0.5, step: 0.5, stop: "never", train: { max_steps: 1 } },
+    { method: { svd: {} }, start: 0.3, step: 0.3, stop: "never", from: "original" },
   ],
 
   // The number of rates depends on measurements: assume the last one.
   plan(before, options) {
     const chosen = chooseMethod(options.method);
-    const last = changeOptions(chosen, { [chosen.method.rate]: listRates(options, chosen.method).at(-1)! });
+    const rates = listRates(options, chosen.method);
+    if (options.from === "previous") refuseRestarts(before, chosen, rates);
+    const last = setRate(chosen, rates.at(-1)!);
     return planBetween(before, chosen.method.plan(before, last.options).shape, "least");
   },
 
   async apply(before, options, lab) {
     const chosen = chooseMethod(options.method);
+    const rates = listRates(options, chosen.method);
+    if (options.from === "previous") refuseRestarts(before.shape, chosen, rates);
     const { metric } = options;
     const up = options.higher_is_better ?? findGoal(metric) === "maximize";
     const start = await lab.evaluate(before, metric);
@@ -93,23 +108,81 @@ export default defineStrategy<Options>({
       `${metric} is ${start.toFixed(4)}; ${up ? "at least" : "at most"} ${limit.toFixed(4)} is acceptable.`,
     );
     let best: Checkpoint = before;
-    for (const rate of listRates(options, chosen.method)) {
-      // Each rate is applied to the original model: a row that is already tied cannot be tied again.
-      const { method, options: methodOptions } = changeOptions(chosen, { [chosen.method.rate]: rate });
-      const compressed = await method.apply(before, methodOptions, lab);
+    let previous: Checkpoint = before;
+    for (const rate of rates) {
+      const atRate = setRate(chosen, rate);
+      const continued =
+        options.from === "original" || previous === before
+          ? undefined
+          : continueFrom(previous, before.shape, atRate);
+      const compressed = await atRate.method.apply(continued ?? before, atRate.options, lab);
       const trained = options.train === undefined ? compressed : await lab.train(compressed, options.train);
       const value = await lab.evaluate(trained, metric);
       const accepted = holds(value);
-      lab.trial({ method: chosen.name, rate, metric, value, accepted, shape: trained.shape });
-      lab.log(
-        `${chosen.name} at ${rate}: ${metric} ${value.toFixed(4)}, ${accepted ? "accepted" : "reverted"}.`,
-      );
+      const from = continued === undefined ? "original" : "previous";
+      lab.trial({ method: chosen.name, rate, from, metric, value, accepted, shape: trained.shape });
+      const outcome = accepted ? "accepted" : options.stop === "never" ? "not acceptable" : "reverted";
+      lab.log(`${chosen.name} at ${rate} of the ${from} model: ${metric} ${value.toFixed(4)}, ${outcome}.`);
+      previous = trained;
       if (accepted) best = trained;
       else if (options.stop === "first_failure") break;
     }
     return { shape: best.shape, tensors: best.tensors };
   },
 });
+
+function setRate(chosen: ChosenMethod, rate: number): ChosenMethod {
+  return changeOptions(chosen, { [chosen.method.rate]: rate });
+}
+
+/** How a method is applied to the result of a lower rate. */
+type Continuation = "as it is" | "restored";
+
+/**
+ * A method continues from its result if it gives the counts that it gives from the original. If its result is not that, as
+ * with factors of factors, the matrices are restored first; with fewer layers, they cannot be.
+ */
+function findContinuation(
+  previous: ModelShape,
+  original: ModelShape,
+  { method, options }: ChosenMethod,
+): Continuation | undefined {
+  const { total } = method.plan(original, options).after;
+  const fits = (shape: ModelShape | undefined) => {
+    if (shape === undefined) return false;
+    try {
+      const { after } = method.plan(shape, options);
+      return after.total.stored === total.stored && after.total.bits === total.bits;
+    } catch (error) {
+      if (error instanceof WorkbenchError) return false;
+      throw error;
+    }
+  };
+  if (fits(previous)) return "as it is";
+  return fits(restoreShape(previous, original)) ? "restored" : undefined;
+}
+
+function continueFrom(
+  previous: Checkpoint,
+  original: ModelShape,
+  chosen: ChosenMethod,
+): Checkpoint | undefined {
+  const continuation = findContinuation(previous.shape, original, chosen);
+  if (continuation === undefined) return undefined;
+  return continuation === "as it is" ? previous : restoreMatrices(previous, original);
+}
+
+/** Throws if a rate cannot be applied to the result of the rate before it. */
+function refuseRestarts(shape: ModelShape, chosen: ChosenMethod, rates: readonly number[]): void {
+  rates.slice(1).forEach((rate, i) => {
+    const previous = chosen.method.plan(shape, setRate(chosen, rates[i]!).options).shape;
+    if (findContinuation(previous, shape, setRate(chosen, rate)) === undefined)
+      throw new WorkbenchError(
+        "unsupported",
+        `Recursive compression cannot be applied from the previous model: ${chosen.name} at ${rate} of its result at ${rates[i]!} is not ${rate} of the original size. Set from: original.`,
+      );
+  });
+}
 
 /** The levels of a method whose rate counts bits or the like, one after the other. */
 function listRates(

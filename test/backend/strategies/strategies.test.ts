@@ -35,8 +35,8 @@ afterAll(async () => {
 });
 
 const quiet = { resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0 };
-const drawn = (): Checkpoint => {
-  const shape = createTinyShape("gpt2", quiet);
+const drawn = (changes: Readonly<Record<string, unknown>> = {}): Checkpoint => {
+  const shape = createTinyShape("gpt2", { ...quiet, ...changes });
   return { shape, tensors: drawModelTensors(shape, 4) };
 };
 const learned = (): Promise<Checkpoint> => {
@@ -95,6 +95,58 @@ describe("recursive", () => {
     for (const { value, accepted: holds } of trials) expect(value <= limit).toBe(holds);
     expect(countModel(after.shape)).toEqual(countModel(accepted.at(-1)!.shape));
     expect(await lab.evaluate(after, "eval/loss")).toBe(accepted.at(-1)!.value);
+  });
+
+  const prune = { method: { magnitude: {} }, start: 0.2, step: 0.2, until: 0.8, stop: "never" };
+
+  it("continues from the trained result of the rate before, which learns more than restarts", async () => {
+    const before = await learned();
+    const trials = async (given: object) => {
+      const all: Trial[] = [];
+      const lab = createLabWithText(engine, data, { trial: (trial) => all.push(trial) });
+      const train = { max_steps: 10, learning_rate: 3e-3 };
+      await recursive.apply(before, recursive.options.parse({ ...prune, train, ...given }), lab);
+      return all;
+    };
+    const [continued, restarted] = [await trials({}), await trials({ from: "original" })];
+    expect(continued.map(({ from }) => from)).toEqual(["original", "previous", "previous", "previous"]);
+    expect(restarted.map(({ from }) => from)).toEqual(["original", "original", "original", "original"]);
+    expect(continued[0]!.value).toBe(restarted[0]!.value);
+    expect(continued.at(-1)!.value).toBeLessThan(restarted.at(-1)!.value);
+    const sizes = (all: readonly Trial[]) => all.map(({ shape }) => countModel(shape).total);
+    expect(sizes(continued)).toEqual(sizes(restarted));
+  });
+
+  const ownResults = {
+    magnitude: [{}, "previous"],
+    svd: [{}, "previous"],
+    rtn: [{}, "previous"],
+    irc: [{ donor: "mean" }, "previous"],
+    dwc: [{}, "previous"],
+    llmpruner: [{ calibration: { samples: 2, batch_size: 2 } }, "previous"],
+    layerdrop: [{}, "original"],
+  } as const;
+  const deep = { n_layer: 8 };
+  it.each(Object.entries(ownResults))("applies %s with %j to its result", async (name, [given, from]) => {
+    const all: Trial[] = [];
+    const lab = createLabWithText(engine, data, { trial: (trial) => all.push(trial) });
+    const rates = { start: 0.25, step: 0.25, until: 0.5, stop: "never" };
+    const before = drawn(name === "layerdrop" ? deep : {});
+    await recursive.apply(before, recursive.options.parse({ method: { [name]: given }, ...rates }), lab);
+    expect(all[1]!.from).toBe(from);
+    const { shape } = all[1]!;
+    const method = methods[name]!;
+    const rate = method.levels?.[1] ?? 0.5;
+    const alone = method.plan(before.shape, method.options.parse({ ...given, [method.rate]: rate }));
+    expect(countModel(shape).total.bits).toBe(alone.after.total.bits);
+  });
+
+  it("refuses to continue where a rate would be of what is left", async () => {
+    const options = recursive.options.parse({ method: { layerdrop: {} }, start: 0.25, from: "previous" });
+    const before = drawn(deep);
+    const message = /layerdrop at .* of its result .* Set from: original/;
+    expect(() => recursive.plan(before.shape, options)).toThrow(message);
+    await expect(recursive.apply(before, options, createLabWithText(engine, data))).rejects.toThrow(message);
   });
 
   it("returns the original model if no rate is acceptable", async () => {
