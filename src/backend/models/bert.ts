@@ -160,7 +160,7 @@ export default defineModel<z.output<typeof configSchema>>({
     mask_token_id: 11,
   },
   keys: { context: "max_position_embeddings", layers: "num_hidden_layers" },
-  sizeKeys: { intermediate: "intermediate_size" },
+  sizeKeys: { width: "hidden_size", intermediate: "intermediate_size" },
   mask: "bidirectional",
   prefix: "bert",
   layerName,
@@ -226,6 +226,12 @@ export default defineModel<z.output<typeof configSchema>>({
       ]),
   ],
 
+  // Norms are part of the residual stream.
+  inputSources: ({ num_hidden_layers: layers }) =>
+    spec.range(layers).map((layer) => ({
+      readers: [`layers.${layer}.self_attn.o_proj`],
+      producer: { role: `layers.${layer}.self_attn.v_proj`, unit: 1, copies: 1 },
+    })),
   hidden(config, weights, inputs, options) {
     const tokens = getTokens(inputs);
     const drop = createDropout(inputs);

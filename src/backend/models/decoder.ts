@@ -4,7 +4,7 @@ import { add, mul } from "../graph/ops/elementwise";
 import { rmsNorm } from "../graph/ops/normalization";
 import type { Axis, MatrixSpec, ParameterSpec, Purpose } from "../representations/representation";
 import { resolveHeadSizes, type RotaryConfig, resolveRopeTheta } from "./config";
-import type { Dimensions, ForwardOptions, ModelInputs, Weights } from "./family";
+import type { Dimensions, ForwardOptions, InputSource, ModelInputs, Weights } from "./family";
 import {
   attention,
   buildAttentionBias,
@@ -47,6 +47,7 @@ export interface DecoderConfig extends RotaryConfig {
 }
 
 export const decoderSizeKeys = {
+  width: "hidden_size",
   intermediate: "intermediate_size",
   heads: { heads: "num_attention_heads", kvHeads: "num_key_value_heads", headDim: "head_dim" },
 } as const;
@@ -167,6 +168,42 @@ function createDecoderNorms(config: DecoderConfig): ParameterSpec[] {
 const layerRole = (layer: number): string => `layers.${layer}`;
 const layerName = (layer: number): string => `model.layers.${layer}`;
 const widthOf = (config: { readonly hidden_size: number }): number => config.hidden_size;
+
+/** The sources of a layer whose projections have these roles below `self_attn` and `mlp`. */
+export function createInputSources(
+  config: DecoderConfig,
+  { queries, gated }: { readonly queries: readonly string[]; readonly gated: readonly string[] },
+): InputSource[] {
+  const { heads, kvHeads, headDim } = resolveHeadSizes(config);
+  const normOf = (role: string) => ({ kind: "rms", weight: `model.${role}.weight` }) as const;
+  return [
+    ...range(config.num_hidden_layers).flatMap((index): InputSource[] => {
+      const layer = layerRole(index);
+      return [
+        {
+          readers: queries.map((role) => `${layer}.self_attn.${role}`),
+          norm: normOf(`${layer}.input_layernorm`),
+        },
+        {
+          readers: [`${layer}.self_attn.o_proj`],
+          producer: { role: `${layer}.self_attn.v_proj`, unit: headDim, copies: heads / kvHeads },
+        },
+        {
+          readers: gated.map((role) => `${layer}.mlp.${role}`),
+          norm: normOf(`${layer}.post_attention_layernorm`),
+        },
+        {
+          readers: [`${layer}.mlp.down_proj`],
+          producer: { role: `${layer}.mlp.up_proj`, unit: 1, copies: 1 },
+        },
+      ];
+    }),
+    { readers: [], norm: normOf("norm") },
+  ];
+}
+
+/** The roles of unpacked projections for `createInputSources`. */
+export const separateRoles = { queries: ["q_proj", "k_proj", "v_proj"], gated: ["gate_proj", "up_proj"] };
 
 /** The part of a definition that all families of this decoder share; `name` is the prefix of their class names. */
 export function createDecoderFamily<C extends Omit<DecoderConfig, "vocab_size">>(name: string) {

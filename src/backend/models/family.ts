@@ -80,6 +80,8 @@ export interface Dimensions {
 
 /** Keys of a configuration that hold the size of an axis of every layer. */
 export interface SizeKeys {
+  /** The width of the residual stream. */
+  readonly width: string;
   readonly intermediate: string;
   /** Left out if heads · head width is always the width of the model, so that heads cannot be removed. */
   readonly heads?: { readonly heads: string; readonly kvHeads: string; readonly headDim: string };
@@ -111,6 +113,18 @@ export interface ClassHead<C> extends Head<C> {
   /** The token whose hidden state predicts the class of a text. */
   readonly reads: "first" | "last";
   readonly matrices: (config: Complete<C>, classes: number) => readonly MatrixSpec[];
+}
+
+/**
+ * What computes the inputs of some matrices, where a factor for each input can be moved exactly: a norm, or a matrix whose
+ * outputs reach them only through sums and products that such factors pass.
+ */
+export interface InputSource {
+  /** Roles of all matrices that read these inputs; nothing else does. */
+  readonly readers: readonly string[];
+  readonly norm?: { readonly kind: "rms" | "layer"; readonly weight: string; readonly bias?: string };
+  /** The role of a matrix or of a part of a packed one. Each of its units of `unit` outputs is read `copies` times in a row. */
+  readonly producer?: { readonly role: string; readonly unit: number; readonly copies: number };
 }
 
 export interface Family<C> {
@@ -151,6 +165,11 @@ export interface Family<C> {
     inputs: ModelInputs,
     options: ForwardOptions,
   ) => Value;
+  /**
+   * In forward order. The readers of the last norm are those of the head, which are not listed. A norm that is part of the
+   * residual stream is not a source, since the stream would be scaled too.
+   */
+  readonly inputSources: (config: Complete<C>) => readonly InputSource[];
   readonly heads: { readonly language: LanguageHead<C>; readonly classes: ClassHead<C> };
 }
 

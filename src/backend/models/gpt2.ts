@@ -5,7 +5,7 @@ import { layerNorm } from "../graph/ops/normalization";
 import type { Value } from "../graph/op";
 import type { MatrixSpec } from "../representations/representation";
 import { activationNames, dropoutRate, defineInert, inertKeys, allowOnly, positiveInt } from "./config";
-import { type Complete, defineModel } from "./family";
+import { type Complete, defineModel, type InputSource } from "./family";
 import {
   activations,
   addPositions,
@@ -132,7 +132,7 @@ export default defineModel<z.output<typeof configSchema>>({
     num_attention_heads: "n_head",
     num_hidden_layers: "n_layer",
   },
-  sizeKeys: { intermediate: "n_inner" },
+  sizeKeys: { width: "n_embd", intermediate: "n_inner" },
   dimensions: (config) => ({
     vocabulary: config.vocab_size,
     context: config.n_positions,
@@ -165,6 +165,25 @@ export default defineModel<z.output<typeof configSchema>>({
     ]),
     ...defineLayerNorm("norm", "transformer.ln_f", width),
   ],
+  // The activation between up_proj and down_proj does not pass factors.
+  inputSources: ({ n_layer: layers }) => {
+    const normOf = (name: string) =>
+      ({ kind: "layer", weight: `transformer.${name}.weight`, bias: `transformer.${name}.bias` }) as const;
+    return [
+      ...range(layers).flatMap((layer): InputSource[] => {
+        const attention = `layers.${layer}.self_attn`;
+        return [
+          { readers: [`${attention}.qkv_proj`], norm: normOf(`h.${layer}.ln_1`) },
+          {
+            readers: [`${attention}.o_proj`],
+            producer: { role: `${attention}.v_proj`, unit: 1, copies: 1 },
+          },
+          { readers: [`layers.${layer}.mlp.up_proj`], norm: normOf(`h.${layer}.ln_2`) },
+        ];
+      }),
+      { readers: [], norm: normOf("ln_f") },
+    ];
+  },
   heads: {
     language: createCausalHead("GPT2LMHeadModel", "transformer.wte", ({ n_embd: width }) => width),
     classes: createLastTokenHead("GPT2ForSequenceClassification", ({ n_embd: width }) => width),

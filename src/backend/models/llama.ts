@@ -5,9 +5,11 @@ import {
   buildDecoder,
   createDecoderFamily,
   createDecoderMatrices,
+  createInputSources,
   decoderSizeKeys,
   projectSeparately,
   createSeparateProjections,
+  separateRoles,
   tinyDecoder,
 } from "./decoder";
 import { defineModel } from "./family";
@@ -47,6 +49,7 @@ export default defineModel<z.output<typeof configSchema>>({
         feedForwardKey: "mlp_bias",
       }),
     ),
+  inputSources: (config) => createInputSources(config, separateRoles),
   hidden: (config, weights, inputs, options) =>
     buildDecoder(
       config,

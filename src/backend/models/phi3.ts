@@ -17,6 +17,7 @@ import {
   buildDecoder,
   createDecoderFamily,
   createDecoderMatrices,
+  createInputSources,
   createLayerAxes,
   tinyDecoder,
 } from "./decoder";
@@ -102,6 +103,7 @@ export const createPhi3Decoder = (name: string) =>
     ...createDecoderFamily<Phi3Config>(name),
     matrices: createPhi3Matrices,
     representations: chooseGroupedRepresentations,
+    inputSources: (config) => createInputSources(config, { queries: ["qkv_proj"], gated: ["gate_up_proj"] }),
     hidden: (config, weights, inputs, options) => {
       const activate = activations[config.hidden_act]!;
       return buildDecoder(config, weights, inputs, options, {

@@ -5,8 +5,10 @@ import {
   buildDecoder,
   createDecoderFamily,
   createDecoderMatrices,
+  createInputSources,
   projectSeparately,
   createSeparateProjections,
+  separateRoles,
   tinyDecoder,
 } from "./decoder";
 import { defineModel } from "./family";
@@ -78,6 +80,7 @@ export default defineModel<Config>({
       createSeparateProjections(config, layer, { queries: true, output: false, feedForward: false }),
     ),
   keepLayers: (config, layers) => ({ layer_types: layers.map((layer) => resolveLayerTypes(config)[layer]!) }),
+  inputSources: (config) => createInputSources(config, separateRoles),
   hidden: (config, weights, inputs, options) => {
     const types = resolveLayerTypes(config);
     return buildDecoder(config, weights, inputs, options, {
