@@ -33,7 +33,7 @@ const arrays = {
 } as const;
 
 function dataOf({ value, numbers }: DrawnInput): ConstantData {
-  return arrays[value.type.dtype as Exclude<DType, "int64" | "int4">].from(numbers);
+  return arrays[value.type.dtype as Exclude<DType, "float64" | "int64" | "int4">].from(numbers);
 }
 
 // WGSL only guarantees an error of 2⁻¹¹ for these two, and only between -π and π.

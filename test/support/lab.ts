@@ -2,6 +2,7 @@
 import type { DataSet } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";
 import type { Lab } from "../../src/backend/compression/method";
+import { loopAlgebra } from "../../src/backend/compression/algebra/products";
 import { type CountingLab, type LabParts, createMethodLab } from "../../src/backend/runs/steps/methodLab";
 
 const rejectText = () => Promise.reject(new Error("This lab has no text."));
@@ -12,6 +13,7 @@ export const plainLab: Lab = {
   signal: new AbortController().signal,
   progress: () => undefined,
   log: () => undefined,
+  algebra: loopAlgebra,
   observe: rejectText,
   gradients: rejectText,
   train: rejectText,

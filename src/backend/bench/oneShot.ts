@@ -8,6 +8,7 @@ import { dataSchema } from "../../schema/experiment";
 import { openData } from "../data/dataSet";
 import type { Engine } from "../engine/engine";
 import { methods } from "../methods/catalog";
+import { EngineAlgebra } from "../compression/algebra/products";
 import { computeGradients } from "../compression/calibration/gradients";
 import type { AnyMethod, Lab } from "../compression/method";
 import { observe } from "../compression/calibration/observe";
@@ -69,7 +70,9 @@ export async function measureOneShot(
       observing += (performance.now() - startedAt) / 1000;
       return result;
     };
+    await using algebra = new EngineAlgebra(engine);
     const lab = createLab({
+      algebra,
       observe: (...args) => timed(observe(...args, call)),
       gradients: (...args) => timed(computeGradients(...args, call)),
     });
@@ -134,7 +137,7 @@ function findSuitableRole(shape: ModelShape, method: AnyMethod, options: OneShot
   throw reason!;
 }
 
-function createLab(reading: Pick<Lab, "observe" | "gradients">): Lab {
+function createLab(parts: Pick<Lab, "algebra" | "observe" | "gradients">): Lab {
   const refuseTraining = () =>
     Promise.reject<Checkpoint>(
       new WorkbenchError("unsupported", "The method trains, so it is not a one-shot method."),
@@ -142,7 +145,7 @@ function createLab(reading: Pick<Lab, "observe" | "gradients">): Lab {
   return {
     seed: 0,
     signal: new AbortController().signal,
-    ...reading,
+    ...parts,
     train: refuseTraining,
     fit: () => refuseTraining().then(({ tensors }) => tensors),
     evaluate: () =>

@@ -6,6 +6,7 @@ import type { ModelShape } from "../models/model";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensors } from "../checkpoints/safetensors";
 import type { Trainee } from "../training/trainee";
+import type { Algebra } from "./algebra/products";
 import type { Gradients } from "./calibration/gradients";
 import type { Calibration } from "./calibration/batches";
 import type { Observations, Tap } from "./calibration/observe";
@@ -15,6 +16,8 @@ import type { MethodTraining } from "./training";
 export interface Lab {
   readonly seed: number;
   readonly signal: AbortSignal;
+  /** Matrix products, on the engine if they are large. */
+  readonly algebra: Algebra;
   /** Collects statistics of the inputs of these roles; see `observe.ts`. */
   observe(
     model: Pick<Checkpoint, "shape" | "tensors">,

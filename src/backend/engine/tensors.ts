@@ -82,6 +82,7 @@ export function describe({ dtype, shape }: TensorType): string {
 
 const arrays = {
   float32: Float32Array,
+  float64: Float64Array,
   int64: BigInt64Array,
   int32: Int32Array,
   int8: Int8Array,

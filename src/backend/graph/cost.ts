@@ -5,7 +5,16 @@ import { affineOp, matmulOp, type MatmulAttrs } from "./ops/matmul";
 import { reshape } from "./ops/movement";
 import { softmaxMatmul } from "./ops/normalization";
 
-const elementBytes = { float32: 4, int8: 1, int4: 0.5, uint8: 1, int32: 4, int64: 8, bool: 1 } as const;
+const elementBytes = {
+  float32: 4,
+  float64: 8,
+  int8: 1,
+  int4: 0.5,
+  uint8: 1,
+  int32: 4,
+  int64: 8,
+  bool: 1,
+} as const;
 
 export function computeBytes({ dtype, shape }: TensorType): number {
   return sizeOf(shape) * elementBytes[dtype];

@@ -4,7 +4,7 @@
  */
 
 /** Element types. `int4` is for storage only, two numbers per byte, the first in the low nibble. */
-export type DType = "float32" | "int64" | "int32" | "int8" | "int4" | "uint8" | "bool";
+export type DType = "float32" | "float64" | "int64" | "int32" | "int8" | "int4" | "uint8" | "bool";
 
 /** TensorProto.DataType numbers of the ONNX format. */
 export const onnxDtype: Readonly<Record<DType, number>> = {
@@ -14,6 +14,7 @@ export const onnxDtype: Readonly<Record<DType, number>> = {
   int32: 6,
   int64: 7,
   bool: 9,
+  float64: 11,
   int4: 22,
 };
 export type Shape = readonly number[];
@@ -28,7 +29,7 @@ export type Attrs = Readonly<Record<string, number | string | boolean | readonly
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- an operation without attributes takes none
 export type NoAttrs = {};
 
-export type ConstantData = Float32Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
+export type ConstantData = Float32Array | Float64Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
 
 export type Value = { readonly type: TensorType } & (
   | { readonly kind: "input"; readonly name: string }
@@ -207,6 +208,7 @@ export function constant(data: ConstantData, shape: Shape): Value {
 /** The dtype of an array. */
 export function dtypeOf(data: ConstantData): DType {
   if (data instanceof Float32Array) return "float32";
+  if (data instanceof Float64Array) return "float64";
   if (data instanceof BigInt64Array) return "int64";
   if (data instanceof Int32Array) return "int32";
   return data instanceof Int8Array ? "int8" : "bool";

@@ -26,7 +26,7 @@ const action: Action = {
     const { context } = workshop;
     let model: Checkpoint = { shape: workpiece.shape, tensors: workpiece.tensors };
     const trials: Trial[] = [];
-    const lab = createLab(workshop, workpiece, trials);
+    await using lab = createLab(workshop, workpiece, trials);
     for (const [name, values] of Object.entries(step.options)) {
       const method = treatments[name]!;
       const options: unknown = method.options.parse(values);

@@ -5,6 +5,7 @@ import type { DataSet } from "../../data/dataSet";
 import type { Tokenizer } from "../../data/tokenizers/tokenizer";
 import type { Engine } from "../../engine/engine";
 import { metrics } from "../../evaluation/catalog";
+import { EngineAlgebra } from "../../compression/algebra/products";
 import { computeGradients } from "../../compression/calibration/gradients";
 import type { Lab } from "../../compression/method";
 import type { Calibration, ObserveCall } from "../../compression/calibration/batches";
@@ -36,8 +37,8 @@ export interface LabParts {
   verdict(step: number): Promise<"run" | "stop" | "save">;
 }
 
-/** A lab that counts its training steps. */
-export interface CountingLab extends Lab {
+/** A lab that counts its training steps. Disposing it frees the memory of its products. */
+export interface CountingLab extends Lab, AsyncDisposable {
   readonly steps: number;
   readonly tokens: number;
 }
@@ -48,6 +49,7 @@ const rows = 8;
 export function createMethodLab(parts: LabParts): CountingLab {
   const { engine, tokenizer, seed, signal, progress, log } = parts;
   let [steps, tokens] = [0, 0];
+  const algebra = new EngineAlgebra(engine);
 
   async function trainModel(
     ...[trainee, tensors, options, teacherTensors]: Parameters<Lab["fit"]>
@@ -142,6 +144,7 @@ export function createMethodLab(parts: LabParts): CountingLab {
     signal,
     progress,
     log,
+    algebra,
     observe: async (model, taps, calibration) => observe(model, taps, calibration, reading(calibration)),
     gradients: async (model, names, calibration) =>
       computeGradients(model, names, calibration, {
@@ -161,6 +164,7 @@ export function createMethodLab(parts: LabParts): CountingLab {
     get tokens() {
       return tokens;
     },
+    [Symbol.asyncDispose]: () => algebra[Symbol.asyncDispose](),
   };
 }
 
