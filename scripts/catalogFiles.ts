@@ -46,6 +46,12 @@ const folders: readonly CatalogFolder[] = [
     entry: "named data set",
     type: ["NamedDataSet", "../namedDataSet"],
   },
+  {
+    folder: "src/backend/imports/named",
+    name: "namedModels",
+    entry: "named model",
+    type: ["NamedModel", "../namedModel"],
+  },
   { folder: "src/backend/training/optimizers", name: "optimizers", entry: "optimizer" },
   {
     folder: "src/backend/exports",

@@ -3,6 +3,7 @@ import { actionKeys, declarationKeys } from "../src/schema/cellKeys";
 import { continuedKeys, createExperimentSchema } from "../src/schema/experiment";
 import { listRecipeDifferences } from "../src/schema/recipe";
 import { dataSets } from "../src/backend/data/datasets/catalog";
+import { namedModels } from "../src/backend/imports/named/catalog";
 import { formatCode, type JsonSchema, toJsonSchema, formatType } from "../src/backend/language/typeText";
 import { schemaCatalog } from "../src/backend/schemaCatalog";
 
@@ -87,6 +88,15 @@ ${Object.entries(dataSets)
 \`lamini\` are the Parquet files of \`MBZUAI/LaMini-instruction\`, from the folder \`lamini\` in \`LATHE_DATA\`, of Hugging Face's
 cache (\`HF_HUB_CACHE\`, \`HF_HOME\`), or downloaded from the hub (\`HF_ENDPOINT\`, \`HF_TOKEN\`, \`HF_HUB_OFFLINE\`) and
 checked against its checksums. The columns of its pairs are known.
+`,
+  base_model: `Lathe searches for named models in the folder of the environment variable \`LATHE_DATA\`, then in the cache, and then
+downloads and verifies them with their tokenizers:
+
+| \`base_model\` | description | license |
+|---|---|---|
+${Object.entries(namedModels)
+  .map(([id, { purpose, licence }]) => `| \`${id}\` | ${purpose} | ${licence} |`)
+  .join("\n")}
 `,
   variants: `\`\`\`yaml example
 variants:

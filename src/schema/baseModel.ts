@@ -5,7 +5,7 @@ const name = z
   .string()
   .min(1)
   .describe(
-    "A run, a checkpoint, a Hugging Face folder, a llama2.c file, or a model of the hub as owner/name or owner/name@revision, which is downloaded.",
+    "A run, a checkpoint, a Hugging Face folder, a llama2.c file, a named model such as stories260k, or a model of the hub as owner/name or owner/name@revision; the last two are downloaded.",
   );
 
 export const baseModelOptions = z.strictObject({
@@ -37,7 +37,7 @@ export type BaseModelOptions = z.output<typeof baseModelOptions>;
 export const baseModelSchema = z
   .union([name, baseModelOptions])
   .describe(
-    "A trained model to start from: a run, a checkpoint, a Hugging Face folder, a llama2.c file, or a model of the hub as owner/name or owner/name@revision, which is downloaded; or `id` with options of how its files are read.",
+    "A trained model to start from: a run, a checkpoint, a Hugging Face folder, a llama2.c file, a named model such as stories260k, or a model of the hub as owner/name or owner/name@revision; the last two are downloaded; or `id` with options of how its files are read.",
   );
 /** A name alone, or with options. */
 export type BaseModel = z.output<typeof baseModelSchema>;

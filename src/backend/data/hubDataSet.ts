@@ -8,7 +8,8 @@ import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import { download } from "./download";
 import { readHubSettings } from "./hubSettings";
-import { hashContent, type DataFolders, type HubDataSet } from "./namedDataSet";
+import type { HubDataSet } from "./namedDataSet";
+import { hashContent, type NamedFileContext } from "./namedFile";
 
 const listSchema = z.object({
   commit: z.string().regex(/^[0-9a-f]{40}$/),
@@ -42,7 +43,7 @@ const ANSWER_MILLISECONDS = 30_000;
 export async function locateHubFiles(
   id: string,
   entry: HubDataSet,
-  context: DataFolders,
+  context: NamedFileContext,
   environment: NodeJS.ProcessEnv = process.env,
   split = entry.hub.split,
 ): Promise<string[]> {
@@ -112,7 +113,7 @@ async function downloadFiles(
   id: string,
   entry: HubDataSet,
   split: string,
-  context: DataFolders,
+  context: NamedFileContext,
   environment: NodeJS.ProcessEnv,
 ): Promise<string[]> {
   const { hub, folder } = entry;

@@ -7,7 +7,8 @@ import { dataSets } from "./datasets/catalog";
 import { countIgnored, findFiles, throwIfCancelled } from "./files";
 import { MarkovSource } from "./grammar";
 import { locateHubFiles } from "./hubDataSet";
-import { type ListedDataSet, locateFile, type NamedDataSet } from "./namedDataSet";
+import type { ListedDataSet, NamedDataSet } from "./namedDataSet";
+import { locateFile } from "./namedFile";
 import { openFileSource, computeHash, formatNames, type Source, type SourceContext } from "./source";
 
 export interface Origin {
@@ -151,7 +152,11 @@ async function openNamedSource(
   options: DataOptions,
   context: OriginContext,
 ): Promise<Source> {
-  const file = await locateFile(id, entry, namedFile, context);
+  const file = await locateFile(
+    { what: `the data set "${id}" (${entry.licence})`, folder: entry.folder, cache: "datasets" },
+    namedFile,
+    context,
+  );
   const files = await findFiles([file], context.baseFolder, options.format);
   return openFileSource(`${entry.title}, ${namedFile.name}`, files, options, context);
 }

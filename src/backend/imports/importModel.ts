@@ -1,5 +1,5 @@
 /** Imports a whole model and checks every weight, for training, evaluation and export. */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
 import type { BaseModel, BaseModelOptions } from "../../schema/baseModel";
@@ -14,6 +14,8 @@ import { fetchModel, type FetchContext } from "./hub/fetchModel";
 import { parseHubId } from "./hub/hubId";
 import type { ImportedModel } from "./importedModel";
 import { locateModel, type Source } from "./locateModel";
+import { namedModels } from "./named/catalog";
+import { fetchNamedModel, type NamedModel } from "./namedModel";
 import { openSource, type ReadOptions, refuseOptions, readSourceShape } from "./openModel";
 import type { CheckpointChoice } from "./runFolder";
 
@@ -80,8 +82,18 @@ async function resolveModelFolder(
   { baseFolder = ".", signal, progress = () => undefined }: ImportOptions,
   request: Pick<FetchContext, "wanted" | "network" | "config">,
 ): Promise<string> {
+  const named = findNamedModel(name, baseFolder);
+  if (named !== undefined)
+    return fetchNamedModel(name, named, { network: request.network, signal, progress });
   const id = parseHubId(name, baseFolder);
   return id === undefined ? resolve(baseFolder, name) : fetchModel(id, { ...request, signal, progress });
+}
+
+/** A file or folder of that name takes precedence. */
+function findNamedModel(name: string, baseFolder: string): NamedModel | undefined {
+  return Object.hasOwn(namedModels, name) && !existsSync(resolve(baseFolder, name))
+    ? namedModels[name]
+    : undefined;
 }
 
 function readOwnCheckpoint(folder: string): ImportedModel {

@@ -14,7 +14,7 @@ export interface Source {
 
 const kinds =
   "a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), a llama2.c .bin file, " +
-  "or a model of the Hugging Face hub as owner/name";
+  "a named model such as stories260k, or a model of the Hugging Face hub as owner/name";
 
 /** Why other kinds of model files are not supported. */
 const refusals: Readonly<Record<string, string>> = {

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type NamedFile, locateFile } from "../../../src/backend/data/namedDataSet";
+import { type NamedFile, locateFile } from "../../../src/backend/data/namedFile";
 import { failureOf, temporaryFolder, writeFiles } from "./fixtures";
 
 const content = Buffer.from(Array.from({ length: 200_000 }, (_, i) => `line ${i * 7919}\n`).join(""));
@@ -57,7 +57,7 @@ interface Where {
 }
 
 async function locate({ cacheFolder, dataFolder, signal, steps }: Where): Promise<string> {
-  return locateFile("sample", { folder: "sample", licence: "none" }, file, {
+  return locateFile({ what: 'the data set "sample" (none)', folder: "sample", cache: "datasets" }, file, {
     cacheFolder,
     dataFolder,
     signal,

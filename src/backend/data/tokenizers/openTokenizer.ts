@@ -1,5 +1,5 @@
 /** Finds the tokenizer that an experiment or a checkpoint folder names. Whatever file it is in, a tokenizer.json is made of it. */
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { open, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import * as z from "zod";
@@ -32,7 +32,15 @@ const fileSets = [
 /** The files in a folder that its tokenizer is read from; none where it has no tokenizer. */
 export function listTokenizerFiles(folder: string): readonly string[] {
   const has = (name: string) => existsSync(path.join(folder, name));
-  return (fileSets.find((names) => names.every(has)) ?? []).map((name) => path.join(folder, name));
+  const names = fileSets.find((set) => set.every(has)) ?? findOnlyLlama2cTokenizer(folder);
+  return names.map((name) => path.join(folder, name));
+}
+
+/** llama2.c names tokenizers of its own training by their size, such as `tok512.bin`; of several it is unknown which is meant. */
+function findOnlyLlama2cTokenizer(folder: string): readonly string[] {
+  if (!existsSync(folder)) return [];
+  const names = readdirSync(folder).filter((name) => /^tok\d+\.bin$/.test(name));
+  return names.length === 1 ? names : [];
 }
 
 /** Of text for which no tokenizer is named, and whose model has none. */

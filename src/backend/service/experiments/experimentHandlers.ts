@@ -9,6 +9,7 @@ import type { RunSummary } from "../../../protocol/service/runs";
 import type { EarlierRun } from "../../language/attach";
 import type { ExperimentLanguage } from "../../language/experimentLanguage";
 import type { Estimate, MeasureText } from "../../language/lenses";
+import { namedModels } from "../../imports/named/catalog";
 import { isSamePath, findWorkspace } from "../../runs/folder/runLocation";
 import { ExperimentList } from "./experimentList";
 import type { Service } from "../service";
@@ -88,7 +89,8 @@ const maxModels = 30;
 function listBaseModels(service: Service, from: string): { path: string; title: string }[] {
   const hasModel = ({ state, counts }: RunSummary) =>
     state !== "unreadable" && state !== "queued" && counts !== undefined;
-  return service.runs
+  const named = Object.entries(namedModels).map(([id, { title }]) => ({ path: id, title }));
+  const runs = service.runs
     .summaries()
     .filter(hasModel)
     .sort((a, b) => b.createdAt.localeCompare(a.createdAt))
@@ -97,4 +99,5 @@ function listBaseModels(service: Service, from: string): { path: string; title: 
       path: relative(from, folder).replaceAll("\\", "/"),
       title: name,
     }));
+  return [...runs, ...named];
 }
