@@ -80,7 +80,7 @@ export default defineMethod<Options>({
       curvatureTap,
       options.calibration,
       lab,
-      (target, tensors, { gram, tokens }) => {
+      async (target, tensors, { gram, tokens }) => {
         const { matrix } = target;
         const { inputs, outputs, role } = matrix;
         const targetWeights = readWeights(tensors, target);
@@ -88,7 +88,8 @@ export default defineMethod<Options>({
         const order = options.act_order
           ? sortByDiagonal(gram!, inputs)
           : Array.from({ length: inputs }, (_, i) => i);
-        const curvature = computeCurvature(
+        const curvature = await computeCurvature(
+          lab.algebra,
           options.act_order ? reorder(gram!, order) : gram!,
           inputs,
           options.damping,
@@ -108,7 +109,7 @@ export default defineMethod<Options>({
           for (let output = 0; output < outputs; output++)
             for (let group = 0; group * size < inputs; group++)
               setGrid(group, output, findRange(dense, outputs, output, group * size, (group + 1) * size));
-        decideAll(weights, outputs, curvature, {
+        await decideAll(lab.algebra, weights, outputs, curvature, {
           decide: (output, place, value, current) => {
             // The scales of a group are computed from its updated weights when the group is reached.
             if (!options.act_order && place % size === 0) {

@@ -79,7 +79,7 @@ export default defineMethod<Options>({
       curvatureTap,
       settings.calibration,
       lab,
-      (target, tensors, { gram, tokens }) => {
+      async (target, tensors, { gram, tokens }) => {
         const { matrix } = target;
         const { inputs, outputs, role } = matrix;
         const stored = readFloats(tensors, weightName(matrix));
@@ -90,19 +90,19 @@ export default defineMethod<Options>({
         const isKept = new Uint8Array(weights.length).fill(1);
         if (mask !== undefined)
           isKept.set(transpose(toInOut(Float32Array.from(mask), matrix), inputs, outputs));
-        const curvature = computeCurvature(gram!, inputs, settings.damping);
+        const curvature = await computeCurvature(lab.algebra, gram!, inputs, settings.damping);
         for (const notice of describeCurvature(curvature, role, settings.damping, tokens?.[0]))
           lab.log(notice);
         const pattern = typeof within === "object" ? within : undefined;
         const chooser = createSchedule(weights.length, inputs, sparsity);
-        decideAll(
+        await decideAll(
+          lab.algebra,
           weights,
           outputs,
           curvature,
           {
-            beforeBlock: (from, to, _, salience) => {
-              if (pattern === undefined)
-                pruneLeastSalient(isKept, inputs, outputs, from, to, chooser(to), salience);
+            beforeBlock: (from, to, current) => {
+              if (pattern === undefined) pruneLeastSalient(isKept, current, curvature, from, to, chooser(to));
             },
             decide: (output, input, value, current) => {
               if (pattern !== undefined && input % pattern.of === 0)
@@ -132,24 +132,29 @@ function createSchedule(all: number, inputs: number, sparsity: number): (to: num
 /** Prunes the least salient weights of the block, over all outputs, until `pruneCount` weights are pruned up to its end. */
 function pruneLeastSalient(
   mask: Uint8Array,
-  inputs: number,
-  outputs: number,
+  weights: Float64Array,
+  { inputs, upper }: Curvature,
   from: number,
   to: number,
   pruneCount: number,
-  salience: (output: number, input: number) => number,
 ): void {
+  const outputs = weights.length / inputs;
   const places = new Uint32Array(outputs * (to - from));
+  const saliences = new Float64Array(places.length);
   let [gone, length] = [0, 0];
-  for (let output = 0; output < outputs; output++)
-    for (let input = 0; input < to; input++) {
-      const place = output * inputs + input;
-      if (mask[place] === 0) gone++;
-      else if (input >= from) places[length++] = place;
-    }
+  for (let output = 0; output < outputs; output++) {
+    const row = output * inputs;
+    for (let input = 0; input < from; input++) if (mask[row + input] === 0) gone++;
+    for (let input = from; input < to; input++)
+      if (mask[row + input] === 0) gone++;
+      else {
+        saliences[length] = (weights[row + input]! / upper[input * inputs + input]!) ** 2;
+        places[length++] = row + input;
+      }
+  }
   const candidates = places.subarray(0, length);
-  const saliences = Float64Array.from(candidates, (at) => salience(Math.floor(at / inputs), at % inputs));
-  for (const place of findLowest(candidates, saliences, pruneCount - gone)) mask[place] = 0;
+  for (const place of findLowest(candidates, saliences.subarray(0, length), pruneCount - gone))
+    mask[place] = 0;
 }
 
 interface Group {

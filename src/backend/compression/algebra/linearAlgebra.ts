@@ -23,7 +23,13 @@ export function multiply(
 /** Returns Aᵀ [n, m] for A [m, n]. */
 export function transpose(a: ArrayLike<number>, m: number, n: number): Float64Array {
   const out = new Float64Array(m * n);
-  for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) out[j * m + i] = a[i * n + j]!;
+  // By tiles, so that both arrays are read and written in whole cache lines.
+  const tile = 32;
+  for (let top = 0; top < m; top += tile)
+    for (let first = 0; first < n; first += tile) {
+      const [bottom, end] = [Math.min(m, top + tile), Math.min(n, first + tile)];
+      for (let i = top; i < bottom; i++) for (let j = first; j < end; j++) out[j * m + i] = a[i * n + j]!;
+    }
   return out;
 }
 

@@ -5,8 +5,9 @@
  */
 import { matmul } from "../../graph/ops/matmul";
 import { sum } from "../../graph/ops/reduction";
-import { cholesky, invertLower } from "./linearAlgebra";
 import type { Tap } from "../calibration/observe";
+import type { Algebra } from "./products";
+import { copyBlock, factorize } from "./triangular";
 
 export interface Curvature {
   readonly inputs: number;
@@ -22,7 +23,12 @@ export interface Curvature {
 const maxDamping = 1;
 
 /** `gram` is XᵀX [inputs, inputs]; the damping grows tenfold until H is positive definite. */
-export function computeCurvature(gram: Float64Array, inputs: number, damping: number): Curvature {
+export async function computeCurvature(
+  algebra: Algebra,
+  gram: Float64Array,
+  inputs: number,
+  damping: number,
+): Promise<Curvature> {
   const n = inputs;
   const dead: number[] = [];
   const damped = gram.slice();
@@ -39,14 +45,11 @@ export function computeCurvature(gram: Float64Array, inputs: number, damping: nu
     for (let i = 0; i < n; i++)
       for (let j = 0; j < n; j++)
         reversed[i * n + j] = damped[(n - 1 - i) * n + (n - 1 - j)]! + (i === j ? share * mean : 0);
-    const lower = cholesky(reversed, n);
-    if (lower === undefined && share < maxDamping) continue;
-    if (lower === undefined) throw new Error("H stays singular at any damping: its entries are not finite.");
-    const inverse = invertLower(lower, n);
-    const upper = new Float64Array(n * n);
-    for (let i = 0; i < n; i++)
-      for (let j = i; j < n; j++) upper[i * n + j] = inverse[(n - 1 - i) * n + (n - 1 - j)]!;
-    return { inputs, upper, dead, damping: share };
+    const factor = await factorize(algebra, reversed, n);
+    if (factor === undefined && share < maxDamping) continue;
+    if (factor === undefined) throw new Error("H stays singular at any damping: its entries are not finite.");
+    // Reversing rows and columns of L⁻¹ is reversing its elements.
+    return { inputs, upper: factor.inverse.reverse(), dead, damping: share };
   }
 }
 
@@ -83,52 +86,54 @@ export function describeCurvature(
 }
 
 export interface Decisions {
-  /**
-   * Called before each block of inputs with the current weights, [outputs, inputs], and their saliences w² / U_jj²
-   * in `salience(output, input)`.
-   */
-  readonly beforeBlock?: (
-    from: number,
-    to: number,
-    weights: Float64Array,
-    salience: (output: number, input: number) => number,
-  ) => void;
+  /** Called before each block of inputs with the current weights, [outputs, inputs]. */
+  readonly beforeBlock?: (from: number, to: number, weights: Float64Array) => void;
   /** Returns the new value of a weight; `weights` are the current ones. */
   readonly decide: (output: number, input: number, value: number, weights: Float64Array) => number;
 }
 
-/** Updates all weights [outputs, inputs] in place. */
-export function decideAll(
+/**
+ * Updates all weights [outputs, inputs] in place. Within a block of inputs, each error is compensated at once; in all later
+ * inputs, those of a block are compensated together, by one product.
+ */
+export async function decideAll(
+  algebra: Algebra,
   weights: Float64Array,
   outputs: number,
   { inputs: n, upper, dead }: Curvature,
   { beforeBlock, decide }: Decisions,
   blockSize = 128,
-): void {
+): Promise<void> {
   for (const input of dead) for (let output = 0; output < outputs; output++) weights[output * n + input] = 0;
-  const salience = (output: number, input: number) =>
-    (weights[output * n + input]! / upper[input * n + input]!) ** 2;
-  const errors = new Float64Array(blockSize);
   for (let from = 0; from < n; from += blockSize) {
     const to = Math.min(n, from + blockSize);
-    beforeBlock?.(from, to, weights, salience);
+    const width = to - from;
+    const errors = new Float64Array(outputs * width);
+    const within = copyBlock(upper, n, [from, from], [width, width]);
+    beforeBlock?.(from, to, weights);
     for (let output = 0; output < outputs; output++) {
       const row = output * n;
-      for (let input = from; input < to; input++) {
-        const value = weights[row + input]!;
-        const decided = decide(output, input, value, weights);
-        weights[row + input] = decided;
-        const error = (value - decided) / upper[input * n + input]!;
-        errors[input - from] = error;
+      for (let i = 0; i < width; i++) {
+        const place = row + from + i;
+        const value = weights[place]!;
+        const decided = decide(output, from + i, value, weights);
+        weights[place] = decided;
+        const error = (value - decided) / within[i * width + i]!;
+        errors[output * width + i] = error;
         if (error === 0) continue;
-        for (let k = input + 1, at = input * n + input + 1; k < to; k++, at++)
-          weights[row + k]! -= error * upper[at]!;
-      }
-      for (let input = from; input < to; input++) {
-        const error = errors[input - from]!;
-        if (error === 0) continue;
-        for (let k = to, at = input * n + to; k < n; k++, at++) weights[row + k]! -= error * upper[at]!;
+        for (let later = place + 1, at = i * width + i + 1, end = row + to; later < end; later++, at++)
+          weights[later]! -= error * within[at]!;
       }
     }
+    if (to === n) return;
+    const later = n - to;
+    const changes = await algebra.multiply(errors, copyBlock(upper, n, [from, to], [width, later]), [
+      outputs,
+      width,
+      later,
+    ]);
+    for (let output = 0, change = 0; output < outputs; output++)
+      for (let at = output * n + to, end = (output + 1) * n; at < end; at++)
+        weights[at]! -= changes[change++]!;
   }
 }

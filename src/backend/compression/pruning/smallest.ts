@@ -92,8 +92,9 @@ export function maskSmallest(
 
 /** Throws for NaN, which cannot be ordered. Scores of weights that are already dropped do not matter. */
 export function refuseNaN(name: string, scores: Float32Array, mask?: Uint8Array): void {
-  if (scores.some((score, i) => Number.isNaN(score) && mask?.[i] !== 0))
-    throw new WorkbenchError("invalid-input", `${name} contains weights that are not numbers (NaN).`);
+  for (let i = 0; i < scores.length; i++)
+    if (Number.isNaN(scores[i]) && mask?.[i] !== 0)
+      throw new WorkbenchError("invalid-input", `${name} contains weights that are not numbers (NaN).`);
 }
 
 /** Strided elements of a tensor. */
@@ -111,6 +112,9 @@ function* groupInputs({ inputs, outputs, layout }: MatrixSpec, size: number): Ge
       yield { start: output * outputStride + first * inputStride, stride: inputStride, count: size };
 }
 
+/** Groups of at most this many are searched for their lowest score again and again, which needs no memory. */
+const smallGroup = 32;
+
 /** Sets the mask of the lowest scores of a group to 0, until `dropped` of the group are 0. */
 function dropLowest(
   mask: Uint8Array,
@@ -118,19 +122,28 @@ function dropLowest(
   { start, stride, count }: Group,
   dropped: number,
 ): void {
-  const places = new Uint32Array(count);
+  const end = start + count * stride;
   let keptCount = 0;
-  for (let i = 0, place = start; i < count; i++, place += stride)
-    if (mask[place] === 1) places[keptCount++] = place;
-  const candidates = places.subarray(0, keptCount);
+  for (let place = start; place < end; place += stride) keptCount += mask[place]!;
   const dropCount = dropped - (count - keptCount);
   if (dropCount <= 0) return;
-  for (const place of findLowest(
-    candidates,
-    Float32Array.from(candidates, (at) => scores[at]!),
-    dropCount,
-  ))
-    mask[place] = 0;
+  if (count <= smallGroup) {
+    for (let gone = 0; gone < dropCount; gone++) {
+      let lowest = -1;
+      for (let place = start; place < end; place += stride)
+        if (mask[place] === 1 && (lowest < 0 || scores[place]! < scores[lowest]!)) lowest = place;
+      mask[lowest] = 0;
+    }
+    return;
+  }
+  const places = new Uint32Array(keptCount);
+  const candidates = new Float32Array(keptCount);
+  for (let place = start, length = 0; place < end; place += stride)
+    if (mask[place] === 1) {
+      places[length] = place;
+      candidates[length++] = scores[place]!;
+    }
+  for (const place of findLowest(places, candidates, dropCount)) mask[place] = 0;
 }
 
 /** Returns the `count` indices with the lowest scores, or all if there are fewer; of equal scores the earlier. */
@@ -141,12 +154,39 @@ export function findLowest(
 ): Uint32Array {
   if (count <= 0) return new Uint32Array(0);
   if (count >= places.length) return places;
-  const threshold = scores.slice().sort()[count - 1]!;
+  const threshold = findOrderStatistic(scores, count - 1);
   let ties = count;
-  for (const score of scores) if (score < threshold) ties--;
+  for (let i = 0; i < scores.length; i++) if (scores[i]! < threshold) ties--;
   const lowest = new Uint32Array(count);
-  let length = 0;
-  for (let i = 0; i < places.length; i++)
+  for (let i = 0, length = 0; i < places.length && length < count; i++)
     if (scores[i]! < threshold || (scores[i] === threshold && ties-- > 0)) lowest[length++] = places[i]!;
   return lowest;
+}
+
+/** Returns the value that would be at an index if the scores were sorted; linear time, as quickselect partitions them. */
+function findOrderStatistic(scores: Float32Array | Float64Array, index: number): number {
+  const values = scores.slice();
+  let [low, high] = [0, values.length - 1];
+  // Each partition usually halves the range. Data on which it does not are sorted.
+  for (let round = 0; round < 64 && high - low > 16; round++) {
+    const pivot = findMiddle(values[low]!, values[(low + high) >>> 1]!, values[high]!);
+    let [left, right] = [low, high];
+    while (left <= right) {
+      while (values[left]! < pivot) left++;
+      while (values[right]! > pivot) right--;
+      if (left > right) break;
+      const swapped = values[left]!;
+      values[left++] = values[right]!;
+      values[right--] = swapped;
+    }
+    // Now all of [low, right] ≤ pivot ≤ all of [left, high], and what is between equals it.
+    if (index <= right) high = right;
+    else if (index >= left) low = left;
+    else return pivot;
+  }
+  return values.subarray(low, high + 1).sort()[index - low]!;
+}
+
+function findMiddle(a: number, b: number, c: number): number {
+  return Math.max(Math.min(a, b), Math.min(Math.max(a, b), c));
 }

@@ -8,7 +8,8 @@ import {
   computeGrid,
   decodeValue,
 } from "../../../../src/backend/compression/quantization/quantization";
-import { computeCurvature } from "../../../../src/backend/compression/algebra/secondOrder";
+import { computeCurvature, decideAll } from "../../../../src/backend/compression/algebra/secondOrder";
+import { loopAlgebra } from "../../../../src/backend/compression/algebra/products";
 import { cholesky } from "../../../../src/backend/compression/algebra/linearAlgebra";
 import sparsegpt from "../../../../src/backend/methods/sparsegpt";
 import wanda from "../../../../src/backend/methods/wanda";
@@ -110,9 +111,9 @@ describe("SparseGPT", () => {
   });
 });
 
-it("the curvature is a triangular factor of the inverse of H", () => {
+it("the curvature is a triangular factor of the inverse of H", async () => {
   const gram = gramOf(x, inputs);
-  const { upper } = computeCurvature(gram, inputs, 0);
+  const { upper } = await computeCurvature(loopAlgebra, gram, inputs, 0);
   // H⁻¹ = UᵀU, so that U·H·Uᵀ is the identity.
   const product = Array.from({ length: inputs * inputs }, (_, place) => {
     const [i, j] = [Math.floor(place / inputs), place % inputs];
@@ -124,6 +125,39 @@ it("the curvature is a triangular factor of the inverse of H", () => {
   });
   expect(computeRelativeError(product, [...isotropic])).toBeLessThan(1e-8);
   expect(cholesky(gram, inputs)).toBeDefined();
+});
+
+it("decisions compensate their errors at once within a block and by a product after it", async () => {
+  const [n, rows] = [10, 3];
+  const features = correlated(40, n, 4);
+  const curvature = await computeCurvature(loopAlgebra, gramOf(features, n), n, 0.01);
+  const first = Float64Array.from({ length: rows * n }, (_, i) => Math.sin(3 * i + 1));
+  // Every error is compensated at once, as in optimal brain surgeon.
+  const expected = first.slice();
+  for (let row = 0; row < rows; row++)
+    for (let i = 0; i < n; i++) {
+      const value = expected[row * n + i]!;
+      const error = (value - Math.round(4 * value) / 4) / curvature.upper[i * n + i]!;
+      for (let k = i; k < n; k++) expected[row * n + k]! -= error * curvature.upper[i * n + k]!;
+    }
+  for (const blockSize of [1, 3, 4, 10, 128]) {
+    const weights = first.slice();
+    const blocks: number[] = [];
+    await decideAll(
+      loopAlgebra,
+      weights,
+      rows,
+      curvature,
+      {
+        beforeBlock: (from, to) => blocks.push(from, to),
+        decide: (_output, _input, value) => Math.round(4 * value) / 4,
+      },
+      blockSize,
+    );
+    expect(computeRelativeError(weights, expected)).toBeLessThan(1e-12);
+    expect(blocks.slice(0, 2)).toEqual([0, Math.min(n, blockSize)]);
+    expect(blocks.at(-1)).toBe(n);
+  }
 });
 
 describe("Wanda", () => {

@@ -3,9 +3,11 @@ import {
   maskSmallest,
   findPatternFault,
   countShare,
+  findLowest,
   type ComparisonGroup,
 } from "../../../../src/backend/compression/pruning/smallest";
 import type { MatrixSpec } from "../../../../src/backend/representations/representation";
+import { createUniform } from "../../../support/sampleValues";
 import { createMatrixSpec } from "../../../support/matrix";
 
 const matrix = (inputs: number, outputs: number, layout: MatrixSpec["layout"]): MatrixSpec =>
@@ -114,6 +116,29 @@ describe("weights that are already dropped", () => {
   it("do not need a score", () => {
     expect(kept([NaN, 3, 2, 1], [0, 1, 1, 1], "layer", 0.5)).toEqual([0, 1, 1, 0]);
     expect(() => kept([NaN, 3, 2, 1], [1, 0, 1, 1], "layer", 0.5)).toThrow(/not numbers/);
+  });
+});
+
+describe("findLowest", () => {
+  const n = 500;
+  const random = createUniform(1);
+  it.each<[string, (i: number) => number]>([
+    ["random", () => random()],
+    ["equal", () => 1],
+    ["sorted", (i) => i],
+    ["reversed", (i) => -i],
+    ["rising and falling", (i) => Math.min(i, n - i)],
+    ["few and infinite", (i) => [3, -Infinity, 0, -0, Infinity][(i * 7) % 5]!],
+  ])("selects as a stable sort does from %s scores", (_, draw) => {
+    const scores = Float64Array.from({ length: n }, (_, i) => draw(i));
+    const places = Uint32Array.from({ length: n }, (_, i) => 2 * i + 1);
+    const order = Array.from(places.keys()).sort((a, b) =>
+      scores[a] === scores[b] ? a - b : scores[a]! - scores[b]!,
+    );
+    for (const count of [0, 1, 17, 250, 499, 500, 600]) {
+      const expected = order.slice(0, count).sort((a, b) => a - b);
+      expect([...findLowest(places, scores, count)]).toEqual(expected.map((i) => places[i]!));
+    }
   });
 });
 
