@@ -17,7 +17,7 @@ import {
   writeCheckpoint,
 } from "../../src/backend/checkpoints/checkpoint";
 import { WorkbenchError } from "../../src/protocol/errors";
-import { listMatrixSlots } from "../../src/backend/models/model";
+import { dimensionsOf, listMatrixSlots } from "../../src/backend/models/model";
 import { countNonZeros } from "../../src/backend/representations/representation";
 import { useGrammar } from "../support/grammar";
 import { createLabWithText } from "../support/lab";
@@ -150,6 +150,12 @@ describe.each(Object.entries(methods))("%s", (id, method) => {
       if (after === undefined) {
         expectRefused(method, { [method.rate]: rate }, before);
         return;
+      }
+      // A model of another width has other channels, so that only their number is compared.
+      const [wide, narrow] = [before, after].map(({ shape }) => dimensionsOf(shape).width);
+      if (narrow! < wide!) {
+        errors.push(countModel(before.shape).total.stored - countModel(after.shape).total.stored);
+        continue;
       }
       // If the remaining units have moved to the front, the difference is what was removed.
       const isMoved = Object.values(after.shape.representations).some(({ type }) => type === "sliced");

@@ -11,6 +11,7 @@ import kron from "./kron";
 import layerdrop from "./layerdrop";
 import llmpruner from "./llmpruner";
 import magnitude from "./magnitude";
+import minitron from "./minitron";
 import mixed from "./mixed";
 import quantgpt from "./quantgpt";
 import random from "./random";
@@ -31,6 +32,7 @@ export const methods: Readonly<Record<string, AnyMethod>> = {
   layerdrop,
   llmpruner,
   magnitude,
+  minitron,
   mixed,
   quantgpt,
   random,

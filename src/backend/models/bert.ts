@@ -160,7 +160,7 @@ export default defineModel<z.output<typeof configSchema>>({
     mask_token_id: 11,
   },
   keys: { context: "max_position_embeddings", layers: "num_hidden_layers" },
-  sizeKeys: { width: "hidden_size", intermediate: "intermediate_size" },
+  sizeKeys: { width: "hidden_size", intermediate: "intermediate_size", coupledHeads: "num_attention_heads" },
   mask: "bidirectional",
   prefix: "bert",
   layerName,

@@ -85,6 +85,8 @@ export interface SizeKeys {
   readonly intermediate: string;
   /** Left out if heads · head width is always the width of the model, so that heads cannot be removed. */
   readonly heads?: { readonly heads: string; readonly kvHeads: string; readonly headDim: string };
+  /** The key of the number of heads, where the width is always that number times the width of a head. */
+  readonly coupledHeads?: string;
   /** Whether transformers rejects a configuration whose heads do not divide the width, regardless of the head width. */
   readonly headsDivideWidth?: boolean;
 }

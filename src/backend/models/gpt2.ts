@@ -132,7 +132,7 @@ export default defineModel<z.output<typeof configSchema>>({
     num_attention_heads: "n_head",
     num_hidden_layers: "n_layer",
   },
-  sizeKeys: { width: "n_embd", intermediate: "n_inner" },
+  sizeKeys: { width: "n_embd", intermediate: "n_inner", coupledHeads: "n_head" },
   dimensions: (config) => ({
     vocabulary: config.vocab_size,
     context: config.n_positions,

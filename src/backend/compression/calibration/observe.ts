@@ -17,9 +17,10 @@ import { type Calibration, type ObserveCall, ProgramsByRows, readCalibrationBatc
 
 /**
  * Statistics of one matrix, from its input x [batch · time, inputs], whose padding rows are zero, and from `counted`
- * [batch · time, 1], which is 1 for text and 0 for padding. Each is summed over the batches.
+ * [batch · time, 1], which is 1 for text and 0 for padding. `rows` is the number of sequences. Each is summed over the
+ * batches.
  */
-export type Tap = (x: Value, counted: Value) => Readonly<Record<string, Value>>;
+export type Tap = (x: Value, counted: Value, rows: number) => Readonly<Record<string, Value>>;
 /** By role, then by the tap's name. */
 export type Observations = ReadonlyMap<string, Readonly<Record<string, Float64Array>>>;
 
@@ -61,7 +62,7 @@ function buildObservation(shape: ModelShape, batch: Batch, taps: ReadonlyMap<str
       const tap = taps.get(role);
       if (tap === undefined) return;
       observedRoles.add(role);
-      Object.assign(outputs, nameStatistics(role, tap(text.keep(x), text.counted)));
+      Object.assign(outputs, nameStatistics(role, tap(text.keep(x), text.counted, batch.rows)));
     },
   });
   const missing = [...taps.keys()].filter((role) => !observedRoles.has(role));
