@@ -8,6 +8,7 @@ import { sum } from "../graph/ops/reduction";
 import type { ModelShape } from "../models/model";
 import { toInOut, weightName } from "../representations/dense";
 import { addBiasTensors, addBiases } from "../compression/addBiases";
+import { fillForm, formOption } from "../compression/form";
 import { defineMethod, planBetween } from "../compression/method";
 import { calibrationSchema } from "../compression/calibration/batches";
 import type { Tap } from "../compression/calibration/observe";
@@ -20,6 +21,8 @@ import {
   createStructuredOptions,
   keepUnits,
 } from "../compression/pruning/structured";
+import { refitConsumers, refitOptions } from "../compression/pruning/refitConsumers";
+import { computeMoments, type Moments, scoreUnits } from "../compression/pruning/fluctuation";
 import { readFloats } from "../compression/unpackTargets";
 
 const title = "FLAP";
@@ -30,15 +33,30 @@ const optionsSchema = z.strictObject({
     .enum(["fluctuation", "magnitude"])
     .default("fluctuation")
     .describe("Variance of a channel's activations times its squared weights, or its squared weights only."),
+  standardize: z
+    .enum(["units", "inputs"])
+    .optional()
+    .describe(
+      "What is scaled to mean 0 and variance 1 in each layer before layers are compared: the scores of heads and channels, or those of their inputs, squared for heads, of which a head takes the mean. Default: `units`, and `inputs` in the published form, as in the authors' code.",
+    ),
+  ...refitOptions,
   compensate: z
     .boolean()
-    .default(true)
+    .optional()
     .describe(
-      "Add the mean of the removed units to the bias. A model without biases gets them, and they count as parameters.",
+      "Add the mean of the removed units to the bias. A model without biases gets them, and they count as parameters. Default: false, and true in the published form.",
     ),
   calibration: calibrationSchema,
+  ...formOption,
 });
 type Options = z.output<typeof optionsSchema>;
+
+const forms = {
+  improved: { standardize: "units", refit: true, compensate: false },
+  published: { standardize: "inputs", refit: false, compensate: true },
+} as const;
+const fill = (options: Options) => fillForm(options, forms);
+type FilledOptions = ReturnType<typeof fill>;
 
 const calibration = { samples: 4, batch_size: 2 };
 
@@ -53,16 +71,19 @@ export default defineMethod<Options>({
     { rate: 0, calibration },
     { rate: 0.3, compensate: false, calibration },
     { rate: 0.5, scope: "layer", compensate: false, calibration },
-    { rate: 0.4, parts: ["channels"], layers: [1, 1], compensate: false, metric: "magnitude", calibration },
+    { rate: 0.4, parts: ["channels"], layers: [1, 1], metric: "magnitude", calibration },
+    { rate: 0.3, as: "published", compensate: false, calibration },
   ],
 
-  plan(before, options) {
+  plan(before, given) {
+    const options = fill(given);
     const shape = addCompensationBiases(before, options);
     const { shape: after, exact } = planStructured(shape, findUnitGroups(title, shape, options), options);
     return planBetween(before, after, exact);
   },
 
-  async apply(original, options, lab) {
+  async apply(original, given, lab) {
+    const options = fill(given);
     const before = addBiasTensors(original, addCompensationBiases(original.shape, options));
     const groups = findUnitGroups(title, before.shape, options);
     if (options.rate === 0) return original;
@@ -81,42 +102,14 @@ export default defineMethod<Options>({
     const weights = groups.map(({ consumer: { matrix } }) =>
       toInOut(readFloats(before.tensors, weightName(matrix)), matrix),
     );
-    const scores = groups.map((group, i) => computeScores(group, weights[i]!, moments[i]!, options));
+    const scores = groups.map((group, i) => scoreUnits(group, weights[i]!, moments[i]!, options));
     const keptUnits = selectUnits(groups, scores, options);
+    if (options.refit)
+      return keepUnits(await refitConsumers(before, groups, keptUnits, options, lab), groups, keptUnits);
     const shifts = options.compensate ? computeShifts(groups, keptUnits, weights, moments) : undefined;
     return keepUnits(before, groups, keptUnits, shifts);
   },
 });
-
-interface Moments {
-  readonly mean: Float64Array;
-  readonly variance: Float64Array;
-}
-
-function computeMoments({ sums, squares, count }: Readonly<Record<string, Float64Array>>): Moments {
-  const mean = sums!.map((each) => each / count![0]!);
-  return { mean, variance: squares!.map((each, i) => Math.max(0, each / count![0]! - mean[i]! ** 2)) };
-}
-
-/** Scores each unit by the mean over its inputs, standardized per group to mean 0 and variance 1 to make groups comparable. */
-function computeScores(
-  { units, consumer }: UnitGroup,
-  weights: Float32Array,
-  { variance }: Moments,
-  { metric }: Options,
-): Float64Array {
-  const { inputs, outputs } = consumer.matrix;
-  const scores = new Float64Array(units);
-  for (let input = 0; input < inputs; input++) {
-    let square = 0;
-    for (let output = 0; output < outputs; output++) square += weights[input * outputs + output]! ** 2;
-    const inputScore = metric === "fluctuation" ? variance[input]! * square : square;
-    scores[Math.floor((input * units) / inputs)]! += (inputScore * units) / inputs;
-  }
-  const mean = scores.reduce((total, each) => total + each, 0) / units;
-  const spread = Math.sqrt(scores.reduce((total, each) => total + (each - mean) ** 2, 0) / units);
-  return scores.map((each) => (spread === 0 ? 0 : (each - mean) / spread));
-}
 
 /** The average contribution of the removed inputs to each consumer: Σ mean_j · W_j. */
 function computeShifts(
@@ -141,7 +134,7 @@ function computeShifts(
 }
 
 /** Adds a bias to every matrix that reads heads or channels that may be removed. */
-function addCompensationBiases(shape: ModelShape, options: Options): ModelShape {
+function addCompensationBiases(shape: ModelShape, options: FilledOptions): ModelShape {
   if (!options.compensate || options.rate === 0) return shape;
   const readers = findUnitGroups(title, shape, options).map(({ consumer }) => consumer.matrix.role);
   return addBiases(title, shape, readers, "Set compensate: false.");

@@ -5,6 +5,7 @@
 import * as z from "zod";
 import type { MatrixSpec } from "../representations/representation";
 import type { Gradients } from "../compression/calibration/gradients";
+import { fillForm, formOption } from "../compression/form";
 import { defineMethod } from "../compression/method";
 import { calibrationSchema } from "../compression/calibration/batches";
 import {
@@ -15,6 +16,7 @@ import {
   createStructuredOptions,
   keepUnits,
 } from "../compression/pruning/structured";
+import { refitConsumers, refitOptions } from "../compression/pruning/refitConsumers";
 import { readFloats, extractPart, getTensorName } from "../compression/unpackTargets";
 import type { Target } from "../compression/targets";
 
@@ -32,6 +34,7 @@ const optionsSchema = z.strictObject({
     .enum(["sum", "product", "max", "last"])
     .default("sum")
     .describe("How to combine the matrices of a head or channel. `last` uses the matrix that reads it."),
+  ...refitOptions,
   calibration: calibrationSchema
     .unwrap()
     .extend({
@@ -42,9 +45,12 @@ const optionsSchema = z.strictObject({
         .describe("Number of sequences of the training split to compute gradients on."),
     })
     .prefault({})
-    .describe("Text for the gradients."),
+    .describe("Text for the gradients and for `refit`."),
+  ...formOption,
 });
 type Options = z.output<typeof optionsSchema>;
+
+const forms = { improved: { refit: true }, published: { refit: false } };
 
 const calibration = { samples: 4, batch_size: 2 };
 
@@ -57,6 +63,7 @@ export default defineMethod<Options>({
   samples: [
     { rate: 0, calibration },
     { rate: 0.5, calibration },
+    { rate: 0.5, as: "published", calibration },
     { rate: 0.4, scope: "global", importance: "mixed", aggregation: "max", calibration },
     { rate: 0.3, parts: ["heads"], layers: [1, 1], aggregation: "last", calibration },
   ],
@@ -69,7 +76,10 @@ export default defineMethod<Options>({
     const cut = groups.flatMap(({ producers, consumer }) => [...producers, consumer]);
     const gradients = await lab.gradients(before, new Set(cut.map(getTensorName)), options.calibration);
     const scores = groups.map((group) => computeScores(group, before.tensors, gradients, options));
-    return keepUnits(before, groups, selectUnits(groups, scores, options));
+    const keptUnits = selectUnits(groups, scores, options);
+    const { refit } = fillForm(options, forms);
+    const fitted = refit ? await refitConsumers(before, groups, keptUnits, options, lab) : before;
+    return keepUnits(fitted, groups, keptUnits);
   },
 });
 

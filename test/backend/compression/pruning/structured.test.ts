@@ -135,6 +135,7 @@ describe("LLM-Pruner", () => {
     });
     const lab = createLabWithText(grammar.engine, grammar.data);
     const given = llmpruner.options.parse({
+      as: "published",
       rate: 1 / 64,
       parts: ["channels"],
       layers: [0, 0],
@@ -178,7 +179,12 @@ describe("LLM-Pruner", () => {
 
 describe("FLAP", () => {
   const given = (changes: object) =>
-    flap.options.parse({ parts: ["channels"], calibration: { samples: 8, batch_size: 4 }, ...changes });
+    flap.options.parse({
+      as: "published",
+      parts: ["channels"],
+      calibration: { samples: 8, batch_size: 4 },
+      ...changes,
+    });
 
   it("first removes channels that never vary, and their mean replaces them exactly", async () => {
     const before = model("gpt2");
@@ -208,6 +214,13 @@ describe("FLAP", () => {
       createLabWithText(grammar.engine, grammar.data),
     );
     expect(computeRelativeError(logitsOf(bare), logitsOf(whole))).toBeGreaterThan(1e-3);
+    // The fit includes the bias that the model has.
+    const fitted = await flap.apply(
+      whole,
+      given({ rate: 22 / 64, scope: "layer", as: "improved", standardize: "inputs" }),
+      createLabWithText(grammar.engine, grammar.data),
+    );
+    expect(computeRelativeError(logitsOf(fitted), logitsOf(whole))).toBeLessThan(1e-4);
   });
 
   it("adds biases to a model without any, and counts them; a phi3 cannot have any", async () => {
