@@ -3,6 +3,7 @@
  * the remaining inputs.
  */
 import * as z from "zod";
+import { fillForm } from "../compression/form";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { refuseEmbeddings } from "../compression/denseTargets";
 import { defineMethod } from "../compression/method";
@@ -10,12 +11,11 @@ import type { Target } from "../compression/targets";
 import type { ModelShape } from "../models/model";
 import {
   bitLevels,
-  computeGrid,
   planQuantization,
   QuantizedMatrix,
   selectQuantizationTargets,
+  quantizationForms,
   quantizationOptions,
-  findRange,
   readWeights,
 } from "../compression/quantization/quantization";
 import {
@@ -72,7 +72,8 @@ export default defineMethod<Options>({
     return planQuantization(title, before, options);
   },
 
-  async apply(before, options, lab) {
+  async apply(before, given, lab) {
+    const options = fillForm(given, quantizationForms);
     const targets = selectTargets(before.shape, options);
     return compressLayerwise(
       before,
@@ -84,7 +85,7 @@ export default defineMethod<Options>({
         const { matrix } = target;
         const { inputs, outputs, role } = matrix;
         const targetWeights = readWeights(tensors, target);
-        const { dense, mask } = targetWeights;
+        const { dense } = targetWeights;
         const order = options.act_order
           ? sortByDiagonal(gram!, inputs)
           : Array.from({ length: inputs }, (_, i) => i);
@@ -103,24 +104,22 @@ export default defineMethod<Options>({
           order.forEach(
             (input, place) => (weights[output * inputs + place] = dense[input * outputs + output]!),
           );
-        const setGrid = (group: number, output: number, [low, high]: readonly [number, number]) =>
-          quantized.setGrid(group, output, computeGrid(low, high, options));
+        const importance = (input: number) => gram![input * inputs + input]!;
+        const setGrid = (group: number, output: number, weightAt: (input: number) => number) =>
+          quantized.setGrid(
+            group,
+            output,
+            quantized.chooseGrid(group, output, options, weightAt, importance),
+          );
         if (options.act_order)
           for (let output = 0; output < outputs; output++)
             for (let group = 0; group * size < inputs; group++)
-              setGrid(group, output, findRange(dense, outputs, output, group * size, (group + 1) * size));
+              setGrid(group, output, (input) => dense[input * outputs + output]!);
         await decideAll(lab.algebra, weights, outputs, curvature, {
           decide: (output, place, value, current) => {
             // The scales of a group are computed from its updated weights when the group is reached.
-            if (!options.act_order && place % size === 0) {
-              const group = current.slice(output * inputs + place, output * inputs + place + size);
-              // Masked weights have absorbed errors of others and are reset to zero.
-              if (mask !== undefined)
-                group.forEach((_, i) => {
-                  if (mask[(place + i) * outputs + output] === 0) group[i] = 0;
-                });
-              setGrid(place / size, output, findRange(group, 1, 0, 0, size));
-            }
+            if (!options.act_order && place % size === 0)
+              setGrid(place / size, output, (input) => current[output * inputs + input]!);
             return quantized.set(order[place]!, output, value);
           },
         });

@@ -13,13 +13,16 @@ import type { MatrixSpec } from "../representations/representation";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import { allocateBits, type Choice } from "../compression/quantization/bitAllocation";
 import { getObservedRole, chooseRepresentations, refuseEmbeddings } from "../compression/denseTargets";
+import { type Filled, fillForm } from "../compression/form";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { defineMethod, type Lab, planBetween } from "../compression/method";
 import { calibrationSchema } from "../compression/calibration/batches";
 import {
   bitLevels,
   chooseQuantizedRepresentation,
+  type Importance,
   selectQuantizationTargets,
+  quantizationForms,
   quantizationOptions,
   roundToNearest,
   readWeights,
@@ -56,6 +59,7 @@ const optionsSchema = z
       });
   });
 type Options = z.output<typeof optionsSchema>;
+type FilledOptions = Filled<Options, keyof typeof quantizationForms.improved>;
 
 const calibration = { samples: 4, batch_size: 2 };
 
@@ -92,12 +96,13 @@ export default defineMethod<Options>({
     return planBetween(before, after, "most");
   },
 
-  async apply(before, options, lab) {
+  async apply(before, given, lab) {
+    const options = fillForm(given, quantizationForms);
     const targets = selectTargets(before.shape, options);
-    const costs = await measures[options.sensitivity](before, targets, options, lab);
+    const measured = await measures[options.sensitivity](before, targets, options, lab);
     const sizes = targets.map(({ matrix }) => matrix.inputs * matrix.outputs);
-    const choices = costs.map((targetCosts, i) =>
-      targetCosts.map((cost, which): Choice => ({ cost, bits: options.choices[which]! * sizes[i]! })),
+    const choices = measured.map(({ costs }, i) =>
+      costs.map((cost, which): Choice => ({ cost, bits: options.choices[which]! * sizes[i]! })),
     );
     const budget = Math.floor(options.bits * sizes.reduce((all, each) => all + each, 0));
     const allocation = allocateBits(choices, budget);
@@ -106,8 +111,8 @@ export default defineMethod<Options>({
         "invalid-input",
         `No choice fits in ${options.bits} bits per weight. Raise bits or add smaller choices.`,
       );
-    const bits = new Map(targets.map(({ matrix }, i) => [matrix.role, options.choices[allocation[i]!]!]));
-    lab.log(`${title}: ${[...bits].map(([role, width]) => `${role} ${width}`).join(", ")}.`);
+    const bits = allocation.map((which) => options.choices[which]!);
+    lab.log(`${title}: ${targets.map(({ matrix }, i) => `${matrix.role} ${bits[i]!}`).join(", ")}.`);
     return compressLayerwise(
       before,
       targets,
@@ -115,47 +120,63 @@ export default defineMethod<Options>({
       layerwiseSchema.parse({}),
       lab,
       (target, tensors) => {
-        const { matrix } = target;
-        const targetOptions = { ...options, bits: bits.get(matrix.role)! };
-        return roundToNearest(matrix, readWeights(tensors, target), targetOptions).toCompressedTarget();
+        const i = targets.indexOf(target);
+        const targetOptions = { ...options, bits: bits[i]! };
+        const weights = readWeights(tensors, target);
+        return roundToNearest(
+          target.matrix,
+          weights,
+          targetOptions,
+          measured[i]!.importance,
+        ).toCompressedTarget();
       },
     );
   },
 });
 
-/** Computes the cost of each choice for each target. */
+interface Measurement {
+  /** The cost of each choice. */
+  readonly costs: readonly number[];
+  readonly importance?: Importance;
+}
+
+/** Measures each target. */
 type Measure = (
   before: Checkpoint,
   targets: readonly Target[],
-  options: Options,
+  options: FilledOptions,
   lab: Lab,
-) => Promise<number[][]>;
+) => Promise<Measurement[]>;
 const measures: Readonly<Record<Options["sensitivity"], Measure>> = {
   gradient: computeGradientCosts,
   output: computeOutputCosts,
   loss: computeLossCosts,
 };
 
-/** ½ · Σ E[g²] · (W − Q)²: the second-order term of the loss's Taylor series, with the diagonal of the Fisher information as curvature. */
+/**
+ * ½ · Σ E[g²] · (W − Q)²: the second-order term of the loss's Taylor series, with the diagonal of the Fisher information as
+ * curvature. Ranges are searched without it: E[g²] of single weights is too noisy and measured worse.
+ */
 async function computeGradientCosts(
   ...[before, targets, options, lab]: Parameters<Measure>
-): Promise<number[][]> {
+): Promise<Measurement[]> {
   const { moments } = await lab.gradients(before, new Set(targets.map(getTensorName)), options.calibration);
   return targets.map((target) => {
     const { matrix } = target;
     const weights = readWeights(before.tensors, target);
     const squares = extractPart(moments.get(getTensorName(target))!.meanSquare, target);
-    return options.choices.map((bits) => {
+    const costs = options.choices.map((bits) => {
       const quantized = roundToNearest(matrix, weights, { ...options, bits }).materialize();
       return quantized.reduce((sum, each, i) => sum + 0.5 * squares[i]! * (each - weights.dense[i]!) ** 2, 0);
     });
+    return { costs };
   });
 }
 
 /** Σ_j E[x_j²] · (W − Q)_j² as a share of Σ_j E[x_j²] · W_j². */
 async function computeOutputCosts(
   ...[before, targets, options, lab]: Parameters<Measure>
-): Promise<number[][]> {
+): Promise<Measurement[]> {
   const tap = (x: Value) => ({ squares: sum(mul(x, x), { axes: [0], keepDims: false }) });
   const roles = new Map(targets.map((target) => [getObservedRole(target), tap]));
   const statistics = await lab.observe(before, roles, options.calibration);
@@ -166,8 +187,9 @@ async function computeOutputCosts(
     const { dense } = weights;
     const whole = sumWeightedSquares(dense, squares!, matrix) || 1;
     lab.progress(done + 1, targets.length, "matrices measured");
-    return options.choices.map((bits) => {
-      const quantized = roundToNearest(matrix, weights, { ...options, bits }).materialize();
+    const importance: Importance = (input) => squares![input]!;
+    const costs = options.choices.map((bits) => {
+      const quantized = roundToNearest(matrix, weights, { ...options, bits }, importance).materialize();
       return (
         sumWeightedSquares(
           quantized.map((each, i) => each - dense[i]!),
@@ -176,6 +198,7 @@ async function computeOutputCosts(
         ) / whole
       );
     });
+    return { costs, importance };
   });
 }
 
@@ -194,24 +217,24 @@ function sumWeightedSquares(
 /** Increase in validation loss when only one matrix is rounded. */
 async function computeLossCosts(
   ...[before, targets, options, lab]: Parameters<Measure>
-): Promise<number[][]> {
+): Promise<Measurement[]> {
   const dense = await lab.evaluate(before, "eval/loss");
-  const costs: number[][] = [];
+  const measured: Measurement[] = [];
   for (const target of targets) {
-    const targetCosts: number[] = [];
+    const costs: number[] = [];
     for (const bits of options.choices) {
       if (lab.signal.aborted) throw new WorkbenchError("cancelled", "The method was stopped.");
-      targetCosts.push(
+      costs.push(
         (await lab.evaluate(roundTarget(before, target, { ...options, bits }), "eval/loss")) - dense,
       );
     }
-    costs.push(targetCosts);
-    lab.progress(costs.length, targets.length, "matrices measured");
+    measured.push({ costs });
+    lab.progress(measured.length, targets.length, "matrices measured");
   }
-  return costs;
+  return measured;
 }
 
-function roundTarget(before: Checkpoint, target: Target, quantization: Options): Checkpoint {
+function roundTarget(before: Checkpoint, target: Target, quantization: FilledOptions): Checkpoint {
   const { matrix } = target;
   const tensors = unpackTargets(before, [target]);
   const {

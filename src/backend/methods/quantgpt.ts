@@ -16,6 +16,7 @@ import { type Teacher, createTrainee } from "../training/trainee";
 import { selectDenseTargets, chooseRepresentations } from "../compression/denseTargets";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { defineMethod, planBetween } from "../compression/method";
+import { roundHalfToEven } from "../compression/quantization/grid";
 import { bitLevels, QuantizedMatrix } from "../compression/quantization/quantization";
 import { readFloats } from "../compression/unpackTargets";
 import { type Target, createTargetOptions } from "../compression/targets";
@@ -146,7 +147,7 @@ function findStartingGamma(dense: Float32Array, bits: number): number {
     const clip = gamma * magnitude || 1;
     let cost = 0;
     for (const each of dense) {
-      const code = Math.round((Math.max(-clip, Math.min(clip, each)) / clip) * n);
+      const code = roundHalfToEven((Math.max(-clip, Math.min(clip, each)) / clip) * n);
       cost += (each - (code / n) * clip) ** 2;
     }
     if (cost < least) [best, least] = [gamma, cost];

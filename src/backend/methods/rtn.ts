@@ -1,11 +1,13 @@
 /** Round to nearest: rounds each weight to the grid of its group, without calibration. */
 import * as z from "zod";
+import { fillForm } from "../compression/form";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { defineMethod } from "../compression/method";
 import {
   bitLevels,
   planQuantization,
   selectQuantizationTargets,
+  quantizationForms,
   quantizationOptions,
   roundToNearest,
   readWeights,
@@ -31,7 +33,8 @@ export default defineMethod<Options>({
 
   plan: (before, options) => planQuantization(title, before, options),
 
-  async apply(before, options, lab) {
+  async apply(before, given, lab) {
+    const options = fillForm(given, quantizationForms);
     const targets = selectQuantizationTargets(title, before.shape, options);
     return compressLayerwise(before, targets, undefined, layerwiseSchema.parse({}), lab, (target, tensors) =>
       roundToNearest(target.matrix, readWeights(tensors, target), options).toCompressedTarget(),

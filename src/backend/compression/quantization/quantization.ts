@@ -1,4 +1,4 @@
-/** Quantization of weights to integers: the grid of a group, the code of a weight, and their tensors. */
+/** Quantization of weights to integers: options, targets, and the codes and grids of a matrix. */
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { ModelShape } from "../../models/model";
@@ -19,6 +19,8 @@ import type { CompressedTarget } from "../layerwise";
 import { type Plan, planBetween } from "../method";
 import { computeSvd } from "../algebra/linearAlgebra";
 import { readFloats, extractPart } from "../unpackTargets";
+import { formOption } from "../form";
+import { chooseGrid, decodeValue, encodeValue, type Grid, type GridOptions } from "./grid";
 import { isProjection, type Target, createTargetOptions } from "../targets";
 
 export const quantizationOptions = {
@@ -34,13 +36,32 @@ export const quantizationOptions = {
     .describe(
       "Center the codes on zero; otherwise each group has its own zero point and uses its whole range.",
     ),
+  signed_scale: z
+    .boolean()
+    .optional()
+    .describe(
+      "Let the extreme code −2^(bits − 1) of a symmetric grid represent the weight of the largest magnitude, with a negative scale if that weight is positive. Default: true; false as published.",
+    ),
+  observer: z
+    .enum(["minmax", "mse"])
+    .optional()
+    .describe(
+      "Range of the grids: `minmax` covers all weights of a group, `mse` clips those that cost less clipped, by a search for the least squared error. Default: `mse`; `minmax` as published.",
+    ),
   residual: z
     .int()
     .min(0)
     .default(0)
     .describe("Rank of a low-rank correction of the quantization error (LoRC); 0 for none."),
   ...createTargetOptions("all projections"),
+  ...formOption,
 };
+
+/** The options of `quantizationOptions` that the form of a method fills in. */
+export const quantizationForms = {
+  improved: { signed_scale: true, observer: "mse" },
+  published: { signed_scale: false, observer: "minmax" },
+} as const;
 
 export interface QuantizationOptions extends QuantizedOptions {
   readonly targets?: string | string[] | undefined;
@@ -123,42 +144,15 @@ export function readWeights(tensors: ReadonlyMap<string, HostTensor>, target: Ta
   };
 }
 
-/** w ≈ (code − zero) · scale, with codes from −2^(bits − 1) to 2^(bits − 1) − 1. */
-export interface Grid {
-  readonly scale: number;
-  readonly zero: number;
-}
-
-/** Returns the grid for values from `low` to `high`; zero is always on it. */
-export function computeGrid(
-  low: number,
-  high: number,
-  { bits, symmetric }: Pick<QuantizedOptions, "bits" | "symmetric">,
-): Grid {
-  const steps = 2 ** bits - 1;
-  const [from, to] = symmetric
-    ? [-Math.max(Math.abs(low), Math.abs(high)), Math.max(Math.abs(low), Math.abs(high))]
-    : [Math.min(0, low), Math.max(0, high)];
-  // A group of zeros can have any scale.
-  const scale = Math.fround((to - from) / steps) || 1;
-  return { scale, zero: symmetric ? 0 : Math.round(-from / scale) - 2 ** (bits - 1) };
-}
-
-export function encodeValue(value: number, { scale, zero }: Grid, bits: number): number {
-  const half = 2 ** (bits - 1);
-  return Math.max(-half, Math.min(half - 1, Math.round(value / scale) + zero));
-}
-
-export function decodeValue(code: number, { scale, zero }: Grid): number {
-  return (code - zero) * scale;
-}
+/** How much the squared error of a weight counts when the range of its group is searched. */
+export type Importance = (input: number, output: number) => number;
 
 /** Codes and grids of a matrix, filled in step by step. */
 export class QuantizedMatrix {
   readonly codes: Int8Array;
   private readonly scales: Float32Array;
   private readonly zeros: Int8Array;
-  private readonly groups: number;
+  readonly groups: number;
   readonly groupSize: number;
 
   constructor(
@@ -177,6 +171,32 @@ export class QuantizedMatrix {
     const at = group * this.matrix.outputs + output;
     this.scales[at] = scale;
     this.zeros[at] = zero;
+  }
+
+  /**
+   * Chooses the grid of a group from the current weights of its inputs. Weights that the mask drops count as zeros without
+   * importance.
+   */
+  chooseGrid(
+    group: number,
+    output: number,
+    options: GridOptions,
+    weightAt: (input: number) => number,
+    importanceOf?: Importance,
+  ): Grid {
+    const { groupSize: size } = this;
+    const { mask } = this.weights;
+    const values = new Float64Array(size);
+    const importance =
+      mask === undefined && importanceOf === undefined ? undefined : new Float64Array(size).fill(1);
+    for (let i = 0; i < size; i++) {
+      const input = group * size + i;
+      const isKept = mask?.[input * this.matrix.outputs + output] !== 0;
+      if (isKept) values[i] = weightAt(input);
+      if (!isKept) importance![i] = 0;
+      else if (importanceOf !== undefined) importance![i] = importanceOf(input, output);
+    }
+    return chooseGrid(values, importance, options);
   }
 
   gridAt(input: number, output: number): Grid {
@@ -242,40 +262,28 @@ export class QuantizedMatrix {
   }
 }
 
-/** Rounds every weight of a matrix to the nearest point of its group's grid. */
+/**
+ * Rounds every weight of a matrix to the nearest point of its group's grid. The importance of each weight [inputs, outputs]
+ * counts in the search for the range; without it, all are equal.
+ */
 export function roundToNearest(
   matrix: MatrixSpec,
   weights: Weights,
-  options: QuantizedOptions,
+  options: GridOptions & QuantizedOptions,
+  importance?: Importance,
 ): QuantizedMatrix {
   const { inputs, outputs } = matrix;
   const { dense } = weights;
   const quantized = new QuantizedMatrix(matrix, options, weights);
-  const { groupSize: size } = quantized;
-  for (let output = 0; output < outputs; output++)
-    for (let group = 0; group * size < inputs; group++) {
-      const [low, high] = findRange(dense, outputs, output, group * size, (group + 1) * size);
-      quantized.setGrid(group, output, computeGrid(low, high, options));
-    }
+  for (let group = 0; group < quantized.groups; group++)
+    for (let output = 0; output < outputs; output++)
+      quantized.setGrid(
+        group,
+        output,
+        quantized.chooseGrid(group, output, options, (input) => dense[input * outputs + output]!, importance),
+      );
   for (let input = 0; input < inputs; input++)
     for (let output = 0; output < outputs; output++)
       quantized.set(input, output, dense[input * outputs + output]!);
   return quantized;
-}
-
-/** Returns the smallest and largest weight of an output in a group of inputs, for a matrix [inputs, outputs]. */
-export function findRange(
-  dense: ArrayLike<number>,
-  outputs: number,
-  output: number,
-  from: number,
-  to: number,
-): readonly [number, number] {
-  let [low, high] = [Infinity, -Infinity];
-  for (let input = from; input < to; input++) {
-    const value = dense[input * outputs + output]!;
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  return [low, high];
 }

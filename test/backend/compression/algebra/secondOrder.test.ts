@@ -3,11 +3,7 @@ import { describe, expect, it } from "vitest";
 import gptq from "../../../../src/backend/methods/gptq";
 import magnitude from "../../../../src/backend/methods/magnitude";
 import rtn from "../../../../src/backend/methods/rtn";
-import {
-  encodeValue,
-  computeGrid,
-  decodeValue,
-} from "../../../../src/backend/compression/quantization/quantization";
+import { encodeValue, computeGrid, decodeValue } from "../../../../src/backend/compression/quantization/grid";
 import { computeCurvature, decideAll } from "../../../../src/backend/compression/algebra/secondOrder";
 import { loopAlgebra } from "../../../../src/backend/compression/algebra/products";
 import { cholesky } from "../../../../src/backend/compression/algebra/linearAlgebra";
@@ -192,7 +188,11 @@ describe("rounding", () => {
       for (const bits of [2, 3, 4, 5, 8]) {
         const random = createUniform(bits);
         const values = Array.from({ length: 50 }, () => 3 * random() - 1);
-        const grid = computeGrid(Math.min(...values), Math.max(...values), { bits, symmetric });
+        const grid = computeGrid(Math.min(...values), Math.max(...values), {
+          bits,
+          symmetric,
+          signed_scale: false,
+        });
         for (const value of values) {
           const code = encodeValue(value, grid, bits);
           expect(code).toBeGreaterThanOrEqual(-(2 ** (bits - 1)));
@@ -207,7 +207,7 @@ describe("rounding", () => {
   });
 
   it("keeps a matrix of zeros", () => {
-    const grid = computeGrid(0, 0, { bits: 4, symmetric: false });
+    const grid = computeGrid(0, 0, { bits: 4, symmetric: false, signed_scale: false });
     expect(decodeValue(encodeValue(0, grid, 4), grid)).toBe(0);
   });
 });
