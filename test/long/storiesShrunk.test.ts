@@ -38,9 +38,9 @@ function rowOf(name: string, more: object = {}): Row {
   const options = "calibration" in known ? { calibration, ...more } : more;
   return {
     name: [name, ...Object.keys(more)].join(" "),
-    level: method.rate,
+    level: method.rate!,
     levels: method.levels?.slice(0, 4) ?? shares,
-    steps: (level) => [[name, { [method.rate]: level, ...options }]],
+    steps: (level) => [[name, { [method.rate!]: level, ...options }]],
   };
 }
 
@@ -53,7 +53,7 @@ const gptqAfterPruning: Row = {
   ],
 };
 const rows: readonly Row[] = [
-  ...Object.keys(methods).map((name) => rowOf(name)),
+  ...Object.entries(methods).flatMap(([name, { rate }]) => (rate === undefined ? [] : [rowOf(name)])),
   rowOf("svd", { whiten: true }),
   rowOf("svd", { whiten: true, center: true }),
   rowOf("kron", { sites: 3 }),

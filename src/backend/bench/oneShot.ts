@@ -125,7 +125,7 @@ function findSuitableRole(shape: ModelShape, method: AnyMethod, options: OneShot
     try {
       const rate = method.levels?.[2] ?? 0.5;
       const methodOptions: unknown = method.options.parse({
-        [method.rate]: rate,
+        ...(method.rate === undefined ? {} : { [method.rate]: rate }),
         ...(role === wholeLayer ? {} : { targets: role }),
         ...options,
       });

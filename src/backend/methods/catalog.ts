@@ -14,6 +14,7 @@ import magnitude from "./magnitude";
 import minitron from "./minitron";
 import mixed from "./mixed";
 import quantgpt from "./quantgpt";
+import quarot from "./quarot";
 import random from "./random";
 import rtn from "./rtn";
 import sparsegpt from "./sparsegpt";
@@ -35,6 +36,7 @@ export const methods: Readonly<Record<string, AnyMethod>> = {
   minitron,
   mixed,
   quantgpt,
+  quarot,
   random,
   rtn,
   sparsegpt,

@@ -132,7 +132,13 @@ export default defineStrategy<Options>({
 });
 
 function setRate(chosen: ChosenMethod, rate: number): ChosenMethod {
-  return changeOptions(chosen, { [chosen.method.rate]: rate });
+  const { rate: option } = chosen.method;
+  if (option === undefined)
+    throw new WorkbenchError(
+      "invalid-input",
+      `recursive raises the rate of a method, and ${chosen.name} has none: it removes nothing. Apply it in a compress cell of its own before this one.`,
+    );
+  return changeOptions(chosen, { [option]: rate });
 }
 
 /** How a method is applied to the result of a lower rate. */

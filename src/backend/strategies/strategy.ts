@@ -70,6 +70,8 @@ export function listChangedRoles(before: ModelShape, { name, method, options }: 
   if (roles.length > 0) return roles;
   throw new WorkbenchError(
     "invalid-input",
-    `${name} changes nothing with these options; raise its ${method.rate}.`,
+    method.rate === undefined
+      ? `${name} prepares a whole model and stores no matrix in another form. Apply it in a compress cell of its own.`
+      : `${name} changes nothing with these options; raise its ${method.rate}.`,
   );
 }

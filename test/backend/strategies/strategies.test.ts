@@ -59,11 +59,14 @@ describe.each(Object.entries(strategies))("%s", (_, strategy) => {
 });
 
 describe("recursive", () => {
-  it.each(Object.entries(methods))("tries rates of %s", async (name, method) => {
+  const withRate = Object.entries(methods).filter(([, { rate }]) => rate !== undefined);
+  /** The heads of a GPT-2 are removed with its width. */
+  const needed: Readonly<Record<string, object>> = { minitron: { parts: ["channels"] } };
+  it.each(withRate)("tries rates of %s", async (name, method) => {
     const trials: Trial[] = [];
     const lab = createLabWithText(engine, data, { trial: (trial) => trials.push(trial) });
     const options = recursive.options.parse({
-      method: { [name]: {} },
+      method: { [name]: needed[name] ?? {} },
       start: 0.25,
       step: 0.25,
       until: 0.75,
@@ -73,6 +76,13 @@ describe("recursive", () => {
     expect(trials.map(({ rate }) => rate)).toEqual(method.levels ?? [0.25, 0.5, 0.75]);
     const sizes = trials.map(({ shape }) => countModel(shape).total.stored);
     expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
+  });
+
+  it("refuses a method that removes nothing", async () => {
+    const options = recursive.options.parse({ method: { quarot: {} } });
+    expect(() => recursive.plan(drawn().shape, options)).toThrow(/quarot has none: it removes nothing/);
+    const lab = createLabWithText(engine, data);
+    await expect(recursive.apply(drawn(), options, lab)).rejects.toThrow(/quarot has none/);
   });
 
   it("keeps the last acceptable model, reverts the first one that is not, and stops there", async () => {
@@ -137,7 +147,7 @@ describe("recursive", () => {
     const { shape } = all[1]!;
     const method = methods[name]!;
     const rate = method.levels?.[1] ?? 0.5;
-    const alone = method.plan(before.shape, method.options.parse({ ...given, [method.rate]: rate }));
+    const alone = method.plan(before.shape, method.options.parse({ ...given, [method.rate!]: rate }));
     expect(countModel(shape).total.bits).toBe(alone.after.total.bits);
   });
 
