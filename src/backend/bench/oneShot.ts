@@ -73,7 +73,8 @@ export async function measureOneShot(
     await using algebra = new EngineAlgebra(engine);
     const lab = createLab({
       algebra,
-      observe: (...args) => timed(observe(...args, call)),
+      observe: (before, taps, calibration, layerTap) =>
+        timed(observe(before, taps, calibration, call, layerTap)),
       gradients: (...args) => timed(computeGradients(...args, call)),
     });
     const bytesBefore = process.memoryUsage().rss;

@@ -9,7 +9,7 @@ import type { Trainee } from "../training/trainee";
 import type { Algebra } from "./algebra/products";
 import type { Gradients } from "./calibration/gradients";
 import type { Calibration } from "./calibration/batches";
-import type { Observations, Tap } from "./calibration/observe";
+import type { LayerTap, Observations, Tap } from "./calibration/observe";
 import type { MethodTraining } from "./training";
 
 /** What a method may use besides the model. */
@@ -18,11 +18,12 @@ export interface Lab {
   readonly signal: AbortSignal;
   /** Matrix products, on the engine if they are large. */
   readonly algebra: Algebra;
-  /** Collects statistics of the inputs of these roles; see `observe.ts`. */
+  /** Collects statistics of the inputs of these roles, and of every layer with `layerTap`; see `observe.ts`. */
   observe(
     model: Pick<Checkpoint, "shape" | "tensors">,
     taps: ReadonlyMap<string, Tap>,
     calibration: Calibration,
+    layerTap?: LayerTap,
   ): Promise<Observations>;
   /** Computes gradients of the loss on the experiment's text by tensor name; see `gradients.ts`. */
   gradients(

@@ -21,7 +21,9 @@ import { type Calibration, type ObserveCall, ProgramsByRows, readCalibrationBatc
  * batches.
  */
 export type Tap = (x: Value, counted: Value, rows: number) => Readonly<Record<string, Value>>;
-/** By role, then by the tap's name. */
+/** Statistics of one layer, from its input and its output [batch · time, width], and from `counted` as of `Tap`. */
+export type LayerTap = (input: Value, output: Value, counted: Value) => Readonly<Record<string, Value>>;
+/** By role, then by the tap's name. Those of a layer are at `nameLayer(layer)`. */
 export type Observations = ReadonlyMap<string, Readonly<Record<string, Float64Array>>>;
 
 export async function observe(
@@ -29,12 +31,15 @@ export async function observe(
   taps: ReadonlyMap<string, Tap>,
   calibration: Calibration,
   call: ObserveCall,
+  layerTap?: LayerTap,
 ): Promise<Observations> {
-  if (taps.size === 0) return new Map();
+  if (taps.size === 0 && layerTap === undefined) return new Map();
   const { engine } = call;
   const sums = new StatisticSums();
   const weights = uploadAll(engine, tensors);
-  await using programs = new ProgramsByRows(engine, (batch) => buildObservation(shape, batch, taps));
+  await using programs = new ProgramsByRows(engine, (batch) =>
+    buildObservation(shape, batch, taps, layerTap),
+  );
   try {
     for (const batch of readCalibrationBatches(calibration, call)) {
       const program = await programs.get(batch);
@@ -51,18 +56,28 @@ export async function observe(
 }
 
 /** Outputs: the statistics of the matrices of a batch, by `nameStatistic`. */
-function buildObservation(shape: ModelShape, batch: Batch, taps: ReadonlyMap<string, Tap>): Graph {
+function buildObservation(
+  shape: ModelShape,
+  batch: Batch,
+  taps: ReadonlyMap<string, Tap>,
+  layerTap: LayerTap | undefined,
+): Graph {
   const outputs: Record<string, Value> = {};
   const values = new Map(parametersOf(shape).map((spec) => [spec.name, createValue(spec)]));
   const inputs = createBatchInputs(batch);
   const text = createTextMask(batch, inputs);
   const observedRoles = new Set<string>();
+  let layer = 0;
   forward(shape, (name) => values.get(name)!, inputs, {
     onMatrix: (role, x) => {
       const tap = taps.get(role);
       if (tap === undefined) return;
       observedRoles.add(role);
       Object.assign(outputs, nameStatistics(role, tap(text.keep(x), text.counted, batch.rows)));
+    },
+    onLayer: (from, to) => {
+      if (layerTap === undefined) return;
+      Object.assign(outputs, nameStatistics(nameLayer(layer++), layerTap(from, to, text.counted)));
     },
   });
   const missing = [...taps.keys()].filter((role) => !observedRoles.has(role));
@@ -95,6 +110,9 @@ export function createTextMask({ rows, length }: Batch, { segments }: ModelInput
   const counted = where(isText, ones, scalar(0));
   return { counted, keep: (x) => mul(x, counted) };
 }
+
+/** The place of a layer's statistics among those of roles. */
+export const nameLayer = (layer: number): string => `layer ${layer}`;
 
 /** Names outputs so that `StatisticSums` can find the role and the statistic again. */
 export function nameStatistics(role: string, statistics: ReturnType<Tap>): Record<string, Value> {

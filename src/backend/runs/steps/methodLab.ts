@@ -145,7 +145,8 @@ export function createMethodLab(parts: LabParts): CountingLab {
     progress,
     log,
     algebra,
-    observe: async (model, taps, calibration) => observe(model, taps, calibration, reading(calibration)),
+    observe: async (model, taps, calibration, layerTap) =>
+      observe(model, taps, calibration, reading(calibration), layerTap),
     gradients: async (model, names, calibration) =>
       computeGradients(model, names, calibration, {
         ...reading(calibration),
