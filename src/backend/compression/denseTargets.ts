@@ -29,12 +29,16 @@ export function selectDenseTargets(
 }
 
 /** Refuses targets without inputs that a method could measure: the rows of an embedding are looked up. */
-export function refuseEmbeddings(title: string, targets: readonly Target[]): void {
+export function refuseEmbeddings(
+  title: string,
+  targets: readonly Target[],
+  alternative = "use a method that needs no calibration text",
+): void {
   const roles = targets.flatMap(({ matrix }) => (matrix.kind === "embedding" ? [matrix.role] : []));
   if (roles.length === 0) return;
   throw new WorkbenchError(
     "unsupported",
-    `${title} cannot be applied to ${roles.join(", ")}: it measures the inputs of a matrix, and the rows of an embedding are looked up. Leave such roles out with ignore, or use a method that needs no calibration text.`,
+    `${title} cannot be applied to ${roles.join(", ")}: it measures the inputs of a matrix, and the rows of an embedding are looked up. Leave such roles out with ignore, or ${alternative}.`,
   );
 }
 

@@ -305,12 +305,16 @@ describe("clustering", () => {
     const name = [...few.tensors.keys()].find((each) => each.includes("layers.0.mlp.up_proj"))!;
     const { data } = few.tensors.get(name)! as { data: Float32Array };
     data.forEach((_, i) => (data[i] = Math.fround([-0.5, 0.1, 0.7][i % 3]!)));
-    expect(denseOf(await applied(cluster, { clusters: 3 }, few))).toEqual(denseOf(few));
+    expect(denseOf(await applied(cluster, { clusters: 3, as: "published" }, few))).toEqual(denseOf(few));
     const error = async (clusters: number, iterations: number) =>
-      errorOf(dense, denseOf(await applied(cluster, { clusters, iterations }, before)), outputs);
+      errorOf(
+        dense,
+        denseOf(await applied(cluster, { clusters, iterations, as: "published" }, before)),
+        outputs,
+      );
     expect(await error(8, 50)).toBeLessThan(await error(8, 1));
     expect(await error(32, 50)).toBeLessThan(await error(8, 50));
-    const values = new Set(denseOf(await applied(cluster, { clusters: 8 }, before)));
+    const values = new Set(denseOf(await applied(cluster, { clusters: 8, as: "published" }, before)));
     expect(values.size).toBeLessThanOrEqual(8);
   });
 });
