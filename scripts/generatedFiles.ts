@@ -48,9 +48,11 @@ export async function generateReference(): Promise<Map<string, string>> {
 
 /** Pages written by hand that contain a generated part. */
 export async function generatePageParts(root: string): Promise<Map<string, string>> {
+  const { createPairTable } = await import("./methodPairs");
   const parts = [
     ["docs/extending.md", "import table", createImportTable()],
     ["docs/style.md", "phrases", phrasesMarkdown()],
+    ["docs/methods.md", "pairs", createPairTable()],
   ] as const;
   const files = new Map<string, string>();
   for (const [file, name, part] of parts) {

@@ -8,7 +8,7 @@ import type { WeightRole } from "../../protocol/service/models";
 import { sizeOf } from "../graph/op";
 import type { OpenedModel } from "../imports/openModel";
 import { listMatrixSlots, type ModelShape, tensorsOf } from "../models/model";
-import type { MatrixSlot, StoredMatrix } from "../models/weights";
+import { describeStorage, listWithPieces, type MatrixSlot, type StoredMatrix } from "../models/weights";
 import { requireFloats, denseShape, weightName } from "../representations/dense";
 import type { MatrixSpec, ParameterSpec, Purpose } from "../representations/representation";
 
@@ -49,7 +49,7 @@ export interface RoleValues {
 
 const pieceValues = 2 ** 21;
 
-/** A packed matrix is listed as a whole and in its parts, however it is stored. */
+/** A packed matrix is listed as a whole and in its parts, however it is stored, and one that stores smaller ones with those. */
 export function listWeightRoles(shape: ModelShape): readonly WeightRole[] {
   return listRoles(shape).map(({ role, layer, shape: size, representation }) => ({
     role,
@@ -112,7 +112,7 @@ function listSlotRoles({ matrix, stored, split }: MatrixSlot): StoredRole[] {
     purpose: spec.purpose,
     ...pickLayer(spec),
     shape: [spec.inputs, outputs],
-    representation: [...new Set(parts.map((part) => part.stored.type))].join(" + "),
+    representation: [...new Set(parts.map((part) => describeStorage(part.stored)))].join(" + "),
     parts,
   });
   let at = 0;
@@ -122,12 +122,16 @@ function listSlotRoles({ matrix, stored, split }: MatrixSlot): StoredRole[] {
     return part;
   });
   const whole = of(matrix, matrix.outputs, parts);
-  if (split)
-    return [whole, ...parts.map((part) => of(part.stored.matrix, part.columns.to, [{ ...part, at: 0 }]))];
+  const ofStored = (each: StoredMatrix) =>
+    of(each.matrix, each.matrix.outputs, [
+      { stored: each, columns: { from: 0, to: each.matrix.outputs }, at: 0 },
+    ]);
+  const listPieces = (each: StoredMatrix) => listWithPieces(each).slice(1).map(ofStored);
+  if (split) return [whole, ...stored.flatMap((each) => [ofStored(each), ...listPieces(each)])];
   const packed = (matrix.parts ?? []).map(({ role, purpose, from, to }) =>
     of({ ...matrix, role, purpose }, to - from, [{ stored: stored[0]!, columns: { from, to }, at: 0 }]),
   );
-  return [whole, ...packed];
+  return [whole, ...packed, ...listPieces(stored[0]!)];
 }
 
 function* readLines(model: OpenedModel, { stored, columns, at }: RolePart): Generator<ValueLine> {

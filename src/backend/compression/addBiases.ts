@@ -1,6 +1,8 @@
 /** Finds and adds the biases to which methods move the mean output of what they remove. */
 import { WorkbenchError } from "../../protocol/errors";
+import { isPieceRole } from "../models/biases";
 import { listMatrixSlots, type ModelShape, parametersOf, withRepresentations } from "../models/model";
+import { listWithPieces } from "../models/weights";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
 import { createZeros } from "../training/startState";
@@ -52,12 +54,22 @@ export function shiftBias(
   return [name, { shape: size, data }];
 }
 
-/** The bias of a matrix. Those of a part start at output `from`. */
+/** Whether a mean can be added to the bias of a role: it has one, and none of it is pruned. */
+export function hasBias(shape: ModelShape, role: string): boolean {
+  const { bias } = findBias(shape, role);
+  return bias !== undefined && bias.mask === undefined;
+}
+
+/** The bias of a matrix. Those of a part start at output `from`. A piece has one if its outputs are the first of the matrix. */
 function findBias(shape: ModelShape, role: string) {
-  for (const { matrix, bias } of listMatrixSlots(shape)) {
-    if (matrix.role === role) return { bias, from: 0, key: matrix.biasKey };
-    const part = matrix.parts?.find((each) => each.role === role);
-    if (part !== undefined) return { bias, from: part.from, key: matrix.biasKey };
+  for (const { matrix, bias, stored } of listMatrixSlots(shape)) {
+    const slotBias = { bias, from: 0, key: matrix.biasKey };
+    if (matrix.role === role) return slotBias;
+    const part = matrix.parts?.find((each) => each.role === role || isPieceRole(role, each.role));
+    const piece = stored.flatMap(listWithPieces).find((each) => each.matrix.role === role)?.matrix;
+    const isInner = piece?.axes[1].kind === "bond";
+    if (isInner) return { bias: undefined, from: 0, key: undefined };
+    if (part !== undefined || piece !== undefined) return { ...slotBias, from: part?.from ?? 0 };
   }
   throw new Error(`The model has no matrix ${role}.`);
 }

@@ -2,18 +2,23 @@
 import { WorkbenchError } from "../../protocol/errors";
 import type { RepresentationChoices } from "../models/family";
 import { type ModelShape, withRepresentations } from "../models/model";
+import { describeStorage, type StoredMatrix } from "../models/weights";
 import { isProjection, selectTargets, type Target, type TargetOptions, type MatrixFilter } from "./targets";
 
-/** `isDefault` selects the default targets; `otherTypes` lists types that can be treated like dense ones. */
+/**
+ * `isDefault` selects the default targets; `otherTypes` lists types that can be treated like dense ones. If they store dense
+ * pieces, as `factored` does, they are treated as a whole; `isWhole` selects others.
+ */
 export function selectDenseTargets(
   title: string,
   shape: ModelShape,
   { targets, ignore }: TargetOptions,
   isDefault: MatrixFilter = isProjection,
   otherTypes: readonly string[] = [],
+  isWhole = (stored: StoredMatrix): boolean => otherTypes.includes(describeStorage(stored)),
 ): Target[] {
   const types = ["dense", ...otherTypes];
-  const matches = selectTargets(shape, { targets, ignore }, isDefault);
+  const matches = selectTargets(shape, { targets, ignore }, isDefault, isWhole);
   const faults = matches.flatMap(({ matrix, type }) =>
     types.includes(type)
       ? []

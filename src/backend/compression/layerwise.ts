@@ -6,14 +6,13 @@ import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { RepresentationChoices } from "../models/family";
 import { type ModelShape, withRepresentations } from "../models/model";
-import { weightName } from "../representations/dense";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
 import { getObservedRole } from "./denseTargets";
 import type { Lab } from "./method";
 import { calibrationSchema } from "./calibration/batches";
 import type { Tap } from "./calibration/observe";
-import { unpackTargets } from "./unpackTargets";
+import { listTensorNames, unpackTargets } from "./unpackTargets";
 import type { Target } from "./targets";
 
 export const layerwiseSchema = calibrationSchema
@@ -30,7 +29,7 @@ export const layerwiseSchema = calibrationSchema
   .describe("The calibration text, and the model that reads it.");
 export type LayerwiseCalibration = z.output<typeof layerwiseSchema>;
 
-/** The new representation of a matrix, and its tensors. The dense tensor is deleted unless it is among them. */
+/** The new representation of a matrix, and its tensors. The tensors that it had are deleted unless they are among them. */
 export interface CompressedTarget {
   readonly type: string;
   readonly options: Readonly<Record<string, unknown>>;
@@ -70,7 +69,7 @@ export async function compressLayerwise(
         options,
         tensors: newTensors,
       } = await compressTarget(target, unpacked, observed?.get(getObservedRole(target)) ?? {});
-      unpacked.delete(weightName(target.matrix));
+      for (const name of listTensorNames(target)) unpacked.delete(name);
       for (const [name, tensor] of newTensors) unpacked.set(name, tensor);
       choices[target.matrix.role] = { type, options };
       lab.progress(++done, targets.length, "matrices");

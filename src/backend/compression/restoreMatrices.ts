@@ -4,7 +4,7 @@ import type { HostTensor } from "../checkpoints/safetensors";
 import { readBiasData } from "../models/biases";
 import { materializeDense } from "../models/huggingFace";
 import { listMatrixSlots, type ModelShape, parametersOf } from "../models/model";
-import type { MatrixSlot } from "../models/weights";
+import { listWithPieces, type MatrixSlot } from "../models/weights";
 import { denseShape, fromInOut, weightName } from "../representations/dense";
 import type { TensorData } from "../representations/representation";
 
@@ -59,7 +59,7 @@ const isDense = ({ stored }: MatrixSlot): boolean => stored.every(({ type }) => 
 function isUnchanged(slot: MatrixSlot, original: MatrixSlot): boolean {
   const describe = ({ stored, bias }: MatrixSlot) =>
     JSON.stringify([
-      stored.map(({ matrix, type, options }) => [matrix.role, type, options]),
+      stored.flatMap(listWithPieces).map(({ matrix, type, options }) => [matrix.role, type, options]),
       bias?.mask === undefined ? undefined : bias.kept,
     ]);
   return describe(slot) === describe(original);

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { familyOf, listMatrixSlots, type ModelShape, partsOf, tensorsOf } from "../models/model";
 import { generalizeRole } from "../models/roles";
-import type { MatrixSlot, StoredMatrix } from "../models/weights";
+import { listWithPieces, type MatrixSlot, type StoredMatrix } from "../models/weights";
 import { representations } from "../representations/catalog";
 import type { MatrixSpec } from "../representations/representation";
 
@@ -38,19 +38,34 @@ export type MatrixFilter = (matrix: MatrixSpec) => boolean;
 
 export const isProjection: MatrixFilter = ({ kind }) => kind === "projection";
 
+/**
+ * Returns the targets of the options. A matrix that stores smaller ones is treated by those: the role of the whole means all
+ * its pieces, and each has a role of its own. `isWhole` selects matrices that are treated as a whole nevertheless.
+ */
 export function selectTargets(
   shape: ModelShape,
   { targets, ignore }: TargetOptions,
   isDefault: MatrixFilter = isProjection,
+  isWhole: (stored: StoredMatrix) => boolean = () => false,
 ): Target[] {
   const slots = listMatrixSlots(shape);
-  const roles = slots.flatMap(({ matrix }) => [matrix, ...partsOf(matrix)]);
+  const roles = slots.flatMap(({ matrix, stored }) => [
+    matrix,
+    ...partsOf(matrix),
+    ...stored.flatMap(({ pieces }) => pieces.flatMap(listWithPieces)).map((piece) => piece.matrix),
+  ]);
   const isTarget = createMatcher("targets", targets, roles, []);
   // A recipe may ignore the head even if the model's head is tied to the embedding.
   const isIgnored = createMatcher("ignore", ignore, roles, listHeadRoles(shape));
-  const selected = slots.flatMap((slot) =>
-    selectSlotTargets(slot, targets === undefined ? isDefault : isTarget, isIgnored),
-  );
+  const isSelected = targets === undefined ? isDefault : isTarget;
+  const selectPieces = (each: StoredMatrix, inside: boolean): Target[] => {
+    if (isIgnored(each.matrix)) return [];
+    const isTarget = inside || isSelected(each.matrix);
+    if (each.pieces.length > 0 && !(isTarget && isWhole(each)))
+      return each.pieces.flatMap((piece) => selectPieces(piece, isTarget));
+    return isTarget ? [each] : [];
+  };
+  const selected = slots.flatMap((slot) => selectSlotTargets(slot, isSelected, isIgnored, selectPieces));
   if (selected.length > 0) return selected;
   throw new WorkbenchError(
     "invalid-input",
@@ -74,15 +89,17 @@ function selectSlotTargets(
   { matrix, stored, split }: MatrixSlot,
   isTarget: MatrixTest,
   isIgnored: MatrixTest,
+  selectPieces: (stored: StoredMatrix, inside: boolean) => Target[],
 ): Target[] {
   if (isIgnored(matrix)) return [];
   const isWhole = isTarget(matrix);
-  if (split) return stored.filter((each) => (isWhole || isTarget(each.matrix)) && !isIgnored(each.matrix));
+  if (split) return stored.flatMap((each) => selectPieces(each, isWhole));
   const [whole] = stored as readonly [StoredMatrix];
   const parts = partsOf(matrix);
-  if (isWhole && !parts.some(isIgnored)) return [whole];
+  if (isWhole && !parts.some(isIgnored)) return selectPieces(whole, true);
   const selectedParts = parts.filter((part) => (isWhole || isTarget(part)) && !isIgnored(part));
-  if (selectedParts.length > 0 && whole.type !== "dense")
+  if (selectedParts.length === 0) return selectPieces(whole, false);
+  if (whole.type !== "dense")
     throw new WorkbenchError(
       "unsupported",
       `${matrix.role} is stored as ${whole.type} as a whole, so its parts cannot be compressed separately. Use ${matrix.role} as the target.`,
@@ -92,6 +109,7 @@ function selectSlotTargets(
     type: "dense",
     representation: representations["dense"]!,
     options: {},
+    pieces: [],
     packedIn: matrix,
   }));
 }

@@ -1,6 +1,7 @@
 /** Prepares the tensors of a model for a method that changes some of them: splits packed matrices of which only some parts are targets. */
 import { splitPacked } from "../models/huggingFace";
 import { requireFloats, toInOut, weightName } from "../representations/dense";
+import type { TensorData } from "../representations/representation";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
 import type { Target } from "./targets";
@@ -22,6 +23,22 @@ export function unpackTargets(
 
 /** The name of the tensor that holds a dense or masked target now, possibly with other parts. */
 export const getTensorName = ({ matrix, packedIn }: Target): string => weightName(packedIn ?? matrix);
+
+/** The names of the tensors of a target, once packed matrices are split. */
+export const listTensorNames = ({ matrix, representation, options }: Target): string[] =>
+  representation.parameters(matrix, options).map(({ name }) => name);
+
+/** The scalars that a target stores. */
+export const countStored = ({ matrix, representation, options }: Target): number =>
+  representation.count(matrix, options).stored;
+
+/** Reads the [inputs, outputs] values of a target, however it is stored, once packed matrices are split. */
+export function readDense(
+  tensors: ReadonlyMap<string, HostTensor>,
+  { matrix, representation, options }: Target,
+): Float32Array {
+  return representation.materialize((name) => tensors.get(name)!.data as TensorData, matrix, options);
+}
 
 export function readFloats(tensors: ReadonlyMap<string, HostTensor>, name: string): Float32Array {
   return requireFloats(name, tensors.get(name)!.data as Float32Array);

@@ -4,6 +4,7 @@ import { formatBytes, formatCount } from "../../protocol/quantities";
 import { pack } from "../coding/pack";
 import { dimensionsOf, listMatrixSlots } from "../models/model";
 import { countModel } from "../models/accounting";
+import { listWithPieces } from "../models/weights";
 import { defineMetric, type EvaluationLab, type Subject } from "./metric";
 import {
   createDenseCounterpart,
@@ -146,7 +147,7 @@ async function measureTimes(
 
 function listReasons({ shape }: Pick<Subject, "shape">): string[] {
   const all = listMatrixSlots(shape).flatMap(({ stored }) =>
-    stored.map(({ representation }) => representation),
+    stored.flatMap(listWithPieces).map(({ representation }) => representation),
   );
   return [...new Set(all.flatMap(({ title, worth }) => (worth === undefined ? [] : [`${title}: ${worth}`])))];
 }
@@ -155,7 +156,7 @@ function listRemarks({ shape }: Pick<Subject, "shape">): string[] {
   if (isDense(shape)) return ["Every matrix has its default representation, so there are no savings."];
   const seen = new Map<string, { matrices: number; scalars: number; worth: string }>();
   for (const { stored } of listMatrixSlots(shape))
-    for (const { matrix, representation } of stored) {
+    for (const { matrix, representation } of stored.flatMap(listWithPieces)) {
       if (representation.worth === undefined) continue;
       const { title, worth } = representation;
       const before = seen.get(title) ?? { matrices: 0, scalars: 0, worth };

@@ -16,7 +16,7 @@ import {
   tensorsOf,
   withRepresentations,
 } from "../models/model";
-import type { MatrixSlot, StoredMatrix } from "../models/weights";
+import { listWithPieces, type MatrixSlot, type StoredMatrix } from "../models/weights";
 import { denseShape, fromInOut, weightName } from "../representations/dense";
 import type { AxisKind, MatrixSpec, TensorSource } from "../representations/representation";
 import { getSlicedSizes, type SlicedOptions } from "../representations/sliced";
@@ -72,7 +72,8 @@ function copySlot(
   const specs = stored.flatMap((each) => each.representation.parameters(each.matrix, each.options));
   const biases = bias === undefined ? [] : [bias.spec, ...(bias.mask === undefined ? [] : [bias.mask])];
   for (const { name } of [...specs, ...biases]) to.out.set(name, tensors.get(name)!);
-  for (const role of [...stored.map((each) => each.matrix.role), biasRole(matrix)])
+  const roles = stored.flatMap(listWithPieces).map((each) => each.matrix.role);
+  for (const role of [...roles, biasRole(matrix)])
     if (Object.hasOwn(choices, role)) to.kept[role] = choices[role]!;
 }
 

@@ -4,7 +4,8 @@ import { readBiasData } from "../models/biases";
 import type { RepresentationChoices } from "../models/family";
 import { materializeDense } from "../models/huggingFace";
 import { listMatrixSlots, type ModelShape, parametersOf } from "../models/model";
-import { denseShape, fromInOut, weightName } from "../representations/dense";
+import { listLeaves } from "../models/weights";
+import { denseShape, fromInOut, weightName, weightShape } from "../representations/dense";
 import { createSource } from "./plainTensors";
 
 interface Model {
@@ -22,16 +23,16 @@ export function removeMasks({ shape, tensors }: Model): Model {
   const out = new Map<string, HostTensor>(tensors);
   const slots = new Map(listMatrixSlots(plain).map((slot) => [slot.matrix.role, slot]));
   for (const before of listMatrixSlots(shape)) {
-    const { stored, split } = slots.get(before.matrix.role)!;
+    const { split } = slots.get(before.matrix.role)!;
     if (before.split && !split) {
       const { matrix } = before;
       const data = fromInOut(materializeDense(before, source), matrix);
       out.set(weightName(matrix), { shape: denseShape(matrix), data });
     } else
-      before.stored.forEach(({ matrix, type, representation, options }, i) => {
-        if (type === stored[i]!.type) return;
+      before.stored.flatMap(listLeaves).forEach(({ matrix, type, representation, options }) => {
+        if (type !== "masked") return;
         const data = fromInOut(representation.materialize(source, matrix, options), matrix);
-        out.set(weightName(matrix), { shape: denseShape(matrix), data });
+        out.set(weightName(matrix), { shape: weightShape(matrix), data });
       });
     if (before.bias?.mask === undefined) continue;
     const { name, shape: size } = before.bias.spec;

@@ -9,7 +9,7 @@ import type { RepresentationChoices } from "../models/family";
 import { hasAxis } from "../models/coupling";
 import { listMatrixSlots, type ModelShape, withRepresentations } from "../models/model";
 import { layerRole } from "../models/roles";
-import { weightName } from "../representations/dense";
+import { denseShape, weightName } from "../representations/dense";
 import { maskName } from "../representations/masked";
 import { countNonZeros } from "../representations/representation";
 import type { Checkpoint } from "../checkpoints/checkpoint";
@@ -149,8 +149,7 @@ function createGroups(shape: ModelShape, settings: Options): Group[] {
     const key = settings.group === "layer" && layer !== undefined ? layerRole(layer) : role;
     const pieces = groups.get(key) ?? [];
     groups.set(key, pieces);
-    const [weight] = target.representation.parameters(matrix, {});
-    const weightPiece = { name: weightName(matrix), mask: maskName(matrix), shape: weight!.shape };
+    const weightPiece = { name: weightName(matrix), mask: maskName(matrix), shape: denseShape(matrix) };
     pieces.push({ role, ...weightPiece, size: inputs * outputs, target });
     const bias = biases.get(role);
     if (!settings.biases || bias === undefined || bias.mask !== undefined) continue;

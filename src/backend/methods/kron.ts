@@ -6,7 +6,6 @@
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { ModelShape } from "../models/model";
-import { toInOut, weightName } from "../representations/dense";
 import {
   createCores,
   type MpoOptions,
@@ -19,8 +18,8 @@ import { selectDenseTargets, chooseRepresentations } from "../compression/denseT
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { computeSvd } from "../compression/algebra/linearAlgebra";
 import { defineMethod, planBetween, createShareOption } from "../compression/method";
-import { readFloats } from "../compression/unpackTargets";
-import { type Target, createTargetOptions } from "../compression/targets";
+import { countStored, readDense } from "../compression/unpackTargets";
+import { isProjection, type Target, createTargetOptions } from "../compression/targets";
 
 const title = "Kronecker products";
 
@@ -80,8 +79,8 @@ export default defineMethod<Options>({
       lab,
       (target, tensors) => {
         const { matrix } = target;
-        const mpoOptions = optionsOf(matrix);
-        const dense = toInOut(readFloats(tensors, weightName(matrix)), matrix);
+        const mpoOptions = optionsOf(target);
+        const dense = readDense(tensors, target);
         const chain = approximateChain(
           Float64Array.from(computeSiteOrder(mpoOptions.sites), (place) => dense[place]!),
           mpoOptions,
@@ -100,7 +99,8 @@ export default defineMethod<Options>({
 });
 
 function decide(shape: ModelShape, options: Options) {
-  const candidates = selectDenseTargets(title, shape, options);
+  // Cores are one matrix again, of fewer terms.
+  const candidates = selectDenseTargets(title, shape, options, isProjection, ["mpo"]);
   const faults = candidates.flatMap(({ matrix: { role, inputs, outputs } }) => {
     const [m2, n2] = options.b ?? [1, 1];
     return inputs % m2 === 0 && outputs % n2 === 0
@@ -113,23 +113,22 @@ function decide(shape: ModelShape, options: Options) {
       `${title} cannot be applied: ${faults[0]!}. Choose another b, or exclude these roles with ignore.`,
       { faults },
     );
-  const optionsOf = (matrix: MatrixSpec): MpoOptions => {
-    const { inputs, outputs } = matrix;
-    const sites = chooseSites(matrix, options);
+  const optionsOf = (target: Target): MpoOptions => {
+    const sites = chooseSites(target.matrix, options);
     const widest = computeWidestBonds(sites);
     const bondsOf = (bond: number) => widest.map((most) => Math.min(bond, most));
-    const room = (1 - options.rate) * inputs * outputs * (1 + 1e-12);
+    const room = (1 - options.rate) * countStored(target) * (1 + 1e-12);
     let bond = 1;
     const most = Math.max(...widest);
     while (bond < most && countCoreScalars({ sites, bonds: bondsOf(bond + 1) }) <= room) bond++;
     return { sites, bonds: bondsOf(bond) };
   };
-  const isSmaller = ({ matrix }: Target) =>
-    options.rate > 0 && countCoreScalars(optionsOf(matrix)) < matrix.inputs * matrix.outputs;
+  const isSmaller = (target: Target) =>
+    options.rate > 0 && countCoreScalars(optionsOf(target)) < countStored(target);
   const targets = candidates.filter(isSmaller);
-  const after = chooseRepresentations(shape, targets, ({ matrix }) => ({
+  const after = chooseRepresentations(shape, targets, (target) => ({
     type: "mpo",
-    options: optionsOf(matrix),
+    options: optionsOf(target),
   }));
   return { targets, optionsOf, after };
 }

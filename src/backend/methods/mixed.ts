@@ -8,7 +8,6 @@ import type { Value } from "../graph/op";
 import { mul } from "../graph/ops/elementwise";
 import { sum } from "../graph/ops/reduction";
 import { type ModelShape, withRepresentations } from "../models/model";
-import { weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import { allocateBits, type Choice } from "../compression/quantization/bitAllocation";
@@ -27,7 +26,7 @@ import {
   roundToNearest,
   readWeights,
 } from "../compression/quantization/quantization";
-import { extractPart, unpackTargets, getTensorName } from "../compression/unpackTargets";
+import { extractPart, listTensorNames, unpackTargets, getTensorName } from "../compression/unpackTargets";
 import type { Target } from "../compression/targets";
 
 const title = "Mixed precision";
@@ -242,7 +241,7 @@ function roundTarget(before: Checkpoint, target: Target, quantization: FilledOpt
     options,
     tensors: newTensors,
   } = roundToNearest(matrix, readWeights(tensors, target), quantization).toCompressedTarget();
-  tensors.delete(weightName(matrix));
+  for (const name of listTensorNames(target)) tensors.delete(name);
   for (const [name, tensor] of newTensors) tensors.set(name, tensor);
   return { shape: withRepresentations(before.shape, { [matrix.role]: { type, options } }), tensors };
 }

@@ -6,7 +6,6 @@ import * as z from "zod";
 import { matmul } from "../graph/ops/matmul";
 import { sum } from "../graph/ops/reduction";
 import type { ModelShape } from "../models/model";
-import { toInOut, weightName } from "../representations/dense";
 import { factorNames } from "../representations/factored";
 import type { MatrixSpec } from "../representations/representation";
 import { addBiasTensors, shiftBias, addBiases } from "../compression/addBiases";
@@ -22,8 +21,8 @@ import {
 } from "../compression/algebra/linearAlgebra";
 import { defineMethod, planBetween, createShareOption } from "../compression/method";
 import type { Tap } from "../compression/calibration/observe";
-import { readFloats, unpackTargets } from "../compression/unpackTargets";
-import { type Target, createTargetOptions } from "../compression/targets";
+import { countStored, readDense, unpackTargets } from "../compression/unpackTargets";
+import { isProjection, type Target, createTargetOptions } from "../compression/targets";
 
 const title = "Low rank";
 
@@ -78,9 +77,9 @@ export default defineMethod<Options>({
   plan(before, options) {
     const shape = addCenterBiases(before, options);
     const targets = selectFactorizedTargets(shape, options);
-    const after = chooseRepresentations(shape, targets, ({ matrix }) => ({
+    const after = chooseRepresentations(shape, targets, (target) => ({
       type: "factored",
-      options: { rank: computeEvenRank(matrix, options.rate) },
+      options: { rank: computeEvenRank(target, options.rate) },
     }));
     return planBetween(before, after, options.ranks === "even" ? "roles" : "most");
   },
@@ -105,10 +104,11 @@ export default defineMethod<Options>({
       whiteningTap,
       options.calibration,
       lab,
-      ({ matrix }, tensors, statistics) => {
+      (target, tensors, statistics) => {
+        const { matrix } = target;
         const { inputs, outputs } = matrix;
-        const dense = toInOut(readFloats(tensors, weightName(matrix)), matrix);
-        const rank = byEnergy?.get(matrix.role) ?? computeEvenRank(matrix, options.rate);
+        const dense = readDense(tensors, target);
+        const rank = byEnergy?.get(matrix.role) ?? computeEvenRank(target, options.rate);
         const mean = options.center
           ? statistics["sums"]!.map((each) => each / statistics["count"]![0]!)
           : undefined;
@@ -132,17 +132,19 @@ export default defineMethod<Options>({
   },
 });
 
-/** The largest rank that removes the share. A matrix that loses nothing is unchanged. */
-function computeEvenRank({ inputs, outputs }: MatrixSpec, rate: number): number {
-  const room = (1 - rate) * inputs * outputs;
+/** The largest rank that removes the share of what is stored now. A matrix that loses nothing is unchanged. */
+function computeEvenRank(target: Target, rate: number): number {
+  const { inputs, outputs } = target.matrix;
+  const room = (1 - rate) * countStored(target);
   return Math.max(1, Math.floor((room / (inputs + outputs)) * (1 + 1e-12)));
 }
 
 function selectFactorizedTargets(shape: ModelShape, options: Options): Target[] {
-  const candidates = selectDenseTargets(title, shape, options);
+  // Two factors are one matrix again, of a lower rank.
+  const candidates = selectDenseTargets(title, shape, options, isProjection, ["factored"]);
   if (options.whiten) refuseEmbeddings(title, candidates);
   return candidates.filter(
-    ({ matrix: { inputs, outputs } }) => options.rate > 0 && inputs * outputs > inputs + outputs,
+    (target) => options.rate > 0 && countStored(target) > target.matrix.inputs + target.matrix.outputs,
   );
 }
 
@@ -213,13 +215,14 @@ function allocateRanks(
   const ranks = new Map<string, number>();
   let budget = 0;
   const candidates: { role: string; cost: number; worth: number }[] = [];
-  for (const { matrix } of targets) {
+  for (const target of targets) {
+    const { matrix } = target;
     const cost = matrix.inputs + matrix.outputs;
-    budget += computeEvenRank(matrix, rate) * cost;
-    const { values } = decompose(toInOut(readFloats(tensors, weightName(matrix)), matrix), matrix);
+    budget += computeEvenRank(target, rate) * cost;
+    const { values } = decompose(readDense(tensors, target), matrix);
     const energy = values.reduce((sum, each) => sum + each ** 2, 0) || 1;
-    // A larger rank would cost more than the dense matrix.
-    const most = Math.floor((matrix.inputs * matrix.outputs) / cost);
+    // A larger rank would cost more than the matrix does now.
+    const most = Math.floor(countStored(target) / cost);
     values.slice(0, most).forEach((value, k) => {
       if (k === 0) {
         ranks.set(matrix.role, 1);

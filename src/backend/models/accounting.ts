@@ -7,6 +7,7 @@ import { sizeOf } from "../graph/op";
 import { countBias, listBiasParameters, biasRole } from "./biases";
 import { listMatrixSlots, type ModelShape, tensorsOf } from "./model";
 import { stripLayer } from "./roles";
+import { describeStorage } from "./weights";
 import {
   countScalars,
   type MatrixCounts,
@@ -66,7 +67,8 @@ export function countStoredByAddress(shape: ModelShape): Map<string, number> {
 /** Yields one row for each stored matrix, including its bias. */
 function* countMatrixRows(shape: ModelShape, options: CountOptions): Generator<RoleCounts> {
   for (const { bias, stored, split } of listMatrixSlots(shape))
-    for (const [i, { matrix, type, representation, options: storedOptions }] of stored.entries()) {
+    for (const [i, each] of stored.entries()) {
+      const { matrix, representation, options: storedOptions } = each;
       const specs = [...representation.parameters(matrix, storedOptions)];
       const counts = [representation.count(matrix, storedOptions, options.tensors)];
       // A matrix stored in parts has one bias tensor, counted with the first part.
@@ -74,7 +76,7 @@ function* countMatrixRows(shape: ModelShape, options: CountOptions): Generator<R
         specs.push(...listBiasParameters(bias));
         counts.push(countBias(bias, options.tensors));
       }
-      yield createRow(matrix, type, matrix.kind !== "projection", specs, counts, options);
+      yield createRow(matrix, describeStorage(each), matrix.kind !== "projection", specs, counts, options);
     }
 }
 

@@ -26,6 +26,11 @@ export interface Bias {
 /** Returns the address of a matrix's bias in the choices of representations. */
 export const biasRole = ({ role }: Pick<MatrixSpec, "role">): string => `${role}.bias`;
 
+/** Whether a role is that of a piece of the whole, or of a piece below it. */
+export function isPieceRole(role: string, whole: string): boolean {
+  return role.startsWith(`${whole}.`) && role !== biasRole({ role: whole });
+}
+
 export function createBias(matrix: MatrixSpec, choice: RepresentationChoice | undefined): Bias {
   const { name, outputs, role, layer, kind, axes } = matrix;
   const spec: ParameterSpec = {

@@ -1,7 +1,7 @@
 /** Defines a family of models: a configuration, its tensors, and a forward function over roles. Each family is one file. */
 import type { z } from "zod";
 import type { Value } from "../graph/op";
-import type { FileOperators, MatrixSpec, ParameterSpec } from "../representations/representation";
+import type { FileOperators, MatrixSpec, OnMatrix, ParameterSpec } from "../representations/representation";
 
 /** A configuration whose `vocab_size` is known, either written or filled in from the tokenizer. */
 export type Complete<C> = C & { readonly vocab_size: number };
@@ -38,7 +38,9 @@ export interface ForwardOptions {
   /** Called with the attention weights of each layer, [batch, heads, time, time]; only if all queries are in one block. */
   readonly onAttention?: (weights: Value) => void;
   /** Called with the role, input and output of each applied matrix; used by calibration. */
-  readonly onMatrix?: (role: string, x: Value, y: Value) => void;
+  readonly onMatrix?: OnMatrix;
+  /** The same for each piece of an applied matrix that stores smaller ones; every piece is then applied on its own. */
+  readonly onPiece?: OnMatrix;
   /** Inference only: matrices are applied in the form that `listInferenceParameters` lists for this runtime. */
   readonly inference?: "engine" | FileOperators;
   /** int32 [n]: the rows of [batch · time] to compute; all when left out. */

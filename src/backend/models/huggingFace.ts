@@ -6,7 +6,7 @@ import type { MatrixSpec, TensorData, TensorSource } from "../representations/re
 import { readBiasData } from "./biases";
 import { describeEmbeddings } from "./kphi3";
 import { familyOf, listMatrixSlots, type ModelShape, parametersOf, partsOf, tensorsOf } from "./model";
-import type { MatrixSlot, StoredMatrix } from "./weights";
+import { describeStorage, type MatrixSlot, type StoredMatrix } from "./weights";
 
 /** Tensors of old files that follow from the configuration. */
 const derived = /(^|\.)(attn\.(masked_)?bias|rotary_emb\.inv_freq)$/;
@@ -132,7 +132,7 @@ export function* exportTensors(shape: ModelShape, tensors: TensorSource): Genera
   for (const slot of listMatrixSlots(shape)) {
     const declaredType = declared[slot.matrix.role]?.type;
     const [first] = slot.stored as readonly [StoredMatrix];
-    if (!slot.split && first.type === (declaredType ?? "dense")) {
+    if (!slot.split && describeStorage(first) === (declaredType ?? "dense")) {
       for (const { name, shape: size } of first.representation.parameters(first.matrix, first.options))
         yield { name, shape: size, data: tensors(name) };
     } else if (declaredType !== undefined && declaredType !== "dense")

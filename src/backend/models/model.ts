@@ -6,7 +6,7 @@ import { InvalidInput, WorkbenchError } from "../../protocol/errors";
 import { input, parameter, type Value } from "../graph/op";
 import { representations } from "../representations/catalog";
 import type { MatrixSpec, ParameterSpec, ValueSource } from "../representations/representation";
-import { createBias, listBiasParameters, biasRole } from "./biases";
+import { createBias, listBiasParameters, biasRole, isPieceRole } from "./biases";
 import { models } from "./catalog";
 import { getHead, getLabelCount } from "./classifier";
 import { toConfigFaults, findNearest } from "./configFaults";
@@ -16,10 +16,9 @@ import type {
   Dimensions,
   ForwardOptions,
   ModelInputs,
-  RepresentationChoice,
   RepresentationChoices,
 } from "./family";
-import { bindWeights, type MatrixSlot, type StoredMatrix } from "./weights";
+import { bindWeights, listWithPieces, type MatrixSlot, type StoredMatrix } from "./weights";
 
 /** A model without its weights: plain data that checkpoints store. */
 export interface ModelShape {
@@ -72,9 +71,16 @@ export function createShape(config: Readonly<Record<string, unknown>>): ModelSha
   return withRepresentations({ family: name as string, config: complete, representations: {} }, declared);
 }
 
-/** Returns the same model with other representations for some roles; throws if one is not possible. */
+/**
+ * Returns the same model with other representations for some roles; throws if one is not possible. The pieces of a matrix with
+ * another representation are dense unless they are among the roles.
+ */
 export function withRepresentations(shape: ModelShape, choices: RepresentationChoices): ModelShape {
-  const changed = { ...shape, representations: { ...shape.representations, ...choices } };
+  const wholes = Object.keys(choices);
+  const kept = Object.entries(shape.representations).filter(
+    ([role]) => !wholes.some((whole) => isPieceRole(role, whole)),
+  );
+  const changed = { ...shape, representations: { ...Object.fromEntries(kept), ...choices } };
   listMatrixSlots(changed);
   return changed;
 }
@@ -90,11 +96,13 @@ export function listMatrixSlots({ family, config, representations: choices }: Mo
   const head =
     classes === undefined ? heads.language.matrices(config) : heads.classes.matrices(config, classes);
   const matrices = [...body(config), ...head];
+  const slots = matrices.map((matrix) => createSlot(matrix, choices));
   const knownRoles = new Set(
-    matrices.flatMap((matrix) => [
+    slots.flatMap(({ matrix, stored }) => [
       matrix.role,
       ...(matrix.parts ?? []).map((part) => part.role),
       ...(matrix.bias ? [biasRole(matrix)] : []),
+      ...stored.flatMap(listWithPieces).map((each) => each.matrix.role),
     ]),
   );
   const stray = Object.keys(choices).find((role) => !knownRoles.has(role));
@@ -106,18 +114,20 @@ export function listMatrixSlots({ family, config, representations: choices }: Mo
       near === undefined ? {} : { nearest: near },
     );
   }
-  return matrices.map((matrix) => {
-    const parts = partsOf(matrix);
-    const split = parts.some(({ role }) => Object.hasOwn(choices, role));
-    if (split && Object.hasOwn(choices, matrix.role))
-      throw new WorkbenchError(
-        "unsupported",
-        `${matrix.role} has a representation, and so has one of its parts; give one to the whole or to the parts.`,
-      );
-    const stored = (split ? parts : [matrix]).map((each) => resolveStoredMatrix(each, choices[each.role]));
-    const bias = matrix.bias ? { bias: createBias(matrix, choices[biasRole(matrix)]) } : {};
-    return { matrix, ...bias, stored, split };
-  });
+  return slots;
+}
+
+function createSlot(matrix: MatrixSpec, choices: RepresentationChoices): MatrixSlot {
+  const parts = partsOf(matrix);
+  const split = parts.some(({ role }) => Object.hasOwn(choices, role));
+  if (split && Object.hasOwn(choices, matrix.role))
+    throw new WorkbenchError(
+      "unsupported",
+      `${matrix.role} has a representation, and so has one of its parts; give one to the whole or to the parts.`,
+    );
+  const stored = (split ? parts : [matrix]).map((each) => resolveStoredMatrix(each, choices));
+  const bias = matrix.bias ? { bias: createBias(matrix, choices[biasRole(matrix)]) } : {};
+  return { matrix, ...bias, stored, split };
 }
 
 /** Returns the parts of a packed matrix as separate, named matrices. */
@@ -134,7 +144,8 @@ export function partsOf(matrix: MatrixSpec): MatrixSpec[] {
   }));
 }
 
-function resolveStoredMatrix(matrix: MatrixSpec, choice: RepresentationChoice | undefined): StoredMatrix {
+function resolveStoredMatrix(matrix: MatrixSpec, choices: RepresentationChoices): StoredMatrix {
+  const choice = choices[matrix.role];
   const type = choice?.type ?? "dense";
   if (!Object.hasOwn(representations, type))
     throw new WorkbenchError(
@@ -148,7 +159,18 @@ function resolveStoredMatrix(matrix: MatrixSpec, choice: RepresentationChoice | 
     : parsed.error.issues.map(({ path, message }) => [...path, message].join(" ")).join("; ");
   if (fault !== undefined)
     throw new WorkbenchError("unsupported", `${matrix.role} cannot be stored as ${type}: ${fault}.`);
-  return { matrix, type, representation, options: parsed.data };
+  const options: unknown = parsed.data;
+  const pieces = (representation.pieces?.(matrix, options) ?? []).map((piece) =>
+    resolveStoredMatrix(piece, choices),
+  );
+  const isPlain = pieces.every((piece) => piece.type === "dense");
+  return {
+    matrix,
+    type,
+    representation: isPlain ? representation : representation.withPieces!(pieces),
+    options,
+    pieces,
+  };
 }
 
 /** Lists every stored tensor of the model; tied tensors are listed once. */

@@ -1,6 +1,7 @@
 /** The syntax of roles. Roles are addresses for users and their patterns; only this file composes or parses them. */
-import { biasRole } from "./biases";
+import { biasRole, isPieceRole } from "./biases";
 import { listMatrixSlots, type ModelShape, tensorsOf } from "./model";
+import { listWithPieces } from "./weights";
 
 /** `layers.3` */
 export const layerRole = (layer: number): string => `layers.${layer}`;
@@ -15,11 +16,17 @@ export function generalizeRole(role: string, layer: number | undefined, open = "
   return layer === undefined ? role : `layers.${open}.${stripLayer(role, layer)}`;
 }
 
-/** Returns the layer of every address of a model: matrices, parts of packed ones, biases and norms. */
+/** Returns the address of `to` that a matrix or one of its pieces at `role` has below `from`; undefined if it is another matrix. */
+export function moveRole(role: string, from: string, to: string): string | undefined {
+  return role === from || isPieceRole(role, from) ? `${to}${role.slice(from.length)}` : undefined;
+}
+
+/** Returns the layer of every address of a model: matrices, parts of packed ones, pieces, biases and norms. */
 export function layersOf(shape: ModelShape): Map<string, number | undefined> {
   const layers = new Map<string, number | undefined>();
-  for (const { matrix, bias } of listMatrixSlots(shape)) {
-    for (const { role } of [matrix, ...(matrix.parts ?? [])]) layers.set(role, matrix.layer);
+  for (const { matrix, bias, stored } of listMatrixSlots(shape)) {
+    const pieces = stored.flatMap(listWithPieces).map((each) => each.matrix);
+    for (const { role } of [matrix, ...(matrix.parts ?? []), ...pieces]) layers.set(role, matrix.layer);
     if (bias !== undefined) layers.set(biasRole(matrix), matrix.layer);
   }
   for (const { role, layer } of tensorsOf(shape)) layers.set(role, layer);

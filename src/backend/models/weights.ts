@@ -17,8 +17,27 @@ import type { ForwardOptions, Weights } from "./family";
 export interface StoredMatrix {
   readonly matrix: MatrixSpec;
   readonly type: string;
+  /** How it is stored, with the representations of its pieces. */
   readonly representation: AnyRepresentation;
   readonly options: unknown;
+  /** The smaller matrices that it stores, such as two factors; empty if it stores itself. */
+  readonly pieces: readonly StoredMatrix[];
+}
+
+/** Returns the matrices that are stored in the end: the pieces of pieces, or the matrix itself. */
+export function listLeaves(stored: StoredMatrix): readonly StoredMatrix[] {
+  return stored.pieces.length === 0 ? [stored] : stored.pieces.flatMap(listLeaves);
+}
+
+/** Returns the matrix and all pieces below it. */
+export function listWithPieces(stored: StoredMatrix): readonly StoredMatrix[] {
+  return [stored, ...stored.pieces.flatMap(listWithPieces)];
+}
+
+/** Names a representation, with those of its pieces unless they are dense: `sliced of masked`. */
+export function describeStorage({ type, pieces }: StoredMatrix): string {
+  const kinds = [...new Set(pieces.map(describeStorage))];
+  return kinds.every((kind) => kind === "dense") ? type : `${type} of ${kinds.join(" and ")}`;
 }
 
 /** A matrix of the family, stored as one or, if it is packed, possibly as separate parts. */
@@ -44,7 +63,7 @@ export function getInference(
 export function bindWeights(
   slots: readonly MatrixSlot[],
   source: ValueSource,
-  { onMatrix, inference }: ForwardOptions,
+  { onMatrix, onPiece, inference }: ForwardOptions,
 ): Weights {
   const byRole = new Map(slots.map((slot) => [slot.matrix.role, slot]));
   const values = new Map<string, Value>();
@@ -68,7 +87,7 @@ export function bindWeights(
     return stored.map((each, i) => {
       const { matrix, representation, options } = each;
       const better = inference === undefined ? undefined : getInference(each, inference);
-      const product = better?.apply(x, tensor) ?? representation.apply(x, tensor, matrix, options);
+      const product = better?.apply(x, tensor) ?? representation.apply(x, tensor, matrix, options, onPiece);
       const whole = bias === undefined ? undefined : buildBiasValue(bias, tensor);
       const partValue = whole !== undefined && split ? columns(whole, parts![i]!.from, parts![i]!.to) : whole;
       const y = partValue === undefined ? product : addBias(product, partValue);

@@ -1,12 +1,30 @@
 /** A dense matrix: one tensor in the layout of its family. */
 import * as z from "zod";
+import type { Shape, Value } from "../graph/op";
 import { matmul } from "../graph/ops/matmul";
-import { defineRepresentation, type MatrixSpec, type TensorData, createWeightSpec } from "./representation";
+import { reshape } from "../graph/ops/movement";
+import {
+  defineRepresentation,
+  type MatrixSpec,
+  type TensorData,
+  type ValueSource,
+  createWeightSpec,
+} from "./representation";
 
-export const weightName = (matrix: MatrixSpec): string => `${matrix.name}.weight`;
+export const weightName = ({ name, weight }: Pick<MatrixSpec, "name" | "weight">): string =>
+  weight?.name ?? `${name}.weight`;
 
+/** The shape of a matrix in the layout of its family. */
 export function denseShape({ inputs, outputs, layout }: MatrixSpec): readonly [number, number] {
   return layout === "in_out" ? [inputs, outputs] : [outputs, inputs];
+}
+
+/** The shape of the dense tensor in files. */
+export const weightShape = (matrix: MatrixSpec): Shape => matrix.weight?.shape ?? denseShape(matrix);
+
+function readWeight(values: ValueSource, matrix: MatrixSpec): Value {
+  const weight = values(weightName(matrix));
+  return matrix.weight?.shape === undefined ? weight : reshape(weight, { shape: denseShape(matrix) });
 }
 
 /** Converts a dense tensor to [inputs, outputs]; returns it unchanged if it has that layout. */
@@ -36,13 +54,16 @@ export default defineRepresentation<Record<string, never>>({
   options: z.strictObject({}),
   parameters: (matrix) => [
     {
-      ...createWeightSpec(matrix, "weight", denseShape(matrix)),
-      axes: matrix.layout === "in_out" ? matrix.axes : [matrix.axes[1], matrix.axes[0]],
+      ...createWeightSpec(matrix, "weight", weightShape(matrix)),
+      name: weightName(matrix),
+      ...(matrix.weight === undefined
+        ? { axes: matrix.layout === "in_out" ? matrix.axes : ([matrix.axes[1], matrix.axes[0]] as const) }
+        : {}),
     },
   ],
   apply: (x, values, matrix) =>
-    matmul(x, values(weightName(matrix)), { transposeB: matrix.layout === "out_in" }),
-  dense: (values, matrix) => values(weightName(matrix)),
+    matmul(x, readWeight(values, matrix), { transposeB: matrix.layout === "out_in" }),
+  dense: readWeight,
   materialize: (tensors, matrix) =>
     toInOut(requireFloats(weightName(matrix), tensors(weightName(matrix))), matrix),
 });

@@ -1,25 +1,19 @@
-/** A low-rank matrix W = A·B, such as from a truncated singular value decomposition. */
+/** A low-rank matrix W = A·B, such as from a truncated singular value decomposition. Its pieces are the two factors. */
 import * as z from "zod";
-import type { Value } from "../graph/op";
 import { matmul } from "../graph/ops/matmul";
 import { transpose } from "../graph/ops/movement";
-import { requireFloats } from "./dense";
-import { defineRepresentation, type MatrixSpec, type ValueSource, createWeightSpec } from "./representation";
+import { bondAxis, createPiece, defineComposite } from "./composite";
+import type { MatrixSpec } from "./representation";
 
 export interface FactoredOptions {
   readonly rank: number;
 }
 
-/** A [inputs, rank] and B [rank, outputs]. */
+/** The dense tensors of A [inputs, rank] and B [rank, outputs]. */
 export const factorNames = (matrix: MatrixSpec) =>
   [`${matrix.name}.weight_in`, `${matrix.name}.weight_out`] as const;
 
-function product(values: ValueSource, matrix: MatrixSpec): Value {
-  const [a, b] = factorNames(matrix);
-  return matmul(values(a), values(b));
-}
-
-export default defineRepresentation<FactoredOptions>({
+export default defineComposite<FactoredOptions>({
   title: "Factored",
   contents: "two low-rank factors",
   worth:
@@ -31,21 +25,34 @@ export default defineRepresentation<FactoredOptions>({
     rank > Math.min(inputs, outputs)
       ? `rank ${rank} is higher than the full rank of the matrix, ${Math.min(inputs, outputs)}`
       : undefined,
-  parameters: (matrix, { rank }) => [
-    createWeightSpec(matrix, "weight_in", [matrix.inputs, rank]),
-    createWeightSpec(matrix, "weight_out", [rank, matrix.outputs]),
-  ],
-  apply: (x, values, matrix) => {
-    const [a, b] = factorNames(matrix);
-    return matmul(matmul(x, values(a)), values(b));
+  pieces: (matrix, { rank }) => {
+    const { name, inputs, outputs, axes } = matrix;
+    const [left, right] = factorNames(matrix);
+    return [
+      createPiece(matrix, "in", {
+        name: `${name}.in`,
+        weight: { name: left },
+        layout: "in_out",
+        inputs,
+        outputs: rank,
+        axes: [axes[0], bondAxis(rank)],
+      }),
+      createPiece(matrix, "out", {
+        name: `${name}.out`,
+        weight: { name: right },
+        layout: "in_out",
+        inputs: rank,
+        outputs,
+        axes: [bondAxis(rank), axes[1]],
+      }),
+    ];
   },
-  dense: (values, matrix) => {
-    const weight = product(values, matrix);
-    return matrix.layout === "in_out" ? weight : transpose(weight, { perm: [1, 0] });
+  apply: (x, [a, b]) => b!.apply(a!.apply(x)),
+  dense: ([a, b], { layout }) => {
+    const weight = matmul(a!, b!);
+    return layout === "in_out" ? weight : transpose(weight, { perm: [1, 0] });
   },
-  materialize: (tensors, matrix, { rank }) => {
-    const { inputs, outputs } = matrix;
-    const [a, b] = factorNames(matrix).map((name) => requireFloats(name, tensors(name)));
+  materialize: ([a, b], { inputs, outputs }, { rank }) => {
     const out = new Float32Array(inputs * outputs);
     const row = new Float64Array(outputs);
     for (let input = 0; input < inputs; input++) {

@@ -59,7 +59,11 @@ export default defineRepresentation<MaskedOptions>({
   parameters: (matrix) => {
     const shape = denseShape(matrix);
     return [
-      { ...createWeightSpec(matrix, "weight", shape), packing: { keptBy: maskName(matrix) } },
+      {
+        ...createWeightSpec(matrix, "weight", shape),
+        name: weightName(matrix),
+        packing: { keptBy: maskName(matrix) },
+      },
       maskSpec(matrix, shape),
     ];
   },

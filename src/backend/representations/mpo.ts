@@ -6,14 +6,8 @@ import * as z from "zod";
 import type { Value } from "../graph/op";
 import { matmul } from "../graph/ops/matmul";
 import { reshape, transpose } from "../graph/ops/movement";
-import { requireFloats } from "./dense";
-import {
-  defineRepresentation,
-  type Init,
-  type MatrixSpec,
-  type ValueSource,
-  createWeightSpec,
-} from "./representation";
+import { bondAxis, createPiece, defineComposite } from "./composite";
+import type { Init, MatrixSpec } from "./representation";
 
 export interface MpoOptions {
   /** Inputs and outputs of each site; their products are the inputs and outputs of the matrix. */
@@ -89,14 +83,14 @@ function computeChainCost(matrix: MatrixSpec, options: MpoOptions): number {
 }
 
 /** Builds [inputs, outputs]: multiplies the cores, then reorders the entries. */
-function buildMatrix(values: ValueSource, matrix: MatrixSpec, options: MpoOptions): Value {
+function buildMatrix(cores: readonly Value[], matrix: MatrixSpec, options: MpoOptions): Value {
   const { sites } = options;
   let [chain, entries] = [undefined as Value | undefined, 1];
-  for (const { name, left, inputs, outputs, right } of createCores(matrix, options)) {
-    const core = reshape(values(name), { shape: [left, inputs * outputs * right] });
+  createCores(matrix, options).forEach(({ left, inputs, outputs, right }, k) => {
+    const core = reshape(cores[k]!, { shape: [left, inputs * outputs * right] });
     chain = chain === undefined ? core : matmul(reshape(chain, { shape: [entries, left] }), core);
     entries *= inputs * outputs;
-  }
+  });
   const perm = [...sites.map((_, k) => 2 * k), ...sites.map((_, k) => 2 * k + 1)];
   const places = reshape(chain!, { shape: sites.flat() });
   return reshape(transpose(places, { perm }), { shape: [matrix.inputs, matrix.outputs] });
@@ -109,7 +103,7 @@ function createCoreInit({ init }: MatrixSpec, { sites, bonds }: MpoOptions): Ini
   return { kind: "normal", std: (init.std ** 2 / paths) ** (0.5 / sites.length) };
 }
 
-export default defineRepresentation<MpoOptions>({
+export default defineComposite<MpoOptions>({
   title: "Matrix product operator",
   contents: "matrix product operators",
   worth:
@@ -140,42 +134,55 @@ export default defineRepresentation<MpoOptions>({
       ? undefined
       : `bond ${wide + 1} is ${bonds[wide]!}, but the largest useful value is ${widest[wide]!}`;
   },
-  parameters: (matrix, options) =>
-    createCores(matrix, options).map(({ name, left, inputs, outputs, right }) =>
-      createWeightSpec(
-        matrix,
-        name.slice(matrix.name.length + 1),
-        [left, inputs, outputs, right],
-        createCoreInit(matrix, options),
-      ),
+  // A core [left, inputs, outputs, right] is the matrix [left · inputs, outputs · right] of one product of the chain.
+  pieces: (matrix, options) =>
+    createCores(matrix, options).map(({ name, left, inputs, outputs, right }, k) =>
+      createPiece(matrix, `core_${k + 1}`, {
+        name: `${matrix.name}.core_${k + 1}`,
+        weight: { name, shape: [left, inputs, outputs, right] },
+        layout: "in_out",
+        inputs: left * inputs,
+        outputs: outputs * right,
+        init: createCoreInit(matrix, options),
+        axes: [bondAxis(left * inputs), bondAxis(outputs * right)],
+      }),
     ),
-  apply: (x, values, matrix, options) => {
+  apply: (x, pieces, matrix, options, observed) => {
     // With wide bonds, the dense matrix needs fewer operations and less memory than the values between the cores.
-    if (computeChainCost(matrix, options) > matrix.inputs * matrix.outputs)
-      return matmul(x, buildMatrix(values, matrix, options));
+    const cores = pieces.flatMap(({ dense }) => dense ?? []);
+    const isWide = computeChainCost(matrix, options) > matrix.inputs * matrix.outputs;
+    if (isWide && !observed && cores.length === pieces.length)
+      return matmul(
+        x,
+        buildMatrix(
+          cores.map((dense) => dense()),
+          matrix,
+          options,
+        ),
+      );
     const rows = x.type.shape[0]!;
     // Shape before each core: rows, its inputs, (remaining inputs and previous outputs), bond.
     let [chain, remaining] = [x, matrix.inputs];
-    for (const { name, left, inputs, outputs, right } of createCores(matrix, options)) {
+    for (const [k, { left, inputs, outputs }] of createCores(matrix, options).entries()) {
       remaining /= inputs;
       const split = reshape(chain, { shape: [rows, inputs, remaining, left] });
       const permuted = reshape(transpose(split, { perm: [0, 2, 3, 1] }), {
         shape: [rows * remaining, left * inputs],
       });
-      chain = matmul(permuted, reshape(values(name), { shape: [left * inputs, outputs * right] }));
+      chain = pieces[k]!.apply(permuted);
       remaining *= outputs;
     }
     return reshape(chain, { shape: [rows, matrix.outputs] });
   },
-  dense: (values, matrix, options) => {
-    const weight = buildMatrix(values, matrix, options);
+  dense: (cores, matrix, options) => {
+    const weight = buildMatrix(cores, matrix, options);
     return matrix.layout === "in_out" ? weight : transpose(weight, { perm: [1, 0] });
   },
-  materialize: (tensors, matrix, options) => {
+  materialize: (cores, matrix, options) => {
     // [entries of the sites so far, bond] times [bond, entries of the next site and its bond], as in the graph.
     let [entries, chain] = [1, Float64Array.of(1)];
-    for (const { name, left, right, scalars } of createCores(matrix, options)) {
-      const core = requireFloats(name, tensors(name));
+    for (const [k, { left, right, scalars }] of createCores(matrix, options).entries()) {
+      const core = cores[k]!;
       const width = scalars / left;
       const grown = new Float64Array(entries * width);
       for (let entry = 0; entry < entries; entry++)

@@ -46,9 +46,9 @@ export interface Axis {
   readonly unit: number;
 }
 
-/** `heads` are key-value heads; `channels` are the hidden channels of a feed-forward layer; a `packed` axis has parts with separate axes. */
+/** `heads` are key-value heads; `channels` are the hidden channels of a feed-forward layer; a `packed` axis has parts with separate axes; a `bond` joins the factors of one matrix. */
 export type AxisKind =
-  "vocabulary" | "positions" | "types" | "hidden" | "heads" | "channels" | "packed" | "classes";
+  "vocabulary" | "positions" | "types" | "hidden" | "heads" | "channels" | "packed" | "classes" | "bond";
 
 /** The purpose of a matrix in a model, for methods that apply to one kind only. */
 export type Purpose =
@@ -88,6 +88,8 @@ export interface MatrixSpec {
   /** An embedding is looked up by row; a head is an ordinary product that counts as embedding. */
   readonly kind: "projection" | "embedding" | "head";
   readonly bias: boolean;
+  /** Its dense tensor, for a piece whose tensor has another name than `<name>.weight` or another shape with the same entries. */
+  readonly weight?: { readonly name: string; readonly shape?: Shape };
   /** The configuration key that enables its bias, if any. */
   readonly biasKey?: string | undefined;
   readonly init: Init;
@@ -150,8 +152,15 @@ export interface Representation<O> {
   /** Why a matrix cannot be stored this way, or undefined if it can. */
   refuses?(matrix: MatrixSpec, options: O): string | undefined;
   parameters(matrix: MatrixSpec, options: O): readonly ParameterSpec[];
-  /** y = x·W without bias: [rows, inputs] → [rows, outputs]. */
-  apply(x: Value, values: ValueSource, matrix: MatrixSpec, options: O): Value;
+  /**
+   * The smaller matrices that it stores, each with a role, name and sizes of its own. Each is dense unless `withPieces` gives
+   * it a representation. Absent if it stores none.
+   */
+  pieces?(matrix: MatrixSpec, options: O): readonly MatrixSpec[];
+  /** The same representation of a matrix whose pieces are stored this way, in the order of `pieces`. */
+  withPieces?(pieces: readonly StoredPiece[]): Representation<O>;
+  /** y = x·W without bias: [rows, inputs] → [rows, outputs]. With `onPiece`, every piece is applied to an input of its own. */
+  apply(x: Value, values: ValueSource, matrix: MatrixSpec, options: O, onPiece?: OnMatrix): Value;
   /** A faster form for inference, without dequantization; undefined if there is none. */
   inference?(matrix: MatrixSpec, options: O): Inference | undefined;
   /** The form in files for other runtimes, if it differs from the stored form. */
@@ -160,8 +169,8 @@ export interface Representation<O> {
   dense?(values: ValueSource, matrix: MatrixSpec, options: O): Value;
   /** Computes the dense matrix, always [inputs, outputs]. */
   materialize(tensors: TensorSource, matrix: MatrixSpec, options: O): Float32Array;
-  /** Converts options that depend on the role, so that the matrix has the same values under its new role. */
-  convertOptions?(options: O, from: MatrixSpec): O;
+  /** Converts options that depend on the role `from`, so that the matrix has the same values under its new role. */
+  convertOptions?(options: O, from: string): O;
   /** Exact counts. Without tensors, zeros are unknown and count as nonzero. */
   count(matrix: MatrixSpec, options: O, tensors?: TensorSource): MatrixCounts;
 }
@@ -169,6 +178,16 @@ export interface Representation<O> {
 // The catalog contains representations with any options; each parses its options before use.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type AnyRepresentation = Representation<any>;
+
+/** A piece of a matrix with its representation. */
+export interface StoredPiece {
+  readonly matrix: MatrixSpec;
+  readonly representation: AnyRepresentation;
+  readonly options: unknown;
+}
+
+/** Called with the role, input [rows, inputs] and output [rows, outputs] of each applied matrix. */
+export type OnMatrix = (role: string, x: Value, y: Value) => void;
 
 /** The default `count` is for representations that store only float32 tensors. */
 export function defineRepresentation<O>(

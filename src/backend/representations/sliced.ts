@@ -1,13 +1,13 @@
 /**
- * A dense matrix that reads only its first inputs and computes only its first outputs. Structured pruning moves the kept
- * heads or channels to the front. The other outputs are zero and are not read.
+ * A matrix that reads only its first inputs and computes only its first outputs: the smaller matrix that is left is its piece.
+ * Structured pruning moves the kept heads or channels to the front. The other outputs are zero and are not read.
  */
 import * as z from "zod";
-import { matmul } from "../graph/ops/matmul";
 import { pad, slice } from "../graph/ops/movement";
 import type { Value } from "../graph/op";
-import { requireFloats, weightName } from "./dense";
-import { defineRepresentation, type MatrixSpec, createWeightSpec } from "./representation";
+import { createPiece, defineComposite, shortenAxis } from "./composite";
+import { denseShape } from "./dense";
+import type { MatrixSpec } from "./representation";
 
 export interface SlicedOptions {
   /** Number of kept inputs and outputs. Default: all. */
@@ -23,18 +23,12 @@ export function getSlicedSizes(
   return [options.inputs ?? inputs, options.outputs ?? outputs];
 }
 
-/** The shape in the layout of the matrix. */
-export function getSlicedShape(matrix: MatrixSpec, options: SlicedOptions): readonly [number, number] {
-  const [inputs, outputs] = getSlicedSizes(matrix, options);
-  return matrix.layout === "in_out" ? [inputs, outputs] : [outputs, inputs];
-}
-
 function padTo(x: Value, axis: number, size: number): Value {
   const currentSize = x.type.shape[axis]!;
   return currentSize === size ? x : pad(x, { axis, before: 0, after: size - currentSize });
 }
 
-export default defineRepresentation<SlicedOptions>({
+export default defineComposite<SlicedOptions>({
   title: "Sliced",
   worth: "A smaller dense matrix: pruned inputs and outputs are neither stored nor multiplied.",
   options: z.strictObject({
@@ -45,26 +39,33 @@ export default defineRepresentation<SlicedOptions>({
     (options.inputs ?? 0) > inputs || (options.outputs ?? 0) > outputs
       ? `the matrix has only ${inputs} inputs and ${outputs} outputs`
       : undefined,
-  parameters: (matrix, options) => [createWeightSpec(matrix, "weight", getSlicedShape(matrix, options))],
-  apply: (x, values, matrix, options) => {
+  pieces: (matrix, options) => {
+    const [inputs, outputs] = getSlicedSizes(matrix, options);
+    const { name, layout, axes } = matrix;
+    return [
+      createPiece(matrix, "kept", {
+        name,
+        layout,
+        inputs,
+        outputs,
+        axes: [shortenAxis(axes[0], inputs), shortenAxis(axes[1], outputs)],
+      }),
+    ];
+  },
+  apply: (x, [kept], matrix, options) => {
     const [inputs] = getSlicedSizes(matrix, options);
     const read = inputs === matrix.inputs ? x : slice(x, { axis: 1, start: 0, end: inputs });
-    const y = matmul(read, values(weightName(matrix)), { transposeB: matrix.layout === "out_in" });
-    return padTo(y, 1, matrix.outputs);
+    return padTo(kept!.apply(read), 1, matrix.outputs);
   },
-  dense: (values, matrix) => {
-    const [rows, columns] =
-      matrix.layout === "in_out" ? [matrix.inputs, matrix.outputs] : [matrix.outputs, matrix.inputs];
-    return padTo(padTo(values(weightName(matrix)), 0, rows), 1, columns);
+  dense: ([kept], matrix) => {
+    const [rows, columns] = denseShape(matrix);
+    return padTo(padTo(kept!, 0, rows), 1, columns);
   },
-  materialize: (tensors, matrix, options) => {
-    const weight = requireFloats(weightName(matrix), tensors(weightName(matrix)));
+  materialize: ([kept], matrix, options) => {
     const [inputs, outputs] = getSlicedSizes(matrix, options);
     const out = new Float32Array(matrix.inputs * matrix.outputs);
     for (let input = 0; input < inputs; input++)
-      for (let output = 0; output < outputs; output++)
-        out[input * matrix.outputs + output] =
-          weight[matrix.layout === "in_out" ? input * outputs + output : output * inputs + input]!;
+      out.set(kept!.subarray(input * outputs, (input + 1) * outputs), input * matrix.outputs);
     return out;
   },
 });

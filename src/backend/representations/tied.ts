@@ -123,7 +123,7 @@ export default defineRepresentation<TiedOptions>({
       .optional()
       .describe("Role for which they were chosen, if the layer has moved since. Default: the current role."),
   }),
-  convertOptions: (options, { role }) => ({ drawn_as: role, ...options }),
+  convertOptions: (options, role) => ({ drawn_as: role, ...options }),
   refuses: ({ kind, inputs, outputs }, { fold, tied }) => {
     if (kind === "embedding")
       return "an embedding is looked up by row and tied rows are not stored separately";

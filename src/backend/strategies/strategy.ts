@@ -7,6 +7,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import { methods } from "../methods/catalog";
 import type { AnyMethod, Lab, Plan } from "../compression/method";
 import { listMatrixSlots, type ModelShape, partsOf } from "../models/model";
+import { listWithPieces } from "../models/weights";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 
 export interface Strategy<O> {
@@ -63,7 +64,11 @@ export function changeOptions(
 /** Roles that the method would store differently. */
 export function listChangedRoles(before: ModelShape, { name, method, options }: ChosenMethod): string[] {
   const { shape } = method.plan(before, options);
-  const matrices = listMatrixSlots(shape).flatMap(({ matrix }) => [matrix, ...partsOf(matrix)]);
+  const matrices = listMatrixSlots(shape).flatMap(({ matrix, stored }) => [
+    matrix,
+    ...partsOf(matrix),
+    ...stored.flatMap(({ pieces }) => pieces.flatMap(listWithPieces)).map((piece) => piece.matrix),
+  ]);
   const roles = matrices.flatMap(({ role }) =>
     shape.representations[role] === before.representations[role] ? [] : [role],
   );

@@ -8,6 +8,7 @@ import type { Graph } from "../../graph/graph";
 import { constant, input, scalar, type Value } from "../../graph/op";
 import { greater, mul, where } from "../../graph/ops/elementwise";
 import { reshape } from "../../graph/ops/movement";
+import { expand } from "../../graph/ops/reduction";
 import type { ModelInputs } from "../../models/family";
 import { createValue, forward, type ModelShape, parametersOf } from "../../models/model";
 import type { Checkpoint } from "../../checkpoints/checkpoint";
@@ -67,14 +68,16 @@ function buildObservation(
   const inputs = createBatchInputs(batch);
   const text = createTextMask(batch, inputs);
   const observedRoles = new Set<string>();
+  const onMatrix = (role: string, x: Value) => {
+    const tap = taps.get(role);
+    if (tap === undefined) return;
+    observedRoles.add(role);
+    Object.assign(outputs, nameStatistics(role, tap(text.keep(x), text.countRows(x), batch.rows)));
+  };
   let layer = 0;
   forward(shape, (name) => values.get(name)!, inputs, {
-    onMatrix: (role, x) => {
-      const tap = taps.get(role);
-      if (tap === undefined) return;
-      observedRoles.add(role);
-      Object.assign(outputs, nameStatistics(role, tap(text.keep(x), text.counted, batch.rows)));
-    },
+    onMatrix,
+    onPiece: onMatrix,
     onLayer: (from, to) => {
       if (layerTap === undefined) return;
       Object.assign(outputs, nameStatistics(nameLayer(layer++), layerTap(from, to, text.counted)));
@@ -98,6 +101,8 @@ export function createBatchInputs({ rows, length, segments, positions, types }: 
 export interface TextMask {
   /** [batch · time, 1]: 1 for text and 0 for padding. */
   readonly counted: Value;
+  /** The same for the rows of the input of a matrix, of which a core of a matrix has several for each token. */
+  countRows(x: Value): Value;
   /** Zeros the rows of padding, so that no sum counts them. */
   keep(x: Value): Value;
 }
@@ -105,10 +110,18 @@ export interface TextMask {
 export function createTextMask({ rows, length }: Batch, { segments }: ModelInputs): TextMask {
   const shape = [rows * length, 1] as const;
   const ones = constant(new Float32Array(shape[0]).fill(1), shape);
-  if (segments === undefined) return { counted: ones, keep: (x) => x };
+  const repeat = (counted: Value, rows: number): Value => {
+    const times = rows / shape[0];
+    return times === 1
+      ? counted
+      : reshape(expand(counted, { shape: [shape[0], times] }), { shape: [rows, 1] });
+  };
+  if (segments === undefined)
+    return { counted: ones, countRows: (x) => repeat(ones, x.type.shape[0]!), keep: (x) => x };
   const isText = greater(reshape(segments, { shape }), constant(Int32Array.of(0), []));
   const counted = where(isText, ones, scalar(0));
-  return { counted, keep: (x) => mul(x, counted) };
+  const countRows = (x: Value) => repeat(counted, x.type.shape[0]!);
+  return { counted, countRows, keep: (x) => mul(x, countRows(x)) };
 }
 
 /** The place of a layer's statistics among those of roles. */

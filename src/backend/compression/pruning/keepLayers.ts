@@ -11,6 +11,7 @@ import {
   partsOf,
   withRepresentations,
 } from "../../models/model";
+import { moveRole } from "../../models/roles";
 import { representations as catalog } from "../../representations/catalog";
 import type { MatrixSpec } from "../../representations/representation";
 
@@ -42,21 +43,23 @@ export function createShapeWithLayers(shape: ModelShape, keptLayers: readonly nu
   for (const [layer, addresses] of groupMatricesByLayer(fewer)) {
     const from = before.get(layer === undefined ? undefined : keptLayers[layer])!;
     addresses.forEach(({ address }, i) => {
-      const choice = representations[from[i]!.address];
-      if (choice !== undefined) choices[address] = moveChoice(choice, from[i]!);
+      for (const [role, choice] of Object.entries(representations)) {
+        const moved = moveRole(role, from[i]!.address, address);
+        if (moved !== undefined) choices[moved] = moveChoice(choice, role);
+      }
     });
   }
   return withRepresentations(fewer, choices);
 }
 
-/** Converts a choice for the same values in another layer. */
-function moveChoice(choice: RepresentationChoice, { matrix }: Address): RepresentationChoice {
+/** Converts the choice of a role for the same values in another layer. */
+function moveChoice(choice: RepresentationChoice, role: string): RepresentationChoice {
   const representation = catalog[choice.type]!;
   if (representation.convertOptions === undefined) return choice;
   const options: unknown = representation.options.parse(choice.options);
   return {
     ...choice,
-    options: representation.convertOptions(options, matrix) as RepresentationChoice["options"],
+    options: representation.convertOptions(options, role) as RepresentationChoice["options"],
   };
 }
 

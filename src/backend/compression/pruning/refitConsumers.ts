@@ -9,9 +9,8 @@ import type { Checkpoint } from "../../checkpoints/checkpoint";
 import type { HostTensor } from "../../checkpoints/safetensors";
 import { matmul } from "../../graph/ops/matmul";
 import { sum } from "../../graph/ops/reduction";
-import { listMatrixSlots, type ModelShape } from "../../models/model";
 import { denseShape, fromInOut, toInOut, weightName } from "../../representations/dense";
-import { shiftBias } from "../addBiases";
+import { hasBias, shiftBias } from "../addBiases";
 import { cholesky } from "../algebra/linearAlgebra";
 import type { Calibration } from "../calibration/batches";
 import type { Tap } from "../calibration/observe";
@@ -87,11 +86,6 @@ export async function refitConsumers(
     lab.progress(done + 1, cut.length, "matrices");
   }
   return { shape: before.shape, tensors };
-}
-
-function hasBias(shape: ModelShape, role: string): boolean {
-  const slot = listMatrixSlots(shape).find(({ matrix }) => matrix.role === role)!;
-  return slot.bias !== undefined && slot.bias.mask === undefined;
 }
 
 /** Σ (x − m)(x − m)ᵀ = XᵀX − count · m·mᵀ. */

@@ -4,12 +4,18 @@
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
-import { biasRole } from "../../models/biases";
+import { biasRole, isPieceRole } from "../../models/biases";
 import { type CoupledGroup, listCoupledGroups } from "../../models/coupling";
 import type { RepresentationChoices } from "../../models/family";
-import { dimensionsOf, type ModelShape, parametersOf, withRepresentations } from "../../models/model";
-import { fromInOut, toInOut, weightName } from "../../representations/dense";
-import { getSlicedShape } from "../../representations/sliced";
+import {
+  dimensionsOf,
+  listMatrixSlots,
+  type ModelShape,
+  parametersOf,
+  withRepresentations,
+} from "../../models/model";
+import { denseShape, fromInOut, toInOut, weightName } from "../../representations/dense";
+import type { SlicedOptions } from "../../representations/sliced";
 import type { MatrixSpec } from "../../representations/representation";
 import type { Checkpoint } from "../../checkpoints/checkpoint";
 import type { HostTensor } from "../../checkpoints/safetensors";
@@ -46,14 +52,24 @@ export interface StructuredOptions {
   readonly layers?: readonly [number, number] | undefined;
 }
 
+/** A matrix along the units. Of a matrix that is sliced already, it is the piece that is left. */
+interface UnitTarget extends Target {
+  /** The matrix or part of the family, and how much of it is left. */
+  readonly whole: MatrixSpec;
+  readonly sliced: SlicedOptions;
+  /** The matrix that has the bias, and the first output of the target in it. */
+  readonly slot: MatrixSpec;
+  readonly from: number;
+}
+
 /** Matrices that share heads or channels. A unit is one channel, or one key-value head with the queries that read it. */
 export interface UnitGroup {
   readonly kind: "heads" | "channels";
   readonly layer: number;
   readonly units: number;
   /** The matrices whose outputs are the units, and the one whose inputs they are. */
-  readonly producers: readonly Target[];
-  readonly consumer: Target;
+  readonly producers: readonly UnitTarget[];
+  readonly consumer: UnitTarget;
   /** Scalars of these matrices and their biases that belong to one unit. */
   readonly cost: number;
 }
@@ -75,27 +91,71 @@ export function findUnitGroups(
     layer !== undefined && layer >= first && layer <= last && parts.some((part) => part === kind);
   return listCoupledGroups(shape).flatMap((group): UnitGroup[] => {
     if (!isSelected(group)) return [];
-    const { kind, layer, units } = group as CoupledGroup & Pick<UnitGroup, "kind" | "layer">;
-    const dense = (matrices: readonly MatrixSpec[]): Target[] => {
-      const roles = new Set(matrices.map(({ role }) => role));
-      return selectDenseTargets(title, shape, {}, ({ role }) => roles.has(role));
-    };
+    const { kind, layer } = group as CoupledGroup & Pick<UnitGroup, "kind" | "layer">;
     const [consumer, another] = group.consumers;
     if (consumer === undefined || another !== undefined || group.vectors.length > 0)
       throw new WorkbenchError(
         "unsupported",
         `${title} cannot be applied: the ${kind} of layer ${layer} are not read by exactly one matrix. Leave ${kind} out of parts.`,
       );
-    const producers = dense(group.producers);
-    const [reader] = dense([consumer]) as [Target];
+    const producers = findUnitTargets(title, shape, group.producers);
+    const [reader] = findUnitTargets(title, shape, [consumer]) as [UnitTarget];
+    const units = countUnits(title, group, producers, reader);
     const cost =
-      producers.reduce((sum, { matrix, packedIn }) => {
-        const scalars = matrix.inputs * matrix.outputs + ((packedIn ?? matrix).bias ? matrix.outputs : 0);
+      producers.reduce((sum, { matrix, slot }) => {
+        const scalars = matrix.inputs * matrix.outputs + (slot.bias ? matrix.outputs : 0);
         return sum + scalars / units;
       }, 0) +
-      (consumer.inputs * consumer.outputs) / units;
+      (reader.matrix.inputs * reader.matrix.outputs) / units;
     return [{ kind, layer, units, producers, consumer: reader, cost }];
   });
+}
+
+/** Returns what can be cut of each matrix; throws if one is neither dense nor sliced. */
+function findUnitTargets(title: string, shape: ModelShape, matrices: readonly MatrixSpec[]): UnitTarget[] {
+  const roles = new Set(matrices.map(({ role }) => role));
+  const targets = selectDenseTargets(
+    title,
+    shape,
+    {},
+    ({ role }) => roles.has(role),
+    [],
+    ({ type }) => type !== "sliced",
+  );
+  const slots = listMatrixSlots(shape);
+  return targets.map((target) => {
+    const covers = ({ role }: Pick<MatrixSpec, "role">) =>
+      role === target.matrix.role || isPieceRole(target.matrix.role, role);
+    const slot = slots.find(({ matrix }) => covers(matrix) || (matrix.parts ?? []).some(covers))!;
+    const part = slot.matrix.parts?.find(covers);
+    const stored = slot.stored.find(({ matrix }) => covers(matrix));
+    return {
+      ...target,
+      whole: stored === undefined || stored.pieces.length === 0 ? target.matrix : stored.matrix,
+      sliced: stored?.type === "sliced" ? (stored.options as SlicedOptions) : {},
+      slot: slot.matrix,
+      from: part?.from ?? 0,
+    };
+  });
+}
+
+/** The units that are left; throws if the matrices of a group do not keep the same. */
+function countUnits(
+  title: string,
+  { kind, layer, units }: CoupledGroup,
+  producers: readonly UnitTarget[],
+  consumer: UnitTarget,
+): number {
+  const counts = [
+    ...producers.map(({ matrix, whole }) => (matrix.outputs * units) / whole.outputs),
+    (consumer.matrix.inputs * units) / consumer.whole.inputs,
+  ];
+  const [count] = counts as [number];
+  if (Number.isInteger(count) && counts.every((each) => each === count)) return count;
+  throw new WorkbenchError(
+    "unsupported",
+    `${title} cannot be applied: the matrices of layer ${layer} do not keep the same ${kind}. Leave ${kind} out of parts, or leave the layer out of layers.`,
+  );
 }
 
 /** The remaining units of each group, in ascending order. */
@@ -162,30 +222,25 @@ function createSlicedShape(
   groups.forEach(({ units, producers, consumer }, i) => {
     if (keptCounts[i] === units) return;
     const share = (whole: number) => (whole / units) * keptCounts[i]!;
-    for (const { matrix } of producers)
-      choices[matrix.role] = { type: "sliced", options: { outputs: share(matrix.outputs) } };
-    choices[consumer.matrix.role] = {
-      type: "sliced",
-      options: { inputs: share(consumer.matrix.inputs) },
-    };
-    for (const [packed, parts] of groupByPacked(producers))
-      if (packed.bias) {
+    for (const { matrix, whole, sliced } of producers)
+      choices[whole.role] = { type: "sliced", options: { ...sliced, outputs: share(matrix.outputs) } };
+    const { matrix, whole, sliced } = consumer;
+    choices[whole.role] = { type: "sliced", options: { ...sliced, inputs: share(matrix.inputs) } };
+    for (const [slot, parts] of groupBySlot(producers))
+      if (slot.bias) {
         // The bias of a removed unit has no effect.
-        const lost = parts.reduce((sum, { matrix }) => sum + matrix.outputs - share(matrix.outputs), 0);
-        choices[biasRole(packed)] = { type: "masked", options: { kept: packed.outputs - lost } };
+        const lost = parts.reduce((sum, part) => sum + part.whole.outputs - share(part.matrix.outputs), 0);
+        choices[biasRole(slot)] = { type: "masked", options: { kept: slot.outputs - lost } };
       }
   });
   return withRepresentations(before, choices);
 }
 
-function groupByPacked(producers: readonly Target[]): Map<MatrixSpec, Target[]> {
-  const partsByPacked = new Map<MatrixSpec, Target[]>();
-  for (const target of producers) {
-    const whole = target.packedIn ?? target.matrix;
-    const same = [...partsByPacked.keys()].find(({ role }) => role === whole.role) ?? whole;
-    partsByPacked.set(same, [...(partsByPacked.get(same) ?? []), target]);
-  }
-  return partsByPacked;
+function groupBySlot(producers: readonly UnitTarget[]): Map<MatrixSpec, UnitTarget[]> {
+  const partsBySlot = new Map<MatrixSpec, UnitTarget[]>();
+  for (const target of producers)
+    partsBySlot.set(target.slot, [...(partsBySlot.get(target.slot) ?? []), target]);
+  return partsBySlot;
 }
 
 /** Returns the model with the remaining units at the front; `shifts` are added to the biases of consumers, by role. */
@@ -218,8 +273,8 @@ export function keepUnits(
       weightName(matrix),
       cutMatrix(tensors, matrix, { inputs: expandUnits(keptIndices, matrix.inputs / units) }),
     );
-    for (const [packed, parts] of groupByPacked(producers))
-      if (packed.bias) cutBias(tensors, packed, parts, keptIndices, units);
+    for (const [slot, parts] of groupBySlot(producers))
+      if (slot.bias) cutBias(tensors, slot, parts, keptIndices, units);
   });
   for (const [role, shift] of shifts) tensors.set(...shiftBias(before.shape, tensors, role, shift));
   // Drop tensors that the new shape lacks, such as a packed weight whose parts are sliced.
@@ -245,30 +300,28 @@ function cutMatrix(
     columns.forEach((column, j) => (values[i * columns.length + j] = dense[row * matrix.outputs + column]!)),
   );
   const small = { ...matrix, inputs: rows.length, outputs: columns.length };
-  const sizes = { inputs: rows.length, outputs: columns.length };
-  return { shape: getSlicedShape(matrix, sizes), data: fromInOut(values, small) };
+  return { shape: denseShape(small), data: fromInOut(values, small) };
 }
 
 /** Moves the values of the remaining units to the front of each part, with a mask that keeps them. */
 function cutBias(
   tensors: Map<string, HostTensor>,
-  packed: MatrixSpec,
-  parts: readonly Target[],
+  slot: MatrixSpec,
+  parts: readonly UnitTarget[],
   keptIndices: readonly number[],
   units: number,
 ): void {
-  const name = `${packed.name}.bias`;
+  const name = `${slot.name}.bias`;
   const bias = readFloats(tensors, name);
   const data = bias.slice();
   const mask = new Uint8Array(bias.length).fill(1);
-  for (const { matrix } of parts) {
-    const from = packed.parts?.find(({ role }) => role === matrix.role)?.from ?? 0;
+  for (const { matrix, whole, from } of parts) {
     const places = expandUnits(keptIndices, matrix.outputs / units);
-    for (let i = 0; i < matrix.outputs; i++) {
+    for (let i = 0; i < whole.outputs; i++) {
       data[from + i] = i < places.length ? bias[from + places[i]!]! : 0;
       mask[from + i] = Number(i < places.length);
     }
   }
   tensors.set(name, { shape: [bias.length], data });
-  tensors.set(`${packed.name}.bias_mask`, { shape: [bias.length], data: mask });
+  tensors.set(`${slot.name}.bias_mask`, { shape: [bias.length], data: mask });
 }
