@@ -2,6 +2,7 @@
  * Keeps some units of the axes of a whole model, in every tensor along them, and gives the configuration the new sizes: a
  * smaller dense model of the same family. Which tensors are along an axis is part of the description of each family.
  */
+import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
@@ -50,6 +51,41 @@ export function resizeAxes(title: string, shape: ModelShape, sizes: NewSizes): M
     ...headSizes,
   });
 }
+
+/** Units that are left when a share of them is removed; at least one. */
+export const countKept = (units: number, rate: number): number =>
+  Math.max(1, Math.floor((1 - rate) * units * (1 + 1e-12)));
+
+/**
+ * Returns the width after a share of the residual stream is removed: a multiple of `multiple`, and of the number of heads for
+ * families of which transformers requires it.
+ */
+export function chooseWidth(
+  title: string,
+  shape: ModelShape,
+  { rate, multiple_of: multiple }: { readonly rate: number; readonly multiple_of: number },
+  heads: number,
+): number {
+  const { width } = dimensionsOf(shape);
+  const isDivided = familyOf(shape.family).sizeKeys.headsDivideWidth === true;
+  const step = findCommonMultiple(multiple, isDivided ? heads : 1);
+  if (step <= width) return countKept(width / step, rate) * step;
+  throw new WorkbenchError(
+    "unsupported",
+    `${title} cannot be applied: no width of at most ${width} is a multiple of ${step}. Choose another multiple_of.`,
+  );
+}
+
+const findCommonMultiple = (a: number, b: number): number => (a * b) / findCommonDivisor(a, b);
+const findCommonDivisor = (a: number, b: number): number => (b === 0 ? a : findCommonDivisor(b, a % b));
+
+export const widthMultiple = z
+  .int()
+  .min(1)
+  .default(1)
+  .describe(
+    "The new width is a multiple of this, and of what the family requires: for Llama, of the number of heads.",
+  );
 
 /** Rejects models of which a matrix is not stored as one dense tensor. */
 export function requireDense(title: string, shape: ModelShape): void {

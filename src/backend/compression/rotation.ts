@@ -119,13 +119,15 @@ const readMatrix = (
 
 /**
  * Multiplies everything along the residual stream by `q` [width, new width] with orthonormal columns. The norms of the model
- * have no weights (see `foldNorms`). `after` has the new width and is otherwise the same.
+ * have no weights (see `foldNorms`). `after` has the new width and is otherwise the same. `restore` has for a role the matrix
+ * [new width, width] that gives its inputs from the new ones, in place of Qᵀ.
  */
 export async function rotateStream(
   { shape, tensors }: Checkpoint,
   after: ModelShape,
   q: Float64Array,
   algebra: Algebra,
+  restore: ReadonlyMap<string, Float64Array> = new Map(),
 ): Promise<Checkpoint> {
   const { width } = dimensionsOf(shape);
   const { width: newWidth } = dimensionsOf(after);
@@ -144,7 +146,11 @@ export async function rotateStream(
     if (isWriter) dense = await rotateRows(dense);
     const columns = isWriter ? newWidth : outputs;
     if (isReader)
-      dense = await algebra.multiply(rotation, dense, [newWidth, width, columns], { transposeA: true });
+      dense = await algebra.multiply(
+        Float32Array.from(restore.get(slot.matrix.role) ?? transposed(rotation, width, newWidth)),
+        dense,
+        [newWidth, width, columns],
+      );
     const small: MatrixSpec = { ...slot.matrix, inputs: isReader ? newWidth : inputs, outputs: columns };
     set(weightName(slot.matrix), fromInOut(dense, small));
     if (isWriter && slot.bias !== undefined)

@@ -17,6 +17,7 @@ import quantgpt from "./quantgpt";
 import quarot from "./quarot";
 import random from "./random";
 import rtn from "./rtn";
+import slicegpt from "./slicegpt";
 import sparsegpt from "./sparsegpt";
 import svd from "./svd";
 import wanda from "./wanda";
@@ -39,6 +40,7 @@ export const methods: Readonly<Record<string, AnyMethod>> = {
   quarot,
   random,
   rtn,
+  slicegpt,
   sparsegpt,
   svd,
   wanda,

@@ -13,7 +13,15 @@ import { dimensionsOf, familyOf, listMatrixSlots, type ModelShape } from "../mod
 import type { Axis, MatrixSpec } from "../representations/representation";
 import { calibrationSchema } from "../compression/calibration/batches";
 import type { Tap } from "../compression/calibration/observe";
-import { countChannels, cutAxes, type NewSizes, resizeAxes } from "../compression/cutAxes";
+import {
+  chooseWidth,
+  countChannels,
+  countKept,
+  cutAxes,
+  type NewSizes,
+  resizeAxes,
+  widthMultiple,
+} from "../compression/cutAxes";
 import { createShareOption, defineMethod, type Lab, planBetween } from "../compression/method";
 
 const title = "Minitron";
@@ -27,13 +35,7 @@ const optionsSchema = z.strictObject({
     .describe(
       "What to remove: channels of the residual stream, channels of the feed-forward layers, and key-value heads with their queries.",
     ),
-  multiple_of: z
-    .int()
-    .min(1)
-    .default(1)
-    .describe(
-      "The new width is a multiple of this, and of what the family requires: for Llama, of the number of heads.",
-    ),
+  multiple_of: widthMultiple,
   calibration: calibrationSchema,
 });
 type Options = z.output<typeof optionsSchema>;
@@ -70,37 +72,24 @@ function resize(shape: ModelShape, options: Options): ModelShape {
   return options.rate === 0 ? shape : resized;
 }
 
-function chooseSizes(shape: ModelShape, { rate, parts, multiple_of: multiple }: Options): NewSizes {
-  const { width, heads, kvHeads, headDim } = dimensionsOf(shape);
+function chooseSizes(shape: ModelShape, options: Options): NewSizes {
+  const { rate, parts } = options;
+  const { heads, kvHeads, headDim } = dimensionsOf(shape);
   const { sizeKeys } = familyOf(shape.family);
-  const keep = (units: number) => Math.max(1, Math.floor((1 - rate) * units * (1 + 1e-12)));
   const isCoupled = sizeKeys.heads === undefined;
   if (isCoupled && parts.includes("hidden") !== parts.includes("heads"))
     throw new WorkbenchError(
       "unsupported",
       `${title} cannot be applied: the width of ${shape.family} models is always the number of heads times ${headDim}, so channels of the residual stream and heads are removed together. Name both "hidden" and "heads" in parts, or neither.`,
     );
-  const units = parts.includes("heads") ? keep(kvHeads) : kvHeads;
-  const step = leastCommonMultiple(
-    multiple,
-    isCoupled ? headDim : sizeKeys.headsDivideWidth === true ? (heads / kvHeads) * units : 1,
-  );
-  const hidden = isCoupled ? units * headDim : keep(width / step) * step;
-  if (parts.includes("hidden") && (step > width || hidden % step !== 0))
-    throw new WorkbenchError(
-      "unsupported",
-      `${title} cannot be applied: no width of at most ${width} is a multiple of ${step} at this rate. Choose another multiple_of.`,
-    );
+  const units = parts.includes("heads") ? countKept(kvHeads, rate) : kvHeads;
+  const hidden = isCoupled ? units * headDim : chooseWidth(title, shape, options, (heads / kvHeads) * units);
   return {
     ...(parts.includes("hidden") ? { hidden } : {}),
-    ...(parts.includes("channels") ? { channels: keep(countChannels(shape)) } : {}),
+    ...(parts.includes("channels") ? { channels: countKept(countChannels(shape), rate) } : {}),
     ...(parts.includes("heads") ? { heads: units } : {}),
   };
 }
-
-const leastCommonMultiple = (a: number, b: number): number => (a * b) / greatestCommonDivisor(a, b);
-const greatestCommonDivisor = (a: number, b: number): number =>
-  b === 0 ? a : greatestCommonDivisor(b, a % b);
 
 const keyOf = ({ kind, layer }: Pick<Axis, "kind"> & { readonly layer?: number | undefined }): string =>
   `${kind} ${layer ?? ""}`;
