@@ -1,4 +1,4 @@
-/** Slicing is exact where the residual stream has fewer dimensions than channels, and says what it keeps elsewhere. */
+/** Slicing is exact where the residual stream has fewer dimensions than channels, and reports what it keeps elsewhere. */
 import { expect, it } from "vitest";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { createRandomBasis } from "../../../src/backend/compression/algebra/orthogonal";
