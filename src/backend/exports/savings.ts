@@ -1,7 +1,7 @@
 /** Reports the space that an export saves: bytes by kind of file before and after, and a reason if nothing became smaller. */
 import { sizeOf } from "../graph/op";
 import { familyOf, listMatrixSlots, type ModelShape, parametersOf } from "../models/model";
-import type { StoredMatrix } from "../models/weights";
+import { listWithPieces, type StoredMatrix } from "../models/weights";
 import { formatBytes, missingText, formatPercent } from "../../protocol/quantities";
 import type { ExportSubject, Form } from "./exporter";
 import { createSource } from "./plainTensors";
@@ -68,7 +68,7 @@ export function listUnsavedNotes({ shape, tensors }: ExportSubject, form: Form):
   if (form === "stored") return [];
   const declared = familyOf(shape.family).representations?.(shape.config) ?? {};
   const byType = new Map<string, StoredMatrix[]>();
-  for (const each of listMatrixSlots(shape).flatMap(({ stored }) => stored)) {
+  for (const each of listMatrixSlots(shape).flatMap(({ stored }) => stored.flatMap(listWithPieces))) {
     const isKept = each.type === "dense" || each.type === declared[each.matrix.role]?.type;
     if (!isKept) byType.set(each.type, [...(byType.get(each.type) ?? []), each]);
   }

@@ -86,4 +86,27 @@ describe("selectTargets", () => {
     [{ targets: "re:(" }, /is not a valid regular expression/],
     [{ targets: "layers.0.*", ignore: "layers.*" }, /No targets are left/],
   ])("refuses %j", (options, message) => expect(() => selectTargets(gpt2, options)).toThrow(message));
+
+  it("treats a matrix by the smaller ones that it stores, which have roles of their own", () => {
+    const [up, down] = ["layers.0.mlp.up_proj", "layers.0.mlp.down_proj"];
+    const shape = withRepresentations(llama, {
+      [up]: { type: "factored", options: { rank: 3 } },
+      [`${up}.in`]: { type: "factored", options: { rank: 2 } },
+      [down]: { type: "sliced", options: { inputs: 8 } },
+      embed_tokens: { type: "factored", options: { rank: 3 } },
+    });
+    const [first, second, out] = [`${up}.in.in`, `${up}.in.out`, `${up}.out`];
+    expect(roles(shape, { targets: "layers.0.mlp.*", ignore: "*.gate_proj" })).toEqual([
+      ...[first, second, out],
+      `${down}.kept`,
+    ]);
+    expect(roles(shape, { targets: up })).toEqual([first, second, out]);
+    expect(roles(shape, { targets: `${up}.in` })).toEqual([first, second]);
+    expect(roles(shape, { targets: "re:.*up_proj", ignore: "*.in.out" })).toContain(first);
+    expect(roles(shape, { targets: up, ignore: "*.in" })).toEqual([out]);
+    expect(roles(shape, { targets: "embed_tokens" })).toEqual(["embed_tokens.in", "embed_tokens.out"]);
+    expect(roles(shape, { targets: "embed_tokens.out" })).toEqual(["embed_tokens.out"]);
+    expect(roles(shape, { targets: "*.in" })).not.toContain("embed_tokens.in");
+    expect(() => roles(llama, { targets: `${up}.in` })).toThrow(/matches no role/);
+  });
 });

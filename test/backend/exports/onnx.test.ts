@@ -9,7 +9,7 @@ import { modelProto } from "../../../src/backend/graph/onnxSchema";
 import { input } from "../../../src/backend/graph/op";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { models } from "../../../src/backend/models/catalog";
-import type { RepresentationChoice } from "../../../src/backend/models/family";
+import type { RepresentationChoice, RepresentationChoices } from "../../../src/backend/models/family";
 import {
   dimensionsOf,
   forward,
@@ -301,9 +301,32 @@ describe("a matrix keeps its representation in the graph", () => {
     ["less of it", { type: "sliced", options: { inputs: 40 } }, "Slice", 0.45],
   ];
   const role = "layers.0.mlp.down_proj";
+  const pieces: readonly (readonly [string, RepresentationChoices, string, number])[] = [
+    [
+      "two factors with codes",
+      {
+        [role]: { type: "factored", options: { rank: 32 } },
+        [`${role}.in`]: codes(4, { group_size: 32 }),
+        [`${role}.out`]: codes(4),
+      },
+      "MatMulNBits",
+      0.15,
+    ],
+    [
+      "codes of what is left",
+      { [role]: { type: "sliced", options: { inputs: 48 } }, [`${role}.kept`]: codes(8, { group_size: 6 }) },
+      "DequantizeLinear",
+      0.25,
+    ],
+  ];
 
-  it.each(cases)("%s", async (_, choice, operator, share) => {
-    const shape = withRepresentations(createTinyShape("llama", wide), { [role]: choice });
+  it.each([
+    ...cases.map(
+      ([name, choice, ...wanted]) => [name, { [role]: choice } as RepresentationChoices, ...wanted] as const,
+    ),
+    ...pieces,
+  ])("%s", async (_, choices, operator, share) => {
+    const shape = withRepresentations(createTinyShape("llama", wide), choices);
     const model = { shape, tensors: drawModelTensors(shape, 8) };
     await inFolder(model, {}, async (folder, { notices }) => {
       const file = readFileSync(join(folder, "model.onnx"));

@@ -9,7 +9,7 @@ import { input } from "../../../src/backend/graph/op";
 import magnitude from "../../../src/backend/methods/magnitude";
 import rtn from "../../../src/backend/methods/rtn";
 import { listInferenceParameters, toInferenceTensors } from "../../../src/backend/models/inference";
-import { forward, parametersOf, createValue } from "../../../src/backend/models/model";
+import { forward, parametersOf, createValue, withRepresentations } from "../../../src/backend/models/model";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { plainLab } from "../../support/lab";
 import { loadRuntime } from "../../../src/backend/engine/runtime";
@@ -88,6 +88,24 @@ describe.each(["gpt2", "llama"] as const)("a quantized %s", (family) => {
     const dense = { shape: { ...four.shape, representations: {} } };
     expect(estimatePassMemory(four.shape, 1, 4)).toBeLessThan(estimatePassMemory(dense.shape, 1, 4));
   });
+});
+
+it("multiplies the codes of factors and of what is left", async () => {
+  const shape = withRepresentations(createTinyShape("llama", wide.llama), {
+    "layers.0.mlp.up_proj": { type: "factored", options: { rank: 32 } },
+    "layers.0.mlp.down_proj": { type: "sliced", options: { inputs: 64 } },
+  });
+  const smaller = { shape, tensors: drawModelTensors(shape, 6) };
+  const model = await rtn.apply(smaller, rtn.options.parse({ targets: "layers.0.mlp.*" }), plainLab);
+  expect(packed(model).filter(({ name }) => name.endsWith("_packed"))).toHaveLength(4);
+  await using program = await ForwardProgram.open(
+    engine,
+    model,
+    { batch: 2, time: 6, rows: 12 },
+    (logits) => logits,
+  );
+  const got = await program.run({ tokens, rows }, new AbortController().signal);
+  expect(computeRelativeError(got, plainLogits(model))).toBeLessThan(2e-5);
 });
 
 it("a portable file computes the same with only standard operators", async () => {
