@@ -13,7 +13,6 @@ import {
   checkPattern,
   decidePruning,
   maskWeights,
-  planPruning,
   createPruningOptions,
   readMask,
 } from "../compression/pruning/pruning";
@@ -24,7 +23,13 @@ import {
   curvatureTap,
   decideAll,
 } from "../compression/algebra/secondOrder";
-import { countShare, findLowest, refuseNaN } from "../compression/pruning/smallest";
+import {
+  checkProfile,
+  distributeSparsity,
+  planProfile,
+  profileOptions,
+} from "../compression/pruning/outlierShares";
+import { findLowest, refuseNaN } from "../compression/pruning/smallest";
 import { readFloats } from "../compression/unpackTargets";
 
 const title = "SparseGPT";
@@ -32,6 +37,7 @@ const title = "SparseGPT";
 const optionsSchema = z
   .strictObject({
     ...createPruningOptions(["layer"]),
+    ...profileOptions,
     damping: z
       .number()
       .min(0)
@@ -46,7 +52,8 @@ const optionsSchema = z
       .describe("Number of inputs among which weights are chosen at a time."),
     calibration: layerwiseSchema,
   })
-  .superRefine(checkPattern);
+  .superRefine(checkPattern)
+  .superRefine(checkProfile);
 type Options = z.output<typeof optionsSchema>;
 
 const calibration = { samples: 4, batch_size: 2 };
@@ -67,12 +74,15 @@ export default defineMethod<Options>({
     { sparsity: 0.5, calibration },
     { mask_structure: "2:4", targets: "layers.*.mlp.*", calibration },
     { sparsity: 0.3, block_size: 8, calibration: { ...calibration, inputs: "original" } },
+    { sparsity: 0.6, sparsity_profile: "owl", owl_lmbda: 0.2, calibration },
   ],
 
-  plan: (before, settings) => planPruning(before, decide(before, settings)),
+  plan: (before, settings) => planProfile(title, before, decide(before, settings), settings),
 
   async apply(before, settings, lab) {
-    const { targets, within, sparsity } = decide(before.shape, settings);
+    const pruning = decide(before.shape, settings);
+    const { targets, within } = pruning;
+    const dropped = await distributeSparsity(before, pruning, settings, settings.calibration, lab);
     return compressLayerwise(
       before,
       targets,
@@ -94,7 +104,7 @@ export default defineMethod<Options>({
         for (const notice of describeCurvature(curvature, role, settings.damping, tokens?.[0]))
           lab.log(notice);
         const pattern = typeof within === "object" ? within : undefined;
-        const chooser = createSchedule(weights.length, inputs, sparsity);
+        const chooser = createSchedule(dropped[targets.indexOf(target)]!, inputs);
         await decideAll(
           lab.algebra,
           weights,
@@ -124,8 +134,7 @@ export default defineMethod<Options>({
 });
 
 /** Returns the number of weights to prune up to the block that ends at an input. After the last block it is the exact share. */
-function createSchedule(all: number, inputs: number, sparsity: number): (to: number) => number {
-  const total = countShare(all, sparsity);
+function createSchedule(total: number, inputs: number): (to: number) => number {
   return (to) => (to === inputs ? total : Math.min(total, Math.round((to / inputs) * total)));
 }
 

@@ -7,7 +7,6 @@ import type { Value } from "../graph/op";
 import { sumSquares } from "../graph/ops/reduction";
 import { weightName } from "../representations/dense";
 import type { ModelShape } from "../models/model";
-import type { MatrixSpec } from "../representations/representation";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { refuseEmbeddings } from "../compression/denseTargets";
 import { defineMethod } from "../compression/method";
@@ -15,18 +14,29 @@ import {
   checkPattern,
   decidePruning,
   maskWeights,
-  planPruning,
   createPruningOptions,
   readMask,
 } from "../compression/pruning/pruning";
+import { createInputLookup, maskCount } from "../compression/pruning/maskCount";
+import {
+  checkProfile,
+  distributeSparsity,
+  planProfile,
+  profileOptions,
+} from "../compression/pruning/outlierShares";
 import { maskSmallest } from "../compression/pruning/smallest";
 import { readFloats } from "../compression/unpackTargets";
 
 const title = "Wanda";
 
 const optionsSchema = z
-  .strictObject({ ...createPruningOptions(["row", "layer"]), calibration: layerwiseSchema })
-  .superRefine(checkPattern);
+  .strictObject({
+    ...createPruningOptions(["row", "layer"]),
+    ...profileOptions,
+    calibration: layerwiseSchema,
+  })
+  .superRefine(checkPattern)
+  .superRefine(checkProfile);
 type Options = z.output<typeof optionsSchema>;
 
 const calibration = { samples: 4, batch_size: 2 };
@@ -47,12 +57,15 @@ export default defineMethod<Options>({
     { sparsity: 0.5, calibration },
     { mask_structure: "2:4", targets: "layers.*.mlp.*", calibration },
     { sparsity: 0.3, scope: "layer", calibration: { ...calibration, inputs: "original" } },
+    { sparsity: 0.6, sparsity_profile: "owl", owl_lmbda: 0.2, calibration },
   ],
 
-  plan: (before, settings) => planPruning(before, decide(before, settings)),
+  plan: (before, settings) => planProfile(title, before, decide(before, settings), settings),
 
   async apply(before, settings, lab) {
-    const { targets, within, sparsity } = decide(before.shape, settings);
+    const pruning = decide(before.shape, settings);
+    const { targets, within, sparsity } = pruning;
+    const dropped = await distributeSparsity(before, pruning, settings, settings.calibration, lab);
     const tap = (x: Value) => ({ squares: sumSquares(x, { axes: [0], keepDims: false }) });
     return compressLayerwise(
       before,
@@ -65,14 +78,13 @@ export default defineMethod<Options>({
         const weights = readFloats(tensors, weightName(matrix));
         const inputOf = createInputLookup(matrix);
         const scores = weights.map((each, i) => Math.abs(each) * Math.sqrt(squares![inputOf(i)]!));
-        const [mask] = maskSmallest([{ matrix, scores, mask: readMask(tensors, target) }], within, sparsity);
+        const scored = { matrix, scores, mask: readMask(tensors, target) };
+        const mask =
+          within === "row" || within === "layer"
+            ? maskCount(scored, within, dropped[targets.indexOf(target)]!)
+            : maskSmallest([scored], within, sparsity)[0];
         return maskWeights(target, weights, mask!);
       },
     );
   },
 });
-
-/** Returns a function from an index in the stored tensor to its input. */
-function createInputLookup({ layout, inputs, outputs }: MatrixSpec): (place: number) => number {
-  return layout === "in_out" ? (place) => Math.floor(place / outputs) : (place) => place % inputs;
-}

@@ -10,6 +10,7 @@ import type { Checkpoint } from "../../checkpoints/checkpoint";
 import type { HostTensor } from "../../checkpoints/safetensors";
 import type { CompressedTarget } from "../layerwise";
 import { type Plan, planBetween } from "../method";
+import { maskCount } from "./maskCount";
 import {
   countDropped,
   countShare,
@@ -161,11 +162,15 @@ export function maskWeights(target: Target, weights: Float32Array, mask: Uint8Ar
 /** Scores the weights of a target, in the order of its stored tensor. */
 export type Score = (target: Target, tensors: ReadonlyMap<string, HostTensor>) => Float32Array;
 
-/** Drops the weights with the lowest scores; weights that were dropped before stay dropped. */
+/**
+ * Drops the weights with the lowest scores; weights that were dropped before stay dropped. `dropped` is the number of each
+ * target, if targets differ in their sparsity.
+ */
 export function pruneByScore(
   before: Checkpoint,
   { targets, within, sparsity }: Pruning,
   score: Score,
+  dropped?: readonly number[],
 ): Checkpoint {
   const tensors = unpackTargets(before, targets);
   const scored = targets.map((target) => ({
@@ -173,7 +178,11 @@ export function pruneByScore(
     scores: score(target, tensors),
     mask: readMask(tensors, target),
   }));
-  return applyMasks(before, tensors, targets, maskSmallest(scored, within, sparsity));
+  const masks =
+    dropped !== undefined && (within === "row" || within === "layer")
+      ? scored.map((each, i) => maskCount(each, within, dropped[i]!))
+      : maskSmallest(scored, within, sparsity);
+  return applyMasks(before, tensors, targets, masks);
 }
 
 export const scoreByMagnitude: Score = ({ matrix }, tensors) =>
@@ -195,12 +204,13 @@ function applyMasks(
   return { shape: createMaskedShape(shape, targets, keptCounts), tensors };
 }
 
-function countKept({ matrix, type, options }: Target): number {
+/** Returns the number of weights that a target stores now. */
+export function countKept({ matrix, type, options }: Target): number {
   const kept = type === "masked" ? (options as MaskedOptions).kept : undefined;
   return kept ?? matrix.inputs * matrix.outputs;
 }
 
-function createMaskedShape(
+export function createMaskedShape(
   before: ModelShape,
   targets: readonly Target[],
   keptCounts: readonly number[],
