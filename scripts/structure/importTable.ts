@@ -156,7 +156,6 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   "@tanstack/virtual-core": ["webview"],
   lit: ["webview"],
   "crc-32": ["src/backend/exports"],
-  "ml-matrix": ["src/backend/compression"],
   protobufjs: ["src/backend/graph", "src/backend/engine", "src/backend/exports", "src/backend/data"],
   yaml: ["src/backend/experiment", "src/backend/language", "src/backend/runs"],
   "@huggingface/jinja": ["src/backend/data"],

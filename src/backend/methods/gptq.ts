@@ -123,7 +123,7 @@ export default defineMethod<Options>({
             return quantized.set(order[place]!, output, value);
           },
         });
-        return quantized.toCompressedTarget();
+        return quantized.toCompressedTarget(lab.algebra);
       },
     );
   },

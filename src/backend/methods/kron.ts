@@ -16,7 +16,8 @@ import {
 import type { MatrixSpec } from "../representations/representation";
 import { selectDenseTargets, chooseRepresentations } from "../compression/denseTargets";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
-import { computeSvd } from "../compression/algebra/linearAlgebra";
+import { approximate, describeExcess } from "../compression/algebra/lowRank";
+import type { Algebra } from "../compression/algebra/products";
 import { defineMethod, planBetween, createShareOption } from "../compression/method";
 import { countStored, readDense } from "../compression/unpackTargets";
 import { isProjection, type Target, createTargetOptions } from "../compression/targets";
@@ -77,14 +78,15 @@ export default defineMethod<Options>({
       undefined,
       layerwiseSchema.parse({}),
       lab,
-      (target, tensors) => {
+      async (target, tensors) => {
         const { matrix } = target;
         const mpoOptions = optionsOf(target);
         const dense = readDense(tensors, target);
-        const chain = approximateChain(
-          Float64Array.from(computeSiteOrder(mpoOptions.sites), (place) => dense[place]!),
-          mpoOptions,
-        );
+        const order = computeSiteOrder(mpoOptions.sites);
+        const entries = new Float64Array(order.length);
+        for (let i = 0; i < entries.length; i++) entries[i] = dense[order[i]!]!;
+        const { chain, notices } = await approximateChain(lab.algebra, entries, mpoOptions, matrix.role);
+        for (const notice of notices) lab.log(notice);
         return {
           type: "mpo",
           options: { ...mpoOptions },
@@ -152,22 +154,30 @@ function factorBalanced(size: number, count: number): number[] {
  * product operator is a chain of matrices. Each core [left · entries, right] keeps the largest singular values of the
  * remainder, so that each bond loses only its tail. Finally, both sides of a bond are scaled by √σ.
  */
-export function approximateChain(entries: Float64Array, options: MpoOptions): Float64Array[] {
+export async function approximateChain(
+  algebra: Algebra,
+  entries: Float64Array,
+  options: MpoOptions,
+  role: string,
+): Promise<{ readonly chain: Float64Array[]; readonly notices: string[] }> {
   const cores = createCores({ name: "" }, options);
   const chain: Float64Array[] = [];
+  const notices: string[] = [];
   let rest = entries;
   let roots = Float64Array.of(1);
   for (const { left, inputs, outputs, right } of cores.slice(0, -1)) {
     const rows = left * inputs * outputs;
     const columns = rest.length / rows;
-    const svd = computeSvd(rest, rows, columns);
-    const { a, b } = svd.factors(right);
+    const lowRank = await approximate(algebra, rest, [rows, columns], right);
+    const { a, b, values } = lowRank;
+    notices.push(...[describeExcess(lowRank, role) ?? []].flat());
     chain.push(scaleByBond(a, roots, (value, root) => value / root));
-    roots = Float64Array.from(svd.values.subarray(0, right), (value) => Math.sqrt(value) || 1);
+    roots = Float64Array.from(values, (value) => Math.sqrt(value) || 1);
     // Σ·Vᵀ, which has the same singular values as the whole.
     rest = scaleByBond(b, roots, (value, root) => value * root);
   }
-  return [...chain, scaleByBond(rest, roots, (value, root) => value / root)];
+  chain.push(scaleByBond(rest, roots, (value, root) => value / root));
+  return { chain, notices };
 }
 
 /** Every entry with the root of its row's path, in a matrix of as many equal rows. */

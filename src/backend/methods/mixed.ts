@@ -13,6 +13,7 @@ import type { Checkpoint } from "../checkpoints/checkpoint";
 import { allocateBits, type Choice } from "../compression/quantization/bitAllocation";
 import { getObservedRole, chooseRepresentations, refuseEmbeddings } from "../compression/denseTargets";
 import { type Filled, fillForm } from "../compression/form";
+import type { Algebra } from "../compression/algebra/products";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { defineMethod, type Lab, planBetween } from "../compression/method";
 import { calibrationSchema } from "../compression/calibration/batches";
@@ -127,7 +128,7 @@ export default defineMethod<Options>({
           weights,
           targetOptions,
           measured[i]!.importance,
-        ).toCompressedTarget();
+        ).toCompressedTarget(lab.algebra);
       },
     );
   },
@@ -223,9 +224,8 @@ async function computeLossCosts(
     const costs: number[] = [];
     for (const bits of options.choices) {
       if (lab.signal.aborted) throw new WorkbenchError("cancelled", "The method was stopped.");
-      costs.push(
-        (await lab.evaluate(roundTarget(before, target, { ...options, bits }), "eval/loss")) - dense,
-      );
+      const rounded = await roundTarget(lab.algebra, before, target, { ...options, bits });
+      costs.push((await lab.evaluate(rounded, "eval/loss")) - dense);
     }
     measured.push({ costs });
     lab.progress(measured.length, targets.length, "matrices measured");
@@ -233,14 +233,19 @@ async function computeLossCosts(
   return measured;
 }
 
-function roundTarget(before: Checkpoint, target: Target, quantization: FilledOptions): Checkpoint {
+async function roundTarget(
+  algebra: Algebra,
+  before: Checkpoint,
+  target: Target,
+  quantization: FilledOptions,
+): Promise<Checkpoint> {
   const { matrix } = target;
   const tensors = unpackTargets(before, [target]);
   const {
     type,
     options,
     tensors: newTensors,
-  } = roundToNearest(matrix, readWeights(tensors, target), quantization).toCompressedTarget();
+  } = await roundToNearest(matrix, readWeights(tensors, target), quantization).toCompressedTarget(algebra);
   for (const name of listTensorNames(target)) tensors.delete(name);
   for (const [name, tensor] of newTensors) tensors.set(name, tensor);
   return { shape: withRepresentations(before.shape, { [matrix.role]: { type, options } }), tensors };

@@ -97,7 +97,9 @@ export default defineMethod<Options>({
       ({ matrix }, unpacked) => {
         const [gamma] = readFloats(tensors, gammaName(weightName(matrix)));
         const dense = toInOut(readFloats(unpacked, weightName(matrix)), matrix);
-        return roundMatrix(matrix, dense, gamma! * computeMeanMagnitude(dense), options).toCompressedTarget();
+        return roundMatrix(matrix, dense, gamma! * computeMeanMagnitude(dense), options).toCompressedTarget(
+          lab.algebra,
+        );
       },
     );
   },

@@ -37,7 +37,7 @@ export default defineMethod<Options>({
     const options = fillForm(given, quantizationForms);
     const targets = selectQuantizationTargets(title, before.shape, options);
     return compressLayerwise(before, targets, undefined, layerwiseSchema.parse({}), lab, (target, tensors) =>
-      roundToNearest(target.matrix, readWeights(tensors, target), options).toCompressedTarget(),
+      roundToNearest(target.matrix, readWeights(tensors, target), options).toCompressedTarget(lab.algebra),
     );
   },
 });

@@ -10,7 +10,7 @@ import type { Checkpoint } from "../checkpoints/checkpoint";
 import { matmul } from "../graph/ops/matmul";
 import { listInputSources } from "../models/inputSources";
 import { dimensionsOf, familyOf, type ModelShape } from "../models/model";
-import { decomposeSymmetric } from "../compression/algebra/linearAlgebra";
+import { decomposeSymmetric } from "../compression/algebra/eigen";
 import { factorize } from "../compression/algebra/triangular";
 import { calibrationSchema } from "../compression/calibration/batches";
 import type { Tap } from "../compression/calibration/observe";

@@ -3,6 +3,7 @@
  * mean-centered outputs with the mean folded into the bias (AFM, Yu and Wu 2023). Ranks are uniform or allocated by energy.
  */
 import * as z from "zod";
+import { WorkbenchError } from "../../protocol/errors";
 import { matmul } from "../graph/ops/matmul";
 import { sum } from "../graph/ops/reduction";
 import type { ModelShape } from "../models/model";
@@ -11,14 +12,15 @@ import type { MatrixSpec } from "../representations/representation";
 import { addBiasTensors, shiftBias, addBiases } from "../compression/addBiases";
 import { selectDenseTargets, chooseRepresentations, refuseEmbeddings } from "../compression/denseTargets";
 import { compressLayerwise, layerwiseSchema, type Statistics } from "../compression/layerwise";
+import { multiply } from "../compression/algebra/linearAlgebra";
 import {
-  cholesky,
-  invertLower,
-  multiply,
-  type Svd,
-  computeSvd,
-  transpose,
-} from "../compression/algebra/linearAlgebra";
+  approximate,
+  computeSingularValues,
+  describeExcess,
+  type LowRank,
+} from "../compression/algebra/lowRank";
+import type { Algebra } from "../compression/algebra/products";
+import { factorize } from "../compression/algebra/triangular";
 import { defineMethod, planBetween, createShareOption } from "../compression/method";
 import type { Tap } from "../compression/calibration/observe";
 import { countStored, readDense, unpackTargets } from "../compression/unpackTargets";
@@ -87,7 +89,8 @@ export default defineMethod<Options>({
   async apply(checkpoint, options, lab) {
     const before = addBiasTensors(checkpoint, addCenterBiases(checkpoint.shape, options));
     const targets = selectFactorizedTargets(before.shape, options);
-    const byEnergy = options.ranks === "energy" ? allocateRanks(before, targets, options) : undefined;
+    const byEnergy =
+      options.ranks === "energy" ? await allocateRanks(lab.algebra, before, targets, options) : undefined;
     const tap: Tap = (x, isText) => ({
       gram: matmul(x, x, { transposeA: true }),
       ...(options.center
@@ -104,7 +107,7 @@ export default defineMethod<Options>({
       whiteningTap,
       options.calibration,
       lab,
-      (target, tensors, statistics) => {
+      async (target, tensors, statistics) => {
         const { matrix } = target;
         const { inputs, outputs } = matrix;
         const dense = readDense(tensors, target);
@@ -112,9 +115,12 @@ export default defineMethod<Options>({
         const mean = options.center
           ? statistics["sums"]!.map((each) => each / statistics["count"]![0]!)
           : undefined;
-        const { a, b } = options.whiten
-          ? decomposeWhitened(dense, matrix, computeScatter(statistics, mean), rank)
-          : decompose(dense, matrix).factors(rank);
+        const lowRank = options.whiten
+          ? await approximateOutputs(lab.algebra, dense, matrix, computeScatter(statistics, mean), rank)
+          : await approximate(lab.algebra, dense, [inputs, outputs], rank);
+        const notice = describeExcess(lowRank, matrix.role);
+        if (notice !== undefined) lab.log(notice);
+        const { a, b } = lowRank;
         const [left, right] = factorNames(matrix);
         return {
           type: "factored",
@@ -174,43 +180,46 @@ function computeMeanError(
   return multiply(mean, dense, [1, inputs, outputs]).map((each, i) => each - approximation[i]!);
 }
 
-function decompose(dense: ArrayLike<number>, { inputs, outputs }: MatrixSpec): Svd {
-  return computeSvd(dense, inputs, outputs);
-}
-
 /**
  * Minimizes ‖X·(W − A·B)‖: with XᵀX = L·Lᵀ, A·B is L⁻ᵀ times the best approximation of Lᵀ·W. Damping makes XᵀX positive
  * definite in directions that do not occur in the text, where the values do not matter.
  */
-function decomposeWhitened(
+async function approximateOutputs(
+  algebra: Algebra,
   dense: ArrayLike<number>,
-  { inputs, outputs }: MatrixSpec,
+  { role, inputs, outputs }: MatrixSpec,
   gram: Float64Array,
   rank: number,
-): { readonly a: Float64Array; readonly b: Float64Array } {
+): Promise<LowRank> {
   let mean = 0;
   for (let i = 0; i < inputs; i++) mean += gram[i * inputs + i]! / inputs;
-  let lower: Float64Array | undefined;
-  for (let damping = 1e-9; lower === undefined; damping *= 10) {
+  if (!Number.isFinite(mean))
+    throw new WorkbenchError("invalid-input", `The inputs of ${role} on the text are not finite.`);
+  let factor: Awaited<ReturnType<typeof factorize>>;
+  for (let damping = 1e-9; factor === undefined; damping *= 10) {
     const damped = gram.slice();
     for (let i = 0; i < inputs; i++) damped[i * inputs + i]! += damping * (mean || 1);
-    lower = cholesky(damped, inputs);
+    factor = await factorize(algebra, damped, inputs);
   }
-  const whitenedWeights = multiply(transpose(lower, inputs, inputs), dense, [inputs, inputs, outputs]);
-  const { a, b } = computeSvd(whitenedWeights, inputs, outputs).factors(rank);
-  const back = transpose(invertLower(lower, inputs), inputs, inputs);
-  return { a: multiply(back, a, [inputs, inputs, rank]), b };
+  const { lower, inverse } = factor;
+  const whitened = await algebra.multiply(lower, Float64Array.from(dense), [inputs, inputs, outputs], {
+    transposeA: true,
+  });
+  const lowRank = await approximate(algebra, whitened, [inputs, outputs], rank);
+  const a = await algebra.multiply(inverse, lowRank.a, [inputs, inputs, rank], { transposeA: true });
+  return { ...lowRank, a };
 }
 
 /**
  * Allocates ranks over all targets by their share of the matrix's energy, σ² / Σσ², per scalar, until they use as many
  * scalars as uniform ranks would.
  */
-function allocateRanks(
+async function allocateRanks(
+  algebra: Algebra,
   before: Parameters<typeof unpackTargets>[0],
   targets: readonly Target[],
   { rate }: Options,
-): ReadonlyMap<string, number> {
+): Promise<ReadonlyMap<string, number>> {
   const tensors = unpackTargets(before, targets);
   const ranks = new Map<string, number>();
   let budget = 0;
@@ -219,7 +228,8 @@ function allocateRanks(
     const { matrix } = target;
     const cost = matrix.inputs + matrix.outputs;
     budget += computeEvenRank(target, rate) * cost;
-    const { values } = decompose(readDense(tensors, target), matrix);
+    const dense = readDense(tensors, target);
+    const values = await computeSingularValues(algebra, dense, [matrix.inputs, matrix.outputs]);
     const energy = values.reduce((sum, each) => sum + each ** 2, 0) || 1;
     // A larger rank would cost more than the matrix does now.
     const most = Math.floor(countStored(target) / cost);

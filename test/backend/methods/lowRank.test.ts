@@ -2,7 +2,9 @@
 import { describe, expect, it } from "vitest";
 import cluster from "../../../src/backend/methods/cluster";
 import kron, { approximateChain } from "../../../src/backend/methods/kron";
-import { multiply, computeSvd, transpose } from "../../../src/backend/compression/algebra/linearAlgebra";
+import { multiply, transpose } from "../../../src/backend/compression/algebra/linearAlgebra";
+import { computeSingularValues } from "../../../src/backend/compression/algebra/lowRank";
+import { loopAlgebra } from "../../../src/backend/compression/algebra/products";
 import rtn from "../../../src/backend/methods/rtn";
 import svd from "../../../src/backend/methods/svd";
 import { listMatrixSlots } from "../../../src/backend/models/model";
@@ -23,6 +25,10 @@ const dense = denseOf(before);
 const x = correlated(60, inputs, 8);
 const lab = labWithInputs(x, inputs);
 
+const singularValuesOf = async (a: ArrayLike<number>, m: number, n: number) => ({
+  values: await computeSingularValues(loopAlgebra, a, [m, n]),
+});
+
 const tail = (values: Float64Array, from: number) =>
   values.slice(from).reduce((sum, each) => sum + each ** 2, 0);
 
@@ -36,11 +42,11 @@ describe("low rank", () => {
     const plain = await applied(svd, { rate: 0.6 }, before);
     const rank = optionsOf(plain)["rank"] as number;
     expect(rank).toBe(Math.floor((0.4 * inputs * outputs) / (inputs + outputs)));
-    const { values } = computeSvd(dense, inputs, outputs);
+    const { values } = await singularValuesOf(dense, inputs, outputs);
     expect(errorOf(dense, denseOf(plain), outputs)).toBeCloseTo(tail(values, rank), 5);
 
     const white = denseOf(await applied(svd, { rate: 0.6, whiten: true }, before, lab));
-    const seen = computeSvd(multiply(x, dense, [60, inputs, outputs]), 60, outputs);
+    const seen = await singularValuesOf(multiply(x, dense, [60, inputs, outputs]), 60, outputs);
     const error = errorOf(dense, white, outputs, x);
     expect(error / tail(seen.values, rank)).toBeCloseTo(1, 3);
     expect(error).toBeLessThan(errorOf(dense, denseOf(plain), outputs, x));
@@ -68,7 +74,7 @@ describe("low rank", () => {
     const mean = Float64Array.from({ length: outputs }, (_, j) =>
       products.reduce((sum, each, i) => sum + (i % outputs === j ? each / 60 : 0), 0),
     );
-    const centered = computeSvd(
+    const centered = await singularValuesOf(
       products.map((each, i) => each - mean[i % outputs]!),
       60,
       outputs,
@@ -192,7 +198,7 @@ describe("Kronecker products", () => {
       const [i2, j2] = [Math.floor(inside / 4), inside % 4];
       return dense[(i1 * 2 + i2) * outputs + j1 * 4 + j2]!;
     });
-    const { values } = computeSvd(rearranged, a[0] * a[1], 8);
+    const { values } = await singularValuesOf(rearranged, a[0] * a[1], 8);
     expect(errorOf(dense, denseOf(after), outputs)).toBeCloseTo(tail(values, bonds[0]!), 5);
 
     const model = tiny();
@@ -221,10 +227,11 @@ describe("Kronecker products", () => {
       expect(own.sites).toHaveLength(3);
       expect(countCoreScalars(own)).toBeLessThanOrEqual((1 - rate) * inputs * outputs);
       const bySite = Float64Array.from(computeSiteOrder(own.sites), (place) => dense[place]!);
-      const tails = own.bonds.map((bond, k) => {
+      const tailOf = async (bond: number, k: number) => {
         const left = own.sites.slice(0, k + 1).reduce((all, [i, o]) => all * i * o, 1);
-        return tail(computeSvd(bySite, left, bySite.length / left).values, bond);
-      });
+        return tail((await singularValuesOf(bySite, left, bySite.length / left)).values, bond);
+      };
+      const tails = await Promise.all(own.bonds.map(tailOf));
       const error = errorOf(dense, denseOf(after), outputs);
       expect(error).toBeGreaterThan(Math.max(...tails) - 1e-6 * total);
       expect(error).toBeLessThan(tails.reduce((sum, each) => sum + each, 0) + 1e-6 * total);
@@ -253,7 +260,7 @@ describe("Kronecker products", () => {
 
     const bonds = computeWidestBonds(sites);
     const bySite = Float64Array.from(computeSiteOrder(sites), (place) => dense[place]!);
-    const chain = approximateChain(bySite, { sites, bonds });
+    const { chain } = await approximateChain(loopAlgebra, bySite, { sites, bonds }, role);
     const cores = new Map(
       createCores({ name: "w" }, { sites, bonds }).map((core, k) => [
         core.name,
@@ -283,7 +290,7 @@ describe("Kronecker products", () => {
 describe("low-rank compensation", () => {
   it("has an error of the tail of the rounding error's singular values, and none at full rank", async () => {
     const rounded = denseOf(await applied(rtn, { bits: 2 }, before));
-    const lost = computeSvd(
+    const lost = await singularValuesOf(
       Float64Array.from(dense, (each, i) => each - rounded[i]!),
       inputs,
       outputs,

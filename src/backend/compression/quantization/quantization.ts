@@ -17,7 +17,8 @@ import type { HostTensor } from "../../checkpoints/safetensors";
 import { selectDenseTargets, chooseRepresentations } from "../denseTargets";
 import type { CompressedTarget } from "../layerwise";
 import { type Plan, planBetween } from "../method";
-import { computeSvd } from "../algebra/linearAlgebra";
+import { approximate } from "../algebra/lowRank";
+import type { Algebra } from "../algebra/products";
 import { readFloats, extractPart } from "../unpackTargets";
 import { formOption } from "../form";
 import { chooseGrid, decodeValue, encodeValue, type Grid, type GridOptions } from "./grid";
@@ -226,7 +227,7 @@ export class QuantizedMatrix {
   }
 
   /** The residual approximates the quantization error of the original matrix. */
-  toCompressedTarget(): CompressedTarget {
+  async toCompressedTarget(algebra: Algebra): Promise<CompressedTarget> {
     const { matrix, options, groups } = this;
     const { inputs, outputs } = matrix;
     const { mask } = this.weights;
@@ -241,19 +242,20 @@ export class QuantizedMatrix {
           : [[maskName(matrix), { shape: [inputs, outputs], data: mask }] as const]),
         [scalesName(matrix), { shape: scalars, data: this.scales }],
         ...(options.symmetric ? [] : [[zerosName(matrix), { shape: scalars, data: this.zeros }] as const]),
-        ...this.computeResidual(),
+        ...(await this.computeResidual(algebra)),
       ],
     };
   }
 
   /** The best approximation of the error with this rank, in the Frobenius norm (Yao et al., ZeroQuant-V2, 2023). */
-  private computeResidual(): (readonly [string, HostTensor])[] {
+  private async computeResidual(algebra: Algebra): Promise<(readonly [string, HostTensor])[]> {
     const { residual: width } = this.options;
     if (width === 0) return [];
     const { inputs, outputs } = this.matrix;
     const approximation = this.materialize();
-    const lost = Float64Array.from(approximation, (each, i) => this.weights.dense[i]! - each);
-    const { a, b } = computeSvd(lost, inputs, outputs).factors(width);
+    const lost = new Float64Array(approximation.length);
+    for (let i = 0; i < lost.length; i++) lost[i] = this.weights.dense[i]! - approximation[i]!;
+    const { a, b } = await approximate(algebra, lost, [inputs, outputs], width);
     const [left, right] = residualNames(this.matrix);
     return [
       [left, { shape: [inputs, width], data: Float32Array.from(a) }],

@@ -5,8 +5,6 @@ import {
   computeRowGram,
   invertLower,
   multiply,
-  computeSvd,
-  decomposeSymmetric,
   transpose,
 } from "../../../../src/backend/compression/algebra/linearAlgebra";
 import { computeRelativeError, createUniform } from "../../../support/sampleValues";
@@ -31,39 +29,5 @@ describe("linear algebra", () => {
     );
     expect(cholesky(computeRowGram(drawn(n * 3, 2), n, 3), n)).toBeUndefined();
     expect(cholesky([1, 0, 0, NaN], 2)).toBeUndefined();
-  });
-
-  it("finds eigenvectors, sorted by decreasing eigenvalue", () => {
-    const { values, vectors } = decomposeSymmetric(positive, n);
-    expect([...values]).toEqual([...values].sort((a, b) => b - a));
-    for (let k = 0; k < n; k++) {
-      const vector = vectors.subarray(k * n, (k + 1) * n);
-      const image = multiply(positive, vector, [n, n, 1]);
-      expect(
-        computeRelativeError(
-          image,
-          vector.map((each) => each * values[k]!),
-        ),
-      ).toBeLessThan(1e-9);
-    }
-  });
-
-  it.each([
-    [7, 4],
-    [4, 7],
-    [5, 5],
-  ])("finds the nearest product of a given rank for %i × %i", (m, k) => {
-    const a = drawn(m * k, 3);
-    const found = computeSvd(a, m, k);
-    const { values } = found;
-    expect(values.length).toBe(Math.min(m, k));
-    for (let rank = 1; rank <= values.length; rank++) {
-      const { a: left, b: right } = found.factors(rank);
-      const near = multiply(left, right, [m, rank, k]);
-      const error = near.reduce((sum, each, i) => sum + (each - a[i]!) ** 2, 0);
-      // Eckart and Young: the error is the tail of the squared singular values.
-      const tail = values.slice(rank).reduce((sum, each) => sum + each ** 2, 0);
-      expect(error).toBeCloseTo(tail, 9);
-    }
   });
 });

@@ -7,11 +7,8 @@ import { computeRelativeError, createUniform } from "../../../support/sampleValu
 
 const drawPositive = (n: number, rank: number) => {
   const random = createUniform(n);
-  return computeRowGram(
-    Float64Array.from({ length: n * rank }, () => random() - 0.5),
-    n,
-    rank,
-  );
+  const a = Float64Array.from({ length: n * rank }, () => random() - 0.5);
+  return computeRowGram(a, n, rank);
 };
 
 it.each([1, 60, 129, 300])(
