@@ -6,7 +6,6 @@ import * as z from "zod";
 import { mul } from "../graph/ops/elementwise";
 import { sum } from "../graph/ops/reduction";
 import type { ModelShape } from "../models/model";
-import { toInOut, weightName } from "../representations/dense";
 import { addBiasTensors, addBiases } from "../compression/addBiases";
 import { fillForm, formOption } from "../compression/form";
 import { defineMethod, planBetween } from "../compression/method";
@@ -23,7 +22,7 @@ import {
 } from "../compression/pruning/structured";
 import { refitConsumers, refitOptions } from "../compression/pruning/refitConsumers";
 import { computeMoments, type Moments, scoreUnits } from "../compression/pruning/fluctuation";
-import { readFloats } from "../compression/unpackTargets";
+import { readDense } from "../compression/unpackTargets";
 
 const title = "FLAP";
 
@@ -99,9 +98,7 @@ export default defineMethod<Options>({
       options.calibration,
     );
     const moments = groups.map(({ consumer }) => computeMoments(statistics.get(consumer.matrix.role)!));
-    const weights = groups.map(({ consumer: { matrix } }) =>
-      toInOut(readFloats(before.tensors, weightName(matrix)), matrix),
-    );
+    const weights = groups.map(({ consumer }) => readDense(before.tensors, consumer.content));
     const scores = groups.map((group, i) => scoreUnits(group, weights[i]!, moments[i]!, options));
     const keptUnits = selectUnits(groups, scores, options);
     if (options.refit)
@@ -119,8 +116,8 @@ function computeShifts(
   moments: readonly Moments[],
 ): ReadonlyMap<string, Float64Array> {
   return new Map(
-    groups.map(({ units, consumer: { matrix } }, group) => {
-      const { inputs, outputs, role } = matrix;
+    groups.map(({ units, consumer }, group) => {
+      const { inputs, outputs, role } = consumer.content.matrix;
       const keptSet = new Set(keptUnits[group]);
       const shift = new Float64Array(outputs);
       for (let input = 0; input < inputs; input++) {
@@ -136,6 +133,6 @@ function computeShifts(
 /** Adds a bias to every matrix that reads heads or channels that may be removed. */
 function addCompensationBiases(shape: ModelShape, options: FilledOptions): ModelShape {
   if (!options.compensate || options.rate === 0) return shape;
-  const readers = findUnitGroups(title, shape, options).map(({ consumer }) => consumer.matrix.role);
+  const readers = findUnitGroups(title, shape, options).map(({ consumer }) => consumer.content.matrix.role);
   return addBiases(title, shape, readers, "Set compensate: false.");
 }

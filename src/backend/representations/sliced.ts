@@ -23,6 +23,19 @@ export function getSlicedSizes(
   return [options.inputs ?? inputs, options.outputs ?? outputs];
 }
 
+/** The smaller matrix that is left. */
+export function findKept(matrix: MatrixSpec, options: SlicedOptions): MatrixSpec {
+  const [inputs, outputs] = getSlicedSizes(matrix, options);
+  const { name, layout, axes } = matrix;
+  return createPiece(matrix, "kept", {
+    name,
+    layout,
+    inputs,
+    outputs,
+    axes: [shortenAxis(axes[0], inputs), shortenAxis(axes[1], outputs)],
+  });
+}
+
 function padTo(x: Value, axis: number, size: number): Value {
   const currentSize = x.type.shape[axis]!;
   return currentSize === size ? x : pad(x, { axis, before: 0, after: size - currentSize });
@@ -39,19 +52,7 @@ export default defineComposite<SlicedOptions>({
     (options.inputs ?? 0) > inputs || (options.outputs ?? 0) > outputs
       ? `the matrix has only ${inputs} inputs and ${outputs} outputs`
       : undefined,
-  pieces: (matrix, options) => {
-    const [inputs, outputs] = getSlicedSizes(matrix, options);
-    const { name, layout, axes } = matrix;
-    return [
-      createPiece(matrix, "kept", {
-        name,
-        layout,
-        inputs,
-        outputs,
-        axes: [shortenAxis(axes[0], inputs), shortenAxis(axes[1], outputs)],
-      }),
-    ];
-  },
+  pieces: (matrix, options) => [findKept(matrix, options)],
   apply: (x, [kept], matrix, options) => {
     const [inputs] = getSlicedSizes(matrix, options);
     const read = inputs === matrix.inputs ? x : slice(x, { axis: 1, start: 0, end: inputs });

@@ -321,9 +321,7 @@ describe("a matrix keeps its representation in the graph", () => {
   ];
 
   it.each([
-    ...cases.map(
-      ([name, choice, ...wanted]) => [name, { [role]: choice } as RepresentationChoices, ...wanted] as const,
-    ),
+    ...cases.map(([name, choice, ...wanted]) => [name, { [role]: choice }, ...wanted] as const),
     ...pieces,
   ])("%s", async (_, choices, operator, share) => {
     const shape = withRepresentations(createTinyShape("llama", wide), choices);

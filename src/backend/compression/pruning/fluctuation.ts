@@ -29,7 +29,7 @@ export function scoreUnits(
   { variance }: Moments,
   { metric, standardize }: ScoreOptions,
 ): Float64Array {
-  const { inputs, outputs } = consumer.matrix;
+  const { inputs, outputs } = consumer.content.matrix;
   const squares = new Float64Array(inputs);
   for (let input = 0; input < inputs; input++)
     for (let output = 0; output < outputs; output++)

@@ -4,26 +4,17 @@
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
-import { biasRole, isPieceRole } from "../../models/biases";
+import { biasRole } from "../../models/biases";
 import { type CoupledGroup, listCoupledGroups } from "../../models/coupling";
 import type { RepresentationChoices } from "../../models/family";
-import {
-  dimensionsOf,
-  listMatrixSlots,
-  type ModelShape,
-  parametersOf,
-  withRepresentations,
-} from "../../models/model";
-import { denseShape, fromInOut, toInOut, weightName } from "../../representations/dense";
-import type { SlicedOptions } from "../../representations/sliced";
+import { dimensionsOf, type ModelShape, parametersOf, withRepresentations } from "../../models/model";
 import type { MatrixSpec } from "../../representations/representation";
 import type { Checkpoint } from "../../checkpoints/checkpoint";
 import type { HostTensor } from "../../checkpoints/safetensors";
 import { shiftBias } from "../addBiases";
-import { selectDenseTargets } from "../denseTargets";
 import { type Plan, planBetween, createShareOption } from "../method";
 import { readFloats, unpackTargets } from "../unpackTargets";
-import type { Target } from "../targets";
+import { chooseCut, cutTarget, findUnitTargets, type UnitTarget } from "./unitTargets";
 
 /** `scope` is the default. */
 export const createStructuredOptions = (scope: "global" | "layer") => ({
@@ -52,16 +43,6 @@ export interface StructuredOptions {
   readonly layers?: readonly [number, number] | undefined;
 }
 
-/** A matrix along the units. Of a matrix that is sliced already, it is the piece that is left. */
-interface UnitTarget extends Target {
-  /** The matrix or part of the family, and how much of it is left. */
-  readonly whole: MatrixSpec;
-  readonly sliced: SlicedOptions;
-  /** The matrix that has the bias, and the first output of the target in it. */
-  readonly slot: MatrixSpec;
-  readonly from: number;
-}
-
 /** Matrices that share heads or channels. A unit is one channel, or one key-value head with the queries that read it. */
 export interface UnitGroup {
   readonly kind: "heads" | "channels";
@@ -74,7 +55,7 @@ export interface UnitGroup {
   readonly cost: number;
 }
 
-/** Lists what can be removed; throws for matrices that are not dense and layers that do not exist. */
+/** Lists what can be removed; throws for matrices that cannot be cut and layers that do not exist. */
 export function findUnitGroups(
   title: string,
   shape: ModelShape,
@@ -98,8 +79,8 @@ export function findUnitGroups(
         "unsupported",
         `${title} cannot be applied: the ${kind} of layer ${layer} are not read by exactly one matrix. Leave ${kind} out of parts.`,
       );
-    const producers = findUnitTargets(title, shape, group.producers);
-    const [reader] = findUnitTargets(title, shape, [consumer]) as [UnitTarget];
+    const producers = findUnitTargets(title, shape, group.producers, "outputs");
+    const [reader] = findUnitTargets(title, shape, [consumer], "inputs") as [UnitTarget];
     const units = countUnits(title, group, producers, reader);
     const cost =
       producers.reduce((sum, { matrix, slot }) => {
@@ -108,34 +89,6 @@ export function findUnitGroups(
       }, 0) +
       (reader.matrix.inputs * reader.matrix.outputs) / units;
     return [{ kind, layer, units, producers, consumer: reader, cost }];
-  });
-}
-
-/** Returns what can be cut of each matrix; throws if one is neither dense nor sliced. */
-function findUnitTargets(title: string, shape: ModelShape, matrices: readonly MatrixSpec[]): UnitTarget[] {
-  const roles = new Set(matrices.map(({ role }) => role));
-  const targets = selectDenseTargets(
-    title,
-    shape,
-    {},
-    ({ role }) => roles.has(role),
-    [],
-    ({ type }) => type !== "sliced",
-  );
-  const slots = listMatrixSlots(shape);
-  return targets.map((target) => {
-    const covers = ({ role }: Pick<MatrixSpec, "role">) =>
-      role === target.matrix.role || isPieceRole(target.matrix.role, role);
-    const slot = slots.find(({ matrix }) => covers(matrix) || (matrix.parts ?? []).some(covers))!;
-    const part = slot.matrix.parts?.find(covers);
-    const stored = slot.stored.find(({ matrix }) => covers(matrix));
-    return {
-      ...target,
-      whole: stored === undefined || stored.pieces.length === 0 ? target.matrix : stored.matrix,
-      sliced: stored?.type === "sliced" ? (stored.options as SlicedOptions) : {},
-      slot: slot.matrix,
-      from: part?.from ?? 0,
-    };
   });
 }
 
@@ -222,10 +175,9 @@ function createSlicedShape(
   groups.forEach(({ units, producers, consumer }, i) => {
     if (keptCounts[i] === units) return;
     const share = (whole: number) => (whole / units) * keptCounts[i]!;
-    for (const { matrix, whole, sliced } of producers)
-      choices[whole.role] = { type: "sliced", options: { ...sliced, outputs: share(matrix.outputs) } };
-    const { matrix, whole, sliced } = consumer;
-    choices[whole.role] = { type: "sliced", options: { ...sliced, inputs: share(matrix.inputs) } };
+    for (const target of producers)
+      Object.assign(choices, chooseCut(target, { outputs: share(target.matrix.outputs) }));
+    Object.assign(choices, chooseCut(consumer, { inputs: share(consumer.matrix.inputs) }));
     for (const [slot, parts] of groupBySlot(producers))
       if (slot.bias) {
         // The bias of a removed unit has no effect.
@@ -263,16 +215,9 @@ export function keepUnits(
   groups.forEach(({ units, producers, consumer }, i) => {
     const keptIndices = keptUnits[i]!;
     if (keptIndices.length === units) return;
-    for (const { matrix } of producers)
-      tensors.set(
-        weightName(matrix),
-        cutMatrix(tensors, matrix, { outputs: expandUnits(keptIndices, matrix.outputs / units) }),
-      );
-    const { matrix } = consumer;
-    tensors.set(
-      weightName(matrix),
-      cutMatrix(tensors, matrix, { inputs: expandUnits(keptIndices, matrix.inputs / units) }),
-    );
+    for (const target of producers)
+      cutTarget(tensors, target, { outputs: expandUnits(keptIndices, target.matrix.outputs / units) });
+    cutTarget(tensors, consumer, { inputs: expandUnits(keptIndices, consumer.matrix.inputs / units) });
     for (const [slot, parts] of groupBySlot(producers))
       if (slot.bias) cutBias(tensors, slot, parts, keptIndices, units);
   });
@@ -285,22 +230,6 @@ export function keepUnits(
 /** Returns the rows or columns of the units. */
 function expandUnits(units: readonly number[], width: number): number[] {
   return units.flatMap((unit) => Array.from({ length: width }, (_, i) => unit * width + i));
-}
-
-function cutMatrix(
-  tensors: ReadonlyMap<string, HostTensor>,
-  matrix: MatrixSpec,
-  { inputs, outputs }: { readonly inputs?: readonly number[]; readonly outputs?: readonly number[] },
-): HostTensor {
-  const dense = toInOut(readFloats(tensors, weightName(matrix)), matrix);
-  const rows = inputs ?? Array.from({ length: matrix.inputs }, (_, i) => i);
-  const columns = outputs ?? Array.from({ length: matrix.outputs }, (_, i) => i);
-  const values = new Float32Array(rows.length * columns.length);
-  rows.forEach((row, i) =>
-    columns.forEach((column, j) => (values[i * columns.length + j] = dense[row * matrix.outputs + column]!)),
-  );
-  const small = { ...matrix, inputs: rows.length, outputs: columns.length };
-  return { shape: denseShape(small), data: fromInOut(values, small) };
 }
 
 /** Moves the values of the remaining units to the front of each part, with a mask that keeps them. */

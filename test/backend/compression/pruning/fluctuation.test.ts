@@ -7,7 +7,11 @@ import reference from "../../../fixtures/pruning.json";
 import { createMatrixSpec } from "../../../support/matrix";
 
 const groupOf = (kind: string, units: number, inputs: number, outputs: number) =>
-  ({ kind, units, consumer: { matrix: createMatrixSpec(inputs, outputs) } }) as unknown as UnitGroup;
+  ({
+    kind,
+    units,
+    consumer: { content: { matrix: createMatrixSpec(inputs, outputs) } },
+  }) as unknown as UnitGroup;
 
 const momentsOf = (x: readonly number[], inputs: number) => {
   const [sums, squares] = [new Float64Array(inputs), new Float64Array(inputs)];
