@@ -152,7 +152,7 @@ export default defineRepresentation<TiedOptions>({
     return out;
   },
 
-  // The seed is stored unless all are tied, since then there is no choice.
+  // The seed is stored unless all are tied, since then there is no choice; so is the former layer of one that has moved.
   count: (matrix, options, tensors) => {
     const [rows, columns] = getStoredShape(matrix, options);
     const stored = rows * columns;
@@ -161,9 +161,10 @@ export default defineRepresentation<TiedOptions>({
       trainable: stored,
       stored,
       nonZero: tensors === undefined ? stored : countNonZeros(tensors(tiedName(matrix))),
-      bits: stored * scalarBits + (chosen ? seedBits : 0),
+      bits: stored * scalarBits + (chosen ? seedBits + (options.drawn_as === undefined ? 0 : layerBits) : 0),
     };
   },
 });
 
 const seedBits = 32;
+const layerBits = 32;

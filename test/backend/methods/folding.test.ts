@@ -206,6 +206,31 @@ describe("with real text", () => {
     }
   });
 
+  it("draws fitted rows toward their mean, and stores a seed only where it chooses rows", async () => {
+    const before = subject();
+    const lab = createLabWithText(grammar.engine, grammar.data, { seed: 2 ** 40 + 7 });
+    const q = { targets: "layers.1.self_attn.q_proj", calibration: { samples: 4, batch_size: 4 } };
+    const tied = async (given: object) =>
+      irc.apply(before, irc.options.parse({ rate: 1, donor: "lsq", ...q, ...given }), lab);
+    const row = ({ tensors }: Checkpoint) =>
+      [...tensors].find(([name]) => name.endsWith("q_proj.tied_weight"))![1].data as Float32Array;
+    const mean = row(await tied({ donor: "mean" }));
+    const far = async (damping: number) => {
+      const fitted = row(await tied({ damping }));
+      return fitted.reduce((sum, each, i) => sum + (each - mean[i]!) ** 2, 0);
+    };
+    expect(await far(1)).toBeLessThan(await far(0));
+    expect(await far(1e6)).toBeLessThan(1e-8);
+    const options = ({ shape }: Checkpoint) => shape.representations["layers.1.self_attn.q_proj"]!.options;
+    expect(options(await tied({}))).toEqual({ fold: "rows", tied: 16 });
+    expect(options(await tied({ rate: 0.5 }))).toEqual({ fold: "rows", tied: 8, seed: 7 });
+    // 32 bits hold the seed.
+    const half = irc.plan(before.shape, irc.options.parse({ rate: 0.5, ...q }));
+    const { stored, bits } = half.after.roles.find(({ role }) => role === "layers.1.self_attn.q_proj")!;
+    expect(bits).toBe(32 * stored + 32);
+    expect(() => irc.options.parse({ seed: 2 ** 32 })).toThrow(/4294967295/);
+  });
+
   it("depends only on the seed", async () => {
     const before = subject();
     const options = irc.options.parse({ rate: 0.5, donor: "lsq", ...seen });
