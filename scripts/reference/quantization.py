@@ -1,5 +1,5 @@
 """
-Codes of GPTQ and of rounding to nearest, as the published algorithms give them in PyTorch on tiny matrices:
+Codes of GPTQ, AWQ and of rounding to nearest, as the published algorithms give them in PyTorch on tiny matrices:
 test/fixtures/quantization.json. The largest weight of some rows is exactly on a tie, which torch.round gives to the even code.
 
     pip install torch
@@ -70,6 +70,23 @@ def gptq(weight, gram, bits, symmetric, group, act_order, damping=0.01):
     return codes, scales, zeros
 
 
+def awq(weight, x, bits, symmetric, group, steps=20):
+    """Scales of the inputs by powers of their mean magnitudes, and the codes of the scaled weights with the least error."""
+    magnitudes = x.abs().mean(0)
+    best = None
+    for step in range(steps):
+        scales = magnitudes.pow(step / steps).clamp(min=1e-4)
+        scales = scales / (scales.max() * scales.min()).sqrt()
+        result = round_to_nearest((weight.double() * scales).float(), bits, symmetric, group)
+        codes, grid_scales, zeros = (r if isinstance(r, torch.Tensor) else torch.stack(r, 1) for r in result)
+        spread = lambda each: each.repeat_interleave(group, 1).double()
+        rounded = (codes.double() - spread(zeros)) * spread(grid_scales) / scales
+        error = (x @ (rounded - weight.double()).T).square().sum()
+        if best is None or error < best[0]:
+            best = (error, result, scales)
+    return best[1:]
+
+
 def to_case(name, result, bits, **options):
     """Codes [inputs, outputs] and zero points with the offset of signed codes, scales [groups, outputs]."""
     codes, scales, zeros = result
@@ -96,6 +113,10 @@ for bits, symmetric, group in [(3, True, INPUTS), (3, False, INPUTS), (4, True, 
     for act_order in [False, True]:
         codes = gptq(weight, gram, bits, symmetric, group, act_order)
         cases.append(to_case("gptq", codes, bits, act_order=act_order, **given))
+for bits, symmetric, group in [(3, True, INPUTS), (3, False, 4), (2, False, INPUTS)]:
+    given = {"symmetric": symmetric, **({} if group == INPUTS else {"group_size": group})}
+    result, factors = awq(weight, x, bits, symmetric, group)
+    cases.append({**to_case("awq", result, bits, **given), "factors": factors.tolist()})
 PATH.write_text(
     json.dumps({"inputs": INPUTS, "weight": weight.flatten().tolist(), "x": x.flatten().tolist(), "cases": cases}) + "\n"
 )

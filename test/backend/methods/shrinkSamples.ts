@@ -57,11 +57,15 @@ export function labWithInputs(x: Float64Array, columns: number, said: string[] =
   const count = Float64Array.of(x.length / columns);
   const sums = new Float64Array(columns);
   x.forEach((each, i) => (sums[i % columns]! += each));
+  const magnitudes = new Float64Array(columns);
+  x.forEach((each, i) => (magnitudes[i % columns]! += Math.abs(each)));
   return {
     ...plainLab,
     log: (message) => said.push(message),
     observe: (_, taps) =>
-      Promise.resolve(new Map([...taps.keys()].map((each) => [each, { gram, squares, sums, count }]))),
+      Promise.resolve(
+        new Map([...taps.keys()].map((each) => [each, { gram, squares, sums, magnitudes, count }])),
+      ),
   };
 }
 

@@ -1,0 +1,139 @@
+/**
+ * Scales of inputs by real activations, so that rounding costs less where inputs are large (AWQ, Lin et al. 2024, equations 4
+ * and 5): each weight is multiplied by the scale of its input, and the norm or the matrix that computes the input divides by
+ * it. The function of the model does not change, and nothing more is stored.
+ */
+import { WorkbenchError } from "../../../protocol/errors";
+import type { Checkpoint } from "../../checkpoints/checkpoint";
+import type { HostTensor } from "../../checkpoints/safetensors";
+import { abs } from "../../graph/ops/elementwise";
+import { matmul } from "../../graph/ops/matmul";
+import { sum } from "../../graph/ops/reduction";
+import type { ModelShape } from "../../models/model";
+import type { ResolvedSource } from "../../models/inputSources";
+import type { Tap } from "../calibration/observe";
+import { getObservedRole } from "../denseTargets";
+import { foldFactors, listFoldableSources, shareCopies } from "../folding";
+import type { Statistics } from "../layerwise";
+import type { Lab } from "../method";
+import type { Calibration } from "../calibration/batches";
+import type { Target } from "../targets";
+import type { QuantizedOptions } from "../../representations/quantised";
+import type { GridOptions } from "./grid";
+import { readWeights, roundToNearest } from "./quantization";
+
+/** Matrices that read the same inputs, which can be scaled where they are computed. */
+export interface ScalableGroup {
+  readonly source: ResolvedSource;
+  /** The targets among the readers of the source; the others are scaled, too. */
+  readonly targets: readonly Target[];
+}
+
+/** Lists the groups of targets with scalable inputs, in forward order. */
+export function listScalableGroups(shape: ModelShape, targets: readonly Target[]): ScalableGroup[] {
+  return listFoldableSources(shape).flatMap((source): ScalableGroup[] => {
+    const roles = new Set(
+      source.readers.flatMap(({ matrix, stored }) => [
+        matrix.role,
+        ...stored.map((each) => each.matrix.role),
+      ]),
+    );
+    const own = targets.filter((target) => roles.has(getObservedRole(target)));
+    return own.length === 0 ? [] : [{ source, targets: own }];
+  });
+}
+
+const scaleTap: Tap = (x) => ({
+  gram: matmul(x, x, { transposeA: true }),
+  magnitudes: sum(abs(x), { axes: [0], keepDims: false }),
+});
+
+export interface ScaleSearch extends Omit<GridOptions, "bits">, QuantizedOptions {
+  /** Number of exponents α, from 0 to 1 − 1/n, that are tried. */
+  readonly n_grid: number;
+  readonly calibration: Calibration;
+}
+
+/** Returns the tensors of the same function with scaled inputs, which round with the least error in the products. */
+export async function scaleInputs(
+  { shape, tensors: original }: Pick<Checkpoint, "shape" | "tensors">,
+  groups: readonly ScalableGroup[],
+  options: ScaleSearch,
+  lab: Lab,
+): Promise<Map<string, HostTensor>> {
+  const tensors = new Map(original);
+  let done = 0;
+  for (const layer of groupByLayer(groups)) {
+    const roles = layer.map(({ targets }) => getObservedRole(targets[0]!));
+    const taps = new Map(roles.map((role) => [role, scaleTap]));
+    const observed = await lab.observe({ shape, tensors: original }, taps, options.calibration);
+    for (const [i, group] of layer.entries()) {
+      if (lab.signal.aborted) throw new WorkbenchError("cancelled", "The method was stopped.");
+      const factors = await findFactors(group, tensors, observed.get(roles[i]!)!, options, lab);
+      if (factors !== undefined) foldFactors(tensors, group.source, factors);
+      lab.progress(++done, groups.length, "inputs scaled");
+    }
+  }
+  return tensors;
+}
+
+function groupByLayer(groups: readonly ScalableGroup[]): ScalableGroup[][] {
+  const layers = new Map<string | number, ScalableGroup[]>();
+  for (const group of groups) {
+    const { layer, role } = group.targets[0]!.matrix;
+    layers.set(layer ?? role, [...(layers.get(layer ?? role) ?? []), group]);
+  }
+  return [...layers.values()];
+}
+
+/**
+ * Tries the scales (mean |x|)^α, divided by the root of the product of the largest and the smallest. The cost is the sum of
+ * ‖X·(W − Ŵ)‖² over the targets. Returns undefined if no scales are best.
+ */
+async function findFactors(
+  { source, targets }: ScalableGroup,
+  tensors: ReadonlyMap<string, HostTensor>,
+  { gram, magnitudes }: Statistics,
+  options: ScaleSearch,
+  lab: Lab,
+): Promise<Float64Array | undefined> {
+  const inputs = magnitudes!.length;
+  const h = Float32Array.from(gram!);
+  const weights = targets.map((target) => readWeights(tensors, target));
+  /** tr(Δᵀ·H·Δ) for Δ [inputs, outputs]. */
+  const measure = async (difference: Float32Array): Promise<number> => {
+    const outputs = difference.length / inputs;
+    const products = await lab.algebra.multiply(h, difference, [inputs, inputs, outputs]);
+    return products.reduce((total, each, i) => total + each * difference[i]!, 0);
+  };
+  let [best, least]: [Float64Array | undefined, number] = [undefined, Infinity];
+  for (let step = 0; step < options.n_grid; step++) {
+    const factors = computeFactors(source, magnitudes!, step / options.n_grid);
+    let cost = 0;
+    for (const [i, { matrix }] of targets.entries()) {
+      const { dense, mask } = weights[i]!;
+      const { outputs } = matrix;
+      const scaled = dense.map((each, at) => each * factors[Math.floor(at / outputs)]!);
+      const importance = (input: number) => gram![input * inputs + input]! / factors[input]! ** 2;
+      const rounded = roundToNearest(matrix, { dense: scaled, mask }, options, importance).materialize();
+      cost += await measure(
+        rounded.map((each, at) => each / factors[Math.floor(at / outputs)]! - dense[at]!),
+      );
+    }
+    if (cost < least) [best, least] = [step === 0 ? undefined : factors, cost];
+  }
+  return best;
+}
+
+/** Smallest scale, as in AWQ's code, for inputs that are almost always zero. */
+const smallestFactor = 1e-4;
+
+function computeFactors(source: ResolvedSource, magnitudes: Float64Array, exponent: number): Float64Array {
+  const largest = magnitudes.reduce((most, each) => Math.max(most, each), 0) || 1;
+  const powers = magnitudes.map((each) => Math.max((each / largest) ** exponent, smallestFactor));
+  const middle = Math.sqrt(Math.max(...powers) * Math.min(...powers));
+  return shareCopies(
+    source,
+    powers.map((each) => each / middle),
+  );
+}
