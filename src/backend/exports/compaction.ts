@@ -13,9 +13,11 @@ import {
   listMatrixSlots,
   type ModelShape,
   createShape,
+  partsOf,
   tensorsOf,
   withRepresentations,
 } from "../models/model";
+import { moveChoices } from "../models/roles";
 import { listWithPieces, type MatrixSlot, type StoredMatrix } from "../models/weights";
 import { denseShape, fromInOut, weightName } from "../representations/dense";
 import type { AxisKind, MatrixSpec, TensorSource } from "../representations/representation";
@@ -50,6 +52,7 @@ export function compact({ shape, tensors }: Pick<Checkpoint, "shape" | "tensors"
   for (const { matrix } of listMatrixSlots({ ...dense, representations: {} })) {
     const slot = whole.get(matrix.role)!;
     if (isUntouched(slot, matrix)) copySlot(slot, shape, tensors, { out, kept });
+    else if (keepsPieces(slot, matrix)) copyKept(slot, matrix, { shape, tensors }, { out, kept });
     else for (const [name, tensor] of cutSlot(slot, matrix, source)) out.set(name, tensor);
   }
   for (const { name } of tensorsOf(shape)) out.set(name, tensors.get(name)!);
@@ -77,6 +80,36 @@ function copySlot(
     if (Object.hasOwn(choices, role)) to.kept[role] = choices[role]!;
 }
 
+/** What is left of a matrix that is sliced, or the matrix itself. */
+const findContent = (stored: StoredMatrix): StoredMatrix => (isSliced(stored) ? stored.pieces[0]! : stored);
+
+/** Whether what is left is not dense and fills the smaller matrix, so that it can be stored as it is. */
+function keepsPieces({ stored }: MatrixSlot, small: MatrixSpec): boolean {
+  const contents = stored.map(findContent);
+  const parts = stored.length > 1 ? partsOf(small) : [small];
+  return (
+    contents.some(({ type }) => type !== "dense") &&
+    contents.every(
+      ({ matrix }, i) => matrix.inputs === parts[i]!.inputs && matrix.outputs === parts[i]!.outputs,
+    )
+  );
+}
+
+/** What is left of a matrix keeps its representation, under the role of the matrix. */
+function copyKept(
+  slot: MatrixSlot,
+  small: MatrixSpec,
+  { shape, tensors }: Pick<Checkpoint, "shape" | "tensors">,
+  to: { out: Map<string, HostTensor>; kept: Record<string, ModelShape["representations"][string]> },
+): void {
+  for (const stored of slot.stored) {
+    const { matrix, representation, options } = findContent(stored);
+    for (const { name } of representation.parameters(matrix, options)) to.out.set(name, tensors.get(name)!);
+    Object.assign(to.kept, moveChoices(shape.representations, matrix.role, stored.matrix.role));
+  }
+  for (const [name, tensor] of cutBias(slot, small, createSource(tensors))) to.out.set(name, tensor);
+}
+
 /** Cuts the dense matrix and its bias to the first inputs and outputs of each part. */
 function* cutSlot(
   slot: MatrixSlot,
@@ -91,7 +124,16 @@ function* cutSlot(
       data[row * small.outputs + i] = dense[row * slot.matrix.outputs + column]!;
     });
   yield [weightName(small), { shape: denseShape(small), data: fromInOut(data, small) }];
+  yield* cutBias(slot, small, source);
+}
+
+function* cutBias(
+  slot: MatrixSlot,
+  small: MatrixSpec,
+  source: TensorSource,
+): Generator<[name: string, tensor: HostTensor]> {
   if (slot.bias === undefined) return;
+  const columns = selectKeptColumns(slot.matrix, small);
   const bias = readBiasData(slot.bias, source);
   yield [
     slot.bias.spec.name,

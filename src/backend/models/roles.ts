@@ -1,5 +1,7 @@
 /** The syntax of roles. Roles are addresses for users and their patterns; only this file composes or parses them. */
 import { biasRole, isPieceRole } from "./biases";
+import { representations } from "../representations/catalog";
+import type { RepresentationChoice, RepresentationChoices } from "./family";
 import { listMatrixSlots, type ModelShape, tensorsOf } from "./model";
 import { listWithPieces } from "./weights";
 
@@ -16,9 +18,28 @@ export function generalizeRole(role: string, layer: number | undefined, open = "
   return layer === undefined ? role : `layers.${open}.${stripLayer(role, layer)}`;
 }
 
-/** Returns the address of `to` that a matrix or one of its pieces at `role` has below `from`; undefined if it is another matrix. */
-export function moveRole(role: string, from: string, to: string): string | undefined {
-  return role === from || isPieceRole(role, from) ? `${to}${role.slice(from.length)}` : undefined;
+/**
+ * Returns the choices of a matrix and of its pieces under another role, `to` instead of `from`, with the same values: options
+ * that depend on the role are converted.
+ */
+export function moveChoices(choices: RepresentationChoices, from: string, to: string): RepresentationChoices {
+  return Object.fromEntries(
+    Object.entries(choices).flatMap(([role, choice]) =>
+      role === from || isPieceRole(role, from)
+        ? [[`${to}${role.slice(from.length)}`, convertChoice(choice, role)]]
+        : [],
+    ),
+  );
+}
+
+function convertChoice(choice: RepresentationChoice, role: string): RepresentationChoice {
+  const representation = representations[choice.type]!;
+  if (representation.convertOptions === undefined) return choice;
+  const options: unknown = representation.options.parse(choice.options);
+  return {
+    ...choice,
+    options: representation.convertOptions(options, role) as RepresentationChoice["options"],
+  };
 }
 
 /** Returns the layer of every address of a model: matrices, parts of packed ones, pieces, biases and norms. */

@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { checkTensors } from "../../../src/backend/checkpoints/checkpoint";
+import { compact } from "../../../src/backend/exports/compaction";
+import { countModel } from "../../../src/backend/models/accounting";
 import { exportModel, type ExportResult } from "../../../src/backend/exports/exportModel";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { modelProto } from "../../../src/backend/graph/onnxSchema";
@@ -174,4 +177,34 @@ it("keeps the smaller matrices of each layer in a graph", async () => {
   expect(bytes.get("transformer.h.1.mlp.c_proj.weight")).toBe(4 * 16 * 50);
   expect(bytes.get("transformer.h.0.attn.c_attn.q_proj.weight")).toBe(4 * 16 * 8);
   expect(exported.notices.join("\n")).not.toMatch(/zeros/);
+});
+
+describe("what is left of a matrix keeps its representation", () => {
+  const pieces = {
+    "layers.0.mlp.down_proj.kept": { type: "quantised", options: { bits: 4 } },
+    "layers.0.mlp.up_proj.kept": { type: "factored", options: { rank: 2 } },
+    "layers.0.mlp.up_proj.kept.in": { type: "tied", options: { tied: 3, seed: 1 } },
+    "layers.1.self_attn.q_proj.kept": { type: "masked", options: {} },
+  };
+  const pruned = (family: string) =>
+    withRepresentations(sliced(family, equal({ channels: 10, heads: 1 })), pieces);
+
+  it.each(["llama", "phi3"])("of %s in the smaller model of a graph", async (family) => {
+    using folder = createTemporaryFolder();
+    const subject = { shape: pruned(family), tensors: drawModelTensors(pruned(family), 8) };
+    const smaller = compact(subject);
+    checkTensors("the smaller model", smaller.shape, smaller.tensors);
+    expect(computeRelativeError(logitsOf(smaller.shape, smaller.tensors), logitsOf(subject.shape, subject.tensors))).toBeLessThan(1e-6); // prettier-ignore
+    const { bits } = countModel(subject.shape).total;
+    expect(countModel(smaller.shape).total.bits).toBeLessThanOrEqual(bits);
+    const exported = await exportModel(subject, { format: "onnx" }, join(folder.path, "out"));
+    expect(exported.notices.join("\n")).not.toMatch(/codes|factors|tied/);
+  });
+
+  it("is written out for transformers, with a notice", async () => {
+    const { exported, config, error } = await exportAndRead(pruned("llama"));
+    expect(config).toMatchObject({ intermediate_size: 10, num_key_value_heads: 1 });
+    expect(error).toBeLessThan(1e-6);
+    expect(exported.notices.join("\n")).toMatch(/1 matrix with quantized codes: written as dense matrices/);
+  });
 });

@@ -11,8 +11,7 @@ import {
   partsOf,
   withRepresentations,
 } from "../../models/model";
-import { moveRole } from "../../models/roles";
-import { representations as catalog } from "../../representations/catalog";
+import { moveChoices } from "../../models/roles";
 import type { MatrixSpec } from "../../representations/representation";
 
 /** `layers` are those that are kept, counted from 0, in ascending order. */
@@ -43,24 +42,10 @@ export function createShapeWithLayers(shape: ModelShape, keptLayers: readonly nu
   for (const [layer, addresses] of groupMatricesByLayer(fewer)) {
     const from = before.get(layer === undefined ? undefined : keptLayers[layer])!;
     addresses.forEach(({ address }, i) => {
-      for (const [role, choice] of Object.entries(representations)) {
-        const moved = moveRole(role, from[i]!.address, address);
-        if (moved !== undefined) choices[moved] = moveChoice(choice, role);
-      }
+      Object.assign(choices, moveChoices(representations, from[i]!.address, address));
     });
   }
   return withRepresentations(fewer, choices);
-}
-
-/** Converts the choice of a role for the same values in another layer. */
-function moveChoice(choice: RepresentationChoice, role: string): RepresentationChoice {
-  const representation = catalog[choice.type]!;
-  if (representation.convertOptions === undefined) return choice;
-  const options: unknown = representation.options.parse(choice.options);
-  return {
-    ...choice,
-    options: representation.convertOptions(options, role) as RepresentationChoice["options"],
-  };
 }
 
 interface Address {
