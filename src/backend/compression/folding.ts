@@ -6,14 +6,15 @@
 import type { HostTensor } from "../checkpoints/safetensors";
 import type { ModelShape } from "../models/model";
 import { listInputSources, type ResolvedSource } from "../models/inputSources";
-import type { MatrixSlot, StoredMatrix } from "../models/weights";
+import { listLeaves, type StoredMatrix } from "../models/weights";
 import { weightName } from "../representations/dense";
 import { readFloats } from "./unpackTargets";
 
 /** Representations whose weights are one tensor in the layout of the family. */
 const plainTypes = ["dense", "masked", "sliced"];
 
-export const isPlain = ({ type }: StoredMatrix): boolean => plainTypes.includes(type);
+const isPlain = ({ type, pieces }: StoredMatrix): boolean =>
+  plainTypes.includes(type) && pieces.every(isPlain);
 
 /** Lists the sources whose matrices are stored so that factors can be moved; a tied head has no input of its own. */
 export function listFoldableSources(shape: ModelShape): ResolvedSource[] {
@@ -75,10 +76,12 @@ function scaleOutputs(
 
 function scaleMatrix(
   tensors: Map<string, HostTensor>,
-  { matrix }: MatrixSlot["stored"][number],
+  stored: StoredMatrix,
   along: "inputs" | "outputs",
   factorOf: (index: number) => number,
 ): void {
+  // The kept rows and columns of a sliced matrix are its first.
+  const { matrix } = listLeaves(stored)[0]!;
   const name = weightName(matrix);
   const columns = tensors.get(name)!.shape[1]!;
   const isByRow = (matrix.layout === "in_out") === (along === "inputs");
@@ -92,4 +95,18 @@ function scaleTensor(
 ): void {
   const data = readFloats(tensors, name).map((each, i) => each * factorOf(i));
   tensors.set(name, { shape: tensors.get(name)!.shape, data });
+}
+
+/** Lower bound of magnitudes and factors, as in the published code. */
+const smallest = 1e-5;
+
+/** The factor of each input by SmoothQuant: max|x|^α / max|w|^(1 − α), from these maxima. */
+export function computeSmoothingFactors(
+  activations: ArrayLike<number>,
+  weights: ArrayLike<number>,
+  strength: number,
+): Float64Array {
+  return Float64Array.from(activations, (each, i) =>
+    Math.max(smallest, each ** strength / Math.max(smallest, weights[i]!) ** (1 - strength)),
+  );
 }

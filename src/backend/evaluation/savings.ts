@@ -5,6 +5,7 @@ import { pack } from "../coding/pack";
 import { dimensionsOf, listMatrixSlots } from "../models/model";
 import { countModel } from "../models/accounting";
 import { listWithPieces } from "../models/weights";
+import type { StoredPiece } from "../representations/representation";
 import { defineMetric, type EvaluationLab, type Subject } from "./metric";
 import {
   createDenseCounterpart,
@@ -146,29 +147,37 @@ async function measureTimes(
 }
 
 function listReasons({ shape }: Pick<Subject, "shape">): string[] {
-  const all = listMatrixSlots(shape).flatMap(({ stored }) =>
-    stored.flatMap(listWithPieces).map(({ representation }) => representation),
-  );
-  return [...new Set(all.flatMap(({ title, worth }) => (worth === undefined ? [] : [`${title}: ${worth}`])))];
+  const all = listMatrixSlots(shape).flatMap(({ stored }) => stored.flatMap(listWithPieces));
+  return [...new Set(all.flatMap((each) => explain(each) ?? []))];
+}
+
+/** What the representation of a matrix saves, in sentences after its title. */
+function explain({ representation, options }: StoredPiece): string | undefined {
+  const { title, worth } = representation;
+  if (worth === undefined) return undefined;
+  const note = representation.inputRounding?.(options);
+  return `${title}: ${worth}${note === undefined ? "" : ` ${note}`}`;
 }
 
 function listRemarks({ shape }: Pick<Subject, "shape">): string[] {
   if (isDense(shape)) return ["Every matrix has its default representation, so there are no savings."];
-  const seen = new Map<string, { matrices: number; scalars: number; worth: string }>();
+  const seen = new Map<string, { matrices: number; scalars: number; title: string }>();
   for (const { stored } of listMatrixSlots(shape))
-    for (const { matrix, representation } of stored.flatMap(listWithPieces)) {
-      if (representation.worth === undefined) continue;
-      const { title, worth } = representation;
-      const before = seen.get(title) ?? { matrices: 0, scalars: 0, worth };
-      seen.set(title, {
-        worth,
+    for (const each of stored.flatMap(listWithPieces)) {
+      const explanation = explain(each);
+      if (explanation === undefined) continue;
+      const { matrix, representation } = each;
+      const { title } = representation;
+      const before = seen.get(explanation) ?? { matrices: 0, scalars: 0, title };
+      seen.set(explanation, {
+        title,
         matrices: before.matrices + 1,
         scalars: before.scalars + matrix.inputs * matrix.outputs,
       });
     }
   const all = countModel(createDenseShape(shape)).total.stored;
   return [...seen].map(
-    ([title, { matrices, scalars, worth }]) =>
-      `${title}, ${matrices} matrices of ${((100 * scalars) / all).toFixed(1)} % of the dense model: ${worth}`,
+    ([explanation, { matrices, scalars, title }]) =>
+      `${title}, ${matrices} matrices of ${((100 * scalars) / all).toFixed(1)} % of the dense model${explanation.slice(title.length)}`,
   );
 }

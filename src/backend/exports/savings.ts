@@ -94,6 +94,13 @@ export function listUnsavedNotes({ shape, tensors }: ExportSubject, form: Form):
         `${formatMatrixCount(stored.length)} with ${contents}: written as dense matrices, so nothing is saved. Export as onnx or packed to keep them.`,
       );
   }
+  const rounding = listMatrixSlots(shape)
+    .flatMap(({ stored }) => stored.flatMap(listWithPieces))
+    .filter(({ representation, options }) => representation.inputRounding?.(options) !== undefined);
+  if (rounding.length > 0)
+    notes.push(
+      `${formatMatrixCount(rounding.length)} with rounded inputs: a dense matrix reads them as they are, so its outputs differ from those measured here. Export as onnx to keep the rounding.`,
+    );
   return notes;
 }
 

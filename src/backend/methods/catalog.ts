@@ -19,6 +19,7 @@ import quarot from "./quarot";
 import random from "./random";
 import rtn from "./rtn";
 import slicegpt from "./slicegpt";
+import smoothquant from "./smoothquant";
 import sparsegpt from "./sparsegpt";
 import svd from "./svd";
 import wanda from "./wanda";
@@ -43,6 +44,7 @@ export const methods: Readonly<Record<string, AnyMethod>> = {
   random,
   rtn,
   slicegpt,
+  smoothquant,
   sparsegpt,
   svd,
   wanda,

@@ -29,6 +29,7 @@ export default defineMethod<Options>({
     { bits: 3, group_size: 4 },
     { bits: 2, group_size: 8, symmetric: false, residual: 2, targets: "layers.*.mlp.*" },
     { bits: 4, targets: "embed_tokens" },
+    { bits: 8, activations: { bits: 8 } },
   ],
 
   plan: (before, options) => planQuantization(title, before, options),

@@ -10,6 +10,12 @@ import { add, cast, mul, sub, where } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";
 import { reshape, transpose } from "../graph/ops/movement";
 import { dequantize, computePackedBytes, packedProduct } from "../graph/ops/packedProduct";
+import {
+  type ActivationOptions,
+  activationsSchema,
+  describeActivations,
+  roundActivations,
+} from "./activations";
 import { requireFloats } from "./dense";
 import { maskName, maskSpec } from "./masked";
 import {
@@ -35,6 +41,8 @@ export interface QuantizedOptions {
   readonly residual: number;
   /** Number of weights that the mask keeps; undefined without a mask. */
   readonly kept?: number | undefined;
+  /** Rounding of the inputs; undefined keeps them as they are. */
+  readonly activations?: ActivationOptions | undefined;
 }
 
 export const codesName = (matrix: MatrixSpec): string => `${matrix.name}.weight_codes`;
@@ -92,8 +100,13 @@ export default defineRepresentation<QuantizedOptions>({
     symmetric: z.boolean().default(true).describe("Center codes on zero, without a zero point per group."),
     residual: z.int().min(0).default(0).describe("Rank of the low-rank product that is added."),
     kept: z.int().min(0).optional().describe("Number of weights that the mask keeps. Default: no mask."),
+    activations: activationsSchema
+      .optional()
+      .describe("Rounding of the inputs of each token. Default: none."),
   }),
-  refuses: ({ inputs, outputs }, { group_size: size, residual, kept }) => {
+  refuses: ({ inputs, outputs, kind }, { group_size: size, residual, kept, activations }) => {
+    if (activations !== undefined && kind === "embedding")
+      return "the rows of an embedding are looked up, so that it has no inputs to round";
     if (kept !== undefined && kept > inputs * outputs)
       return `the mask cannot keep ${kept} of ${inputs * outputs} weights`;
     if (kept !== undefined && residual > 0) return "a residual would fill the masked zeros";
@@ -137,9 +150,11 @@ export default defineRepresentation<QuantizedOptions>({
     ];
   },
   apply: (x, values, matrix, options) => {
-    const y = matmul(x, buildDenseValue(values, matrix, options));
-    return addResidual(y, x, values, matrix, options);
+    const read = roundActivations(x, options.activations);
+    return addResidual(matmul(read, buildDenseValue(values, matrix, options)), read, values, matrix, options);
   },
+  inputRounding: ({ activations }) =>
+    activations === undefined ? undefined : describeActivations(activations),
   inference: createPackedInference,
   inFile: (matrix, options, operators) => {
     const isPacked = operators === "microsoft" && matrix.kind !== "embedding";
@@ -261,7 +276,8 @@ function createPackedInference(matrix: MatrixSpec, options: QuantizedOptions): I
         [zeros, { shape: [outputs, bytes.zeros], data: blockZeros, dtype: "uint8" }],
       ];
     },
-    apply: (x, values) => {
+    apply: (input, values) => {
+      const x = roundActivations(input, options.activations);
       const y = packedProduct(x, values(packed), values(scales), values(zeros), { bits, block });
       return addResidual(y, x, values, matrix, options);
     },
@@ -305,7 +321,10 @@ function createCodedInference(matrix: MatrixSpec, options: QuantizedOptions): In
           : ([[zerosName(matrix), { shape: groupShape, ...stored(zeros) }]] as const)),
       ];
     },
-    apply: (x, values) => addResidual(matmul(x, weight(values)), x, values, matrix, options),
+    apply: (input, values) => {
+      const x = roundActivations(input, options.activations);
+      return addResidual(matmul(x, weight(values)), x, values, matrix, options);
+    },
     dense: (values) => {
       const [a, b] = residualNames(matrix);
       const whole =

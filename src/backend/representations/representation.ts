@@ -146,6 +146,8 @@ export interface Representation<O> {
   readonly title: string;
   /** A sentence on what it saves in file size, memory and time; absent for the dense matrix. */
   readonly worth?: string;
+  /** A sentence on what rounding its inputs saves; undefined if they are not rounded. */
+  inputRounding?(options: O): string | undefined;
   /** What a file has instead of a dense matrix, named for exports that write the dense matrix. */
   readonly contents?: string;
   readonly options: z.ZodType<O>;

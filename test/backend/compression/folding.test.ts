@@ -1,14 +1,19 @@
 /** Factors of inputs move into norms and matrices without a change of the function. */
 import { describe, expect, it } from "vitest";
 import { foldFactors, listFoldableSources, shareCopies } from "../../../src/backend/compression/folding";
+import flap from "../../../src/backend/methods/flap";
 import magnitude from "../../../src/backend/methods/magnitude";
+import rtn from "../../../src/backend/methods/rtn";
 import { listInputSources } from "../../../src/backend/models/inputSources";
 import { models } from "../../../src/backend/models/catalog";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
-import { plainLab } from "../../support/lab";
+import { useGrammar } from "../../support/grammar";
+import { createLabWithText, plainLab } from "../../support/lab";
 import { computePlainLogits } from "../../support/plainLogits";
 import { computeRelativeError, createUniform } from "../../support/sampleValues";
 import { createTinyShape, drawModelTensors } from "../../support/subject";
+
+const grammar = useGrammar();
 
 function draw(family: string, changes = {}): Checkpoint {
   const shape = createTinyShape(family, changes);
@@ -48,6 +53,21 @@ it("folds into matrices with zeros and into parts of a packed matrix", async () 
   const pruned = await magnitude.apply(before, options, plainLab);
   const { folded } = fold(pruned);
   expect(computeRelativeError(computePlainLogits(folded), computePlainLogits(pruned))).toBeLessThan(1e-5);
+});
+
+it("folds into smaller matrices, and skips those whose pieces are rounded", async () => {
+  const before = draw("llama");
+  const lab = createLabWithText(grammar.engine, grammar.data);
+  const prune = flap.options.parse({ rate: 0.4, compensate: false, calibration: { samples: 4 } });
+  const sliced = await flap.apply(before, prune, lab);
+  const { sources, folded } = fold(sliced);
+  expect(sources).toHaveLength(9);
+  expect(computeRelativeError(computePlainLogits(folded), computePlainLogits(sliced))).toBeLessThan(1e-5);
+  const rounded = await rtn.apply(sliced, rtn.options.parse({ targets: "layers.0.mlp.*" }), lab);
+  expect(listFoldableSources(rounded.shape).length).toBeLessThan(9);
+  expect(
+    computeRelativeError(computePlainLogits(fold(rounded).folded), computePlainLogits(rounded)),
+  ).toBeLessThan(1e-5);
 });
 
 it("skips sources whose matrices hold no plain weights, and the head that is the embedding", () => {

@@ -19,7 +19,7 @@ import { type Calibration, type ObserveCall, ProgramsByRows, readCalibrationBatc
 /**
  * Statistics of one matrix, from its input x [batch · time, inputs], whose padding rows are zero, and from `counted`
  * [batch · time, 1], which is 1 for text and 0 for padding. `rows` is the number of sequences. Each is summed over the
- * batches.
+ * batches; of one named `largest`, the largest values are kept.
  */
 export type Tap = (x: Value, counted: Value, rows: number) => Readonly<Record<string, Value>>;
 /** Statistics of one layer, from its input and its output [batch · time, width], and from `counted` as of `Tap`. */
@@ -135,6 +135,8 @@ export function nameStatistics(role: string, statistics: ReturnType<Tap>): Recor
 }
 
 const statisticPrefix = "observed:";
+/** Name of a statistic of non-negative numbers of which the largest over the batches is kept. */
+const largestName = "largest";
 
 /** Sums statistics over batches in double precision. */
 export class StatisticSums {
@@ -146,7 +148,9 @@ export class StatisticSums {
       if (!output.startsWith(statisticPrefix)) continue;
       const data = (await tensor.read()) as Float32Array;
       const sum = this.#sums.get(output) ?? new Float64Array(data.length);
-      for (let i = 0; i < data.length; i++) sum[i]! += data[i]!;
+      if (output.endsWith(`#${largestName}`))
+        for (let i = 0; i < data.length; i++) sum[i] = Math.max(sum[i]!, data[i]!);
+      else for (let i = 0; i < data.length; i++) sum[i]! += data[i]!;
       this.#sums.set(output, sum);
     }
   }

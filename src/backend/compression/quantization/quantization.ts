@@ -10,6 +10,7 @@ import {
   scalesName,
   zerosName,
 } from "../../representations/quantised";
+import { activationsSchema } from "../../representations/activations";
 import { toInOut, weightName } from "../../representations/dense";
 import { type MaskedOptions, maskName } from "../../representations/masked";
 import { type MatrixSpec, countNonZeros, type TensorData } from "../../representations/representation";
@@ -54,6 +55,11 @@ export const quantizationOptions = {
     .min(0)
     .default(0)
     .describe("Rank of a low-rank correction of the quantization error (LoRC); 0 for none."),
+  activations: activationsSchema
+    .optional()
+    .describe(
+      "Round the inputs of the matrices as well, each token by its own scale (W8A8, W4A4). Default: they stay as they are.",
+    ),
   ...createTargetOptions("all projections"),
   ...formOption,
 };
@@ -117,13 +123,15 @@ export function chooseQuantizedRepresentation(
   };
 }
 
-function pickStoredOptions({ bits, group_size: size, symmetric, residual, kept }: QuantizedOptions) {
+function pickStoredOptions(options: QuantizedOptions) {
+  const { bits, group_size: size, symmetric, residual, kept, activations } = options;
   return {
     bits,
     ...(size === undefined ? {} : { group_size: size }),
     symmetric,
     residual,
     ...(kept === undefined ? {} : { kept }),
+    ...(activations === undefined ? {} : { activations }),
   };
 }
 

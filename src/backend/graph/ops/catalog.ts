@@ -9,6 +9,7 @@ import * as movement from "./movement";
 import * as normalization from "./normalization";
 import * as packedProduct from "./packedProduct";
 import * as reduction from "./reduction";
+import * as rounding from "./rounding";
 
 export const ops = {
   activation,
@@ -21,4 +22,5 @@ export const ops = {
   normalization,
   packedProduct,
   reduction,
+  rounding,
 } as const;
