@@ -3,12 +3,15 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import {
   calibrationSize,
+  getCaseTitle,
   measureOneShot,
   type OneShotCase,
   listOneShotCases,
   type OneShotSpeed,
 } from "../backend/bench/oneShot";
+import { referenceOf, referenceProgram } from "../backend/bench/oneShotReference";
 import type { Engine } from "../backend/engine/engine";
+import { resolveThreadCount } from "../backend/engine/runtime";
 import { toWorkbenchError, WorkbenchError } from "../protocol/errors";
 import { formatBytes } from "../protocol/quantities";
 import type { Outcome } from "./command";
@@ -18,14 +21,23 @@ import type { Terminal } from "./terminal";
 const execute = promisify(execFile);
 const widths = [768, 3072];
 
-type Row = OneShotSpeed | (OneShotCase & { readonly width: number; readonly reason: string });
+interface Measured extends OneShotSpeed {
+  /** Seconds of the same formulas in PyTorch, right after the method, if both are there. */
+  readonly reference?: number | undefined;
+}
+type Row = Measured | (OneShotCase & { readonly width: number; readonly reason: string });
 
-/** All methods at all widths, row by row. */
-export async function benchAllOneShot(terminal: Terminal): Promise<Outcome> {
+/** All methods at all widths, row by row; with a Python that has PyTorch, beside its times. */
+export async function benchAllOneShot(terminal: Terminal, pythonPath: string | undefined): Promise<Outcome> {
+  const python = await findPython(pythonPath);
+  if (python === undefined)
+    terminal.log("No Python with PyTorch was found, so nothing is compared. Name one with --python PATH.");
   const rows: Row[] = [];
   for (const width of widths)
     for (const each of listOneShotCases()) {
-      const row = await runInChildProcess(each, width);
+      const speed = await runInChildProcess(each, width);
+      const row =
+        "reason" in speed ? speed : { ...speed, reference: await timeReference(python, each, width) };
       rows.push(row);
       terminal.log(
         `${getCaseTitle(each)}, width ${width}: ${"reason" in row ? row.reason : `${row.seconds.toFixed(1)} s`}`,
@@ -35,9 +47,18 @@ export async function benchAllOneShot(terminal: Terminal): Promise<Outcome> {
   return {
     document: { calibration: calibrationSize, oneShot: rows },
     text: [
-      `One matrix through each method, with ${samples} sequences of ${length} tokens where it reads text, each in a process of its own:`,
+      `One matrix through each method, with ${samples} sequences of ${length} tokens where it reads text, each in a process of its own. The time in PyTorch is of the published formulas without reading; the ratio compares it with the rest of the seconds:`,
       formatTable(
-        ["method", "width", "seconds", "of these reading", "peak memory", "of this before"],
+        [
+          "method",
+          "width",
+          "seconds",
+          "of these reading",
+          "peak memory",
+          "of this before",
+          "in PyTorch",
+          "ratio",
+        ],
         rows.flatMap((row) =>
           "reason" in row
             ? []
@@ -49,6 +70,8 @@ export async function benchAllOneShot(terminal: Terminal): Promise<Outcome> {
                   row.observing.toFixed(1),
                   formatBytes(row.peakBytes),
                   formatBytes(row.bytesBefore),
+                  row.reference?.toFixed(2) ?? "–",
+                  row.reference === undefined ? "–" : formatRatio(row, row.reference),
                 ],
               ],
         ),
@@ -61,8 +84,14 @@ export async function benchAllOneShot(terminal: Terminal): Promise<Outcome> {
   };
 }
 
-/** One of them, in this process. */
-export async function benchOneShot(engine: Engine, caseTitle: string, width: number): Promise<Outcome> {
+/** One of them, in this process, and in PyTorch if a Python is named. */
+export async function benchOneShot(
+  engine: Engine,
+  caseTitle: string,
+  width: number,
+  pythonPath: string | undefined,
+): Promise<Outcome> {
+  const python = pythonPath === undefined ? undefined : await findPython(pythonPath);
   const oneShot = listOneShotCases().find((each) => getCaseTitle(each) === caseTitle);
   if (oneShot === undefined)
     throw new WorkbenchError(
@@ -70,9 +99,17 @@ export async function benchOneShot(engine: Engine, caseTitle: string, width: num
       `There is no method ${caseTitle} to measure. Allowed: ${listOneShotCases().map(getCaseTitle).join(", ")}.`,
     );
   const speed = await measureOneShot(engine, oneShot, width);
+  const reference = await timeReference(python, oneShot, width);
   return {
-    document: speed,
-    text: `${caseTitle} of ${speed.role}, width ${width}: ${speed.seconds.toFixed(1)} s, ${speed.observing.toFixed(1)} of them reading text; at most ${formatBytes(speed.peakBytes)}, ${formatBytes(speed.bytesBefore)} before it.`,
+    document: { ...speed, reference },
+    text: [
+      `${caseTitle} of ${speed.role}, width ${width}: ${speed.seconds.toFixed(2)} s, ${speed.observing.toFixed(2)} of them reading text; at most ${formatBytes(speed.peakBytes)}, ${formatBytes(speed.bytesBefore)} before it.`,
+      ...(reference === undefined
+        ? []
+        : [
+            `The published formulas take ${reference.toFixed(2)} s in PyTorch without reading, so the rest of the seconds is ${formatRatio(speed, reference)} times that.`,
+          ]),
+    ].join("\n"),
   };
 }
 
@@ -86,6 +123,41 @@ async function runInChildProcess(oneShot: OneShotCase, width: number): Promise<R
   }
 }
 
+function formatRatio({ seconds, observing }: OneShotSpeed, reference: number): string {
+  return ((seconds - observing) / reference).toFixed(2);
+}
+
+/** A Python that has PyTorch: the one at the path, or the one that runs as `python3` or `python`. */
+async function findPython(path: string | undefined): Promise<string | undefined> {
+  for (const candidate of path === undefined ? ["python3", "python"] : [path])
+    try {
+      await execute(candidate, ["-c", "import torch"]);
+      return candidate;
+    } catch (thrown) {
+      if (path !== undefined)
+        throw new WorkbenchError(
+          "invalid-input",
+          `${path} cannot import torch. Install PyTorch for it, or leave out --python.`,
+          {},
+          { cause: thrown },
+        );
+    }
+  return undefined;
+}
+
+/** Seconds of a case in PyTorch; undefined without Python, or if the case has no published formula. */
+async function timeReference(
+  python: string | undefined,
+  oneShot: OneShotCase,
+  width: number,
+): Promise<number | undefined> {
+  const name = referenceOf[getCaseTitle(oneShot)];
+  if (python === undefined || name === undefined) return undefined;
+  const threads = resolveThreadCount(undefined);
+  const { stdout } = await execute(python, ["-c", referenceProgram, name, String(width), String(threads)]);
+  return Number(stdout);
+}
+
 /** The error that the other process reported, or how it ended. */
 function getFailureReason(thrown: unknown): string {
   try {
@@ -94,9 +166,4 @@ function getFailureReason(thrown: unknown): string {
   } catch {
     return toWorkbenchError(thrown).message;
   }
-}
-
-/** The method and the options that are not its defaults: `svd whiten`. */
-function getCaseTitle({ method, options }: OneShotCase): string {
-  return [method, ...Object.keys(options)].join(" ");
 }

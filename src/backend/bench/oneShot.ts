@@ -37,10 +37,17 @@ export interface OneShotSpeed extends OneShotCase {
   readonly bytesBefore: number;
 }
 
-/** Every method with its default options, and low rank also with calibration. */
+/** Every method with its default options, rounding also in its published form, and low rank also with calibration. */
 export function listOneShotCases(): OneShotCase[] {
   const plain = Object.keys(methods).map((method): OneShotCase => ({ method, options: {} }));
-  return [...plain, { method: "svd", options: { whiten: true } }];
+  const published = ["rtn", "gptq"].map((method): OneShotCase => ({ method, options: { as: "published" } }));
+  return [...plain, ...published, { method: "svd", options: { whiten: true } }];
+}
+
+/** The method and the options that are not its defaults: `svd whiten`, `gptq published`. */
+export function getCaseTitle({ method, options }: OneShotCase): string {
+  const words = Object.entries(options).map(([name, value]) => (value === true ? name : String(value)));
+  return [method, ...words].join(" ");
 }
 
 /** Throws, with the reason, for a method that trains or that fits no matrix of the layer. */

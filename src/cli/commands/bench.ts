@@ -39,6 +39,7 @@ interface Options {
   readonly coding?: boolean;
   readonly oneShot?: string | true;
   readonly width?: string;
+  readonly python?: string;
   readonly svg?: string;
 }
 
@@ -58,12 +59,13 @@ export default defineCommand<readonly [], Options>({
       "time only the compression of one matrix of 768 and one of 3072 inputs, by one method or by every one that needs at most calibration text",
     ],
     ["--width <number>", "width of the matrix of --one-shot METHOD; default 768"],
+    ["--python <path>", "Python with PyTorch, whose times --one-shot shows beside its own; default python3"],
     ["--svg <file>", "also write the scaling table as an SVG file"],
   ],
   async run({ options, catalog, terminal }) {
     const steps = parseSteps(options);
     if (options.coding === true) return createCodingOutcome(measureCoding((line) => terminal.log(line)));
-    if (options.oneShot === true) return await benchAllOneShot(terminal);
+    if (options.oneShot === true) return await benchAllOneShot(terminal, options.python);
     const request =
       options.model === undefined
         ? standardRequest
@@ -72,7 +74,7 @@ export default defineCommand<readonly [], Options>({
     for (const notice of engine.device.notices) terminal.log(notice);
     const log = (line: string) => terminal.log(line);
     if (options.oneShot !== undefined)
-      return await benchOneShot(engine, options.oneShot, parseWidth(options));
+      return await benchOneShot(engine, options.oneShot, parseWidth(options), options.python);
     if (options.grouped === true) return await benchGrouped(engine, terminal, steps);
     const speed = await measureSpeed(engine, { ...request, steps: steps ?? request.steps }, log);
     const generation =
