@@ -4,6 +4,7 @@
  * One output is a regression; several are classes, whose names and order are in the configuration.
  */
 import { WorkbenchError } from "../../protocol/errors";
+import { isPieceRole } from "./biases";
 import { models } from "./catalog";
 import type { RepresentationChoices } from "./family";
 
@@ -134,7 +135,9 @@ export function createClassifierShape(shape: Shape, labels: HeadLabels): Shape {
   const { matrices } = models[shape.family]!.heads.language;
   const replaced = matrices(shape.config).map(({ role }) => role);
   const keptRepresentations = Object.fromEntries(
-    Object.entries(shape.representations).filter(([role]) => !replaced.includes(role)),
+    Object.entries(shape.representations).filter(
+      ([role]) => !replaced.some((whole) => role === whole || isPieceRole(role, whole)),
+    ),
   );
   if (labels.kind === "classes")
     return setClassNames({ ...shape, representations: keptRepresentations }, labels.names);

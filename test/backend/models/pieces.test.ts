@@ -9,6 +9,7 @@ import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input, type Value } from "../../../src/backend/graph/op";
 import { matmul } from "../../../src/backend/graph/ops/matmul";
 import { countModel } from "../../../src/backend/models/accounting";
+import { createClassifierShape } from "../../../src/backend/models/classifier";
 import type { RepresentationChoices } from "../../../src/backend/models/family";
 import { exportTensors } from "../../../src/backend/models/huggingFace";
 import { buildInferenceForward, toInferenceTensors } from "../../../src/backend/models/inference";
@@ -146,6 +147,15 @@ it("a matrix with another representation loses its old pieces, and others keep t
     down,
     `${down}.in`,
   ]);
+});
+
+it("a new head has none of the pieces of the head that it replaces", () => {
+  const shape = withRepresentations(
+    dense,
+    choose(["lm_head", "factored", { rank: 4 }], ["lm_head.in", "masked"], factored, [`${up}.in`, "masked"]),
+  );
+  const { representations } = createClassifierShape(shape, { kind: "classes", names: ["no", "yes"] });
+  expect(Object.keys(representations)).toEqual([up, `${up}.in`]);
 });
 
 it("moves with its layer, with the same values", async () => {

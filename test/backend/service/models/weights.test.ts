@@ -5,7 +5,12 @@ import { sizeOf } from "../../../../src/backend/graph/op";
 import { exportModel } from "../../../../src/backend/exports/exportModel";
 import magnitude from "../../../../src/backend/methods/magnitude";
 import { models } from "../../../../src/backend/models/catalog";
-import { listMatrixSlots, type ModelShape, parametersOf } from "../../../../src/backend/models/model";
+import {
+  listMatrixSlots,
+  type ModelShape,
+  parametersOf,
+  withRepresentations,
+} from "../../../../src/backend/models/model";
 import { type Checkpoint, writeCheckpoint } from "../../../../src/backend/checkpoints/checkpoint";
 import type { HostTensors } from "../../../../src/backend/checkpoints/safetensors";
 import type { Subject } from "../../../../src/protocol/service/models";
@@ -156,6 +161,29 @@ describe("histograms", () => {
     });
     expect(picture).toEqual({ rows: 1, columns: 4, values: [1, 1, 1, 1], shape: [1, 16] });
   });
+});
+
+it("lists the smaller matrices that a matrix stores, with their own values", async () => {
+  const [down, up] = ["layers.0.mlp.down_proj", "layers.0.mlp.up_proj"];
+  const shape = withRepresentations(createTinyShape("llama"), {
+    [down]: { type: "sliced", options: { inputs: 8 } },
+    [up]: { type: "factored", options: { rank: 3 } },
+    [`${up}.out`]: { type: "masked", options: {} },
+  });
+  const checkpoint = { shape, tensors: drawModelTensors(shape, 3) };
+  const subject = saved(checkpoint, "pieces");
+  const { roles } = await window.ask("weights.roles", { subject });
+  const stored = new Map(
+    roles.map(({ role, shape: size, representation }) => [role, [size, representation]]),
+  );
+  expect(stored.get(down)).toEqual([[24, 16], "sliced"]);
+  expect(stored.get(`${down}.kept`)).toEqual([[8, 16], "dense"]);
+  expect(stored.get(up)).toEqual([[16, 24], "factored of dense and masked"]);
+  expect(stored.get(`${up}.out`)).toEqual([[3, 24], "masked"]);
+  const whole = await matrix(subject, down);
+  expect(await matrix(subject, `${down}.kept`)).toEqual(whole.slice(0, 8 * 16));
+  const factor = checkpoint.tensors.get("model.layers.0.mlp.up_proj.weight_in")!.data;
+  expect(await matrix(subject, `${up}.in`)).toEqual([...factor]);
 });
 
 describe("pictures", () => {
