@@ -40,8 +40,12 @@ export interface Lab {
     training: MethodTraining,
     teacher?: HostTensors,
   ): Promise<HostTensors>;
-  /** Measures one number of the model by its name in curves: `eval/loss` on the validation split, or a metric such as `perplexity/token`. */
-  evaluate(model: Checkpoint, metric: string): Promise<number>;
+  /**
+   * Measures one number of the model by its name in curves: `eval/loss` on the validation split, or a metric such as
+   * `perplexity/token`. `sequences` limits how much of the validation split `eval/loss` reads, from its start. Models of the
+   * same shape share one compiled program.
+   */
+  evaluate(model: Checkpoint, metric: string, sequences?: number): Promise<number>;
   /** Records an attempt and its outcome with the run. */
   trial(trial: Trial): void;
   progress(done: number, total: number, what: string): void;

@@ -8,7 +8,9 @@ import type { Value } from "../graph/op";
 import { mul } from "../graph/ops/elementwise";
 import { sum } from "../graph/ops/reduction";
 import { type ModelShape, withRepresentations } from "../models/model";
-import type { MatrixSpec } from "../representations/representation";
+import { representations } from "../representations/catalog";
+import { fromInOut, weightName } from "../representations/dense";
+import type { MatrixSpec, TensorData } from "../representations/representation";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import { allocateBits, type Choice } from "../compression/quantization/bitAllocation";
 import { getObservedRole, chooseRepresentations, refuseEmbeddings } from "../compression/denseTargets";
@@ -45,7 +47,7 @@ const optionsSchema = z
       .enum(["gradient", "output", "loss"])
       .default("gradient")
       .describe(
-        "Cost to measure for each matrix and width: the loss increase predicted from squared gradients on real text, the relative squared error of the outputs, or the actual increase in validation loss (`loss`, which evaluates the model once for each).",
+        "Cost to measure for each matrix and width: the loss increase predicted from squared gradients on real text, the relative squared error of the outputs, or the actual increase in validation loss (`loss`, which evaluates the model once for each matrix and width, on `calibration.samples` sequences of the validation split: 35 matrices and five widths are 176 evaluations).",
       ),
     calibration: calibrationSchema,
   })
@@ -214,39 +216,69 @@ function sumWeightedSquares(
   return total;
 }
 
-/** Increase in validation loss when only one matrix is rounded. */
+/**
+ * Increase in validation loss when only one matrix is rounded. The rounded matrix is measured as a dense one, so that all
+ * evaluations share one compiled program.
+ */
 async function computeLossCosts(
   ...[before, targets, options, lab]: Parameters<Measure>
 ): Promise<Measurement[]> {
-  const dense = await lab.evaluate(before, "eval/loss");
+  const { samples } = options.calibration;
+  const evaluations = targets.length * options.choices.length + 1;
+  lab.log(`${title}: evaluates the model ${evaluations} times on up to ${samples} validation sequences.`);
+  const split = splitPacked(before, targets);
+  const dense = await lab.evaluate(split, "eval/loss", samples);
+  let done = 1;
   const measured: Measurement[] = [];
   for (const target of targets) {
     const costs: number[] = [];
     for (const bits of options.choices) {
       if (lab.signal.aborted) throw new WorkbenchError("cancelled", "The method was stopped.");
-      const rounded = await roundTarget(lab.algebra, before, target, { ...options, bits });
-      costs.push((await lab.evaluate(rounded, "eval/loss")) - dense);
+      const rounded = await roundTarget(lab.algebra, split, target, { ...options, bits });
+      costs.push((await lab.evaluate(rounded, "eval/loss", samples)) - dense);
+      lab.progress(++done, evaluations, "evaluations of the model");
     }
     measured.push({ costs });
-    lab.progress(measured.length, targets.length, "matrices measured");
   }
   return measured;
 }
 
+/** Splits the packed matrices of which only some parts are targets. */
+function splitPacked({ shape, tensors }: Checkpoint, targets: readonly Target[]): Checkpoint {
+  const parts = targets.filter(({ packedIn }) => packedIn !== undefined);
+  const choices = parts.map(({ matrix }) => [matrix.role, { type: "dense", options: {} }] as const);
+  return {
+    shape: withRepresentations(shape, Object.fromEntries(choices)),
+    tensors: unpackTargets({ tensors }, targets),
+  };
+}
+
 async function roundTarget(
   algebra: Algebra,
-  before: Checkpoint,
+  { shape, tensors: before }: Checkpoint,
   target: Target,
   quantization: FilledOptions,
 ): Promise<Checkpoint> {
   const { matrix } = target;
-  const tensors = unpackTargets(before, [target]);
+  const tensors = new Map(before);
   const {
     type,
     options,
     tensors: newTensors,
   } = await roundToNearest(matrix, readWeights(tensors, target), quantization).toCompressedTarget(algebra);
-  for (const name of listTensorNames(target)) tensors.delete(name);
-  for (const [name, tensor] of newTensors) tensors.set(name, tensor);
-  return { shape: withRepresentations(before.shape, { [matrix.role]: { type, options } }), tensors };
+  const name = weightName(matrix);
+  const weight = tensors.get(name);
+  if (weight === undefined) {
+    for (const each of listTensorNames(target)) tensors.delete(each);
+    for (const [each, tensor] of newTensors) tensors.set(each, tensor);
+    return { shape: withRepresentations(shape, { [matrix.role]: { type, options } }), tensors };
+  }
+  const source = new Map(newTensors);
+  const dense = representations[type]!.materialize(
+    (each) => source.get(each)!.data as TensorData,
+    matrix,
+    options,
+  );
+  tensors.set(name, { shape: weight.shape, data: fromInOut(dense, matrix) });
+  return { shape, tensors };
 }

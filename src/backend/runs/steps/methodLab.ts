@@ -3,7 +3,8 @@ import { WorkbenchError } from "../../../protocol/errors";
 import { trainSchema } from "../../../schema/experiment";
 import type { DataSet } from "../../data/dataSet";
 import type { Tokenizer } from "../../data/tokenizers/tokenizer";
-import type { Engine } from "../../engine/engine";
+import type { Engine, Program } from "../../engine/engine";
+import type { ModelShape } from "../../models/model";
 import { metrics } from "../../evaluation/catalog";
 import { EngineAlgebra } from "../../compression/algebra/products";
 import { computeGradients } from "../../compression/calibration/gradients";
@@ -20,7 +21,7 @@ import { createPrepare, prepareBatches } from "../../training/objective";
 import { createTrainee } from "../../training/trainee";
 import { countEvaluationSequences } from "../../training/request";
 import { train } from "../../training/trainer";
-import { buildEvaluation } from "../../training/trainStep";
+import { type BatchShape, buildEvaluation } from "../../training/trainStep";
 
 export interface LabParts {
   readonly engine: Engine;
@@ -37,7 +38,7 @@ export interface LabParts {
   verdict(step: number): Promise<"run" | "stop" | "save">;
 }
 
-/** A lab that counts its training steps. Disposing it frees the memory of its products. */
+/** A lab that counts its training steps. Disposing it frees the memory of its programs. */
 export interface CountingLab extends Lab, AsyncDisposable {
   readonly steps: number;
   readonly tokens: number;
@@ -85,7 +86,22 @@ export function createMethodLab(parts: LabParts): CountingLab {
     return result.tensors;
   }
 
-  async function validationLoss({ shape, tensors }: Checkpoint): Promise<number> {
+  /** The program of the last validation, which the next one reuses if the model has the same shape. */
+  let evaluation: { readonly key: string; readonly program: Program } | undefined;
+  async function compileEvaluation(shape: ModelShape, batch: BatchShape): Promise<Program> {
+    const key = JSON.stringify([shape, batch]);
+    if (evaluation?.key === key) return evaluation.program;
+    await disposeEvaluation();
+    const program = await engine.compile(buildEvaluation(createTrainee(shape), batch));
+    evaluation = { key, program };
+    return program;
+  }
+  async function disposeEvaluation(): Promise<void> {
+    await evaluation?.program[Symbol.asyncDispose]();
+    evaluation = undefined;
+  }
+
+  async function validationLoss({ shape, tensors }: Checkpoint, limit = Infinity): Promise<number> {
     const { validation } = requireText(parts);
     if (validation === undefined)
       throw new WorkbenchError(
@@ -95,22 +111,21 @@ export function createMethodLab(parts: LabParts): CountingLab {
     const { sequenceLength: length, documentMask, packing, types = false } = validation.layout;
     const segments = documentMask || !packing;
     const batch = { rows, length, segments, positions: documentMask && packing, types };
-    const program = await engine.compile(buildEvaluation(createTrainee(shape), batch));
+    const program = await compileEvaluation(shape, batch);
     const weights = uploadAll(engine, tensors);
     try {
       // As much as a training evaluates by default.
-      const sequences = countEvaluationSequences(trainSchema.parse({}), validation);
+      const sequences = Math.min(limit, countEvaluationSequences(trainSchema.parse({}), validation));
       const batches = prepareBatches(validation.batches(rows, sequences), createPrepare(shape, tokenizer));
       const { loss } = await evaluateLoss(engine, program, weights, batches);
       return loss;
     } finally {
       disposeAll(weights);
-      await program[Symbol.asyncDispose]();
     }
   }
 
-  async function measure(model: Checkpoint, name: string): Promise<number> {
-    if (name === "eval/loss") return validationLoss(model);
+  async function measure(model: Checkpoint, name: string, sequences?: number): Promise<number> {
+    if (name === "eval/loss") return validationLoss(model, sequences);
     const metric = metrics[name.slice(0, name.indexOf("/"))];
     const { values } = (await metric?.evaluate(
       { ...model, tokenizer, data: parts.data },
@@ -165,7 +180,10 @@ export function createMethodLab(parts: LabParts): CountingLab {
     get tokens() {
       return tokens;
     },
-    [Symbol.asyncDispose]: () => algebra[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      await disposeEvaluation();
+      await algebra[Symbol.asyncDispose]();
+    },
   };
 }
 

@@ -1,7 +1,9 @@
 /** Bits within a budget: as good as an exhaustive search, and never worse than equal bits for all. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { allocateBits, type Choice } from "../../../../src/backend/compression/quantization/bitAllocation";
 import mixed from "../../../../src/backend/methods/mixed";
+import { useGrammar } from "../../../support/grammar";
+import { createLabWithText } from "../../../support/lab";
 import { createUniform } from "../../../support/sampleValues";
 import { applied, correlated, labWithInputs, sizesOf, tiny } from "../../methods/shrinkSamples";
 
@@ -47,6 +49,29 @@ describe("the allocation", () => {
     expect(allocateBits(draw(3), 1)).toBeUndefined();
     expect(allocateBits([], 0)).toEqual([]);
   });
+});
+
+const grammar = useGrammar();
+
+it("by loss compiles one program for all evaluations, and reports their number", async () => {
+  const compile = vi.spyOn(grammar.engine, "compile");
+  const said: string[] = [];
+  await using tools = createLabWithText(grammar.engine, grammar.data, { log: (line) => said.push(line) });
+  const model = tiny("gpt2");
+  const given = {
+    bits: 4,
+    sensitivity: "loss",
+    choices: [2, 4, 8],
+    residual: 1,
+    calibration: { samples: 4 },
+  };
+  // A part of a packed matrix is a target, too.
+  const targets = ["layers.0.self_attn.q_proj", "layers.*.mlp.*"];
+  const after = await mixed.apply(model, mixed.options.parse({ ...given, targets }), tools);
+  expect(Object.keys(after.shape.representations)).toHaveLength(5);
+  expect(compile).toHaveBeenCalledTimes(1);
+  compile.mockRestore();
+  expect(said.join()).toMatch(/evaluates the model 16 times on up to 4 validation sequences/);
 });
 
 describe("mixed precision", () => {
