@@ -17,6 +17,7 @@ import mixed from "./mixed";
 import quantgpt from "./quantgpt";
 import quarot from "./quarot";
 import random from "./random";
+import ria from "./ria";
 import rtn from "./rtn";
 import slicegpt from "./slicegpt";
 import smoothquant from "./smoothquant";
@@ -42,6 +43,7 @@ export const methods: Readonly<Record<string, AnyMethod>> = {
   quantgpt,
   quarot,
   random,
+  ria,
   rtn,
   slicegpt,
   smoothquant,

@@ -3,8 +3,6 @@
  * |W_ij|·‖X_j‖₂, without changing the others.
  */
 import * as z from "zod";
-import type { Value } from "../graph/op";
-import { sumSquares } from "../graph/ops/reduction";
 import { weightName } from "../representations/dense";
 import type { ModelShape } from "../models/model";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
@@ -17,6 +15,13 @@ import {
   createPruningOptions,
   readMask,
 } from "../compression/pruning/pruning";
+import {
+  checkDsnot,
+  dsnotOption,
+  exchangeWeights,
+  momentsTap,
+  readInputMoments,
+} from "../compression/pruning/dsnot";
 import { createInputLookup, maskCount } from "../compression/pruning/maskCount";
 import {
   checkProfile,
@@ -33,10 +38,12 @@ const optionsSchema = z
   .strictObject({
     ...createPruningOptions(["row", "layer"]),
     ...profileOptions,
+    ...dsnotOption,
     calibration: layerwiseSchema,
   })
   .superRefine(checkPattern)
-  .superRefine(checkProfile);
+  .superRefine(checkProfile)
+  .superRefine(checkDsnot);
 type Options = z.output<typeof optionsSchema>;
 
 const calibration = { samples: 4, batch_size: 2 };
@@ -57,7 +64,7 @@ export default defineMethod<Options>({
     { sparsity: 0.5, calibration },
     { mask_structure: "2:4", targets: "layers.*.mlp.*", calibration },
     { sparsity: 0.3, scope: "layer", calibration: { ...calibration, inputs: "original" } },
-    { sparsity: 0.6, sparsity_profile: "owl", owl_lmbda: 0.2, calibration },
+    { sparsity: 0.6, sparsity_profile: "owl", owl_lmbda: 0.2, dsnot: {}, calibration },
   ],
 
   plan: (before, settings) => planProfile(title, before, decide(before, settings), settings),
@@ -66,24 +73,28 @@ export default defineMethod<Options>({
     const pruning = decide(before.shape, settings);
     const { targets, within, sparsity } = pruning;
     const dropped = await distributeSparsity(before, pruning, settings, settings.calibration, lab);
-    const tap = (x: Value) => ({ squares: sumSquares(x, { axes: [0], keepDims: false }) });
     return compressLayerwise(
       before,
       targets,
-      tap,
+      momentsTap,
       settings.calibration,
       lab,
-      (target, tensors, { squares }) => {
+      (target, tensors, statistics) => {
         const { matrix } = target;
         const weights = readFloats(tensors, weightName(matrix));
         const inputOf = createInputLookup(matrix);
-        const scores = weights.map((each, i) => Math.abs(each) * Math.sqrt(squares![inputOf(i)]!));
+        const scores = weights.map(
+          (each, i) => Math.abs(each) * Math.sqrt(statistics["squares"]![inputOf(i)]!),
+        );
         const scored = { matrix, scores, mask: readMask(tensors, target) };
         const mask =
           within === "row" || within === "layer"
             ? maskCount(scored, within, dropped[targets.indexOf(target)]!)
-            : maskSmallest([scored], within, sparsity)[0];
-        return maskWeights(target, weights, mask!);
+            : maskSmallest([scored], within, sparsity)[0]!;
+        if (settings.dsnot === undefined) return maskWeights(target, weights, mask);
+        const parts = { weights, scores, mask, before: scored.mask };
+        const improved = exchangeWeights(matrix, parts, readInputMoments(statistics), settings.dsnot);
+        return maskWeights(target, weights, improved);
       },
     );
   },

@@ -37,7 +37,8 @@ export function maskCount(scored: ScoredMatrix, within: "layer" | "row", dropped
   return mask;
 }
 
-function createPlaceLookup({
+/** Returns a function from an input and an output to the index in the stored tensor. */
+export function createPlaceLookup({
   layout,
   inputs,
   outputs,
