@@ -100,10 +100,9 @@ export default defineMethod<Options>({
         const quantized = new QuantizedMatrix(matrix, options, targetWeights);
         const { groupSize: size } = quantized;
         const weights = new Float64Array(inputs * outputs); // [outputs, ordered inputs]
-        for (let output = 0; output < outputs; output++)
-          order.forEach(
-            (input, place) => (weights[output * inputs + place] = dense[input * outputs + output]!),
-          );
+        for (let place = 0; place < inputs; place++)
+          for (let output = 0, from = order[place]! * outputs; output < outputs; output++)
+            weights[output * inputs + place] = dense[from + output]!;
         const importance = (input: number) => gram![input * inputs + input]!;
         const setGrid = (group: number, output: number, weightAt: (input: number) => number) =>
           quantized.setGrid(

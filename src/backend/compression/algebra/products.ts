@@ -28,7 +28,7 @@ export interface Algebra {
 }
 
 /** With fewer multiplications than this, a loop takes less time than a run of the engine and its share of a compilation. */
-const engineThreshold = 2 ** 18;
+const engineThreshold = 2 ** 20;
 
 /** Programs of recent shapes; a session takes about a millisecond to create and keeps memory for transposed operands. */
 const keptPrograms = 48;

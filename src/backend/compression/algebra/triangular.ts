@@ -53,10 +53,10 @@ export function copyBlock(
   [height, width]: readonly [number, number],
 ): Float64Array {
   const out = new Float64Array(height * width);
-  for (let i = 0; i < height; i++) {
-    const start = (row + i) * columns + column;
-    out.set(a.subarray(start, start + width), i * width);
-  }
+  // Loops take a fraction of the time that views of rows do.
+  for (let i = 0, to = 0; i < height; i++)
+    for (let from = (row + i) * columns + column, end = from + width; from < end; from++)
+      out[to++] = a[from]!;
   return out;
 }
 
@@ -64,10 +64,11 @@ export function copyBlock(
 function joinBlocks(a: Float64Array, b: Float64Array, c: Float64Array, p: number, q: number): Float64Array {
   const n = p + q;
   const out = new Float64Array(n * n);
-  for (let i = 0; i < p; i++) out.set(a.subarray(i * p, (i + 1) * p), i * n);
-  for (let i = 0; i < q; i++) {
-    out.set(b.subarray(i * p, (i + 1) * p), (p + i) * n);
-    out.set(c.subarray(i * q, (i + 1) * q), (p + i) * n + p);
+  for (let i = 0, from = 0; i < p; i++) for (let j = 0; j < p; j++) out[i * n + j] = a[from++]!;
+  for (let i = 0, fromB = 0, fromC = 0; i < q; i++) {
+    const row = (p + i) * n;
+    for (let j = 0; j < p; j++) out[row + j] = b[fromB++]!;
+    for (let j = 0; j < q; j++) out[row + p + j] = c[fromC++]!;
   }
   return out;
 }

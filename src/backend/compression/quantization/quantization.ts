@@ -22,7 +22,15 @@ import { approximate } from "../algebra/lowRank";
 import type { Algebra } from "../algebra/products";
 import { readFloats, extractPart } from "../unpackTargets";
 import { formOption } from "../form";
-import { chooseGrid, decodeValue, encodeValue, type Grid, type GridOptions } from "./grid";
+import {
+  chooseGrid,
+  computeGrid,
+  decodeValue,
+  encodeValue,
+  type Grid,
+  type GridOptions,
+  roundHalfToEven,
+} from "./grid";
 import { isProjection, type Target, createTargetOptions } from "../targets";
 
 export const quantizationOptions = {
@@ -222,6 +230,38 @@ export class QuantizedMatrix {
     return decodeValue(code, grid);
   }
 
+  /** Stores the codes of all weights, as `set` does for each. */
+  setAll(): void {
+    const { inputs, outputs } = this.matrix;
+    const { dense, mask } = this.weights;
+    const { codes, scales, zeros, groupSize } = this;
+    const half = 2 ** (this.options.bits - 1);
+    for (let input = 0, at = 0; input < inputs; input++)
+      for (let output = 0, grid = Math.floor(input / groupSize) * outputs; output < outputs; output++, at++) {
+        if (mask?.[at] === 0) continue;
+        const code =
+          roundHalfToEven(Math.fround(dense[at]! / scales[grid + output]!)) + zeros[grid + output]!;
+        codes[at] = Math.max(-half, Math.min(half - 1, code));
+      }
+  }
+
+  /** Sets the grids that cover the weights of each group; those that the mask drops count as zeros. */
+  setCoveringGrids(options: GridOptions): void {
+    const { outputs } = this.matrix;
+    const { dense, mask } = this.weights;
+    for (let group = 0; group < this.groups; group++) {
+      const [low, high] = [new Float64Array(outputs), new Float64Array(outputs)];
+      for (let i = 0, at = group * this.groupSize * outputs; i < this.groupSize; i++)
+        for (let output = 0; output < outputs; output++, at++) {
+          const value = mask?.[at] === 0 ? 0 : dense[at]!;
+          if (value < low[output]!) low[output] = value;
+          if (value > high[output]!) high[output] = value;
+        }
+      for (let output = 0; output < outputs; output++)
+        this.setGrid(group, output, computeGrid(low[output]!, high[output]!, options));
+    }
+  }
+
   /** [inputs, outputs] */
   materialize(): Float32Array {
     const { inputs, outputs } = this.matrix;
@@ -282,18 +322,24 @@ export function roundToNearest(
   options: GridOptions & QuantizedOptions,
   importance?: Importance,
 ): QuantizedMatrix {
-  const { inputs, outputs } = matrix;
+  const { outputs } = matrix;
   const { dense } = weights;
   const quantized = new QuantizedMatrix(matrix, options, weights);
-  for (let group = 0; group < quantized.groups; group++)
-    for (let output = 0; output < outputs; output++)
-      quantized.setGrid(
-        group,
-        output,
-        quantized.chooseGrid(group, output, options, (input) => dense[input * outputs + output]!, importance),
-      );
-  for (let input = 0; input < inputs; input++)
-    for (let output = 0; output < outputs; output++)
-      quantized.set(input, output, dense[input * outputs + output]!);
+  if (options.observer === "minmax") quantized.setCoveringGrids(options);
+  else
+    for (let group = 0; group < quantized.groups; group++)
+      for (let output = 0; output < outputs; output++)
+        quantized.setGrid(
+          group,
+          output,
+          quantized.chooseGrid(
+            group,
+            output,
+            options,
+            (input) => dense[input * outputs + output]!,
+            importance,
+          ),
+        );
+  quantized.setAll();
   return quantized;
 }

@@ -227,7 +227,12 @@ describe("GPTQ", () => {
 
   it("equals rounding, bit for bit, if the inputs are independent", async () => {
     const single = labWithInputs(isotropic, inputs);
-    for (const given of [{ bits: 4 }, { bits: 3, group_size: 4, symmetric: false }])
+    for (const given of [
+      { bits: 4 },
+      { bits: 3, group_size: 4, symmetric: false },
+      { bits: 4, as: "published" },
+      { bits: 3, group_size: 4, symmetric: false, as: "published" },
+    ])
       expect(denseOf(await applied(gptq, given, before, single))).toEqual(
         denseOf(await applied(rtn, given, before)),
       );
