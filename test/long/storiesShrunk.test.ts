@@ -62,7 +62,7 @@ const rows: readonly Row[] = [
 
 it(
   "each method costs more at higher levels, and calibrated methods cost less",
-  { timeout: 300_000 },
+  { timeout: 900_000 },
   async (context) => {
     const tokenizer = sharedFile(context, "stories260k", "tok512.bin");
     const model: Checkpoint = await importModel(sharedFile(context, "stories260k", "stories260K.bin"));
