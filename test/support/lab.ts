@@ -15,6 +15,7 @@ export const plainLab: Lab = {
   log: () => undefined,
   algebra: loopAlgebra,
   observe: rejectText,
+  readLayers: rejectText,
   gradients: rejectText,
   train: rejectText,
   fit: rejectText,

@@ -12,6 +12,7 @@ import { EngineAlgebra } from "../compression/algebra/products";
 import { computeGradients } from "../compression/calibration/gradients";
 import type { AnyMethod, Lab } from "../compression/method";
 import { observe } from "../compression/calibration/observe";
+import { readLayers } from "../compression/calibration/readLayers";
 import { initialize } from "../models/initialize";
 import { listMatrixSlots, type ModelShape, partsOf, createShape } from "../models/model";
 import { layerRole } from "../models/roles";
@@ -82,6 +83,13 @@ export async function measureOneShot(
       algebra,
       observe: (before, taps, calibration, layerTap) =>
         timed(observe(before, taps, calibration, call, layerTap)),
+      readLayers: async (...args) => {
+        const reader = await timed(readLayers(...args, call));
+        return {
+          moveTo: (...moved) => timed(reader.moveTo(...moved)),
+          observe: (...observed) => timed(reader.observe(...observed)),
+        };
+      },
       gradients: (...args) => timed(computeGradients(...args, call)),
     });
     const bytesBefore = process.memoryUsage().rss;
@@ -145,7 +153,7 @@ function findSuitableRole(shape: ModelShape, method: AnyMethod, options: OneShot
   throw reason!;
 }
 
-function createLab(parts: Pick<Lab, "algebra" | "observe" | "gradients">): Lab {
+function createLab(parts: Pick<Lab, "algebra" | "observe" | "readLayers" | "gradients">): Lab {
   const refuseTraining = () =>
     Promise.reject<Checkpoint>(
       new WorkbenchError("unsupported", "The method trains, so it is not a one-shot method."),

@@ -10,6 +10,7 @@ import type { Algebra } from "./algebra/products";
 import type { Gradients } from "./calibration/gradients";
 import type { Calibration } from "./calibration/batches";
 import type { LayerTap, Observations, Tap } from "./calibration/observe";
+import type { LayerReader } from "./calibration/readLayers";
 import type { MethodTraining } from "./training";
 
 /** What a method may use besides the model. */
@@ -25,6 +26,12 @@ export interface Lab {
     calibration: Calibration,
     layerTap?: LayerTap,
   ): Promise<Observations>;
+  /** Reads the text layer by layer; see `readLayers.ts`. */
+  readLayers(
+    original: Pick<Checkpoint, "shape" | "tensors">,
+    readsOriginal: boolean,
+    calibration: Calibration,
+  ): Promise<LayerReader>;
   /** Computes gradients of the loss on the experiment's text by tensor name; see `gradients.ts`. */
   gradients(
     model: Pick<Checkpoint, "shape" | "tensors">,

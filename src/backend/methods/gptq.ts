@@ -4,7 +4,7 @@
  */
 import * as z from "zod";
 import { fillForm } from "../compression/form";
-import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { compressLayerwise, fillLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { refuseEmbeddings } from "../compression/denseTargets";
 import { defineMethod } from "../compression/method";
 import type { Target } from "../compression/targets";
@@ -79,7 +79,7 @@ export default defineMethod<Options>({
       before,
       targets,
       curvatureTap,
-      options.calibration,
+      fillLayerwise(options.as, options.calibration),
       lab,
       async (target, tensors, { gram, tokens }) => {
         const { matrix } = target;

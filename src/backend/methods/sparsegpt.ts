@@ -5,7 +5,8 @@
 import * as z from "zod";
 import type { ModelShape } from "../models/model";
 import { fromInOut, toInOut, weightName } from "../representations/dense";
-import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { fillForm, formOption } from "../compression/form";
+import { compressLayerwise, fillLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { transpose } from "../compression/algebra/linearAlgebra";
 import { refuseEmbeddings } from "../compression/denseTargets";
 import { defineMethod } from "../compression/method";
@@ -29,6 +30,7 @@ import {
   planProfile,
   profileOptions,
 } from "../compression/pruning/outlierShares";
+import { refitKept, refitOption } from "../compression/pruning/refit";
 import { findLowest, refuseNaN } from "../compression/pruning/smallest";
 import { readFloats } from "../compression/unpackTargets";
 
@@ -36,6 +38,7 @@ const title = "SparseGPT";
 
 const optionsSchema = z
   .strictObject({
+    ...formOption,
     ...createPruningOptions(["layer"]),
     ...profileOptions,
     damping: z
@@ -50,11 +53,14 @@ const optionsSchema = z
       .min(1)
       .default(128)
       .describe("Number of inputs among which weights are chosen at a time."),
+    refit: refitOption,
     calibration: layerwiseSchema,
   })
   .superRefine(checkPattern)
   .superRefine(checkProfile);
 type Options = z.output<typeof optionsSchema>;
+
+const forms = { improved: { refit: 10 }, published: { refit: 0 } } as const;
 
 const calibration = { samples: 4, batch_size: 2 };
 
@@ -82,12 +88,13 @@ export default defineMethod<Options>({
   async apply(before, settings, lab) {
     const pruning = decide(before.shape, settings);
     const { targets, within } = pruning;
+    const { refit } = fillForm(settings, forms);
     const dropped = await distributeSparsity(before, pruning, settings, settings.calibration, lab);
     return compressLayerwise(
       before,
       targets,
       curvatureTap,
-      settings.calibration,
+      fillLayerwise(settings.as, settings.calibration),
       lab,
       async (target, tensors, { gram, tokens }) => {
         const { matrix } = target;
@@ -126,8 +133,19 @@ export default defineMethod<Options>({
             : Math.ceil(settings.block_size / pattern.of) * pattern.of,
         );
         const dense = Float32Array.from(transpose(weights, outputs, inputs));
-        const storedMask = fromInOut(Float32Array.from(transpose(isKept, outputs, inputs)), matrix);
-        return maskWeights(target, fromInOut(dense, matrix), Uint8Array.from(storedMask));
+        const storedMask = Uint8Array.from(
+          fromInOut(Float32Array.from(transpose(isKept, outputs, inputs)), matrix),
+        );
+        const kept = await refitKept(
+          lab.algebra,
+          matrix,
+          stored,
+          fromInOut(dense, matrix),
+          storedMask,
+          gram!,
+          refit,
+        );
+        return maskWeights(target, kept, storedMask);
       },
     );
   },

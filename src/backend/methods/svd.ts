@@ -11,7 +11,8 @@ import { factorNames } from "../representations/factored";
 import type { MatrixSpec } from "../representations/representation";
 import { addBiasTensors, shiftBias, addBiases } from "../compression/addBiases";
 import { selectDenseTargets, chooseRepresentations, refuseEmbeddings } from "../compression/denseTargets";
-import { compressLayerwise, layerwiseSchema, type Statistics } from "../compression/layerwise";
+import { formOption } from "../compression/form";
+import { compressLayerwise, fillLayerwise, layerwiseSchema, type Statistics } from "../compression/layerwise";
 import { multiply } from "../compression/algebra/linearAlgebra";
 import {
   approximate,
@@ -30,6 +31,7 @@ const title = "Low rank";
 
 const optionsSchema = z
   .strictObject({
+    ...formOption,
     rate: createShareOption(
       0.5,
       "Share of a matrix's scalars to remove. It determines the rank, which is at least 1.",
@@ -105,7 +107,7 @@ export default defineMethod<Options>({
       before,
       targets,
       whiteningTap,
-      options.calibration,
+      fillLayerwise(options.as, options.calibration),
       lab,
       async (target, tensors, statistics) => {
         const { matrix } = target;

@@ -5,7 +5,9 @@
 import * as z from "zod";
 import { weightName } from "../representations/dense";
 import type { ModelShape } from "../models/model";
-import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { fillForm, formOption } from "../compression/form";
+import { gramTap, type Tap } from "../compression/calibration/observe";
+import { compressLayerwise, fillLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { refuseEmbeddings } from "../compression/denseTargets";
 import { defineMethod } from "../compression/method";
 import {
@@ -29,6 +31,7 @@ import {
   planProfile,
   profileOptions,
 } from "../compression/pruning/outlierShares";
+import { refitKept, refitOption } from "../compression/pruning/refit";
 import { maskSmallest } from "../compression/pruning/smallest";
 import { readFloats } from "../compression/unpackTargets";
 
@@ -36,15 +39,19 @@ const title = "Wanda";
 
 const optionsSchema = z
   .strictObject({
+    ...formOption,
     ...createPruningOptions(["row", "layer"]),
     ...profileOptions,
     ...dsnotOption,
+    refit: refitOption,
     calibration: layerwiseSchema,
   })
   .superRefine(checkPattern)
   .superRefine(checkProfile)
   .superRefine(checkDsnot);
 type Options = z.output<typeof optionsSchema>;
+
+const forms = { improved: { refit: 10 }, published: { refit: 0 } } as const;
 
 const calibration = { samples: 4, batch_size: 2 };
 
@@ -72,14 +79,19 @@ export default defineMethod<Options>({
   async apply(before, settings, lab) {
     const pruning = decide(before.shape, settings);
     const { targets, within, sparsity } = pruning;
+    const { refit } = fillForm(settings, forms);
     const dropped = await distributeSparsity(before, pruning, settings, settings.calibration, lab);
+    const tap: Tap = (x, ...rest) => ({
+      ...momentsTap(x, ...rest),
+      ...(refit > 0 ? gramTap(x, ...rest) : {}),
+    });
     return compressLayerwise(
       before,
       targets,
-      momentsTap,
-      settings.calibration,
+      tap,
+      fillLayerwise(settings.as, settings.calibration),
       lab,
-      (target, tensors, statistics) => {
+      async (target, tensors, statistics) => {
         const { matrix } = target;
         const weights = readFloats(tensors, weightName(matrix));
         const inputOf = createInputLookup(matrix);
@@ -91,10 +103,15 @@ export default defineMethod<Options>({
           within === "row" || within === "layer"
             ? maskCount(scored, within, dropped[targets.indexOf(target)]!)
             : maskSmallest([scored], within, sparsity)[0]!;
-        if (settings.dsnot === undefined) return maskWeights(target, weights, mask);
+        const { dsnot } = settings;
         const parts = { weights, scores, mask, before: scored.mask };
-        const improved = exchangeWeights(matrix, parts, readInputMoments(statistics), settings.dsnot);
-        return maskWeights(target, weights, improved);
+        const final =
+          dsnot === undefined ? mask : exchangeWeights(matrix, parts, readInputMoments(statistics), dsnot);
+        const kept =
+          refit > 0
+            ? await refitKept(lab.algebra, matrix, weights, weights, final, statistics["gram"]!, refit)
+            : weights;
+        return maskWeights(target, kept, final);
       },
     );
   },

@@ -16,7 +16,8 @@ import {
   buildAttentionBias,
   createDropout,
   getTokens,
-  selectRows,
+  finishHidden,
+  listSectionLayers,
 } from "./layers";
 import * as spec from "./specs";
 
@@ -238,10 +239,13 @@ export default defineModel<z.output<typeof configSchema>>({
     const bias = buildAttentionBias(inputs, "bidirectional");
     const activate = activations[config.hidden_act]!;
     const { hidden_dropout_prob: rate, attention_probs_dropout_prob: attentionRate } = config;
-    const types = embedTypes(config, weights, inputs);
-    const embedded = addPositions(add(weights.lookup("embed_tokens", tokens.ids), types), weights, inputs);
-    let x = drop(applyNorm(config, weights, `${embeddings}.LayerNorm`, embedded), rate);
-    for (const layer of spec.range(config.num_hidden_layers)) {
+    const embed = () => {
+      const types = embedTypes(config, weights, inputs);
+      const embedded = addPositions(add(weights.lookup("embed_tokens", tokens.ids), types), weights, inputs);
+      return drop(applyNorm(config, weights, `${embeddings}.LayerNorm`, embedded), rate);
+    };
+    let x = options.section?.state ?? embed();
+    for (const layer of listSectionLayers(config.num_hidden_layers, options)) {
       const [role, name, start] = [`layers.${layer}`, layerName(layer), x];
       const project = (matrix: string) => weights.linear(`${role}.self_attn.${matrix}`, start);
       const mixed = attention([project("q_proj"), project("k_proj"), project("v_proj")], {
@@ -266,8 +270,8 @@ export default defineModel<z.output<typeof configSchema>>({
       );
       options.onLayer?.(start, x);
     }
-    const selected = selectRows(x, options);
-    if (config.num_labels === undefined) return selected;
+    const selected = finishHidden(x, options);
+    if (config.num_labels === undefined || options.section?.to !== undefined) return selected;
     return drop(tanh(weights.linear("pooler", selected)), config.classifier_dropout ?? rate);
   },
   heads: {

@@ -12,7 +12,8 @@ import {
   createDropout,
   buildRotary,
   getTokens,
-  selectRows,
+  finishHidden,
+  listSectionLayers,
 } from "./layers";
 import {
   createCausalHead,
@@ -254,8 +255,8 @@ export function buildDecoder(
     rmsNorm(x, weights.tensor(`model.${role}.weight`), { epsilon: config.rms_norm_eps });
   const { embd_pdrop: embeddingRate = 0, resid_pdrop: residualRate = 0 } = config;
 
-  let x = drop(weights.lookup("embed_tokens", tokens.ids), embeddingRate);
-  for (const index of range(config.num_hidden_layers)) {
+  let x = options.section?.state ?? drop(weights.lookup("embed_tokens", tokens.ids), embeddingRate);
+  for (const index of listSectionLayers(config.num_hidden_layers, options)) {
     const layer = layerRole(index);
     const start = x;
     const mixed = attention(
@@ -279,5 +280,5 @@ export function buildDecoder(
     x = add(x, drop(weights.linear(`${layer}.mlp.down_proj`, inner), residualRate));
     options.onLayer?.(start, x);
   }
-  return selectRows(normed("norm", x), options);
+  return finishHidden(x, options, (last) => normed("norm", last));
 }

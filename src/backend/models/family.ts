@@ -28,7 +28,19 @@ export interface Cache {
   extend(layer: number, keys: Value, values: Value): readonly [Value, Value];
 }
 
+/** Consecutive layers of a model, which can be computed apart from the others. */
+export interface Section {
+  /** The input of the first of them [batch · time, width]; computed from the tokens when left out. */
+  readonly state?: Value;
+  /** Number of the first layer. */
+  readonly from: number;
+  /** Number of the first layer that no longer belongs to it; all others and the last norm do when left out. */
+  readonly to?: number;
+}
+
 export interface ForwardOptions {
+  /** Computes only these layers. The result is the output of the last one, or the input of the head without `to`. */
+  readonly section?: Section;
   /** Called with each decoder layer's input and output; values between them depend on the rest only through the input. */
   readonly onLayer?: (input: Value, output: Value) => void;
   /** Number of queries of a sequence per block, so that scores are [heads, queries, time]; all when left out. */

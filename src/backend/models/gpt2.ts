@@ -14,7 +14,8 @@ import {
   getLayerCache,
   createDropout,
   getTokens,
-  selectRows,
+  finishHidden,
+  listSectionLayers,
 } from "./layers";
 import {
   createCausalHead,
@@ -200,12 +201,11 @@ export default defineModel<z.output<typeof configSchema>>({
       });
     const activate = activations[config.activation_function]!;
 
-    let x = drop(
-      addPositions(weights.lookup("embed_tokens", tokens.ids), weights, inputs),
-      config.embd_pdrop,
-    );
+    let x =
+      options.section?.state ??
+      drop(addPositions(weights.lookup("embed_tokens", tokens.ids), weights, inputs), config.embd_pdrop);
 
-    for (const layer of range(config.n_layer)) {
+    for (const layer of listSectionLayers(config.n_layer, options)) {
       const start = x;
       const [q, k, v] = weights.parts(
         `layers.${layer}.self_attn.qkv_proj`,
@@ -230,6 +230,6 @@ export default defineModel<z.output<typeof configSchema>>({
       x = add(x, drop(weights.linear(`layers.${layer}.mlp.down_proj`, up), config.resid_pdrop));
       options.onLayer?.(start, x);
     }
-    return selectRows(normed("ln_f", x), options);
+    return finishHidden(x, options, (last) => normed("ln_f", last));
   },
 });

@@ -212,7 +212,17 @@ export function addPositions(x: Value, weights: Weights, { tokens, positions }: 
   return reshape(add(reshape(x, { shape: [batch, time, width] }), rows), { shape: [batch * time, width] });
 }
 
-/** Selects the rows whose logits are requested. */
-export function selectRows(hidden: Value, { rows }: ForwardOptions): Value {
-  return rows === undefined ? hidden : gather(hidden, rows);
+/** Numbers of the layers to compute, of a model that has `count`. */
+export function listSectionLayers(count: number, { section }: ForwardOptions): number[] {
+  return range(count).slice(section?.from, section?.to);
+}
+
+/** Ends a section after its last layer; otherwise selects the rows of `finish(x)` whose logits are requested. */
+export function finishHidden(
+  x: Value,
+  { section, rows }: ForwardOptions,
+  finish: (x: Value) => Value = (each) => each,
+): Value {
+  if (section?.to !== undefined) return x;
+  return rows === undefined ? finish(x) : gather(finish(x), rows);
 }

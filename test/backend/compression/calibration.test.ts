@@ -78,7 +78,8 @@ describe("gradients on text", () => {
 
   it.each<[string, object]>([
     ["mixed", { bits: 3 }],
-    ["llmpruner", { rate: 0.5, importance: "mixed" }],
+    // What is fitted to the text is summed in another order in other batches.
+    ["llmpruner", { rate: 0.5, importance: "mixed", refit: false }],
   ])("let %s choose the same for every batch size", async (name, given) => {
     const apply = (batch_size: number) => {
       const options = methods[name]!.options.parse({

@@ -31,15 +31,8 @@ describe("a text that is too short for the options", () => {
     const said: string[] = [];
     const before = tiny();
     const [inputs] = sizesOf(before);
-    const lab = labWithInputs(correlated(5, inputs, 7), inputs, said);
-    const counted = {
-      ...lab,
-      observe: async (...asked: Parameters<typeof lab.observe>) => {
-        const found = await lab.observe(...asked);
-        return new Map([...found].map(([key, own]) => [key, { ...own, tokens: Float64Array.of(5) }]));
-      },
-    };
-    await methods["sparsegpt"]!.apply(before, options("sparsegpt", { targets: role }), counted);
+    const lab = labWithInputs(correlated(5, inputs, 7), inputs, said, { tokens: Float64Array.of(5) });
+    await methods["sparsegpt"]!.apply(before, options("sparsegpt", { targets: role }), lab);
     expect(said).toContainEqual(expect.stringMatching(/only 5 calibration tokens for 16 inputs/));
   });
 });

@@ -50,8 +50,13 @@ export function denseOf({ shape, tensors }: Checkpoint): Float32Array {
   return representation.materialize((name) => tensors.get(name)!.data as TensorData, matrix, options);
 }
 
-/** A lab whose text gives these inputs for every requested matrix. */
-export function labWithInputs(x: Float64Array, columns: number, said: string[] = []): Lab {
+/** A lab whose text gives these inputs, and more statistics, for every requested matrix. */
+export function labWithInputs(
+  x: Float64Array,
+  columns: number,
+  said: string[] = [],
+  more: Readonly<Record<string, Float64Array>> = {},
+): Lab {
   const gram = gramOf(x, columns);
   const squares = Float64Array.from({ length: columns }, (_, i) => gram[i * columns + i]!);
   const count = Float64Array.of(x.length / columns);
@@ -59,13 +64,19 @@ export function labWithInputs(x: Float64Array, columns: number, said: string[] =
   x.forEach((each, i) => (sums[i % columns]! += each));
   const magnitudes = new Float64Array(columns);
   x.forEach((each, i) => (magnitudes[i % columns]! += Math.abs(each)));
+  const observe: Lab["observe"] = (_, taps) =>
+    Promise.resolve(
+      new Map([...taps.keys()].map((each) => [each, { gram, squares, sums, magnitudes, count, ...more }])),
+    );
   return {
     ...plainLab,
     log: (message) => said.push(message),
-    observe: (_, taps) =>
-      Promise.resolve(
-        new Map([...taps.keys()].map((each) => [each, { gram, squares, sums, magnitudes, count }])),
-      ),
+    observe,
+    readLayers: () =>
+      Promise.resolve({
+        moveTo: () => Promise.resolve(),
+        observe: (model, taps) => observe(model, taps, { samples: 1, batch_size: 1 }),
+      }),
   };
 }
 

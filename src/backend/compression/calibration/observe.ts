@@ -7,6 +7,7 @@ import type { Tensors } from "../../engine/engine";
 import type { Graph } from "../../graph/graph";
 import { constant, input, scalar, type Value } from "../../graph/op";
 import { greater, mul, where } from "../../graph/ops/elementwise";
+import { matmul } from "../../graph/ops/matmul";
 import { reshape } from "../../graph/ops/movement";
 import { expand } from "../../graph/ops/reduction";
 import type { ModelInputs } from "../../models/family";
@@ -22,6 +23,10 @@ import { type Calibration, type ObserveCall, ProgramsByRows, readCalibrationBatc
  * batches; of one named `largest`, the largest values are kept.
  */
 export type Tap = (x: Value, counted: Value, rows: number) => Readonly<Record<string, Value>>;
+
+/** The statistic `gram`: XᵀX [inputs, inputs]. */
+export const gramTap: Tap = (x) => ({ gram: matmul(x, x, { transposeA: true }) });
+
 /** Statistics of one layer, from its input and its output [batch · time, width], and from `counted` as of `Tap`. */
 export type LayerTap = (input: Value, output: Value, counted: Value) => Readonly<Record<string, Value>>;
 /** By role, then by the tap's name. Those of a layer are at `nameLayer(layer)`. */

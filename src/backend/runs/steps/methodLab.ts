@@ -11,6 +11,7 @@ import { computeGradients } from "../../compression/calibration/gradients";
 import type { Lab } from "../../compression/method";
 import type { Calibration, ObserveCall } from "../../compression/calibration/batches";
 import { observe } from "../../compression/calibration/observe";
+import { readLayers } from "../../compression/calibration/readLayers";
 import { toTrainOptions } from "../../compression/training";
 import type { Checkpoint } from "../../checkpoints/checkpoint";
 import { evaluateLoss } from "../../training/evaluateLoss";
@@ -162,6 +163,8 @@ export function createMethodLab(parts: LabParts): CountingLab {
     algebra,
     observe: async (model, taps, calibration, layerTap) =>
       observe(model, taps, calibration, reading(calibration), layerTap),
+    readLayers: async (original, readsOriginal, calibration) =>
+      readLayers(original, readsOriginal, calibration, reading(calibration)),
     gradients: async (model, names, calibration) =>
       computeGradients(model, names, calibration, {
         ...reading(calibration),
