@@ -21,7 +21,7 @@ export function createPairShape(): ModelShape {
 /** The defaults of a method at half of its rate, or at the third of its levels, with little text. */
 export function createPairOptions({ rate, levels, options }: AnyMethod): unknown {
   const half = rate === undefined ? {} : { [rate]: levels?.[2] ?? 0.5 };
-  const quick = options.safeParse({ ...half, calibration: { samples: 4, batch_size: 2 } });
+  const quick = options.safeParse({ ...half, calibration: { samples: 2, batch_size: 2 } });
   return quick.success ? quick.data : options.parse(half);
 }
 

@@ -21,7 +21,6 @@ import { exportTensors } from "../../src/backend/models/huggingFace";
 import { createValue, forward, listMatrixSlots, parametersOf } from "../../src/backend/models/model";
 import { listLeaves, type StoredMatrix } from "../../src/backend/models/weights";
 import type { TensorData } from "../../src/backend/representations/representation";
-import type { TiedOptions } from "../../src/backend/representations/tied";
 import { useGrammar } from "../support/grammar";
 import { createLabWithText } from "../support/lab";
 import { computeRelativeError } from "../support/sampleValues";
@@ -73,15 +72,12 @@ function toDense(model: Checkpoint): Checkpoint {
 const listAllLeaves = ({ shape }: Checkpoint): StoredMatrix[] =>
   listMatrixSlots(shape).flatMap(({ stored }) => stored.flatMap(listLeaves));
 
-/** The bits of the seeds that choose tied rows, which are in the manifest. */
+/** The bits that choose tied rows: seeds and the layers that they were drawn for, which are in the manifest. */
 function countSeedBits(model: Checkpoint): number {
-  return (
-    listAllLeaves(model).filter(({ type, options, matrix }) => {
-      if (type !== "tied") return false;
-      const { fold, tied } = options as TiedOptions;
-      return tied < (fold === "rows" ? matrix.inputs : matrix.outputs);
-    }).length * 32
-  );
+  return listAllLeaves(model)
+    .filter(({ type }) => type === "tied")
+    .map(({ representation, matrix, options }) => representation.count(matrix, options))
+    .reduce((sum, { bits, stored }) => sum + bits - 32 * stored, 0);
 }
 
 /** The places at which each stored matrix is zero, and its number of different values. */
@@ -140,14 +136,15 @@ describe.each(Object.keys(methods))("%s", (first) => {
       await expect(method.apply(before, options, lab())).rejects.toThrow(refusal);
     },
   );
+});
 
-  it("keeps zeros and equal weights in a step of training, when another method follows", async () => {
-    const follower = seconds.find(({ second, refusal }) => refusal === undefined && second !== "layerdrop");
-    if (follower === undefined) return;
-    const method = methods[follower.second]!;
+describe.each(["flap", "svd", "kron"])("a step of training after %s", (first) => {
+  it.each(["magnitude", "irc"])("and %s keeps zeros and equal weights of the pieces", async (second) => {
+    const method = methods[second]!;
     const model = await method.apply(await applyFirst(first), createPairOptions(method), lab());
     const trained = await lab().train(model, { max_steps: 1, per_device_train_batch_size: 2 } as never);
     const now = describeStructure(trained);
+    expect(trained.tensors).not.toEqual(model.tensors);
     describeStructure(model).forEach(({ zeros, values }, i) => {
       expect(now[i]!.zeros).toEqual(expect.arrayContaining(zeros));
       expect(now[i]!.values).toBeLessThanOrEqual(values);
