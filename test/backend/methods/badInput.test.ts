@@ -115,7 +115,7 @@ describe("stacking", () => {
     // Codes keep zeros.
     ["magnitude", { sparsity: 0.5 }, ["rtn", "gptq", "mixed"]],
     ["rtn", { bits: 4 }, []],
-    ["cluster", { clusters: 4 }, []],
+    ["cluster", { clusters: 4, as: "published" }, []],
   ];
   const second = ["rtn", "gptq", "cluster", "svd", "kron", "irc", "flap", "mixed"];
   it.each(first)(
