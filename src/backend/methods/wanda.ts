@@ -95,9 +95,9 @@ export default defineMethod<Options>({
         const { matrix } = target;
         const weights = readFloats(tensors, weightName(matrix));
         const inputOf = createInputLookup(matrix);
-        const scores = weights.map(
-          (each, i) => Math.abs(each) * Math.sqrt(statistics["squares"]![inputOf(i)]!),
-        );
+        const norms = statistics["squares"]!.map(Math.sqrt);
+        const scores = new Float32Array(weights.length);
+        for (let i = 0; i < scores.length; i++) scores[i] = Math.abs(weights[i]!) * norms[inputOf(i)]!;
         const scored = { matrix, scores, mask: readMask(tensors, target) };
         const mask =
           within === "row" || within === "layer"

@@ -148,7 +148,8 @@ export function readMask(
 /** Returns the weights with those outside the mask set to zero, and the mask; both in the order of the stored tensor. */
 export function maskWeights(target: Target, weights: Float32Array, mask: Uint8Array): CompressedTarget {
   const shape = denseShape(target.matrix);
-  const data = weights.map((each, i) => (mask[i] === 1 ? each : 0));
+  const data = new Float32Array(weights.length);
+  for (let i = 0; i < data.length; i++) if (mask[i] === 1) data[i] = weights[i]!;
   return {
     type: "masked",
     options: { kept: countNonZeros(mask) },
