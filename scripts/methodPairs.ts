@@ -79,8 +79,11 @@ export function createPairTable(): string {
 function generalize(message: string): string {
   const type = /is stored as (\w+)/.exec(message)?.[1];
   if (type !== undefined) return `A matrix is stored as \`${type}\`, which the second method does not treat.`;
-  return message
+  const reason = message
     .replace(/^.* cannot be applied: /, "")
     .replace(/ \(and so for \d+ more\)/, "")
-    .replaceAll(/(layers\.\d+\.|embed_)[\w.]*\w/g, "A matrix");
+    .replaceAll(/(layers\.\d+\.|embed_)[\w.]*\w/g, "a matrix")
+    .replaceAll(/(a matrix, )+a matrix/g, "some matrices")
+    .replace(/with \d+ inputs and \d+ outputs/, "with different numbers of inputs and outputs");
+  return `${reason.charAt(0).toUpperCase()}${reason.slice(1)}`;
 }
