@@ -1,5 +1,5 @@
 """
-Codes of GPTQ, AWQ and of rounding to nearest, as the published algorithms give them in PyTorch on tiny matrices:
+Codes of GPTQ, AWQ, HQQ and of rounding to nearest, as the published algorithms give them in PyTorch on tiny matrices:
 test/fixtures/quantization.json. The largest weight of some rows is exactly on a tie, which torch.round gives to the even code.
 
     pip install torch
@@ -87,6 +87,39 @@ def awq(weight, x, bits, symmetric, group, steps=20):
     return best[1:]
 
 
+def hqq_group(values, bits, rounds=20, beta=10.0, kappa=1.01, p=0.7):
+    """
+    Half-quadratic optimization of the zero point of one group: a part of the error shrinks with the l_p norm, the rest is
+    quadratic. Codes from 0 to 2^bits - 1.
+    """
+    scale = ((values.max() - values.min()) / (2**bits - 1)).float().double()
+    zero = -values.min() / scale
+    encode_all = lambda z: torch.clamp(torch.round(values / scale + z), 0, 2**bits - 1)
+    best, least = zero, None
+    for _ in range(rounds):
+        q = encode_all(zero)
+        rest = values - (q - zero) * scale
+        error = rest.abs().mean()
+        # With as many errors above as below zero, their mean does not change, except by rounding.
+        if least is not None and error >= least * (1 - 1e-9):
+            break
+        best, least = zero, error
+        shrunk = torch.sign(rest) * torch.relu(rest.abs() - rest.abs().pow(p - 1) / beta)
+        zero = torch.mean(q - (values - shrunk) / scale)
+        beta *= kappa
+    return encode_all(best), scale, best
+
+
+def hqq(weight, bits, group):
+    codes, scales, zeros = torch.zeros_like(weight), [], []
+    for first in range(0, INPUTS, group):
+        parts = [hqq_group(row[first : first + group].double(), bits) for row in weight]
+        codes[:, first : first + group] = torch.stack([part[0] for part in parts]).float()
+        scales.append(torch.stack([part[1] for part in parts]))
+        zeros.append(torch.stack([part[2] for part in parts]))
+    return codes, scales, zeros
+
+
 def to_case(name, result, bits, **options):
     """Codes [inputs, outputs] and zero points with the offset of signed codes, scales [groups, outputs]."""
     codes, scales, zeros = result
@@ -117,6 +150,11 @@ for bits, symmetric, group in [(3, True, INPUTS), (3, False, 4), (2, False, INPU
     given = {"symmetric": symmetric, **({} if group == INPUTS else {"group_size": group})}
     result, factors = awq(weight, x, bits, symmetric, group)
     cases.append({**to_case("awq", result, bits, **given), "factors": factors.tolist()})
+for bits, group in [(3, INPUTS), (2, 4), (4, 6)]:
+    result = hqq(weight, bits, group)
+    given = {} if group == INPUTS else {"group_size": group}
+    zeros = (torch.stack(result[2]) - 2 ** (bits - 1)).flatten().tolist()
+    cases.append({**to_case("hqq", result, bits, **given), "zeros": zeros})
 PATH.write_text(
     json.dumps({"inputs": INPUTS, "weight": weight.flatten().tolist(), "x": x.flatten().tolist(), "cases": cases}) + "\n"
 )

@@ -87,6 +87,8 @@ const samples: Readonly<Record<string, readonly unknown[]>> = {
     { bits: 4, group_size: 12, residual: 6 },
     { bits: 3, group_size: 4, kept: 30 },
     { bits: 5, symmetric: false, kept: 50 },
+    { bits: 3, group_size: 4, symmetric: false, float_zeros: true },
+    { bits: 4, symmetric: false, float_zeros: true, kept: 40 },
   ],
   diagonal: [{}, { lower: 9, upper: 3 }, { upper: 8 }, { lower: 21, upper: 20 }],
   grouped: [

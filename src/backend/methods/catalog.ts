@@ -7,6 +7,7 @@ import flap from "./flap";
 import fpp from "./fpp";
 import gmp from "./gmp";
 import gptq from "./gptq";
+import hqq from "./hqq";
 import irc from "./irc";
 import kron from "./kron";
 import layerdrop from "./layerdrop";
@@ -33,6 +34,7 @@ export const methods: Readonly<Record<string, AnyMethod>> = {
   fpp,
   gmp,
   gptq,
+  hqq,
   irc,
   kron,
   layerdrop,

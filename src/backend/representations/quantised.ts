@@ -37,6 +37,8 @@ export interface QuantizedOptions {
   readonly group_size?: number | undefined;
   /** True for codes centered on zero; otherwise each group has a zero point. */
   readonly symmetric: boolean;
+  /** True for zero points between the codes, in float32. */
+  readonly float_zeros?: boolean | undefined;
   /** Rank of the low-rank product that is added; 0 for none. */
   readonly residual: number;
   /** Number of weights that the mask keeps; undefined without a mask. */
@@ -65,7 +67,11 @@ function buildDenseValue(values: ValueSource, matrix: MatrixSpec, options: Quant
   const grouped = [groups, inputs / groups, outputs];
   const broadcastShape = [groups, 1, outputs];
   const codes = reshape(cast(values(codesName(matrix)), { to: "float32" }), { shape: grouped });
-  const zeros = () => reshape(cast(values(zerosName(matrix)), { to: "float32" }), { shape: broadcastShape });
+  const zeros = () => {
+    const stored = values(zerosName(matrix));
+    const floats = options.float_zeros === true ? stored : cast(stored, { to: "float32" });
+    return reshape(floats, { shape: broadcastShape });
+  };
   const whole = options.symmetric ? codes : sub(codes, zeros());
   const scaled = mul(whole, reshape(values(scalesName(matrix)), { shape: broadcastShape }));
   const weight = reshape(scaled, { shape: [inputs, outputs] });
@@ -98,6 +104,10 @@ export default defineRepresentation<QuantizedOptions>({
       .optional()
       .describe("Consecutive inputs that share a scale. Default: all inputs of an output."),
     symmetric: z.boolean().default(true).describe("Center codes on zero, without a zero point per group."),
+    float_zeros: z
+      .boolean()
+      .optional()
+      .describe("Zero points between the codes, in float32. Default: each zero point is a code."),
     residual: z.int().min(0).default(0).describe("Rank of the low-rank product that is added."),
     kept: z.int().min(0).optional().describe("Number of weights that the mask keeps. Default: no mask."),
     activations: activationsSchema
@@ -130,6 +140,11 @@ export default defineRepresentation<QuantizedOptions>({
     });
     const scales = createWeightSpec(matrix, "weight_scales", [groups, outputs], { kind: "ones" });
     const codesSpec = fixed("weight_codes", [inputs, outputs]);
+    const listZeroSpecs = (): ParameterSpec[] => {
+      if (options.symmetric) return [];
+      if (options.float_zeros !== true) return [fixed("weight_zeros", [groups, outputs])];
+      return [{ ...scales, name: zerosName(matrix), trainable: false, decay: false }];
+    };
     return [
       ...(options.kept === undefined
         ? [codesSpec]
@@ -140,7 +155,7 @@ export default defineRepresentation<QuantizedOptions>({
       // An optimizer takes steps of equal size for weights and for scales of 1e-3, and would destroy the scales. To train
       // scales, train a factor of them (see `roundedWeights`).
       { ...scales, trainable: false, decay: false },
-      ...(options.symmetric ? [] : [fixed("weight_zeros", [groups, outputs])]),
+      ...listZeroSpecs(),
       ...(options.residual === 0
         ? []
         : [
@@ -157,6 +172,8 @@ export default defineRepresentation<QuantizedOptions>({
     activations === undefined ? undefined : describeActivations(activations),
   inference: createPackedInference,
   inFile: (matrix, options, operators) => {
+    // The operators take only zero points that are codes.
+    if (options.float_zeros === true) return undefined;
     const isPacked = operators === "microsoft" && matrix.kind !== "embedding";
     return (
       (isPacked ? createPackedInference(matrix, options) : undefined) ?? createCodedInference(matrix, options)
@@ -171,7 +188,7 @@ export default defineRepresentation<QuantizedOptions>({
     const size = inputs / countGroups(matrix, options);
     const codes = requireCodes(tensors, codesName(matrix));
     const scales = requireFloats(scalesName(matrix), tensors(scalesName(matrix)));
-    const zeros = options.symmetric ? undefined : requireCodes(tensors, zerosName(matrix));
+    const zeros = options.symmetric ? undefined : tensors(zerosName(matrix));
     const mask = options.kept === undefined ? undefined : tensors(maskName(matrix));
     const out = new Float32Array(inputs * outputs);
     for (let input = 0; input < inputs; input++)
@@ -208,7 +225,8 @@ export default defineRepresentation<QuantizedOptions>({
       nonZero: stored,
       bits:
         (options.kept === undefined ? 0 : all) +
-        options.bits * (codeCount + zeros) +
+        options.bits * codeCount +
+        (options.float_zeros === true ? scalarBits : options.bits) * zeros +
         scalarBits * (scales + residual),
     };
   },
@@ -227,7 +245,7 @@ function chooseBlock(matrix: MatrixSpec, options: QuantizedOptions): number | un
 /** Packs codes of up to four bits in four and others in eight. The scale and zero of a group are repeated for each of its blocks. */
 function createPackedInference(matrix: MatrixSpec, options: QuantizedOptions): Inference | undefined {
   const block = chooseBlock(matrix, options);
-  if (block === undefined) return undefined;
+  if (options.float_zeros === true || block === undefined) return undefined;
   const { inputs, outputs, name } = matrix;
   const bits = options.bits <= 4 ? 4 : 8;
   const blocks = inputs / block;

@@ -13,6 +13,7 @@ import { listMatrixSlots, parametersOf } from "../../../src/backend/models/model
 import cluster from "../../../src/backend/methods/cluster";
 import fpp from "../../../src/backend/methods/fpp";
 import irc from "../../../src/backend/methods/irc";
+import hqq from "../../../src/backend/methods/hqq";
 import magnitude from "../../../src/backend/methods/magnitude";
 import type { AnyMethod } from "../../../src/backend/compression/method";
 import rtn from "../../../src/backend/methods/rtn";
@@ -47,6 +48,7 @@ const cases: readonly { readonly title: string; readonly steps: readonly Given[]
       [rtn, { bits: 4, symmetric: false }],
     ],
   },
+  { title: "codes with zeros between them", steps: [[hqq, { bits: 3, group_size: 16 }]] },
   { title: "clusters", steps: [[cluster, { clusters: 5, sensitivity: "none" }]] },
   { title: "factors", steps: [[svd, { rate: 0.5 }]] },
   { title: "tied rows", steps: [[irc, { rate: 0.5 }]] },

@@ -3,7 +3,7 @@
  * squared error, found by a search.
  */
 
-/** Codes run from −2^(bits − 1) to 2^(bits − 1) − 1. The scale can be negative; `zero` is one of the codes. */
+/** Codes run from −2^(bits − 1) to 2^(bits − 1) − 1. The scale can be negative; `zero` is a code, or between codes (HQQ). */
 export interface Grid {
   readonly scale: number;
   readonly zero: number;
@@ -30,7 +30,9 @@ export const roundHalfToEven = (value: number): number => value + roundingShift 
 /** The quotient is rounded to float32 first, so that ties are those of a float32 implementation. */
 export function encodeValue(value: number, { scale, zero }: Grid, bits: number): number {
   const half = 2 ** (bits - 1);
-  return Math.max(-half, Math.min(half - 1, roundHalfToEven(Math.fround(value / scale)) + zero));
+  const quotient = Math.fround(value / scale);
+  const code = Number.isInteger(zero) ? roundHalfToEven(quotient) + zero : roundHalfToEven(quotient + zero);
+  return Math.max(-half, Math.min(half - 1, code));
 }
 
 export function decodeValue(code: number, { scale, zero }: Grid): number {

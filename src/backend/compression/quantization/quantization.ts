@@ -132,11 +132,12 @@ export function chooseQuantizedRepresentation(
 }
 
 function pickStoredOptions(options: QuantizedOptions) {
-  const { bits, group_size: size, symmetric, residual, kept, activations } = options;
+  const { bits, group_size: size, symmetric, float_zeros: zeros, residual, kept, activations } = options;
   return {
     bits,
     ...(size === undefined ? {} : { group_size: size }),
     symmetric,
+    ...(zeros === true ? { float_zeros: true } : {}),
     residual,
     ...(kept === undefined ? {} : { kept }),
     ...(activations === undefined ? {} : { activations }),
@@ -168,7 +169,7 @@ export type Importance = (input: number, output: number) => number;
 export class QuantizedMatrix {
   readonly codes: Int8Array;
   private readonly scales: Float32Array;
-  private readonly zeros: Int8Array;
+  private readonly zeros: Int8Array | Float32Array;
   readonly groups: number;
   readonly groupSize: number;
 
@@ -181,7 +182,7 @@ export class QuantizedMatrix {
     this.groupSize = matrix.inputs / this.groups;
     this.codes = new Int8Array(matrix.inputs * matrix.outputs);
     this.scales = new Float32Array(this.groups * matrix.outputs);
-    this.zeros = new Int8Array(this.groups * matrix.outputs);
+    this.zeros = new (options.float_zeros === true ? Float32Array : Int8Array)(this.groups * matrix.outputs);
   }
 
   setGrid(group: number, output: number, { scale, zero }: Grid): void {

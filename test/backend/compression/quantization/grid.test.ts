@@ -58,14 +58,17 @@ describe("the published form", () => {
   const lab = labWithInputs(Float64Array.from(reference.x), reference.inputs);
 
   it.each(reference.cases)("of $method has the codes of PyTorch with $options", async (expected) => {
-    const options = { ...expected.options, as: "published" };
+    const hasForms = expected.method !== "hqq";
+    const options = { ...expected.options, ...(hasForms ? { as: "published" } : {}) };
     const after = await applied(methods[expected.method]!, options, { shape, tensors }, lab);
     expect([...after.tensors.get(`${name}.weight_codes`)!.data]).toEqual(expected.codes);
     [...after.tensors.get(`${name}.weight_scales`)!.data].forEach((scale, i) =>
       expect(scale).toBeCloseTo(expected.scales[i]!, 6),
     );
-    if (expected.options["symmetric"] === false)
-      expect([...after.tensors.get(`${name}.weight_zeros`)!.data]).toEqual(expected.zeros);
+    if (expected.options["symmetric"] === true) return;
+    [...after.tensors.get(`${name}.weight_zeros`)!.data].forEach((zero, i) =>
+      expect(zero).toBeCloseTo(expected.zeros[i]!, 5),
+    );
   });
 });
 
