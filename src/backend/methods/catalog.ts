@@ -1,5 +1,6 @@
 /** Every method by its file's name. Written by `npm run generate`. */
 import type { AnyMethod } from "../compression/method";
+import alps from "./alps";
 import awq from "./awq";
 import cluster from "./cluster";
 import dwc from "./dwc";
@@ -27,6 +28,7 @@ import svd from "./svd";
 import wanda from "./wanda";
 
 export const methods: Readonly<Record<string, AnyMethod>> = {
+  alps,
   awq,
   cluster,
   dwc,
