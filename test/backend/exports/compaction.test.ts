@@ -196,7 +196,8 @@ describe("what is left of a matrix keeps its representation", () => {
     checkTensors("the smaller model", smaller.shape, smaller.tensors);
     expect(computeRelativeError(logitsOf(smaller.shape, smaller.tensors), logitsOf(subject.shape, subject.tensors))).toBeLessThan(1e-6); // prettier-ignore
     const { bits } = countModel(subject.shape).total;
-    expect(countModel(smaller.shape).total.bits).toBeLessThanOrEqual(bits);
+    // The role for which the tied rows were drawn is stored, since it has changed.
+    expect(countModel(smaller.shape).total.bits).toBeLessThanOrEqual(bits + 32);
     const exported = await exportModel(subject, { format: "onnx" }, join(folder.path, "out"));
     expect(exported.notices.join("\n")).not.toMatch(/codes|factors|tied/);
   });
