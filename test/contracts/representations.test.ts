@@ -90,7 +90,7 @@ const samples: Readonly<Record<string, readonly unknown[]>> = {
     { bits: 3, group_size: 4, symmetric: false, float_zeros: true },
     { bits: 4, symmetric: false, float_zeros: true, kept: 40 },
   ],
-  diagonal: [{}, { lower: 9, upper: 3 }, { upper: 8 }, { lower: 21, upper: 20 }],
+  diagonal: [{}, { lower: 9, upper: 3 }, { upper: 8 }, { lower: 21, upper: 20 }, { unit: 3 }],
   grouped: [
     { min_channels_per_group: 2, init: "paper" },
     { min_channels_per_group: 6, init: "fan_in" },
@@ -109,8 +109,13 @@ const samples: Readonly<Record<string, readonly unknown[]>> = {
 const square = new Set(["diagonal"]);
 const products = new Set(["factored", "mpo", "quantised"]);
 
-const matrix = (id: string, layout: MatrixSpec["layout"], kind: MatrixSpec["kind"]): MatrixSpec => {
-  const [inputs, outputs] = square.has(id) ? [7, 7] : [12, 6];
+const matrix = (
+  id: string,
+  layout: MatrixSpec["layout"],
+  kind: MatrixSpec["kind"],
+  options: object = {},
+): MatrixSpec => {
+  const [inputs, outputs] = square.has(id) && !("unit" in options) ? [7, 7] : [12, 6];
   return createMatrixSpec(inputs, outputs, { name: "model.layers.0.mlp.up_proj", layout, kind });
 };
 
@@ -127,7 +132,7 @@ describe.each(Object.entries(representations))("%s", (id, representation) => {
   const cases = samples[id]!.flatMap((options) => layouts.map((layout) => ({ options, layout })));
 
   describe.each(cases)("with $options, $layout", ({ options: given, layout }) => {
-    const spec = matrix(id, layout, "projection");
+    const spec = matrix(id, layout, "projection", given as object);
     const options: unknown = representation.options.parse(given);
     const specs = representation.parameters(spec, options);
     const tensors = drawTensors(specs, 11);

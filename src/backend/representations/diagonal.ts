@@ -8,6 +8,7 @@ import { add, mul } from "../graph/ops/elementwise";
 import { select } from "../graph/ops/indexing";
 import { matmul } from "../graph/ops/matmul";
 import { concat, pad, reshape, slice } from "../graph/ops/movement";
+import { sum } from "../graph/ops/reduction";
 import { requireFloats } from "./dense";
 import { defineRepresentation, type MatrixSpec, createWeightSpec } from "./representation";
 
@@ -16,6 +17,11 @@ export interface DiagonalOptions {
   readonly lower: number;
   /** Entries kept strictly above the diagonal. */
   readonly upper: number;
+  /**
+   * Outputs of a head of a matrix with fewer outputs than inputs: each head has inputs / outputs diagonals, one below the
+   * other. Absent for a square matrix.
+   */
+  readonly unit?: number | undefined;
 }
 
 export const diagonalName = (matrix: MatrixSpec): string => `${matrix.name}.diagonal`;
@@ -78,6 +84,19 @@ function countDiagonals(width: number, entries: number): number {
   return count;
 }
 
+/** Returns the output of each input's diagonal entry. */
+function listColumns({ inputs, outputs }: MatrixSpec, { unit = outputs }: DiagonalOptions): number[] {
+  const heads = (unit * inputs) / outputs;
+  return Array.from({ length: inputs }, (_, row) => Math.floor(row / heads) * unit + (row % unit));
+}
+
+/** Sums the products of the diagonals of each head. */
+function sumDiagonals(products: Value, { inputs, outputs }: MatrixSpec, unit: number): Value {
+  const rows = products.type.shape[0]!;
+  const split = reshape(products, { shape: [rows, outputs / unit, inputs / outputs, unit] });
+  return reshape(sum(split, { axes: [2], keepDims: false }), { shape: [rows, outputs] });
+}
+
 export default defineRepresentation<DiagonalOptions>({
   title: "Diagonal or banded",
   contents: "a diagonal or band",
@@ -86,9 +105,19 @@ export default defineRepresentation<DiagonalOptions>({
   options: z.strictObject({
     lower: z.int().min(0).default(0).describe("Entries kept strictly below the diagonal."),
     upper: z.int().min(0).default(0).describe("Entries kept strictly above the diagonal."),
+    unit: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("Outputs of a head, each with several diagonals and nothing else. Default: a square matrix."),
   }),
-  refuses: ({ kind, inputs, outputs }, { lower, upper }) => {
+  refuses: ({ kind, inputs, outputs }, { lower, upper, unit }) => {
     if (kind === "embedding") return "an embedding is looked up by row and has no diagonal";
+    if (unit !== undefined) {
+      if (inputs % outputs !== 0 || outputs % unit !== 0)
+        return `${inputs} inputs and ${outputs} outputs do not divide into heads of ${unit}`;
+      return lower + upper === 0 ? undefined : "heads with several diagonals keep nothing else";
+    }
     if (inputs !== outputs) return `a matrix with ${inputs} inputs and ${outputs} outputs has no diagonal`;
     const most = triangleSize(inputs);
     const more = Math.max(lower, upper);
@@ -103,6 +132,7 @@ export default defineRepresentation<DiagonalOptions>({
     const width = matrix.inputs;
     const diagonal = values(diagonalName(matrix));
     const diagonalTerm = mul(x, diagonal);
+    if (options.unit !== undefined) return sumDiagonals(diagonalTerm, matrix, options.unit);
     if (options.lower + options.upper === 0) return diagonalTerm;
     const band = values(bandName(matrix));
     if (countDiagonals(width, options.lower) + countDiagonals(width, options.upper) <= maxDiagonals)
@@ -110,10 +140,10 @@ export default defineRepresentation<DiagonalOptions>({
     return matmul(x, buildMatrix(diagonal, band, width, options));
   },
   materialize: (tensors, matrix, options) => {
-    const width = matrix.inputs;
-    const out = new Float32Array(width * width);
+    const width = matrix.outputs;
+    const out = new Float32Array(matrix.inputs * width);
     const diagonal = requireFloats(diagonalName(matrix), tensors(diagonalName(matrix)));
-    diagonal.forEach((each, i) => (out[i * width + i] = each));
+    listColumns(matrix, options).forEach((column, row) => (out[row * width + column] = diagonal[row]!));
     if (options.lower + options.upper === 0) return out;
     const band = requireFloats(bandName(matrix), tensors(bandName(matrix)));
     listBandEntries(width, options).forEach(({ row, column }, i) => (out[row * width + column] = band[i]!));

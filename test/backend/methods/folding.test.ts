@@ -12,7 +12,7 @@ import tied, { tie, splitTied, type TiedOptions } from "../../../src/backend/rep
 import type { MatrixSpec } from "../../../src/backend/representations/representation";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { useGrammar } from "../../support/grammar";
-import { createLabWithText } from "../../support/lab";
+import { createLabWithText, plainLab } from "../../support/lab";
 import { createUniform } from "../../support/sampleValues";
 import { drawModelTensors, createTinyShape } from "../../support/subject";
 import { createMatrixSpec } from "../../support/matrix";
@@ -137,6 +137,57 @@ it("selects one of the tied rows, or their mean, which minimizes the distance", 
   const donor = tie(dense, matrix, options, one).data.subarray(-4);
   expect(donor).toEqual(dense.subarray(rows[0]! * 4, rows[0]! * 4 + 4));
   expect(distance(rows.map(() => 1 / 6))).toBeLessThan(distance(one));
+});
+
+describe("the diagonals of grouped queries", () => {
+  // Two query heads of 4 for each of two key-value heads.
+  const shape = createTinyShape("llama", { hidden_size: 16, num_attention_heads: 4, num_key_value_heads: 2 });
+  const before = { shape, tensors: drawModelTensors(shape, 4) };
+  const role = "layers.0.self_attn.v_proj";
+  const valuesOf = ({ shape: own, tensors }: Checkpoint) => {
+    const { stored } = listMatrixSlots(own).find(({ matrix }) => matrix.role === role)!;
+    const [{ matrix, representation, options, type }] = stored as [(typeof stored)[0]];
+    return {
+      type,
+      dense: representation.materialize((name) => tensors.get(name)!.data as Float32Array, matrix, options),
+    };
+  };
+  const was = valuesOf(before).dense;
+
+  it("read every feature once, by the key-value head of its query head", async () => {
+    const after = await dwc.apply(before, dwc.options.parse({ per_head: true }), plainLab);
+    const { type, dense } = valuesOf(after);
+    expect(type).toBe("diagonal");
+    dense.forEach((each, i) => {
+      const [row, column] = [Math.floor(i / 8), i % 8];
+      const [queryHead, inHead] = [Math.floor(row / 4), row % 4];
+      const isKept = column === Math.floor(queryHead / 2) * 4 + inHead;
+      expect(each).toBe(isKept ? was[i] : 0);
+    });
+    expect(
+      dwc.plan(shape, dwc.options.parse({ per_head: true })).after.roles.find((each) => each.role === role)!
+        .stored,
+    ).toBe(16);
+  });
+
+  it.each(["band", "magnitude", "random"])("lose the share of the other entries, by %s", async (order) => {
+    const stored = (model: Checkpoint) => valuesOf(model).dense.filter((each) => each !== 0).length;
+    const at = (rate: number) =>
+      dwc.apply(before, dwc.options.parse({ per_head: true, order, rate }), plainLab);
+    expect(valuesOf(await at(0)).dense).toEqual(was);
+    const kept = stored(await at(0.5));
+    expect(Math.abs(kept - 16 - (128 - 16) / 2)).toBeLessThanOrEqual(1);
+    expect(stored(await at(1))).toBe(16);
+  });
+
+  it("are refused without per_head, whatever the order, and for matrices that are not values", () => {
+    for (const order of ["band", "magnitude", "random"])
+      expect(() => dwc.plan(shape, dwc.options.parse({ order, rate: 0.9 }))).toThrow(/Set per_head: true/);
+    const down = { targets: "layers.*.mlp.down_proj", order: "magnitude", rate: 0.9, per_head: true };
+    expect(() => dwc.plan(shape, dwc.options.parse(down))).toThrow(
+      /so it has no diagonal\. Leave such roles out/,
+    );
+  });
 });
 
 describe("with real text", () => {
