@@ -38,11 +38,14 @@ export interface OneShotSpeed extends OneShotCase {
   readonly bytesBefore: number;
 }
 
-/** Every method with its default options, rounding also in its published form, and low rank also with calibration. */
+/** Every method with its default options, and those with formulas in PyTorch whose defaults do more also as published. */
 export function listOneShotCases(): OneShotCase[] {
   const plain = Object.keys(methods).map((method): OneShotCase => ({ method, options: {} }));
-  const published = ["rtn", "gptq"].map((method): OneShotCase => ({ method, options: { as: "published" } }));
-  return [...plain, ...published, { method: "svd", options: { whiten: true } }];
+  const published = ["wanda", "sparsegpt", "rtn", "gptq"].map((method): OneShotCase => ({
+    method,
+    options: { as: "published" },
+  }));
+  return [...plain, ...published, { method: "svd", options: { whiten: true, as: "published" } }];
 }
 
 /** The method and the options that are not its defaults: `svd whiten`, `gptq published`. */

@@ -6,12 +6,12 @@
 /** By the title of a case: the function of the program below. */
 export const referenceOf: Readonly<Record<string, string>> = {
   magnitude: "magnitude",
-  wanda: "wanda",
-  sparsegpt: "sparsegpt",
+  "wanda published": "wanda",
+  "sparsegpt published": "sparsegpt",
   "rtn published": "rtn",
   "gptq published": "gptq",
   svd: "svd",
-  "svd whiten": "svd_whiten",
+  "svd whiten published": "svd_whiten",
   kron: "kron",
 };
 
