@@ -3,29 +3,18 @@
  * multipliers on ‖X·Ŵ − X·W‖², and then fits the kept weights by preconditioned conjugate gradients.
  */
 import * as z from "zod";
-import type { ModelShape } from "../models/model";
 import { fromInOut, toInOut, weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
 import type { Algebra } from "../compression/algebra/products";
 import { curvatureTap } from "../compression/algebra/secondOrder";
 import { factorize } from "../compression/algebra/triangular";
 import { dampGram, solveFactored, solveInsideMask } from "../compression/calibration/leastSquares";
-import { refuseEmbeddings } from "../compression/denseTargets";
 import { formOption } from "../compression/form";
-import { compressLayerwise, fillLayerwise, layerwiseSchema } from "../compression/layerwise";
-import { defineMethod } from "../compression/method";
-import {
-  checkPattern,
-  createPruningOptions,
-  decidePruning,
-  maskWeights,
-  planPruning,
-  readMask,
-} from "../compression/pruning/pruning";
+import { layerwiseSchema } from "../compression/layerwise";
+import { definePruningByText } from "../compression/pruning/byText";
+import { checkPattern, createPruningOptions, maskWeights, readMask } from "../compression/pruning/pruning";
 import { maskSmallest } from "../compression/pruning/smallest";
 import { readFloats } from "../compression/unpackTargets";
-
-const title = "ALPS";
 
 const optionsSchema = z
   .strictObject({
@@ -53,47 +42,30 @@ type Options = z.output<typeof optionsSchema>;
 
 const calibration = { samples: 4, batch_size: 2 };
 
-function decide(shape: ModelShape, settings: Options): ReturnType<typeof decidePruning> {
-  const pruning = decidePruning(title, shape, settings, "layer");
-  refuseEmbeddings(title, pruning.targets);
-  return pruning;
-}
-
-export default defineMethod<Options>({
-  title,
+export default definePruningByText<Options>({
+  title: "ALPS",
   paper:
     "Meng, Behdin, Wang, Mazumder: ALPS: Improved Optimization for Highly Sparse One-Shot Pruning for Large Language Models, 2024",
   options: optionsSchema,
-  rate: "sparsity",
-  needs: () => ["text"],
   samples: [
     { sparsity: 0.5, calibration },
     { mask_structure: "2:4", targets: "layers.*.mlp.*", calibration },
     { sparsity: 0.3, scope: "row", calibration: { ...calibration, inputs: "original" } },
   ],
 
-  plan: (before, settings) => planPruning(before, decide(before, settings)),
+  scope: "layer",
+  tap: () => curvatureTap,
 
-  async apply(before, settings, lab) {
-    const { targets, within, sparsity } = decide(before.shape, settings);
-    return compressLayerwise(
-      before,
-      targets,
-      curvatureTap,
-      fillLayerwise(settings.as, settings.calibration),
-      lab,
-      async (target, tensors, { gram }) => {
-        const { matrix } = target;
-        const stored = readFloats(tensors, weightName(matrix));
-        const earlier = readMask(tensors, target);
-        /** The mask of the weights to keep; both in the order of the stored tensor. */
-        const choose = (weights: Float32Array) =>
-          maskSmallest([{ matrix, scores: weights.map(Math.abs), mask: earlier }], within, sparsity)[0]!;
-        const kept = stored.map((each, i) => (earlier?.[i] === 0 ? 0 : each));
-        const { weights, mask } = await findSparseWeights(lab.algebra, matrix, kept, gram!, choose, settings);
-        return maskWeights(target, weights, mask);
-      },
-    );
+  async prune(target, tensors, { gram }, { within, sparsity, settings, lab }) {
+    const { matrix } = target;
+    const stored = readFloats(tensors, weightName(matrix));
+    const earlier = readMask(tensors, target);
+    /** The mask of the weights to keep; both in the order of the stored tensor. */
+    const choose = (weights: Float32Array) =>
+      maskSmallest([{ matrix, scores: weights.map(Math.abs), mask: earlier }], within, sparsity)[0]!;
+    const kept = stored.map((each, i) => (earlier?.[i] === 0 ? 0 : each));
+    const { weights, mask } = await findSparseWeights(lab.algebra, matrix, kept, gram!, choose, settings);
+    return maskWeights(target, weights, mask);
   },
 });
 

@@ -3,20 +3,10 @@
  * compensates for the error with the remaining inputs.
  */
 import * as z from "zod";
-import type { ModelShape } from "../models/model";
 import { fromInOut, toInOut, weightName } from "../representations/dense";
 import { fillForm, formOption } from "../compression/form";
-import { compressLayerwise, fillLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { layerwiseSchema } from "../compression/layerwise";
 import { transpose } from "../compression/algebra/linearAlgebra";
-import { refuseEmbeddings } from "../compression/denseTargets";
-import { defineMethod } from "../compression/method";
-import {
-  checkPattern,
-  decidePruning,
-  maskWeights,
-  createPruningOptions,
-  readMask,
-} from "../compression/pruning/pruning";
 import {
   type Curvature,
   describeCurvature,
@@ -24,17 +14,12 @@ import {
   curvatureTap,
   decideAll,
 } from "../compression/algebra/secondOrder";
-import {
-  checkProfile,
-  distributeSparsity,
-  planProfile,
-  profileOptions,
-} from "../compression/pruning/outlierShares";
+import { definePruningByText } from "../compression/pruning/byText";
+import { checkProfile, profileOptions } from "../compression/pruning/outlierShares";
+import { checkPattern, createPruningOptions, maskWeights, readMask } from "../compression/pruning/pruning";
 import { refitKept, refitOption } from "../compression/pruning/refit";
 import { findLowest, refuseNaN } from "../compression/pruning/smallest";
 import { readFloats } from "../compression/unpackTargets";
-
-const title = "SparseGPT";
 
 const optionsSchema = z
   .strictObject({
@@ -64,18 +49,10 @@ const forms = { improved: { refit: 10 }, published: { refit: 0 } } as const;
 
 const calibration = { samples: 4, batch_size: 2 };
 
-function decide(shape: ModelShape, settings: Options): ReturnType<typeof decidePruning> {
-  const pruning = decidePruning(title, shape, settings, "layer");
-  refuseEmbeddings(title, pruning.targets);
-  return pruning;
-}
-
-export default defineMethod<Options>({
-  title,
+export default definePruningByText<Options>({
+  title: "SparseGPT",
   paper: "Frantar, Alistarh: SparseGPT: Massive Language Models Can Be Accurately Pruned in One-Shot, 2023",
   options: optionsSchema,
-  rate: "sparsity",
-  needs: () => ["text"],
   samples: [
     { sparsity: 0.5, calibration },
     { mask_structure: "2:4", targets: "layers.*.mlp.*", calibration },
@@ -83,71 +60,55 @@ export default defineMethod<Options>({
     { sparsity: 0.6, sparsity_profile: "owl", owl_lmbda: 0.2, calibration },
   ],
 
-  plan: (before, settings) => planProfile(title, before, decide(before, settings), settings),
+  scope: "layer",
+  tap: () => curvatureTap,
 
-  async apply(before, settings, lab) {
-    const pruning = decide(before.shape, settings);
-    const { targets, within } = pruning;
-    const { refit } = fillForm(settings, forms);
-    const dropped = await distributeSparsity(before, pruning, settings, settings.calibration, lab);
-    return compressLayerwise(
-      before,
-      targets,
-      curvatureTap,
-      fillLayerwise(settings.as, settings.calibration),
-      lab,
-      async (target, tensors, { gram, tokens }) => {
-        const { matrix } = target;
-        const { inputs, outputs, role } = matrix;
-        const stored = readFloats(tensors, weightName(matrix));
-        const weights = transpose(toInOut(stored, matrix), inputs, outputs); // [outputs, inputs]
-        const mask = readMask(tensors, target);
-        refuseNaN(role, stored, mask);
-        // In the order of the weights; 1 for kept weights.
-        const isKept = new Uint8Array(weights.length).fill(1);
-        if (mask !== undefined)
-          isKept.set(transpose(toInOut(Float32Array.from(mask), matrix), inputs, outputs));
-        const curvature = await computeCurvature(lab.algebra, gram!, inputs, settings.damping);
-        for (const notice of describeCurvature(curvature, role, settings.damping, tokens?.[0]))
-          lab.log(notice);
-        const pattern = typeof within === "object" ? within : undefined;
-        const chooser = createSchedule(dropped[targets.indexOf(target)]!, inputs);
-        await decideAll(
-          lab.algebra,
-          weights,
-          outputs,
-          curvature,
-          {
-            beforeBlock: (from, to, current) => {
-              if (pattern === undefined) pruneLeastSalient(isKept, current, curvature, from, to, chooser(to));
-            },
-            decide: (output, input, value, current) => {
-              if (pattern !== undefined && input % pattern.of === 0)
-                pruneGroup(isKept, current, curvature, { output, input, ...pattern });
-              return isKept[output * inputs + input] === 1 ? value : 0;
-            },
-          },
-          // An n:m group is decided at its first input, so a block must not split a group.
-          pattern === undefined
-            ? settings.block_size
-            : Math.ceil(settings.block_size / pattern.of) * pattern.of,
-        );
-        const dense = Float32Array.from(transpose(weights, outputs, inputs));
-        const storedMask = Uint8Array.from(
-          fromInOut(Float32Array.from(transpose(isKept, outputs, inputs)), matrix),
-        );
-        const kept = await refitKept(
-          lab.algebra,
-          matrix,
-          stored,
-          fromInOut(dense, matrix),
-          storedMask,
-          gram!,
-          refit,
-        );
-        return maskWeights(target, kept, storedMask);
+  async prune(target, tensors, { gram, tokens }, { within, dropped, settings, lab }) {
+    const { matrix } = target;
+    const { inputs, outputs, role } = matrix;
+    const stored = readFloats(tensors, weightName(matrix));
+    const weights = transpose(toInOut(stored, matrix), inputs, outputs); // [outputs, inputs]
+    const mask = readMask(tensors, target);
+    refuseNaN(role, stored, mask);
+    // In the order of the weights; 1 for kept weights.
+    const isKept = new Uint8Array(weights.length).fill(1);
+    if (mask !== undefined) isKept.set(transpose(toInOut(Float32Array.from(mask), matrix), inputs, outputs));
+    const curvature = await computeCurvature(lab.algebra, gram!, inputs, settings.damping);
+    for (const notice of describeCurvature(curvature, role, settings.damping, tokens?.[0])) lab.log(notice);
+    const pattern = typeof within === "object" ? within : undefined;
+    const chooser = createSchedule(dropped, inputs);
+    await decideAll(
+      lab.algebra,
+      weights,
+      outputs,
+      curvature,
+      {
+        beforeBlock: (from, to, current) => {
+          if (pattern === undefined) pruneLeastSalient(isKept, current, curvature, from, to, chooser(to));
+        },
+        decide: (output, input, value, current) => {
+          if (pattern !== undefined && input % pattern.of === 0)
+            pruneGroup(isKept, current, curvature, { output, input, ...pattern });
+          return isKept[output * inputs + input] === 1 ? value : 0;
+        },
       },
+      // An n:m group is decided at its first input, so a block must not split a group.
+      pattern === undefined ? settings.block_size : Math.ceil(settings.block_size / pattern.of) * pattern.of,
     );
+    const dense = Float32Array.from(transpose(weights, outputs, inputs));
+    const storedMask = Uint8Array.from(
+      fromInOut(Float32Array.from(transpose(isKept, outputs, inputs)), matrix),
+    );
+    const kept = await refitKept(
+      lab.algebra,
+      matrix,
+      stored,
+      fromInOut(dense, matrix),
+      storedMask,
+      gram!,
+      fillForm(settings, forms).refit,
+    );
+    return maskWeights(target, kept, storedMask);
   },
 });
 

@@ -4,19 +4,10 @@
  */
 import * as z from "zod";
 import { weightName } from "../representations/dense";
-import type { ModelShape } from "../models/model";
 import { fillForm, formOption } from "../compression/form";
-import { gramTap, type Tap } from "../compression/calibration/observe";
-import { compressLayerwise, fillLayerwise, layerwiseSchema } from "../compression/layerwise";
-import { refuseEmbeddings } from "../compression/denseTargets";
-import { defineMethod } from "../compression/method";
-import {
-  checkPattern,
-  decidePruning,
-  maskWeights,
-  createPruningOptions,
-  readMask,
-} from "../compression/pruning/pruning";
+import { gramTap } from "../compression/calibration/observe";
+import { layerwiseSchema } from "../compression/layerwise";
+import { definePruningByText, maskLowest } from "../compression/pruning/byText";
 import {
   checkDsnot,
   dsnotOption,
@@ -24,18 +15,11 @@ import {
   momentsTap,
   readInputMoments,
 } from "../compression/pruning/dsnot";
-import { createInputLookup, maskCount } from "../compression/pruning/maskCount";
-import {
-  checkProfile,
-  distributeSparsity,
-  planProfile,
-  profileOptions,
-} from "../compression/pruning/outlierShares";
+import { createInputLookup } from "../compression/pruning/maskCount";
+import { checkProfile, profileOptions } from "../compression/pruning/outlierShares";
+import { checkPattern, createPruningOptions, maskWeights, readMask } from "../compression/pruning/pruning";
 import { refitKept, refitOption } from "../compression/pruning/refit";
-import { maskSmallest } from "../compression/pruning/smallest";
 import { readFloats } from "../compression/unpackTargets";
-
-const title = "Wanda";
 
 const optionsSchema = z
   .strictObject({
@@ -55,18 +39,10 @@ const forms = { improved: { refit: 10 }, published: { refit: 0 } } as const;
 
 const calibration = { samples: 4, batch_size: 2 };
 
-function decide(shape: ModelShape, settings: Options): ReturnType<typeof decidePruning> {
-  const pruning = decidePruning(title, shape, settings, "row");
-  refuseEmbeddings(title, pruning.targets);
-  return pruning;
-}
-
-export default defineMethod<Options>({
-  title,
+export default definePruningByText<Options>({
+  title: "Wanda",
   paper: "Sun, Liu, Bair, Kolter: A Simple and Effective Pruning Approach for Large Language Models, 2024",
   options: optionsSchema,
-  rate: "sparsity",
-  needs: () => ["text"],
   samples: [
     { sparsity: 0.5, calibration },
     { mask_structure: "2:4", targets: "layers.*.mlp.*", calibration },
@@ -74,45 +50,29 @@ export default defineMethod<Options>({
     { sparsity: 0.6, sparsity_profile: "owl", owl_lmbda: 0.2, dsnot: {}, calibration },
   ],
 
-  plan: (before, settings) => planProfile(title, before, decide(before, settings), settings),
+  scope: "row",
 
-  async apply(before, settings, lab) {
-    const pruning = decide(before.shape, settings);
-    const { targets, within, sparsity } = pruning;
+  tap: (settings) => {
     const { refit } = fillForm(settings, forms);
-    const dropped = await distributeSparsity(before, pruning, settings, settings.calibration, lab);
-    const tap: Tap = (x, ...rest) => ({
-      ...momentsTap(x, ...rest),
-      ...(refit > 0 ? gramTap(x, ...rest) : {}),
-    });
-    return compressLayerwise(
-      before,
-      targets,
-      tap,
-      fillLayerwise(settings.as, settings.calibration),
-      lab,
-      async (target, tensors, statistics) => {
-        const { matrix } = target;
-        const weights = readFloats(tensors, weightName(matrix));
-        const inputOf = createInputLookup(matrix);
-        const norms = statistics["squares"]!.map(Math.sqrt);
-        const scores = new Float32Array(weights.length);
-        for (let i = 0; i < scores.length; i++) scores[i] = Math.abs(weights[i]!) * norms[inputOf(i)]!;
-        const scored = { matrix, scores, mask: readMask(tensors, target) };
-        const mask =
-          within === "row" || within === "layer"
-            ? maskCount(scored, within, dropped[targets.indexOf(target)]!)
-            : maskSmallest([scored], within, sparsity)[0]!;
-        const { dsnot } = settings;
-        const parts = { weights, scores, mask, before: scored.mask };
-        const final =
-          dsnot === undefined ? mask : exchangeWeights(matrix, parts, readInputMoments(statistics), dsnot);
-        const kept =
-          refit > 0
-            ? await refitKept(lab.algebra, matrix, weights, weights, final, statistics["gram"]!, refit)
-            : weights;
-        return maskWeights(target, kept, final);
-      },
-    );
+    return (...given) => ({ ...momentsTap(...given), ...(refit > 0 ? gramTap(...given) : {}) });
+  },
+
+  async prune(target, tensors, statistics, run) {
+    const { matrix } = target;
+    const { refit, dsnot } = fillForm(run.settings, forms);
+    const weights = readFloats(tensors, weightName(matrix));
+    const inputOf = createInputLookup(matrix);
+    const norms = statistics["squares"]!.map(Math.sqrt);
+    const scores = new Float32Array(weights.length);
+    for (let i = 0; i < scores.length; i++) scores[i] = Math.abs(weights[i]!) * norms[inputOf(i)]!;
+    const before = readMask(tensors, target);
+    const parts = { weights, scores, mask: maskLowest({ matrix, scores, mask: before }, run), before };
+    const mask =
+      dsnot === undefined ? parts.mask : exchangeWeights(matrix, parts, readInputMoments(statistics), dsnot);
+    const kept =
+      refit > 0
+        ? await refitKept(run.lab.algebra, matrix, weights, weights, mask, statistics["gram"]!, refit)
+        : weights;
+    return maskWeights(target, kept, mask);
   },
 });
