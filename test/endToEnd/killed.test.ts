@@ -1,5 +1,5 @@
 /** A run whose process is killed at any moment resumes as if nothing had happened: the same bytes, the same curve. */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
@@ -32,6 +32,12 @@ compress: {magnitude: {sparsity: 0.5}}
 `;
 const rest = `
 evaluate: {perplexity: {stride: 2}, generate: {prompts: [ab], max_new_tokens: 8}}
+`;
+/** The method takes a few seconds. */
+const methodCells = `
+data: {grammar: {length: 6000, symbols: 12}, sequence_len: 24}
+model: {model_type: gpt2, n_embd: 40, n_layer: 6, n_head: 2, n_positions: 24}
+compress: {alps: {sparsity: 0.3}}
 `;
 const again = `
 train: {max_steps: 30, per_device_train_batch_size: 4, learning_rate: 1e-3, eval_steps: 10, save_steps: 6, watch: {every: 7}}
@@ -145,6 +151,27 @@ describe("a run whose process is killed", { timeout: 120_000 }, () => {
     // On a busy machine, an action of milliseconds may end before its process is killed.
     expect(caught).toContain("3-train");
     expect(caught.length).toBeGreaterThanOrEqual(3);
+  });
+
+  it("between the layers of a method continues with the next one", async () => {
+    const name = workspace.write("method.lathe.md", methodCells);
+    const undisturbed = await workspace.run(name, "--fresh", "--device", "cpu");
+    const folder = await workspace.begin(name, "--fresh", "--device", "cpu");
+    const partial = join(folder, "steps", "0-compress", "partial");
+    await moment(
+      folder,
+      () => existsSync(partial) && readdirSync(partial).some((name) => /^[0-9a-f]{32}-\d$/.test(name)),
+    );
+    expect(await killed(folder)).toBe(true);
+    expect(await resume(folder)).toMatchObject({ status: 0 });
+    expect(readFileSync(join(folder, "log.txt"), "utf8")).toMatch(
+      /Continues the interrupted attempt: [1-5] of 6 parts are done\./,
+    );
+    const tensors = tensorsOf(folder);
+    for (const [name, bytes] of tensorsOf(undisturbed))
+      expect(bytes.equals(tensors.get(name)!), name).toBe(true);
+    expect(existsSync(partial)).toBe(false);
+    expect(leftoversOf(folder)).toEqual([]);
   });
 
   it("repeatedly, while it writes a checkpoint and at any other moment, loses nothing", async () => {

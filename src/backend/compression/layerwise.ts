@@ -98,10 +98,21 @@ export async function compressLayerwise(
   const matches = outputs === "original";
   const tapped: Tap | undefined =
     tap && ((...given) => ({ ...tap(...given), ...(matches ? gramTap(...given) : {}) }));
+  const stages = listInputGroups(before.shape, targets);
+  const parts = stages.map(({ groups }) => groups.flatMap(({ targets }) => listRoles(targets)).join());
+  const kept = lab.partial?.load(before, parts);
   let model: Pick<Checkpoint, "shape" | "tensors"> = before;
   let done = 0;
   const reader = tapped && (await lab.readLayers(before, matches, calibration));
-  for (const stage of listInputGroups(before.shape, targets)) {
+  for (const [index, stage] of stages.entries()) {
+    if (kept !== undefined && index < kept.done) {
+      // What is observed later depends on which model every layer is read with.
+      await reader?.moveTo(stage.layer, inputs === "original" ? before : model);
+      model = kept.model;
+      done += stage.groups.flatMap((group) => group.targets).length;
+      lab.progress(done, targets.length, "matrices");
+      continue;
+    }
     const steps = order === "sequential" ? stage.groups.map((group) => [group]) : [stage.groups];
     const readModel = () => (inputs === "original" ? before : model);
     await reader?.moveTo(stage.layer, readModel());
@@ -125,6 +136,9 @@ export async function compressLayerwise(
       }
       model = { shape: withRepresentations(model.shape, choices), tensors: unpacked };
     }
+    lab.partial?.save(before, parts, { model, done: index + 1 });
   }
   return { ...before, ...model };
 }
+
+const listRoles = (targets: readonly Target[]) => targets.map(({ matrix }) => matrix.role);

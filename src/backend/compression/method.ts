@@ -53,10 +53,26 @@ export interface Lab {
    * same shape share one compiled program.
    */
   evaluate(model: Checkpoint, metric: string, sequences?: number): Promise<number>;
+  /** Keeps what is done so far, so that an interrupted run continues there; left out where nothing is kept. */
+  readonly partial?: PartialResults | undefined;
   /** Records an attempt and its outcome with the run. */
   trial(trial: Trial): void;
   progress(done: number, total: number, what: string): void;
   log(message: string): void;
+}
+
+/** A model of which only the first parts are done. */
+export interface PartialResult {
+  readonly model: Checkpoint;
+  readonly done: number;
+}
+
+/** The unfinished result of one method with its options. `parts` names all parts of the work on the model `before`. */
+export interface PartialResults {
+  /** What an interrupted attempt at the same work left. */
+  load(before: Checkpoint, parts: readonly string[]): PartialResult | undefined;
+  /** Keeps this result instead of earlier ones, unless one was kept a moment ago. */
+  save(before: Checkpoint, parts: readonly string[], result: PartialResult): void;
 }
 
 /** One attempt of a strategy. */

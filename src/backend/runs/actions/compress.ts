@@ -11,6 +11,7 @@ import { strategies } from "../../strategies/catalog";
 import { type Checkpoint, writeCheckpoint } from "../../checkpoints/checkpoint";
 import type { Action } from "../steps/action";
 import { writeAtomic } from "../folder/atomicFile";
+import { openPartialResults, partialFolderName } from "../steps/partialResults";
 import { type CountingLab, createMethodLab } from "../steps/methodLab";
 import type { Workpiece, Workshop } from "../steps/workshop";
 
@@ -22,6 +23,7 @@ const treatments: Readonly<
 > = { ...methods, ...strategies };
 
 const action: Action = {
+  partialFiles: [partialFolderName],
   async perform({ step, workpiece, workshop, folder }) {
     const { context } = workshop;
     let model: Checkpoint = { shape: workpiece.shape, tensors: workpiece.tensors };
@@ -36,7 +38,14 @@ const action: Action = {
         join("steps", `${step.index}-${step.action}`, "plan.json"),
         `${JSON.stringify({ method: name, options, before, after }, undefined, 2)}\n`,
       );
-      model = await method.apply(model, options, lab);
+      // A strategy applies methods with options that the key of the step does not hold.
+      const partial = !(name in methods)
+        ? undefined
+        : openPartialResults(join(folder, partialFolderName), {
+            key: [step.key, name],
+            log: (message) => context.log(message),
+          });
+      model = await method.apply(model, options, { ...lab, partial });
       context.log(
         `${method.title}: ${before.total.stored} stored scalars before, ${after.total.stored} after.`,
       );

@@ -17,6 +17,7 @@ import {
   type FinishedStep,
   markDone,
   readOwnResult,
+  removeFiles,
   reuseResult,
   stepFolderName,
 } from "../steps/finishedSteps";
@@ -78,7 +79,8 @@ async function executeStep(step: Step, start: StepStart): Promise<Workpiece | un
   const { context } = workshop;
   const action = actions[step.action];
   const canResume = isRetry && action.canResume?.(context, workpiece) === true;
-  if (isRetry) clearStep(context, step, canResume ? (action.continuedFiles ?? []) : []);
+  const keptFiles = (canResume ? action.continuedFiles : action.partialFiles) ?? [];
+  if (isRetry) clearStep(context, step, keptFiles);
   // Metrics of an attempt that restarts are measured again.
   if (isRetry && !canResume) context.truncate(lines);
   if (!canResume && action.isRunSpecific !== true && context.plan.fresh !== true) {
@@ -99,6 +101,7 @@ async function executeStep(step: Step, start: StepStart): Promise<Workpiece | un
     lines: [lines, context.lines],
     ...(checkpoint === undefined ? {} : { checkpoint: relative(context.folder.path, checkpoint) }),
   });
+  removeFiles(context, step, action.partialFiles ?? []);
   return next;
 }
 
@@ -109,6 +112,7 @@ function takeFinished(
   before: Workpiece,
   { done, model }: FinishedStep,
 ): Workpiece {
+  removeFiles(context, finishedStep, actions[finishedStep.action].partialFiles ?? []);
   takeLossProtocols(context, context.folder.inside("steps", stepFolderName(finishedStep)));
   if (model === undefined || done.checkpoint === undefined) return before;
   context.progress({ step: done.step, steps: done.step, action: "done before" });

@@ -22,6 +22,8 @@ export interface Action {
   canResume?(context: RunContext, workpiece: Workpiece): boolean;
   /** Files of the step's folder that an attempt which resumes continues; all others are removed. */
   readonly continuedFiles?: readonly string[];
+  /** Files of the step's folder that save time for an attempt which restarts; they are removed once the step is done. */
+  readonly partialFiles?: readonly string[];
   /** Its result describes the run itself, so it is never reused from another run. */
   readonly isRunSpecific?: boolean;
   /**

@@ -95,6 +95,12 @@ export function clearStep(context: RunContext, step: Step, continued: readonly s
     if (!continued.includes(name)) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
+/** Removes files of a step's folder, where they exist. */
+export function removeFiles(context: RunContext, step: Step, names: readonly string[]): void {
+  for (const name of names)
+    rmSync(context.folder.inside("steps", stepFolderName(step), name), { recursive: true, force: true });
+}
+
 interface EqualStep extends FinishedStep {
   readonly folder: string;
   /** Its metrics, excluding system metrics. */

@@ -202,7 +202,8 @@ async function openRunTokenizer(
   return tokenizer;
 }
 
-function hashModel({ shape, tensors }: ImportedModel): string {
+/** Of the shape and all weights. */
+export function hashModel({ shape, tensors }: Pick<ImportedModel, "shape" | "tensors">): string {
   const hash = createHash("sha256").update(toCanonicalJson(shape));
   for (const [name, { data, shape: size }] of tensors)
     hash
