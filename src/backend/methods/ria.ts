@@ -5,10 +5,8 @@
  */
 import * as z from "zod";
 import { weightName } from "../representations/dense";
-import type { ModelShape } from "../models/model";
-import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
-import { refuseEmbeddings } from "../compression/denseTargets";
-import { defineMethod } from "../compression/method";
+import { layerwiseSchema } from "../compression/layerwise";
+import { definePruningByText, maskLowest } from "../compression/pruning/byText";
 import {
   checkDsnot,
   dsnotOption,
@@ -16,25 +14,10 @@ import {
   momentsTap,
   readInputMoments,
 } from "../compression/pruning/dsnot";
-import { maskCount } from "../compression/pruning/maskCount";
-import {
-  checkProfile,
-  distributeSparsity,
-  planProfile,
-  profileOptions,
-} from "../compression/pruning/outlierShares";
-import {
-  checkPattern,
-  decidePruning,
-  maskWeights,
-  createPruningOptions,
-  readMask,
-} from "../compression/pruning/pruning";
+import { checkProfile, profileOptions } from "../compression/pruning/outlierShares";
+import { checkPattern, createPruningOptions, maskWeights, readMask } from "../compression/pruning/pruning";
 import { scoreRelatively } from "../compression/pruning/relativeImportance";
-import { maskSmallest } from "../compression/pruning/smallest";
 import { readFloats } from "../compression/unpackTargets";
-
-const title = "RIA";
 
 const optionsSchema = z
   .strictObject({
@@ -51,52 +34,30 @@ type Options = z.output<typeof optionsSchema>;
 
 const calibration = { samples: 4, batch_size: 2 };
 
-function decide(shape: ModelShape, settings: Options): ReturnType<typeof decidePruning> {
-  const pruning = decidePruning(title, shape, settings, "row");
-  refuseEmbeddings(title, pruning.targets);
-  return pruning;
-}
-
-export default defineMethod<Options>({
-  title,
+export default definePruningByText<Options>({
+  title: "RIA",
   paper:
     "Zhang, Bai, Lin, Zhao, Hou, Cannistraci: Plug-and-Play: An Efficient Post-training Pruning Method for Large Language Models, 2024",
   options: optionsSchema,
-  rate: "sparsity",
-  needs: () => ["text"],
   samples: [
     { sparsity: 0.5, calibration },
     { mask_structure: "2:4", targets: "layers.*.mlp.*", calibration },
     { sparsity: 0.5, scope: "layer", dsnot: { update_threshold: 0 }, calibration },
   ],
 
-  plan: (before, settings) => planProfile(title, before, decide(before, settings), settings),
+  scope: "row",
+  tap: () => momentsTap,
 
-  async apply(before, settings, lab) {
-    const pruning = decide(before.shape, settings);
-    const { targets, within, sparsity } = pruning;
-    const dropped = await distributeSparsity(before, pruning, settings, settings.calibration, lab);
-    return compressLayerwise(
-      before,
-      targets,
-      momentsTap,
-      settings.calibration,
-      lab,
-      (target, tensors, statistics) => {
-        const { matrix } = target;
-        const weights = readFloats(tensors, weightName(matrix));
-        const prunedBefore = readMask(tensors, target);
-        const scores = scoreRelatively(matrix, weights, statistics["squares"]!, settings.power);
-        const scored = { matrix, scores, mask: prunedBefore };
-        const mask =
-          within === "row" || within === "layer"
-            ? maskCount(scored, within, dropped[targets.indexOf(target)]!)
-            : maskSmallest([scored], within, sparsity)[0]!;
-        if (settings.dsnot === undefined) return maskWeights(target, weights, mask);
-        const parts = { weights, scores, mask, before: prunedBefore };
-        const improved = exchangeWeights(matrix, parts, readInputMoments(statistics), settings.dsnot);
-        return maskWeights(target, weights, improved);
-      },
-    );
+  prune(target, tensors, statistics, run) {
+    const { matrix } = target;
+    const { power, dsnot } = run.settings;
+    const weights = readFloats(tensors, weightName(matrix));
+    const before = readMask(tensors, target);
+    const scores = scoreRelatively(matrix, weights, statistics["squares"]!, power);
+    const mask = maskLowest({ matrix, scores, mask: before }, run);
+    if (dsnot === undefined) return maskWeights(target, weights, mask);
+    const parts = { weights, scores, mask, before };
+    const improved = exchangeWeights(matrix, parts, readInputMoments(statistics), dsnot);
+    return maskWeights(target, weights, improved);
   },
 });
