@@ -82,6 +82,7 @@ const samples: Readonly<Record<string, readonly unknown[]>> = {
   quantised: [
     {},
     { bits: 2, group_size: 4 },
+    { bits: 2, ternary: true },
     { bits: 8, group_size: 3, symmetric: false },
     { bits: 3, symmetric: false, residual: 2 },
     { bits: 4, group_size: 12, residual: 6 },

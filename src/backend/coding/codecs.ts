@@ -1,6 +1,6 @@
 /**
  * Lossless codecs that store the numbers of a tensor in fewer bytes. They form a chain: selection of the values that a mask
- * keeps, low-bit integers, an entropy code. Conversion to a half type is the only lossy step and must be requested by name.
+ * keeps, low-bit or ternary integers, an entropy code. Conversion to a half type is the only lossy step and must be requested by name.
  */
 import * as z from "zod";
 import { narrow, widenInto } from "../checkpoints/halfPrecision";
@@ -25,6 +25,7 @@ export const stepSchema = z.discriminatedUnion("codec", [
     bits: z.int().min(1).max(8),
     lowest: z.int().min(-128).max(0),
   }),
+  z.strictObject({ codec: z.literal("ternary") }),
   z.strictObject({ codec: z.literal("half"), dtype: z.enum(["float16", "bfloat16"]) }),
   z.strictObject({ codec: z.literal("huffman"), bytes: z.int().min(0) }),
   z.strictObject({ codec: z.literal("dfloat11"), bytes: z.int().min(0) }),
@@ -98,6 +99,25 @@ const codecs: { readonly [K in Step["codec"]]: Codec<Extract<Step, { codec: K }>
       }
       return out;
     },
+  },
+
+  /** Packs five of −1, 0 and 1 per byte, as the digits 0, 1 and 2 of a number to base 3, the first in the lowest digit. */
+  ternary: {
+    after: ({ type, size }) => (type === "int8" ? { type: "bytes", size: Math.ceil(size / 5) } : undefined),
+    encode: (numbers) => {
+      const out = new Uint8Array(Math.ceil(numbers.length / 5));
+      for (let i = 0; i < numbers.length; i++) {
+        const number = numbers[i]!;
+        if (number !== -1 && number !== 0 && number !== 1) throw new Error(`${number} is not −1, 0 or 1.`);
+        out[Math.floor(i / 5)]! += (number + 1) * 3 ** (i % 5);
+      }
+      return out;
+    },
+    decode: (coded, { size }) =>
+      Int8Array.from(
+        { length: size },
+        (_, i) => (Math.floor(coded[Math.floor(i / 5)]! / 3 ** (i % 5)) % 3) - 1,
+      ),
   },
 
   /** The only lossy step. */

@@ -27,9 +27,12 @@ function selectChains(
   { dtype, entropyCoding: entropy }: PackOptions,
 ): OpenStep[][] {
   const maskSteps: OpenStep[] = packing?.keptBy === undefined ? [] : [{ codec: "kept", by: packing.keptBy }];
-  if (packing?.integers !== undefined) {
-    const integers = { codec: "integers", ...packing.integers } as const;
-    const plain = [...maskSteps, integers];
+  const codes: OpenStep | undefined =
+    packing?.ternary === true
+      ? { codec: "ternary" }
+      : packing?.integers && { codec: "integers", ...packing.integers };
+  if (codes !== undefined) {
+    const plain = [...maskSteps, codes];
     const huffman = { codec: "huffman" } as const;
     return entropy ? [plain, [...plain, huffman], [...maskSteps, huffman]] : [plain];
   }

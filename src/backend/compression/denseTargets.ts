@@ -33,6 +33,17 @@ export function selectDenseTargets(
   );
 }
 
+/** Selects dense targets of a method that quantizes each module as one matrix: a packed matrix is one, and its parts are refused. */
+export function selectWholeTargets(title: string, shape: ModelShape, options: TargetOptions): Target[] {
+  const targets = selectDenseTargets(title, shape, options);
+  const part = targets.find(({ packedIn }) => packedIn !== undefined);
+  if (part === undefined) return targets;
+  throw new WorkbenchError(
+    "unsupported",
+    `${title} cannot be applied: ${part.matrix.role} is a part of ${part.packedIn!.role}, which is quantized as one module. Use ${part.packedIn!.role} instead.`,
+  );
+}
+
 /** Refuses targets without inputs that a method could measure: the rows of an embedding are looked up. */
 export function refuseEmbeddings(
   title: string,

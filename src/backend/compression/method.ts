@@ -103,7 +103,7 @@ export interface Method<O> {
   readonly options: z.ZodType<O>;
   /**
    * The option for how much is removed, from 0 for nothing to 1 for everything. Strategies raise it, and figures plot against
-   * it. Left out for a method that removes nothing: it only prepares a model for another one.
+   * it. Left out for a method that has one size, or that removes nothing and only prepares a model for another one.
    */
   readonly rate?: keyof O & string;
   /** Values of the rate in order of increasing compression, if it counts something else, such as bits. None leaves the model unchanged. */

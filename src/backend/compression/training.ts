@@ -1,5 +1,10 @@
-/** Options for training between the steps of a method: those of a train cell that apply there, with the same names. */
+/** Training between the steps of a method: the options of a train cell that apply there, and the original model as a teacher. */
+import { WorkbenchError } from "../../protocol/errors";
 import { type TrainOptions, trainSchema } from "../../schema/experiment";
+import { lossNames, type LossName } from "../../schema/teacher";
+import { dimensionsOf, type ModelShape, withRepresentations } from "../models/model";
+import { mapTeacherLayers } from "../training/distillation";
+import { createTrainee, type Teacher } from "../training/trainee";
 
 const schema = trainSchema.pick({
   max_steps: true,
@@ -29,4 +34,30 @@ export type MethodTraining = NonNullable<ReturnType<typeof trainingSchema.parse>
 /** Adds the defaults of all other training options. */
 export function toTrainOptions(training: MethodTraining): TrainOptions {
   return trainSchema.parse({ ...training, eval_tokens: 0 });
+}
+
+/** Weights of the losses, of which at least one must be above 0. */
+export type TeacherOptions = { readonly temperature: number } & {
+  readonly [K in `alpha_${LossName}`]?: number;
+};
+
+/** Returns the teacher that is the dense model before training; throws if no loss has a weight. */
+export function createOriginalTeacher(title: string, shape: ModelShape, options: TeacherOptions): Teacher {
+  const weights: Partial<Record<LossName, number>> = {};
+  for (const name of lossNames) {
+    const lossWeight = options[`alpha_${name}`] ?? 0;
+    if (lossWeight > 0) weights[name] = lossWeight;
+  }
+  if (Object.keys(weights).length === 0)
+    throw new WorkbenchError(
+      "invalid-input",
+      `${title} has no training loss. Set at least one of its weights, alpha_…, above 0.`,
+    );
+  const { layers } = dimensionsOf(shape);
+  return {
+    temperature: options.temperature,
+    weights,
+    trainee: createTrainee(withRepresentations(shape, {})),
+    layers: mapTeacherLayers(layers, layers),
+  };
 }

@@ -2,6 +2,7 @@
 import type { AnyMethod } from "../compression/method";
 import alps from "./alps";
 import awq from "./awq";
+import bitnet from "./bitnet";
 import cluster from "./cluster";
 import dwc from "./dwc";
 import flap from "./flap";
@@ -30,6 +31,7 @@ import wanda from "./wanda";
 export const methods: Readonly<Record<string, AnyMethod>> = {
   alps,
   awq,
+  bitnet,
   cluster,
   dwc,
   flap,

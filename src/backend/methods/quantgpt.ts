@@ -3,24 +3,20 @@
  * teacher, through its output distribution and a contrastive loss on token states, which quantization makes too similar.
  */
 import * as z from "zod";
-import { WorkbenchError } from "../../protocol/errors";
-import { lossNames, type LossName } from "../../schema/teacher";
-import { dimensionsOf, type ModelShape, withRepresentations } from "../models/model";
 import { toInOut, weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
 import type { Checkpoint } from "../checkpoints/checkpoint";
-import { mapTeacherLayers } from "../training/distillation";
 import { gammaName, getLargestCode, createRoundedTrainee, smallestClip } from "../training/roundedWeights";
 import type { HostTensor } from "../checkpoints/safetensors";
-import { type Teacher, createTrainee } from "../training/trainee";
-import { selectDenseTargets, chooseRepresentations } from "../compression/denseTargets";
+import { createTrainee } from "../training/trainee";
+import { selectWholeTargets, chooseRepresentations } from "../compression/denseTargets";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { defineMethod, planBetween } from "../compression/method";
 import { roundHalfToEven } from "../compression/quantization/grid";
 import { bitLevels, QuantizedMatrix } from "../compression/quantization/quantization";
 import { readFloats } from "../compression/unpackTargets";
 import { type Target, createTargetOptions } from "../compression/targets";
-import { trainingSchema } from "../compression/training";
+import { createOriginalTeacher, trainingSchema } from "../compression/training";
 
 const title = "QuantGPT";
 
@@ -69,7 +65,7 @@ export default defineMethod<Options>({
   ],
 
   plan(before, options) {
-    const after = chooseRepresentations(before, selectWholeTargets(before, options), () => ({
+    const after = chooseRepresentations(before, selectWholeTargets(title, before, options), () => ({
       type: "quantised",
       options: toQuantizedOptions(options),
     }));
@@ -77,11 +73,11 @@ export default defineMethod<Options>({
   },
 
   async apply(before, options, lab) {
-    const targets = selectWholeTargets(before.shape, options);
+    const targets = selectWholeTargets(title, before.shape, options);
     const started = addGammas(before, targets, options);
     const names = new Set(targets.map(({ matrix }) => weightName(matrix)));
     const trainee = createRoundedTrainee(
-      createTrainee(before.shape, createTeacher(before.shape, options)),
+      createTrainee(before.shape, createOriginalTeacher(title, before.shape, options)),
       names,
       options.bits,
     );
@@ -106,17 +102,6 @@ export default defineMethod<Options>({
 });
 
 const toQuantizedOptions = ({ bits }: Pick<Options, "bits">) => ({ bits, symmetric: true, residual: 0 });
-
-/** Selects targets; a packed matrix is one module. */
-function selectWholeTargets(shape: ModelShape, options: Options): Target[] {
-  const targets = selectDenseTargets(title, shape, options);
-  const part = targets.find(({ packedIn }) => packedIn !== undefined);
-  if (part === undefined) return targets;
-  throw new WorkbenchError(
-    "unsupported",
-    `${title} cannot be applied: ${part.matrix.role} is a part of ${part.packedIn!.role}, which is quantized as one module. Use ${part.packedIn!.role} instead.`,
-  );
-}
 
 /** Quantizes a matrix with one scale, α / n, where α is the largest value. */
 function roundMatrix(
@@ -183,24 +168,4 @@ function removeGammas(
 ): Map<string, HostTensor> {
   const gammas = new Set(targets.map(({ matrix }) => gammaName(weightName(matrix))));
   return new Map([...tensors].filter(([name]) => !gammas.has(name)));
-}
-
-function createTeacher(shape: ModelShape, options: Options): Teacher {
-  const weights: Partial<Record<LossName, number>> = {};
-  for (const name of lossNames) {
-    const lossWeight = name === "ce" || name === "clm" || name === "contrast" ? options[`alpha_${name}`] : 0;
-    if (lossWeight > 0) weights[name] = lossWeight;
-  }
-  if (Object.keys(weights).length === 0)
-    throw new WorkbenchError(
-      "invalid-input",
-      `${title} has no training loss. Set at least one of its weights, alpha_…, above 0.`,
-    );
-  const { layers } = dimensionsOf(shape);
-  return {
-    temperature: options.temperature,
-    weights,
-    trainee: createTrainee(withRepresentations(shape, {})),
-    layers: mapTeacherLayers(layers, layers),
-  };
 }

@@ -37,6 +37,8 @@ export interface QuantizedOptions {
   readonly group_size?: number | undefined;
   /** True for codes centered on zero; otherwise each group has a zero point. */
   readonly symmetric: boolean;
+  /** True if all codes are −1, 0 or 1, of which five take a byte in a packed file. Requires two bits. */
+  readonly ternary?: boolean | undefined;
   /** True for zero points between the codes, in float32. */
   readonly float_zeros?: boolean | undefined;
   /** Rank of the low-rank product that is added; 0 for none. */
@@ -50,6 +52,8 @@ export interface QuantizedOptions {
 export const codesName = (matrix: MatrixSpec): string => `${matrix.name}.weight_codes`;
 export const scalesName = (matrix: MatrixSpec): string => `${matrix.name}.weight_scales`;
 export const zerosName = (matrix: MatrixSpec): string => `${matrix.name}.weight_zeros`;
+/** Five ternary codes take a byte. */
+export const countTernaryBits = (codes: number): number => 8 * Math.ceil(codes / 5);
 export const residualNames = (matrix: MatrixSpec) =>
   [`${matrix.name}.weight_residual_in`, `${matrix.name}.weight_residual_out`] as const;
 
@@ -60,18 +64,17 @@ export function countGroups(
   return size === undefined ? 1 : inputs / size;
 }
 
+/** Zero points can be floats, and so can codes in training (see `ternaryWeights`). */
+const toFloats = (value: Value) => (value.type.dtype === "float32" ? value : cast(value, { to: "float32" }));
+
 /** [inputs, outputs] */
 function buildDenseValue(values: ValueSource, matrix: MatrixSpec, options: QuantizedOptions): Value {
   const { inputs, outputs } = matrix;
   const groups = countGroups(matrix, options);
   const grouped = [groups, inputs / groups, outputs];
   const broadcastShape = [groups, 1, outputs];
-  const codes = reshape(cast(values(codesName(matrix)), { to: "float32" }), { shape: grouped });
-  const zeros = () => {
-    const stored = values(zerosName(matrix));
-    const floats = options.float_zeros === true ? stored : cast(stored, { to: "float32" });
-    return reshape(floats, { shape: broadcastShape });
-  };
+  const codes = reshape(toFloats(values(codesName(matrix))), { shape: grouped });
+  const zeros = () => reshape(toFloats(values(zerosName(matrix))), { shape: broadcastShape });
   const whole = options.symmetric ? codes : sub(codes, zeros());
   const scaled = mul(whole, reshape(values(scalesName(matrix)), { shape: broadcastShape }));
   const weight = reshape(scaled, { shape: [inputs, outputs] });
@@ -104,6 +107,10 @@ export default defineRepresentation<QuantizedOptions>({
       .optional()
       .describe("Consecutive inputs that share a scale. Default: all inputs of an output."),
     symmetric: z.boolean().default(true).describe("Center codes on zero, without a zero point per group."),
+    ternary: z
+      .boolean()
+      .optional()
+      .describe("All codes are −1, 0 or 1. Five take a byte in a packed file. Requires two bits."),
     float_zeros: z
       .boolean()
       .optional()
@@ -114,7 +121,8 @@ export default defineRepresentation<QuantizedOptions>({
       .optional()
       .describe("Rounding of the inputs of each token. Default: none."),
   }),
-  refuses: ({ inputs, outputs, kind }, { group_size: size, residual, kept, activations }) => {
+  refuses: ({ inputs, outputs, kind }, { group_size: size, residual, kept, activations, bits, ternary }) => {
+    if (ternary === true && bits !== 2) return `ternary codes have two bits, not ${bits}`;
     if (activations !== undefined && kind === "embedding")
       return "the rows of an embedding are looked up, so that it has no inputs to round";
     if (kept !== undefined && kept > inputs * outputs)
@@ -139,7 +147,8 @@ export default defineRepresentation<QuantizedOptions>({
       decay: false,
     });
     const scales = createWeightSpec(matrix, "weight_scales", [groups, outputs], { kind: "ones" });
-    const codesSpec = fixed("weight_codes", [inputs, outputs]);
+    const packing = options.ternary === true ? ({ ternary: true } as const) : { integers };
+    const codesSpec = { ...fixed("weight_codes", [inputs, outputs]), packing };
     const listZeroSpecs = (): ParameterSpec[] => {
       if (options.symmetric) return [];
       if (options.float_zeros !== true) return [fixed("weight_zeros", [groups, outputs])];
@@ -149,7 +158,7 @@ export default defineRepresentation<QuantizedOptions>({
       ...(options.kept === undefined
         ? [codesSpec]
         : [
-            { ...codesSpec, packing: { keptBy: maskName(matrix), integers } },
+            { ...codesSpec, packing: { keptBy: maskName(matrix), ...packing } },
             maskSpec(matrix, [inputs, outputs]),
           ]),
       // An optimizer takes steps of equal size for weights and for scales of 1e-3, and would destroy the scales. To train
@@ -225,7 +234,7 @@ export default defineRepresentation<QuantizedOptions>({
       nonZero: stored,
       bits:
         (options.kept === undefined ? 0 : all) +
-        options.bits * codeCount +
+        (options.ternary === true ? countTernaryBits(codeCount) : options.bits * codeCount) +
         (options.float_zeros === true ? scalarBits : options.bits) * zeros +
         scalarBits * (scales + residual),
     };

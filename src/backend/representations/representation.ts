@@ -70,6 +70,8 @@ export interface Packing {
   readonly keptBy?: string;
   /** Integers of `bits` bits, starting from `lowest`. */
   readonly integers?: { readonly bits: number; readonly lowest: number };
+  /** −1, 0 and 1, five of them per byte. */
+  readonly ternary?: true;
 }
 
 /** A matrix W in y = x·W + b, independent of its representation. */

@@ -4,11 +4,12 @@
  */
 import type { Value } from "../graph/op";
 import { scalar } from "../graph/op";
-import { abs, add, cast, div, less, maximum, minimum, mul, neg, sub, where } from "../graph/ops/elementwise";
+import { abs, add, div, maximum, minimum, mul, neg, sub } from "../graph/ops/elementwise";
 import { detach } from "../graph/ops/gate";
 import { reshape } from "../graph/ops/movement";
 import { mean } from "../graph/ops/reduction";
-import type { ParameterSpec } from "../representations/representation";
+import { round } from "../graph/ops/rounding";
+import type { ParameterSpec, ValueSource } from "../representations/representation";
 import type { Trainee } from "./trainee";
 
 /** The trained scalar γ of a weight tensor: the clipping range is γ times the mean magnitude. */
@@ -21,8 +22,8 @@ export const getLargestCode = (bits: number) => 2 ** (bits - 1) - 1;
 export const smallestClip = 1e-8;
 
 /**
- * α · round(n · clip(W / α, −1, 1)) / n with α = γ · mean|W|. W has the gradient of clipping; γ has the rounding error inside
- * the range and the sign outside it.
+ * α · round(n · clip(W / α, −1, 1)) / n with α = γ · mean|W|, halves rounded to even. W has the gradient of clipping; γ has
+ * the rounding error inside the range and the sign outside it.
  */
 export function roundWeight(weight: Value, gamma: Value, bits: number): Value {
   const n = scalar(getLargestCode(bits));
@@ -32,11 +33,25 @@ export function roundWeight(weight: Value, gamma: Value, bits: number): Value {
   const clip = maximum(mul(reshape(gamma, { shape: [] }), magnitude), scalar(smallestClip));
   const clipped = maximum(minimum(weight, clip), neg(clip));
   const share = detach(div(clipped, clip));
-  const half = where(less(share, scalar(0)), scalar(-0.5), scalar(0.5));
-  // Adding half a step away from zero and truncating rounds to the nearest integer.
-  const code = cast(cast(add(mul(share, n), half), { to: "int32" }), { to: "float32" });
-  const rounded = detach(div(code, n));
+  // The quotient by the scale, as in the final codes, so that ties are the same.
+  const rounded = detach(div(round(div(clipped, div(clip, n))), n));
   return add(mul(clip, rounded), sub(clipped, mul(clip, share)));
+}
+
+/** Replaces some values of a source; every request for a tensor returns the same value. */
+export function createCachedSource(
+  replace: (name: string, source: ValueSource) => Value | undefined,
+): (source: ValueSource) => ValueSource {
+  const cache = new WeakMap<ValueSource, Map<string, Value>>();
+  return (source) => {
+    const cachedValues = cache.get(source) ?? new Map<string, Value>();
+    cache.set(source, cachedValues);
+    return (name) => {
+      const value = cachedValues.get(name) ?? replace(name, source) ?? source(name);
+      cachedValues.set(name, value);
+      return value;
+    };
+  };
 }
 
 /** The trainee with these weight tensors rounded wherever it uses them, and a γ for each of them. */
@@ -51,18 +66,9 @@ export function createRoundedTrainee(trainee: Trainee, weights: ReadonlySet<stri
       decay: false,
       axes: [{ kind: "packed", units: 1, unit: 1 }],
     }));
-  // Every request for a tensor returns the same value.
-  const cache = new WeakMap<(name: string) => Value, Map<string, Value>>();
-  const createRoundedSource = (source: (name: string) => Value) => {
-    const cachedValues = cache.get(source) ?? new Map<string, Value>();
-    cache.set(source, cachedValues);
-    return (name: string): Value => {
-      if (!weights.has(name)) return source(name);
-      const value = cachedValues.get(name) ?? roundWeight(source(name), source(gammaName(name)), bits);
-      cachedValues.set(name, value);
-      return value;
-    };
-  };
+  const createRoundedSource = createCachedSource((name, source) =>
+    weights.has(name) ? roundWeight(source(name), source(gammaName(name)), bits) : undefined,
+  );
   return {
     ...trainee,
     parameters: [...trainee.parameters, ...gammas],

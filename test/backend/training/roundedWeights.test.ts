@@ -1,4 +1,5 @@
 /** Weights rounded during training: their values, straight-through gradients, and the result of QuantGPT. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { gradients } from "../../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
@@ -52,6 +53,17 @@ describe.each([2, 3, 4, 8])("a weight of %d bits", (bits) => {
     }, 0);
     expect(results["dgamma"]![0]).toBeCloseTo(wanted, 7);
   });
+});
+
+it("rounds halves to even, as PyTorch and the final codes do", () => {
+  const { ties } = JSON.parse(
+    readFileSync(new URL("../../fixtures/ternary.json", import.meta.url), "utf8"),
+  ) as { ties: { weight: number[]; gamma: number; bits: number; codes: number[] } };
+  const { weight, gamma, bits, codes } = ties;
+  const y = roundWeight(input("w", [2, 5]), input("gamma", [1]), bits);
+  const results = evaluateGraph({ outputs: { y } }, { w: weight, gamma: [gamma] })["y"]!;
+  // The range is 3.5, so that the scale is 1/2.
+  expect(Array.from(results, (each) => 2 * each)).toEqual(codes);
 });
 
 it("the contrastive loss is the negative log-probability of the teacher's state among those of the sequence", () => {

@@ -132,11 +132,21 @@ export function chooseQuantizedRepresentation(
 }
 
 function pickStoredOptions(options: QuantizedOptions) {
-  const { bits, group_size: size, symmetric, float_zeros: zeros, residual, kept, activations } = options;
+  const {
+    bits,
+    group_size: size,
+    symmetric,
+    ternary,
+    float_zeros: zeros,
+    residual,
+    kept,
+    activations,
+  } = options;
   return {
     bits,
     ...(size === undefined ? {} : { group_size: size }),
     symmetric,
+    ...(ternary === true ? { ternary: true } : {}),
     ...(zeros === true ? { float_zeros: true } : {}),
     residual,
     ...(kept === undefined ? {} : { kept }),
