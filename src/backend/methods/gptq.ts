@@ -22,6 +22,7 @@ import {
   describeCurvature,
   computeCurvature,
   curvatureTap,
+  dampingOption,
   decideAll,
 } from "../compression/algebra/secondOrder";
 
@@ -35,13 +36,7 @@ const optionsSchema = z.strictObject({
     .describe(
       "Round the most important inputs first. Groups keep their positions and the scales of the original weights, so no order is stored.",
     ),
-  damping: z
-    .number()
-    .min(0)
-    .default(0.01)
-    .describe(
-      "Damping added to the diagonal of H, as a share of its mean. Increased if H is still singular.",
-    ),
+  damping: dampingOption,
   calibration: layerwiseSchema,
 });
 type Options = z.output<typeof optionsSchema>;

@@ -12,6 +12,7 @@ import {
   describeCurvature,
   computeCurvature,
   curvatureTap,
+  dampingOption,
   decideAll,
 } from "../compression/algebra/secondOrder";
 import { definePruningByText } from "../compression/pruning/byText";
@@ -26,13 +27,7 @@ const optionsSchema = z
     ...formOption,
     ...createPruningOptions(["layer"]),
     ...profileOptions,
-    damping: z
-      .number()
-      .min(0)
-      .default(0.01)
-      .describe(
-        "Damping added to the diagonal of H, as a share of its mean. Increased if H is still singular.",
-      ),
+    damping: dampingOption,
     block_size: z
       .int()
       .min(1)

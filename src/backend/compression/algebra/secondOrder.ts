@@ -3,6 +3,7 @@
  * do it: decides the inputs of an output one after the other, and compensates the error of each decision in the remaining
  * weights, using the inverse of H = XᵀX.
  */
+import * as z from "zod";
 import { matmul } from "../../graph/ops/matmul";
 import { sum } from "../../graph/ops/reduction";
 import type { Tap } from "../calibration/observe";
@@ -18,6 +19,13 @@ export interface Curvature {
   /** The damping that was applied, as a share of the mean of H's diagonal. */
   readonly damping: number;
 }
+
+/** The option of methods that invert H. */
+export const dampingOption = z
+  .number()
+  .min(0)
+  .default(0.01)
+  .describe("Damping added to the diagonal of H, as a share of its mean. Increased if H is still singular.");
 
 /** With more damping than this share of the mean diagonal, H carries no information. */
 const maxDamping = 1;
