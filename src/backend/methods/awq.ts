@@ -10,7 +10,7 @@ import type { ModelShape } from "../models/model";
 import type { Tap } from "../compression/calibration/observe";
 import { refuseEmbeddings } from "../compression/denseTargets";
 import { fillForm } from "../compression/form";
-import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { compressLayerwise, fillLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { defineMethod } from "../compression/method";
 import {
   listScalableGroups,
@@ -89,11 +89,13 @@ export default defineMethod<Options>({
         `${title}: rounds ${others.join(", ")} without scales, which cannot be folded into what computes their inputs.`,
       );
     const scaled = { ...before, tensors: await scaleInputs(before, groups, options, lab) };
+    const layerwise = fillLayerwise(options.as, options.calibration);
+    const readsInputs = options.observer === "mse" || layerwise.outputs === "original";
     return compressLayerwise(
       scaled,
       targets,
-      options.observer === "mse" ? squaresTap : undefined,
-      options.calibration,
+      readsInputs ? squaresTap : undefined,
+      layerwise,
       lab,
       (target, tensors, { squares }) =>
         roundToNearest(

@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { weightName } from "../representations/dense";
+import { formOption } from "../compression/form";
 import { layerwiseSchema } from "../compression/layerwise";
 import { definePruningByText, maskLowest } from "../compression/pruning/byText";
 import {
@@ -21,6 +22,7 @@ import { readFloats } from "../compression/unpackTargets";
 
 const optionsSchema = z
   .strictObject({
+    ...formOption,
     ...createPruningOptions(["row", "layer"]),
     power: z.number().min(0).default(0.5).describe("The power of the norm of an input; 0 ignores the text."),
     ...profileOptions,
@@ -41,11 +43,12 @@ export default definePruningByText<Options>({
   options: optionsSchema,
   samples: [
     { sparsity: 0.5, calibration },
-    { mask_structure: "2:4", targets: "layers.*.mlp.*", calibration },
+    { mask_structure: "2:4", targets: "layers.*.mlp.*", as: "published", calibration },
     { sparsity: 0.5, scope: "layer", dsnot: { update_threshold: 0 }, calibration },
   ],
 
   scope: "row",
+
   tap: () => momentsTap,
 
   prune(target, tensors, statistics, run) {

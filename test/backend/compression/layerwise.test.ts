@@ -152,6 +152,9 @@ describe("original outputs", () => {
     ["sparsegpt", { sparsity: 0.5 }],
     ["svd", { rate: 0.4, whiten: true }],
     ["gptq", { bits: 2 }],
+    ["ria", { sparsity: 0.5 }],
+    ["awq", { bits: 2 }],
+    ["awq", { bits: 2, observer: "minmax" }],
   ])("are matched better by %s than with local ones", async (name, given) => {
     const before = draw("llama");
     const role = "layers.1.mlp.down_proj";
@@ -172,5 +175,25 @@ describe("original outputs", () => {
       return (await read(after)).reduce((sum, each, i) => sum + (each - original[i]!) ** 2, 0);
     };
     expect(await errorWith({ order: "sequential", outputs: "original" })).toBeLessThan(await errorWith({}));
+  });
+
+  it.each<[string, object]>([
+    ["ria", { sparsity: 0.5 }],
+    ["awq", { bits: 3, observer: "minmax", signed_scale: true }],
+  ])("and the order are those of the form in %s", async (name, given) => {
+    const before = draw("llama");
+    const apply = async (own: object, read: object = {}) => {
+      const options = methods[name]!.options.parse({
+        ...given,
+        ...own,
+        calibration: { samples: 4, ...read },
+      }) as unknown;
+      return (await methods[name]!.apply(before, options, createLabWithText(grammar.engine, grammar.data)))
+        .tensors;
+    };
+    const [improved, published] = [await apply({}), await apply({ as: "published" })];
+    expect(await apply({ as: "published" }, { order: "sequential", outputs: "original" })).toEqual(improved);
+    expect(await apply({}, { order: "layer", outputs: "local" })).toEqual(published);
+    expect(improved).not.toEqual(published);
   });
 });
