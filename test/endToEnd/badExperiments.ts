@@ -29,7 +29,7 @@ const dataSetNames = [...(schemaCatalog.dataSets ?? [])].sort().join(", ");
 const metricNames = Object.keys(schemaCatalog.metrics).sort().join(", ");
 const methodNames = Object.keys(schemaCatalog.methods).join(", ");
 const modelKinds =
-  "Name a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), a llama2.c .bin file, or a model of the Hugging Face hub as owner/name.";
+  "Name a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), a llama2.c .bin file, a named model such as stories260k, or a model of the Hugging Face hub as owner/name.";
 
 export const badExperiments: readonly Case[] = [
   {

@@ -101,7 +101,7 @@ test("runs are attached to the cells of their own file", async () => {
   expect(edited.attached.map(({ stale }) => stale)).toEqual(Array(6).fill(true));
 });
 
-test("base models are those of all runs, relative to the experiment", async () => {
+test("base models are those of all runs, relative to the experiment, and named ones", async () => {
   const place = await written();
   const [run] = await ran(place);
   const counts = { trainable: 1, stored: 1, nonZero: 1, bits: 32, bytes: 4 };
@@ -112,6 +112,7 @@ test("base models are those of all runs, relative to the experiment", async () =
   const { completions } = await place.window.ask("experiment.complete", asked);
   expect(completions).toMatchObject([
     { label: expect.stringContaining("../.lathe/runs/first-dense-") as string, detail: "first-dense" },
+    { label: "stories260k", detail: "stories260K" },
   ]);
   expect(existsSync(join(place.file, "..", JSON.parse(completions[0]!.label) as string))).toBe(true);
 });
