@@ -18,7 +18,7 @@ import {
   withRepresentations,
 } from "../models/model";
 import type { MatrixSlot } from "../models/weights";
-import { fromInOut, toInOut, weightName } from "../representations/dense";
+import { fromInOut, toInOut, transposeArray, weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
 import { requireDense } from "./cutAxes";
 import type { Lab } from "./method";
@@ -147,7 +147,7 @@ export async function rotateStream(
     const columns = isWriter ? newWidth : outputs;
     if (isReader)
       dense = await algebra.multiply(
-        Float32Array.from(restore.get(slot.matrix.role) ?? transposed(rotation, width, newWidth)),
+        Float32Array.from(restore.get(slot.matrix.role) ?? transposeArray(rotation, width, newWidth)),
         dense,
         [newWidth, width, columns],
       );
@@ -201,17 +201,11 @@ export async function rotateValues(
     for (const reader of readers) {
       // Each head reads with Qᵀ·W, which is W·Q of the transposed rows.
       const { matrix } = reader;
-      const byOutput = transposed(readMatrix(out, reader), matrix.inputs, matrix.outputs);
-      const turned = transposed(await rotateHeads(byOutput), matrix.outputs, matrix.inputs);
+      const byOutput = transposeArray(readMatrix(out, reader), matrix.inputs, matrix.outputs);
+      const turned = transposeArray(await rotateHeads(byOutput), matrix.outputs, matrix.inputs);
       const readerName = weightName(matrix);
       out.set(readerName, { shape: out.get(readerName)!.shape, data: fromInOut(turned, matrix) });
     }
   }
   return { shape, tensors: out };
-}
-
-function transposed(data: Float32Array, rows: number, columns: number): Float32Array {
-  const out = new Float32Array(data.length);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = data[i * columns + j]!;
-  return out;
 }

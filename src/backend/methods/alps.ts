@@ -8,7 +8,7 @@ import type { MatrixSpec } from "../representations/representation";
 import type { Algebra } from "../compression/algebra/products";
 import { curvatureTap } from "../compression/algebra/secondOrder";
 import { factorize } from "../compression/algebra/triangular";
-import { dampGram, solveFactored, solveInsideMask } from "../compression/calibration/leastSquares";
+import { dampGram, solveFactored, solveInsideMask } from "../compression/algebra/leastSquares";
 import { formOption } from "../compression/form";
 import { layerwiseSchema } from "../compression/layerwise";
 import { definePruningByText } from "../compression/pruning/byText";

@@ -4,10 +4,8 @@
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
-import { mul } from "../graph/ops/elementwise";
-import { sum } from "../graph/ops/reduction";
 import type { ModelShape } from "../models/model";
-import type { Tap } from "../compression/calibration/observe";
+import { squaresTap } from "../compression/calibration/observe";
 import { refuseEmbeddings } from "../compression/denseTargets";
 import { fillForm } from "../compression/form";
 import { compressLayerwise, fillLayerwise, layerwiseSchema } from "../compression/layerwise";
@@ -107,5 +105,3 @@ export default defineMethod<Options>({
     );
   },
 });
-
-const squaresTap: Tap = (x) => ({ squares: sum(mul(x, x), { axes: [0], keepDims: false }) });

@@ -130,16 +130,14 @@ function chooseTeacher(shape: ModelShape, options: Options) {
 
 /** The matrix [inputs, outputs] as codes −1, 0 and 1 and one scale, which is stored with each output. */
 function roundMatrix(matrix: MatrixSpec, dense: Float32Array, options: Options): QuantizedMatrix {
-  const quantized = new QuantizedMatrix(matrix, toQuantizedOptions(options), { dense, mask: undefined });
   let sum = 0;
   for (const each of dense) sum += Math.abs(each);
   const scale = Math.fround(sum / dense.length + ternaryEpsilon);
+  // Two bits have a code −2, which is not used.
+  const clipped = dense.map((each) => Math.max(-scale, Math.min(scale, each)));
+  const weights = { dense: clipped, mask: undefined };
+  const quantized = new QuantizedMatrix(matrix, toQuantizedOptions(options), weights);
   for (let output = 0; output < matrix.outputs; output++) quantized.setGrid(0, output, { scale, zero: 0 });
-  for (let input = 0; input < matrix.inputs; input++)
-    for (let output = 0; output < matrix.outputs; output++) {
-      const value = dense[input * matrix.outputs + output]!;
-      // Two bits have a code −2, which is not used.
-      quantized.set(input, output, Math.max(-scale, Math.min(scale, value)));
-    }
+  quantized.setAll();
   return quantized;
 }

@@ -4,12 +4,10 @@
  * (Kim et al., 2023) does with squared gradients.
  */
 import * as z from "zod";
-import { mul } from "../graph/ops/elementwise";
-import { sum } from "../graph/ops/reduction";
 import { centroidsName, clustersName, firstCode } from "../representations/clustered";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import { calibrationSchema } from "../compression/calibration/batches";
-import type { Tap } from "../compression/calibration/observe";
+import { squaresTap } from "../compression/calibration/observe";
 import { chooseRepresentations, refuseEmbeddings, selectDenseTargets } from "../compression/denseTargets";
 import { type Filled, fillForm, formOption } from "../compression/form";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
@@ -128,8 +126,6 @@ export default defineMethod<Options>({
     );
   },
 });
-
-const squaresTap: Tap = (x) => ({ squares: sum(mul(x, x), { axes: [0], keepDims: false }) });
 
 /** Returns E[g²] of a target's weights, [inputs, outputs], if the options ask for it. */
 async function observeSensitivity(

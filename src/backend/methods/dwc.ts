@@ -4,8 +4,6 @@
  * own features.
  */
 import * as z from "zod";
-import type { Value } from "../graph/op";
-import { matmul } from "../graph/ops/matmul";
 import { WorkbenchError } from "../../protocol/errors";
 import { dimensionsOf, type ModelShape } from "../models/model";
 import { denseShape, fromInOut, toInOut, weightName } from "../representations/dense";
@@ -30,6 +28,8 @@ import {
   listSide,
   type Side,
 } from "../compression/headDiagonals";
+import type { Algebra } from "../compression/algebra/products";
+import { gramTap } from "../compression/calibration/observe";
 import { fitKept } from "../compression/pruning/refitConsumers";
 import { defineMethod, type Lab, planBetween, createShareOption } from "../compression/method";
 import { calibrationSchema } from "../compression/calibration/batches";
@@ -95,7 +95,8 @@ export default defineMethod<Options>({
       const [heads, kept] = [headsOf(matrix), keptOf(matrix)];
       const dense = toInOut(readFloats(tensors, weightName(matrix)), matrix);
       const keptEntries = selectKeptEntries(dense, matrix, heads, kept, options, options.seed ?? lab.seed);
-      const diagonal = fitDiagonal(dense, heads, keptEntries, grams?.get(getObservedRole(target)));
+      const gram = grams?.get(getObservedRole(target));
+      const diagonal = await fitDiagonal(lab.algebra, dense, heads, keptEntries, gram);
       const band = isBand(options, heads, kept);
       if (band) tensors.delete(weightName(matrix));
       for (const [name, tensor] of createTensors(dense, matrix, heads, diagonal, keptEntries, band))
@@ -185,12 +186,13 @@ function selectKeptEntries(
  * Returns the unchanged diagonal entry of each input, or those that minimize Σ_t (y_tj − ŷ_tj)² for every output j: with the
  * rows S of its diagonals and the removed rows R, δ_S = W_Sj + G_SS⁻¹ · G_SR · W_Rj with G = XᵀX.
  */
-function fitDiagonal(
+async function fitDiagonal(
+  algebra: Algebra,
   dense: Float32Array,
   heads: HeadDiagonals,
   keptEntries: readonly Entry[],
   gram: Float64Array | undefined,
-): Float32Array {
+): Promise<Float32Array> {
   const { inputs, outputs } = heads;
   const diagonal = Float32Array.from(
     { length: inputs },
@@ -205,7 +207,7 @@ function fitDiagonal(
     const isDiagonal = new Array<boolean>(inputs).fill(false);
     for (const row of rows) isDiagonal[row] = true;
     const values = Float64Array.from({ length: inputs }, (_, row) => weights[row * outputs + column]!);
-    const fitted = fitKept(values, gram, isDiagonal, 1, 0);
+    const fitted = await fitKept(algebra, values, gram, isDiagonal, 1, 0);
     for (const row of rows) diagonal[row] = fitted[row]!;
   }
   return diagonal;
@@ -250,8 +252,7 @@ async function computeGrams(
   { calibration }: Options,
   lab: Lab,
 ): Promise<ReadonlyMap<string, Float64Array>> {
-  const gram = (x: Value) => ({ gram: matmul(x, x, { transposeA: true }) });
-  const taps = new Map(targets.map((target) => [getObservedRole(target), gram]));
+  const taps = new Map(targets.map((target) => [getObservedRole(target), gramTap]));
   const statistics = await lab.observe(before, taps, calibration);
   return new Map([...statistics].map(([role, statistics]) => [role, statistics["gram"]!]));
 }

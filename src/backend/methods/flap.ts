@@ -3,14 +3,12 @@
  * nearly constant and a bias can add its mean instead.
  */
 import * as z from "zod";
-import { mul } from "../graph/ops/elementwise";
-import { sum } from "../graph/ops/reduction";
 import type { ModelShape } from "../models/model";
 import { addBiasTensors, addBiases } from "../compression/addBiases";
 import { fillForm, formOption } from "../compression/form";
 import { defineMethod, planBetween } from "../compression/method";
 import { calibrationSchema } from "../compression/calibration/batches";
-import type { Tap } from "../compression/calibration/observe";
+import { squaresTap, sumsTap, type Tap } from "../compression/calibration/observe";
 import {
   selectUnits,
   type UnitGroup,
@@ -86,11 +84,7 @@ export default defineMethod<Options>({
     const before = addBiasTensors(original, addCompensationBiases(original.shape, options));
     const groups = findUnitGroups(title, before.shape, options);
     if (options.rate === 0) return original;
-    const tap: Tap = (x, isText) => ({
-      sums: sum(x, { axes: [0], keepDims: false }),
-      squares: sum(mul(x, x), { axes: [0], keepDims: false }),
-      count: sum(isText, { axes: [0], keepDims: false }),
-    });
+    const tap: Tap = (...given) => ({ ...sumsTap(...given), ...squaresTap(...given) });
     const roles = groups.map(({ consumer }) => consumer.matrix.role);
     const statistics = await lab.observe(
       before,

@@ -170,7 +170,8 @@ export async function approximateChain(
     const columns = rest.length / rows;
     const lowRank = await approximate(algebra, rest, [rows, columns], right);
     const { a, b, values } = lowRank;
-    notices.push(...[describeExcess(lowRank, role) ?? []].flat());
+    const notice = describeExcess(lowRank, role);
+    if (notice !== undefined) notices.push(notice);
     chain.push(scaleByBond(a, roots, (value, root) => value / root));
     roots = Float64Array.from(values, (value) => Math.sqrt(value) || 1);
     // Σ·Vᵀ, which has the same singular values as the whole.

@@ -4,9 +4,6 @@
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
-import type { Value } from "../graph/op";
-import { mul } from "../graph/ops/elementwise";
-import { sum } from "../graph/ops/reduction";
 import { type ModelShape, withRepresentations } from "../models/model";
 import { representations } from "../representations/catalog";
 import { fromInOut, weightName } from "../representations/dense";
@@ -19,6 +16,7 @@ import type { Algebra } from "../compression/algebra/products";
 import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
 import { defineMethod, type Lab, planBetween } from "../compression/method";
 import { calibrationSchema } from "../compression/calibration/batches";
+import { squaresTap } from "../compression/calibration/observe";
 import {
   bitLevels,
   chooseQuantizedRepresentation,
@@ -179,8 +177,7 @@ async function computeGradientCosts(
 async function computeOutputCosts(
   ...[before, targets, options, lab]: Parameters<Measure>
 ): Promise<Measurement[]> {
-  const tap = (x: Value) => ({ squares: sum(mul(x, x), { axes: [0], keepDims: false }) });
-  const roles = new Map(targets.map((target) => [getObservedRole(target), tap]));
+  const roles = new Map(targets.map((target) => [getObservedRole(target), squaresTap]));
   const statistics = await lab.observe(before, roles, options.calibration);
   return targets.map((target, done) => {
     const { matrix } = target;

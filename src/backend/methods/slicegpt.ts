@@ -7,13 +7,13 @@
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { Checkpoint } from "../checkpoints/checkpoint";
-import { matmul } from "../graph/ops/matmul";
 import { listInputSources } from "../models/inputSources";
 import { dimensionsOf, familyOf, type ModelShape } from "../models/model";
 import { decomposeSymmetric } from "../compression/algebra/eigen";
+import { computeMeanDiagonal, solveFactored } from "../compression/algebra/leastSquares";
 import { factorize } from "../compression/algebra/triangular";
 import { calibrationSchema } from "../compression/calibration/batches";
-import type { Tap } from "../compression/calibration/observe";
+import { gramTap } from "../compression/calibration/observe";
 import { chooseWidth, resizeAxes, widthMultiple } from "../compression/cutAxes";
 import { createShareOption, defineMethod, type Lab, planBetween } from "../compression/method";
 import { createRotatedShape, foldNorms, rotateStream } from "../compression/rotation";
@@ -92,7 +92,6 @@ async function observeNorms(
   { calibration }: Options,
   lab: Lab,
 ): Promise<ReadonlyMap<string, Float64Array>> {
-  const tap: Tap = (x) => ({ gram: matmul(x, x, { transposeA: true }) });
   const norms = listInputSources(model.shape).flatMap(({ norm, readers }) =>
     norm === undefined ? [] : [{ name: norm.weight, role: readers[0]!.matrix.role }],
   );
@@ -101,7 +100,7 @@ async function observeNorms(
   const grams = new Map<string, Float64Array>();
   for (let from = 0; from < norms.length; from += atOnce) {
     const some = norms.slice(from, from + atOnce);
-    const taps = new Map(some.map(({ role }) => [role, tap]));
+    const taps = new Map(some.map(({ role }) => [role, gramTap]));
     const observed = await lab.observe(model, taps, calibration);
     for (const { name, role } of some) grams.set(name, observed.get(role)!["gram"]!);
   }
@@ -123,17 +122,14 @@ async function fitInputs(
 ): Promise<Float64Array> {
   const half = await algebra.multiply(q, gram, [newWidth, width, width], { transposeA: true });
   const inner = await algebra.multiply(half, q, [newWidth, width, newWidth]);
-  let trace = 0;
-  for (let i = 0; i < newWidth; i++) trace += inner[i * newWidth + i]!;
-  const damp = damping * (trace / newWidth || 1);
+  const damp = damping * (computeMeanDiagonal(inner, newWidth) || 1);
   for (let i = 0; i < newWidth; i++) {
     inner[i * newWidth + i]! += damp;
     for (let j = 0; j < width; j++) half[i * width + j]! += damp * q[j * newWidth + i]!;
   }
   const factor = await factorize(algebra, inner, newWidth);
   if (factor === undefined) throw new Error("A damped gram matrix is not positive definite.");
-  const lower = await algebra.multiply(factor.inverse, half, [newWidth, newWidth, width]);
-  return algebra.multiply(factor.inverse, lower, [newWidth, newWidth, width], { transposeA: true });
+  return solveFactored(algebra, factor, half, { inputs: newWidth, outputs: width });
 }
 
 /**
@@ -152,8 +148,7 @@ async function scaleNorms(
   for (const [name, gram] of grams) {
     const product = await lab.algebra.multiply(gram, q, [width, width, newWidth]);
     const left = product.reduce((sum, each, i) => sum + each * q[i]!, 0);
-    let all = 0;
-    for (let i = 0; i < width; i++) all += gram[i * width + i]!;
+    const all = width * computeMeanDiagonal(gram, width);
     shares.push(left / all);
     const factor = Math.sqrt(((left / all) * width) / newWidth);
     out.set(name, { shape: [newWidth], data: readFloats(out, name).map((each) => each * factor) });

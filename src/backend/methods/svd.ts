@@ -4,8 +4,6 @@
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
-import { matmul } from "../graph/ops/matmul";
-import { sum } from "../graph/ops/reduction";
 import type { ModelShape } from "../models/model";
 import { factorNames } from "../representations/factored";
 import type { MatrixSpec } from "../representations/representation";
@@ -13,6 +11,7 @@ import { addBiasTensors, shiftBias, addBiases } from "../compression/addBiases";
 import { selectDenseTargets, chooseRepresentations, refuseEmbeddings } from "../compression/denseTargets";
 import { formOption } from "../compression/form";
 import { compressLayerwise, fillLayerwise, layerwiseSchema, type Statistics } from "../compression/layerwise";
+import { centerGram, computeMeanDiagonal } from "../compression/algebra/leastSquares";
 import { multiply } from "../compression/algebra/linearAlgebra";
 import {
   approximate,
@@ -23,7 +22,7 @@ import {
 import type { Algebra } from "../compression/algebra/products";
 import { factorize } from "../compression/algebra/triangular";
 import { defineMethod, planBetween, createShareOption } from "../compression/method";
-import type { Tap } from "../compression/calibration/observe";
+import { gramTap, sumsTap, type Tap } from "../compression/calibration/observe";
 import { countStored, readDense, unpackTargets } from "../compression/unpackTargets";
 import { isProjection, type Target, createTargetOptions } from "../compression/targets";
 
@@ -93,15 +92,7 @@ export default defineMethod<Options>({
     const targets = selectFactorizedTargets(before.shape, options);
     const byEnergy =
       options.ranks === "energy" ? await allocateRanks(lab.algebra, before, targets, options) : undefined;
-    const tap: Tap = (x, isText) => ({
-      gram: matmul(x, x, { transposeA: true }),
-      ...(options.center
-        ? {
-            sums: sum(x, { axes: [0], keepDims: false }),
-            count: sum(isText, { axes: [0, 1], keepDims: false }),
-          }
-        : {}),
-    });
+    const tap: Tap = (...given) => ({ ...gramTap(...given), ...(options.center ? sumsTap(...given) : {}) });
     const whiteningTap = options.whiten ? tap : undefined;
     return compressLayerwise(
       before,
@@ -165,9 +156,7 @@ function addCenterBiases(shape: ModelShape, options: Options): ModelShape {
 
 /** Computes XᵀX, or Σ (x − x̄)ᵀ(x − x̄) if there is a mean. */
 function computeScatter({ gram, count }: Statistics, mean: Float64Array | undefined): Float64Array {
-  if (mean === undefined) return gram!;
-  const size = mean.length;
-  return gram!.map((each, i) => each - count![0]! * mean[Math.floor(i / size)]! * mean[i % size]!);
+  return mean === undefined ? gram! : centerGram(gram!, mean, count![0]!);
 }
 
 /** Computes x̄·(W − A·B), the mean error of the outputs. */
@@ -193,8 +182,7 @@ async function approximateOutputs(
   gram: Float64Array,
   rank: number,
 ): Promise<LowRank> {
-  let mean = 0;
-  for (let i = 0; i < inputs; i++) mean += gram[i * inputs + i]! / inputs;
+  const mean = computeMeanDiagonal(gram, inputs);
   if (!Number.isFinite(mean))
     throw new WorkbenchError("invalid-input", `The inputs of ${role} on the text are not finite.`);
   let factor: Awaited<ReturnType<typeof factorize>>;

@@ -37,7 +37,12 @@ export function fromInOut(data: Float32Array, matrix: MatrixSpec): Float32Array 
   return matrix.layout === "in_out" ? data : transposeArray(data, matrix.inputs, matrix.outputs);
 }
 
-function transposeArray<T extends Float32Array | Uint8Array>(data: T, rows: number, columns: number): T {
+/** Returns Aᵀ [columns, rows] for A [rows, columns]. */
+export function transposeArray<T extends Float32Array | Uint8Array>(
+  data: T,
+  rows: number,
+  columns: number,
+): T {
   const out = data.slice() as T;
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++) out[column * rows + row] = data[row * columns + column]!;

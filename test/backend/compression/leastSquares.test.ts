@@ -1,7 +1,7 @@
 /** Weights inside a mask and weights for original outputs solve the normal equations of their problems. */
 import { describe, expect, it } from "vitest";
 import { loopAlgebra } from "../../../src/backend/compression/algebra/products";
-import { dampGram, solveInsideMask } from "../../../src/backend/compression/calibration/leastSquares";
+import { dampGram, solveInsideMask } from "../../../src/backend/compression/algebra/leastSquares";
 import { matchOutputs } from "../../../src/backend/compression/calibration/matchOutputs";
 import { refitKept } from "../../../src/backend/compression/pruning/refit";
 import { selectTargets } from "../../../src/backend/compression/targets";

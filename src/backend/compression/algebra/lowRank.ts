@@ -23,8 +23,8 @@ const wholeShare = 0.8;
 
 /**
  * Approximates A [m, n] by A·B of this rank. Singular values are accurate to 1e-8 of the largest one; of a large matrix, the
- * space of the leading ones is found by iteration, until its error is proven to exceed the smallest one by at most a
- * thousandth.
+ * space of the leading ones is found by iteration, until its error is proven to exceed the smallest one by at most
+ * 0.2 %.
  */
 export async function approximate(
   algebra: Algebra,

@@ -4,9 +4,9 @@
  * weights, using the inverse of H = XᵀX.
  */
 import * as z from "zod";
-import { matmul } from "../../graph/ops/matmul";
 import { sum } from "../../graph/ops/reduction";
-import type { Tap } from "../calibration/observe";
+import { gramTap, type Tap } from "../calibration/observe";
+import { computeMeanDiagonal } from "./leastSquares";
 import type { Algebra } from "./products";
 import { copyBlock, factorize } from "./triangular";
 
@@ -45,8 +45,7 @@ export async function computeCurvature(
       dead.push(i);
       damped[i * n + i] = 1;
     }
-  let mean = 0;
-  for (let i = 0; i < n; i++) mean += damped[i * n + i]! / n;
+  const mean = computeMeanDiagonal(damped, n);
   for (let share = damping; ; share = Math.max(share * 10, 1e-6)) {
     // H = R·Rᵀ with R upper triangular, by factoring H from its end; then U = R⁻¹.
     const reversed = new Float64Array(n * n);
@@ -62,8 +61,8 @@ export async function computeCurvature(
 }
 
 /** The statistics from which curvature is computed. */
-export const curvatureTap: Tap = (x, counted) => ({
-  gram: matmul(x, x, { transposeA: true }),
+export const curvatureTap: Tap = (x, counted, rows) => ({
+  ...gramTap(x, counted, rows),
   tokens: sum(counted, { axes: [0], keepDims: false }),
 });
 

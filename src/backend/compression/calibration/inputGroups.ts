@@ -2,6 +2,7 @@
 import { input, type Value } from "../../graph/op";
 import { createValue, forward, type ModelShape, parametersOf } from "../../models/model";
 import { getObservedRole } from "../denseTargets";
+import { groupBy } from "../groupBy";
 import type { Target } from "../targets";
 
 /** Targets that read the same input. */
@@ -27,11 +28,11 @@ export function listInputGroups(shape: ModelShape, targets: readonly Target[]): 
     const role = getObservedRole(target);
     return inputs.get(role) ?? role;
   });
-  const sorted = groups
+  const sorted = [...groups.values()]
     .map((members) => ({ role: getObservedRole(members[0]!), targets: members }))
     .sort((a, b) => placeOf(a.role) - placeOf(b.role));
   const stages = groupBy(sorted, (group) => group.targets[0]!.matrix.layer ?? placeOf(group.role) < 0);
-  return stages.map((each) => ({ layer: each[0]!.targets[0]!.matrix.layer, groups: each }));
+  return [...stages.values()].map((each) => ({ layer: each[0]!.targets[0]!.matrix.layer, groups: each }));
 }
 
 /** The input of each matrix that is applied, and of each piece of one, in forward order. Matrices with the same input share the value. */
@@ -46,15 +47,4 @@ function findMatrixInputs(shape: ModelShape): ReadonlyMap<string, Value> {
     { onMatrix, onPiece: onMatrix },
   );
   return inputs;
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => unknown): T[][] {
-  const groups = new Map<unknown, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
-  return [...groups.values()];
 }

@@ -10,7 +10,7 @@ import type { Algebra } from "../algebra/products";
 import { factorize, type TriangularFactor } from "../algebra/triangular";
 import type { Target } from "../targets";
 import { readFloats } from "../unpackTargets";
-import { computeMeanDiagonal, dampGram, solveFactored, solveInsideMask } from "./leastSquares";
+import { computeMeanDiagonal, dampGram, solveFactored, solveInsideMask } from "../algebra/leastSquares";
 import { driftName } from "./readLayers";
 
 /** λ as a share of the mean diagonal of H. */

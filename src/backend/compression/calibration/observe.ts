@@ -9,7 +9,7 @@ import { constant, input, scalar, type Value } from "../../graph/op";
 import { greater, mul, where } from "../../graph/ops/elementwise";
 import { matmul } from "../../graph/ops/matmul";
 import { reshape } from "../../graph/ops/movement";
-import { expand } from "../../graph/ops/reduction";
+import { expand, sum, sumSquares } from "../../graph/ops/reduction";
 import type { ModelInputs } from "../../models/family";
 import { createValue, forward, type ModelShape, parametersOf } from "../../models/model";
 import type { Checkpoint } from "../../checkpoints/checkpoint";
@@ -26,6 +26,15 @@ export type Tap = (x: Value, counted: Value, rows: number) => Readonly<Record<st
 
 /** The statistic `gram`: XᵀX [inputs, inputs]. */
 export const gramTap: Tap = (x) => ({ gram: matmul(x, x, { transposeA: true }) });
+
+/** The statistic `squares`: Σ x² of each input, [inputs]. */
+export const squaresTap: Tap = (x) => ({ squares: sumSquares(x, { axes: [0], keepDims: false }) });
+
+/** The statistics `sums`, Σ x of each input [inputs], and `count`, the number of tokens [1]. */
+export const sumsTap: Tap = (x, counted) => ({
+  sums: sum(x, { axes: [0], keepDims: false }),
+  count: sum(counted, { axes: [0], keepDims: false }),
+});
 
 /** Statistics of one layer, from its input and its output [batch · time, width], and from `counted` as of `Tap`. */
 export type LayerTap = (input: Value, output: Value, counted: Value) => Readonly<Record<string, Value>>;

@@ -4,9 +4,8 @@
  */
 import * as z from "zod";
 import { constant } from "../../graph/op";
-import { sum, sumSquares } from "../../graph/ops/reduction";
 import type { MatrixSpec } from "../../representations/representation";
-import type { Tap } from "../calibration/observe";
+import { squaresTap, sumsTap, type Tap } from "../calibration/observe";
 import type { Statistics } from "../layerwise";
 import { createPlaceLookup } from "./maskCount";
 
@@ -46,9 +45,8 @@ export function checkDsnot(
 
 /** The statistics from which `readInputMoments` reads the moments of the inputs. */
 export const momentsTap: Tap = (x, counted, rows) => ({
-  sums: sum(x, { axes: [0], keepDims: false }),
-  squares: sumSquares(x, { axes: [0], keepDims: false }),
-  tokens: sum(counted, { axes: [0], keepDims: false }),
+  ...sumsTap(x, counted, rows),
+  ...squaresTap(x, counted, rows),
   sequences: constant(Float32Array.of(rows), [1]),
 });
 
@@ -58,11 +56,11 @@ export interface InputMoments {
   readonly variances: ArrayLike<number>;
 }
 
-export function readInputMoments({ sums, squares, tokens, sequences }: Statistics): InputMoments {
-  const count = tokens![0]!;
+export function readInputMoments({ sums, squares, count, sequences }: Statistics): InputMoments {
+  const tokens = count![0]!;
   return {
     totals: sums!.map((each) => each / sequences![0]!),
-    variances: squares!.map((each, i) => Math.max(0, each / count - (sums![i]! / count) ** 2)),
+    variances: squares!.map((each, i) => Math.max(0, each / tokens - (sums![i]! / tokens) ** 2)),
   };
 }
 

@@ -13,6 +13,7 @@ import {
 } from "../../models/model";
 import { moveChoices } from "../../models/roles";
 import type { MatrixSpec } from "../../representations/representation";
+import { groupBy } from "../groupBy";
 
 /** `layers` are those that are kept, counted from 0, in ascending order. */
 export function keepLayers(
@@ -59,19 +60,10 @@ function groupMatricesByLayer(shape: ModelShape): Map<number | undefined, Addres
     ...[matrix, ...partsOf(matrix)].map((each) => ({ address: each.role, matrix: each })),
     ...(bias === undefined ? [] : [{ address: biasRole(matrix), matrix }]),
   ]);
-  return groupByLayer(all, ({ matrix }) => matrix.layer);
+  return groupBy(all, ({ matrix }) => matrix.layer);
 }
 
 function groupTensorsByLayer(shape: ModelShape): Map<number | undefined, string[]> {
-  const byLayer = groupByLayer(parametersOf(shape), ({ layer }) => layer);
+  const byLayer = groupBy(parametersOf(shape), ({ layer }) => layer);
   return new Map([...byLayer].map(([layer, specs]) => [layer, specs.map(({ name }) => name)]));
-}
-
-function groupByLayer<T>(
-  all: readonly T[],
-  layerOf: (each: T) => number | undefined,
-): Map<number | undefined, T[]> {
-  const groups = new Map<number | undefined, T[]>();
-  for (const each of all) groups.set(layerOf(each), [...(groups.get(layerOf(each)) ?? []), each]);
-  return groups;
 }

@@ -5,12 +5,12 @@
  */
 import * as z from "zod";
 import type { Checkpoint } from "../../checkpoints/checkpoint";
-import { sumSquares } from "../../graph/ops/reduction";
 import type { ModelShape } from "../../models/model";
 import { weightName } from "../../representations/dense";
 import type { Calibration } from "../calibration/batches";
-import type { Tap } from "../calibration/observe";
+import { squaresTap } from "../calibration/observe";
 import { getObservedRole, refuseEmbeddings } from "../denseTargets";
+import { groupBy } from "../groupBy";
 import { type Lab, type Plan, planBetween } from "../method";
 import { countKept, createMaskedShape, type Pruning, planPruning, readMask } from "./pruning";
 import { createInputLookup } from "./maskCount";
@@ -101,9 +101,12 @@ export async function distributeSparsity(
 ): Promise<readonly number[]> {
   const uniform = targets.map(({ matrix }) => countDropped(matrix, within, sparsity));
   if (sparsity_profile === "uniform" || sparsity === 0) return uniform;
-  const tap: Tap = (x) => ({ squares: sumSquares(x, { axes: [0], keepDims: false }) });
   const roles = new Set(targets.map(getObservedRole));
-  const observed = await lab.observe(before, new Map([...roles].map((role) => [role, tap])), calibration);
+  const observed = await lab.observe(
+    before,
+    new Map([...roles].map((role) => [role, squaresTap])),
+    calibration,
+  );
   const tensors = unpackTargets(before, targets);
   const layers = groupLayers(targets);
   const outliers = layers.map(({ members }) =>
@@ -140,10 +143,9 @@ const sum = (values: readonly number[]): number => values.reduce((total, each) =
 
 /** The targets of each layer by index; a matrix outside the layers is on its own. */
 function groupLayers(targets: readonly Target[]): { readonly name: string; readonly members: number[] }[] {
-  const groups = new Map<string, number[]>();
-  targets.forEach(({ matrix: { layer, role } }, i) => {
-    const name = layer === undefined ? role : `layer ${layer}`;
-    groups.set(name, [...(groups.get(name) ?? []), i]);
+  const groups = groupBy([...targets.keys()], (i) => {
+    const { layer, role } = targets[i]!.matrix;
+    return layer === undefined ? role : `layer ${layer}`;
   });
   return [...groups].map(([name, members]) => ({ name, members }));
 }

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { fromInOut, toInOut } from "../../representations/dense";
 import { countNonZeros, type MatrixSpec } from "../../representations/representation";
 import type { Algebra } from "../algebra/products";
-import { dampGram, solveInsideMask } from "../calibration/leastSquares";
+import { dampGram, solveInsideMask } from "../algebra/leastSquares";
 
 export const refitOption = z
   .int()

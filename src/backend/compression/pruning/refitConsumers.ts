@@ -7,13 +7,13 @@ import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { Checkpoint } from "../../checkpoints/checkpoint";
 import type { HostTensor } from "../../checkpoints/safetensors";
-import { matmul } from "../../graph/ops/matmul";
-import { sum } from "../../graph/ops/reduction";
 import { denseShape, fromInOut, toInOut, weightName } from "../../representations/dense";
 import { hasBias, shiftBias } from "../addBiases";
-import { cholesky } from "../algebra/linearAlgebra";
+import { centerGram, computeMeanDiagonal, dampGram, solveFactored } from "../algebra/leastSquares";
+import type { Algebra } from "../algebra/products";
+import { factorize, type TriangularFactor } from "../algebra/triangular";
 import type { Calibration } from "../calibration/batches";
-import type { Tap } from "../calibration/observe";
+import { gramTap, sumsTap, type Tap } from "../calibration/observe";
 import type { Lab } from "../method";
 import { readFloats } from "../unpackTargets";
 import type { KeptUnits, UnitGroup } from "./structured";
@@ -32,11 +32,7 @@ export const refitOptions = {
     .describe("How much `refit` keeps the current weights, as a share of the mean diagonal of XᵀX."),
 };
 
-const tap: Tap = (x, counted) => ({
-  gram: matmul(x, x, { transposeA: true }),
-  sums: sum(x, { axes: [0], keepDims: false }),
-  count: sum(counted, { axes: [0], keepDims: false }),
-});
+const tap: Tap = (...given) => ({ ...gramTap(...given), ...sumsTap(...given) });
 
 /**
  * Returns the model with fitted consumers, whose weights for removed units are zero. The inputs of a consumer come from the
@@ -53,23 +49,22 @@ export async function refitConsumers(
   const cut = groups.flatMap((group, i) =>
     keptUnits[i]!.length < group.units ? [{ group, kept: new Set(keptUnits[i]) }] : [],
   );
+  const reader = await lab.readLayers(before, false, calibration);
   for (const [done, { group, kept }] of cut.entries()) {
     if (lab.signal.aborted) throw new WorkbenchError("cancelled", "The method was stopped.");
     const { matrix } = group.consumer;
     const { inputs, outputs, role } = matrix;
-    const statistics = await lab.observe(
-      { shape: before.shape, tensors },
-      new Map([[role, tap]]),
-      calibration,
-    );
-    const { gram, sums, count } = statistics.get(role)! as Record<"gram" | "sums" | "count", Float64Array>;
+    const model = { shape: before.shape, tensors };
+    await reader.moveTo(group.layer, model);
+    const statistics = (await reader.observe(model, new Map([[role, tap]]))).get(role)!;
+    const { gram, sums, count } = statistics as Record<"gram" | "sums" | "count", Float64Array>;
     const isKept = Array.from({ length: inputs }, (_, input) =>
       kept.has(Math.floor((input * group.units) / inputs)),
     );
     const weights = toInOut(readFloats(tensors, weightName(matrix)), matrix);
     const mean = hasBias(before.shape, role) ? sums.map((each) => each / count[0]!) : undefined;
-    const centered = mean === undefined ? gram : center(gram, mean, count[0]!);
-    const fitted = fitKept(weights, centered, isKept, outputs, damping);
+    const centered = mean === undefined ? gram : centerGram(gram, mean, count[0]!);
+    const fitted = await fitKept(lab.algebra, weights, centered, isKept, outputs, damping);
     if (mean !== undefined) {
       const shift = new Float64Array(outputs);
       for (let input = 0; input < inputs; input++)
@@ -88,87 +83,71 @@ export async function refitConsumers(
   return { shape: before.shape, tensors };
 }
 
-/** Σ (x − m)(x − m)ᵀ = XᵀX − count · m·mᵀ. */
-function center(gram: Float64Array, mean: Float64Array, count: number): Float64Array {
-  const n = mean.length;
-  return gram.map((each, i) => each - count * mean[Math.floor(i / n)]! * mean[i % n]!);
-}
-
 /**
  * Returns the weights [inputs, outputs] with those of removed inputs zero and the others fitted. `gram` is H [inputs, inputs];
  * `damping` is a share of the mean of its diagonal over the kept inputs, and grows tenfold until H_KK is positive definite.
  */
-export function fitKept(
+export async function fitKept(
+  algebra: Algebra,
   weights: ArrayLike<number>,
   gram: Float64Array,
   isKept: readonly boolean[],
   outputs: number,
   damping: number,
-): Float64Array {
+): Promise<Float64Array> {
   const inputs = isKept.length;
   const kept = isKept.flatMap((each, input) => (each ? [input] : []));
   const removed = isKept.flatMap((each, input) => (each ? [] : [input]));
   const n = kept.length;
-  // H_KR · W_R, then its solution.
-  const lost = new Float64Array(n * outputs);
-  kept.forEach((row, i) => {
-    for (const column of removed) {
-      const factor = gram[row * inputs + column]!;
-      if (factor === 0) continue;
-      for (let o = 0, at = i * outputs, from = column * outputs; o < outputs; o++, at++, from++)
-        lost[at]! += factor * weights[from]!;
-    }
-  });
-  const lower = factorize(gram, inputs, kept, damping);
-  if (lower !== undefined) solve(lower, n, lost, outputs);
+  const keptRows = pickRows(weights, outputs, kept);
+  const factor = await factorizeKept(algebra, pickEntries(gram, inputs, kept, kept), n, damping);
   const out = new Float64Array(inputs * outputs);
-  kept.forEach((input, i) => {
-    for (let o = 0; o < outputs; o++)
-      out[input * outputs + o] =
-        weights[input * outputs + o]! + (lower === undefined ? 0 : lost[i * outputs + o]!);
+  if (factor !== undefined) {
+    const lost = await algebra.multiply(
+      pickEntries(gram, inputs, kept, removed),
+      pickRows(weights, outputs, removed),
+      [n, removed.length, outputs],
+    );
+    const change = await solveFactored(algebra, factor, lost, { inputs: n, outputs });
+    for (let i = 0; i < keptRows.length; i++) keptRows[i]! += change[i]!;
+  }
+  kept.forEach((input, i) => out.set(keptRows.subarray(i * outputs, (i + 1) * outputs), input * outputs));
+  return out;
+}
+
+/** The rows of a matrix with `columns` columns. */
+function pickRows(matrix: ArrayLike<number>, columns: number, rows: readonly number[]): Float64Array {
+  const out = new Float64Array(rows.length * columns);
+  rows.forEach((row, i) => {
+    for (let j = 0; j < columns; j++) out[i * columns + j] = matrix[row * columns + j]!;
   });
   return out;
 }
 
-/** The Cholesky factor of the damped H_KK, or undefined if the kept inputs are zero throughout the text. */
-function factorize(
-  gram: Float64Array,
-  inputs: number,
-  kept: readonly number[],
-  damping: number,
-): Float64Array | undefined {
-  const n = kept.length;
-  const mean = kept.reduce((total, input) => total + gram[input * inputs + input]! / n, 0);
-  if (!(mean > 0)) return undefined;
-  for (let share = damping; share <= 1; share = Math.max(share * 10, 1e-8)) {
-    const damped = new Float64Array(n * n);
-    kept.forEach((row, i) =>
-      kept.forEach((column, j) => {
-        damped[i * n + j] = gram[row * inputs + column]! + (i === j ? share * mean : 0);
-      }),
-    );
-    const lower = cholesky(damped, n);
-    if (lower !== undefined) return lower;
-  }
-  return undefined;
+/** The entries of a matrix of `width` columns in these rows and columns. */
+function pickEntries(
+  matrix: Float64Array,
+  width: number,
+  rows: readonly number[],
+  columns: readonly number[],
+): Float64Array {
+  const out = new Float64Array(rows.length * columns.length);
+  let at = 0;
+  for (const row of rows) for (const column of columns) out[at++] = matrix[row * width + column]!;
+  return out;
 }
 
-/** Replaces B [n, m] by (L·Lᵀ)⁻¹·B. */
-function solve(lower: Float64Array, n: number, b: Float64Array, m: number): void {
-  const subtract = (to: number, from: number, factor: number) => {
-    if (factor === 0) return;
-    for (let j = 0, x = to * m, y = from * m; j < m; j++, x++, y++) b[x]! -= factor * b[y]!;
-  };
-  const divide = (row: number) => {
-    const pivot = lower[row * n + row]!;
-    for (let j = 0, x = row * m; j < m; j++, x++) b[x]! /= pivot;
-  };
-  for (let i = 0; i < n; i++) {
-    for (let k = 0; k < i; k++) subtract(i, k, lower[i * n + k]!);
-    divide(i);
+/** Factors the damped H_KK [n, n]; undefined if the kept inputs are zero throughout the text. */
+async function factorizeKept(
+  algebra: Algebra,
+  gram: Float64Array,
+  n: number,
+  damping: number,
+): Promise<TriangularFactor | undefined> {
+  if (!(computeMeanDiagonal(gram, n) > 0)) return undefined;
+  for (let share = damping; share <= 1; share = Math.max(share * 10, 1e-8)) {
+    const factor = await factorize(algebra, dampGram(gram, n, share), n);
+    if (factor !== undefined) return factor;
   }
-  for (let i = n - 1; i >= 0; i--) {
-    for (let k = i + 1; k < n; k++) subtract(i, k, lower[k * n + i]!);
-    divide(i);
-  }
+  return undefined;
 }

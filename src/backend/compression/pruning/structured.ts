@@ -12,6 +12,7 @@ import type { MatrixSpec } from "../../representations/representation";
 import type { Checkpoint } from "../../checkpoints/checkpoint";
 import type { HostTensor } from "../../checkpoints/safetensors";
 import { shiftBias } from "../addBiases";
+import { groupBy } from "../groupBy";
 import { type Plan, planBetween, createShareOption } from "../method";
 import { readFloats, unpackTargets } from "../unpackTargets";
 import { chooseCut, cutTarget, findUnitTargets, type UnitTarget } from "./unitTargets";
@@ -178,7 +179,7 @@ function createSlicedShape(
     for (const target of producers)
       Object.assign(choices, chooseCut(target, { outputs: share(target.matrix.outputs) }));
     Object.assign(choices, chooseCut(consumer, { inputs: share(consumer.matrix.inputs) }));
-    for (const [slot, parts] of groupBySlot(producers))
+    for (const [slot, parts] of groupBy(producers, ({ slot }) => slot))
       if (slot.bias) {
         // The bias of a removed unit has no effect.
         const lost = parts.reduce((sum, part) => sum + part.whole.outputs - share(part.matrix.outputs), 0);
@@ -186,13 +187,6 @@ function createSlicedShape(
       }
   });
   return withRepresentations(before, choices);
-}
-
-function groupBySlot(producers: readonly UnitTarget[]): Map<MatrixSpec, UnitTarget[]> {
-  const partsBySlot = new Map<MatrixSpec, UnitTarget[]>();
-  for (const target of producers)
-    partsBySlot.set(target.slot, [...(partsBySlot.get(target.slot) ?? []), target]);
-  return partsBySlot;
 }
 
 /** Returns the model with the remaining units at the front; `shifts` are added to the biases of consumers, by role. */
@@ -218,7 +212,7 @@ export function keepUnits(
     for (const target of producers)
       cutTarget(tensors, target, { outputs: expandUnits(keptIndices, target.matrix.outputs / units) });
     cutTarget(tensors, consumer, { inputs: expandUnits(keptIndices, consumer.matrix.inputs / units) });
-    for (const [slot, parts] of groupBySlot(producers))
+    for (const [slot, parts] of groupBy(producers, ({ slot }) => slot))
       if (slot.bias) cutBias(tensors, slot, parts, keptIndices, units);
   });
   for (const [role, shift] of shifts) tensors.set(...shiftBias(before.shape, tensors, role, shift));

@@ -7,13 +7,13 @@ import { WorkbenchError } from "../../../protocol/errors";
 import type { Checkpoint } from "../../checkpoints/checkpoint";
 import type { HostTensor } from "../../checkpoints/safetensors";
 import { abs } from "../../graph/ops/elementwise";
-import { matmul } from "../../graph/ops/matmul";
 import { sum } from "../../graph/ops/reduction";
 import type { ModelShape } from "../../models/model";
 import type { ResolvedSource } from "../../models/inputSources";
-import type { Tap } from "../calibration/observe";
+import { gramTap, type Tap } from "../calibration/observe";
 import { getObservedRole } from "../denseTargets";
 import { foldFactors, listFoldableSources, shareCopies } from "../folding";
+import { groupBy } from "../groupBy";
 import type { Statistics } from "../layerwise";
 import type { Lab } from "../method";
 import type { Calibration } from "../calibration/batches";
@@ -43,8 +43,8 @@ export function listScalableGroups(shape: ModelShape, targets: readonly Target[]
   });
 }
 
-const scaleTap: Tap = (x) => ({
-  gram: matmul(x, x, { transposeA: true }),
+const scaleTap: Tap = (x, counted, rows) => ({
+  ...gramTap(x, counted, rows),
   magnitudes: sum(abs(x), { axes: [0], keepDims: false }),
 });
 
@@ -62,11 +62,15 @@ export async function scaleInputs(
   lab: Lab,
 ): Promise<Map<string, HostTensor>> {
   const tensors = new Map(original);
+  const model = { shape, tensors: original };
+  const reader = await lab.readLayers(model, false, options.calibration);
   let done = 0;
-  for (const layer of groupByLayer(groups)) {
+  const layers = groupBy(groups, ({ targets: [target] }) => target!.matrix.layer ?? target!.matrix.role);
+  for (const layer of layers.values()) {
     const roles = layer.map(({ targets }) => getObservedRole(targets[0]!));
     const taps = new Map(roles.map((role) => [role, scaleTap]));
-    const observed = await lab.observe({ shape, tensors: original }, taps, options.calibration);
+    await reader.moveTo(layer[0]!.targets[0]!.matrix.layer, model);
+    const observed = await reader.observe(model, taps);
     for (const [i, group] of layer.entries()) {
       if (lab.signal.aborted) throw new WorkbenchError("cancelled", "The method was stopped.");
       const factors = await findFactors(group, tensors, observed.get(roles[i]!)!, options, lab);
@@ -75,15 +79,6 @@ export async function scaleInputs(
     }
   }
   return tensors;
-}
-
-function groupByLayer(groups: readonly ScalableGroup[]): ScalableGroup[][] {
-  const layers = new Map<string | number, ScalableGroup[]>();
-  for (const group of groups) {
-    const { layer, role } = group.targets[0]!.matrix;
-    layers.set(layer ?? role, [...(layers.get(layer ?? role) ?? []), group]);
-  }
-  return [...layers.values()];
 }
 
 /**

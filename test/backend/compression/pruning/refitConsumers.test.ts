@@ -1,6 +1,7 @@
 /** Fitting the weights of what remains: the normal equations, and cases with a known answer. */
 import { expect, it } from "vitest";
 import { computeRowGram, transpose } from "../../../../src/backend/compression/algebra/linearAlgebra";
+import { loopAlgebra } from "../../../../src/backend/compression/algebra/products";
 import { fitKept } from "../../../../src/backend/compression/pruning/refitConsumers";
 import { createUniform } from "../../../support/sampleValues";
 
@@ -27,9 +28,9 @@ function distance(x: Float64Array, was: ArrayLike<number>, is: ArrayLike<number>
 const isKept = [true, false, true, true, false, true];
 const weights = drawn(inputs * outputs, 1);
 
-it("leaves no weight whose change would reduce the difference of the products", () => {
+it("leaves no weight whose change would reduce the difference of the products", async () => {
   const x = drawn(rows * inputs, 2);
-  const fitted = fitKept(weights, gramOf(x), isKept, outputs, 0);
+  const fitted = await fitKept(loopAlgebra, weights, gramOf(x), isKept, outputs, 0);
   const least = distance(x, weights, fitted);
   const dropped = weights.map((each, i) => (isKept[Math.floor(i / outputs)]! ? each : 0));
   expect(least).toBeLessThan(distance(x, weights, dropped));
@@ -44,37 +45,40 @@ it("leaves no weight whose change would reduce the difference of the products", 
   });
 });
 
-it("restores what a removed input did if it follows from the others", () => {
+it("restores what a removed input did if it follows from the others", async () => {
   const x = drawn(rows * inputs, 3);
   for (let t = 0; t < rows; t++) {
     x[t * inputs + 1] = x[t * inputs]! - 2 * x[t * inputs + 2]!;
     x[t * inputs + 4] = 3 * x[t * inputs + 5]!;
   }
-  expect(distance(x, weights, fitKept(weights, gramOf(x), isKept, outputs, 0))).toBeLessThan(1e-18);
+  expect(
+    distance(x, weights, await fitKept(loopAlgebra, weights, gramOf(x), isKept, outputs, 0)),
+  ).toBeLessThan(1e-18);
 });
 
-it("changes nothing where nothing is removed, and damps toward the weights there were", () => {
+it("changes nothing where nothing is removed, and damps toward the weights there were", async () => {
   const x = drawn(rows * inputs, 4);
   const all = isKept.map(() => true);
-  expect(fitKept(weights, gramOf(x), all, outputs, 0.01)).toEqual(weights);
-  const change = (damping: number) => {
-    const fitted = fitKept(weights, gramOf(x), isKept, outputs, damping);
+  expect(await fitKept(loopAlgebra, weights, gramOf(x), all, outputs, 0.01)).toEqual(weights);
+  const change = async (damping: number) => {
+    const fitted = await fitKept(loopAlgebra, weights, gramOf(x), isKept, outputs, damping);
     return fitted.reduce(
       (sum, each, i) => sum + (isKept[Math.floor(i / outputs)]! ? (each - weights[i]!) ** 2 : 0),
       0,
     );
   };
-  expect(change(1)).toBeLessThan(change(0.01));
-  expect(change(0.01)).toBeLessThan(change(0));
+  expect(await change(1)).toBeLessThan(await change(0.01));
+  expect(await change(0.01)).toBeLessThan(await change(0));
 });
 
-it("keeps the weights of inputs that are always zero, and copes with fewer rows than inputs", () => {
+it("keeps the weights of inputs that are always zero, and copes with fewer rows than inputs", async () => {
   const zero = new Float64Array(inputs * inputs);
-  expect(fitKept(weights, zero, isKept, outputs, 0.01)[0]).toBe(weights[0]);
+  expect((await fitKept(loopAlgebra, weights, zero, isKept, outputs, 0.01))[0]).toBe(weights[0]);
   const one = drawn(inputs, 5);
   const gram = Float64Array.from(
     { length: inputs * inputs },
     (_, i) => one[Math.floor(i / inputs)]! * one[i % inputs]!,
   );
-  for (const each of fitKept(weights, gram, isKept, outputs, 0)) expect(Number.isFinite(each)).toBe(true);
+  for (const each of await fitKept(loopAlgebra, weights, gram, isKept, outputs, 0))
+    expect(Number.isFinite(each)).toBe(true);
 });

@@ -2,8 +2,8 @@
  * Least squares on the statistics of a matrix's inputs: weights that come nearest to given outputs, and weights inside a mask.
  * Matrices are row-major in double precision; weights are [inputs, outputs].
  */
-import type { Algebra } from "../algebra/products";
-import type { TriangularFactor } from "../algebra/triangular";
+import type { Algebra } from "./products";
+import type { TriangularFactor } from "./triangular";
 
 export interface Sizes {
   readonly inputs: number;
@@ -22,6 +22,12 @@ export function computeMeanDiagonal(gram: Float64Array, inputs: number): number 
   let mean = 0;
   for (let i = 0; i < inputs; i++) mean += gram[i * inputs + i]! / inputs;
   return mean;
+}
+
+/** Returns Σ (x − m)ᵀ(x − m) = XᵀX − count · mᵀm for the mean m [inputs] of X [count, inputs]. */
+export function centerGram(gram: Float64Array, mean: Float64Array, count: number): Float64Array {
+  const inputs = mean.length;
+  return gram.map((each, i) => each - count * mean[Math.floor(i / inputs)]! * mean[i % inputs]!);
 }
 
 /** Solves H·Z = B for B [inputs, outputs], given the inverse of H's triangular factor. */
