@@ -1,6 +1,6 @@
 /** What a metric works with when the command line asks: an engine, a way to stop, progress on standard error. */
 import type { Engine } from "../backend/engine/engine";
-import { openEngine } from "../backend/engine/onnxRuntime";
+import { openEngine } from "../backend/engine/open";
 import type { EvaluationLab } from "../backend/evaluation/metric";
 import { WorkbenchError } from "../protocol/errors";
 import { formatDuration } from "../protocol/quantities";

@@ -12,6 +12,7 @@ export type ErrorCode =
   | "network"
   | "busy" // somebody else holds the run or the device
   | "cancelled"
+  | "process-died" // a process that the run needs ended; the run is interrupted and can be resumed
   | "internal";
 
 export interface Position {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Tensor as OrtTensor } from "onnxruntime-node";
 import type { DeviceName } from "../../src/schema/experiment";
 import type { Engine } from "../../src/backend/engine/engine";
-import { openEngine } from "../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../src/backend/engine/open";
 import { loadRuntime } from "../../src/backend/engine/runtime";
 import { gradients } from "../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../src/backend/graph/evaluate";
@@ -22,6 +22,7 @@ import {
   computeRelativeError,
   createUniform,
 } from "../support/sampleValues";
+import { torchSkipReason } from "../support/torch";
 import { webgpuSkipReason } from "../support/webgpu";
 
 const arrays = {
@@ -93,8 +94,9 @@ async function runOn(engine: Engine, { graph, drawn }: Case): Promise<Record<str
 describe.each([
   ["cpu", () => 1e-5],
   ["webgpu", (name: string) => webgpuTolerance[name] ?? 1e-4],
-] as const)("on %s", (device: DeviceName, tolerance) => {
-  const reason = device === "webgpu" ? webgpuSkipReason : undefined;
+  ["torch:cpu", () => 1e-5],
+] as const)("on %s", (device, tolerance) => {
+  const reason = { cpu: undefined, webgpu: webgpuSkipReason, "torch:cpu": torchSkipReason }[device];
   if (reason !== undefined) {
     it("every operation", ({ skip }) => {
       console.log(`operations on ${device} are skipped: ${reason}`);
@@ -104,7 +106,7 @@ describe.each([
   }
   let engine: Engine;
   beforeAll(async () => {
-    engine = await openEngine(device, { threads: 2 });
+    engine = await openEngine(device as DeviceName, { threads: 2 });
   });
   afterAll(() => engine[Symbol.asyncDispose]());
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type * as z from "zod";
 import { openData } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";
-import { openEngine } from "../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../src/backend/engine/open";
 import { countModel } from "../../src/backend/models/accounting";
 import perplexity from "../../src/backend/evaluation/perplexity";
 import { importModel } from "../../src/backend/imports/importModel";

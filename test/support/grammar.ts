@@ -2,7 +2,7 @@
 import { afterAll, beforeAll } from "vitest";
 import type { DataSet } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";
-import { openEngine } from "../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../src/backend/engine/open";
 import { openGrammarData, createTemporaryFolder } from "./subject";
 
 /** Opens both before the tests of the calling file or group, and closes them after. */

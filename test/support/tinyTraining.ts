@@ -2,7 +2,7 @@
 import { afterAll, beforeAll } from "vitest";
 import type { DataSet } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";
-import { openEngine } from "../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../src/backend/engine/open";
 import { createTinyShape, createTrainOptions } from "./tinyModels";
 import { openNoiseData, type TinyTraining, type TinyTrainingResult, trainTiny } from "./tinyRun";
 

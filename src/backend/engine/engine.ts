@@ -61,3 +61,8 @@ export interface Engine extends AsyncDisposable {
   upload(type: TensorType, data: ConstantData): Tensor;
   compile(graph: Graph, options?: CompileOptions): Promise<Program>;
 }
+
+export interface EngineOptions {
+  /** CPU threads per operation. Default: LATHE_THREADS, or one per physical core. */
+  readonly threads?: number;
+}

@@ -1,27 +1,22 @@
 /** The ONNX Runtime engine: opens a device, uploads tensors and compiles graphs to programs. */
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { WorkbenchError } from "../../protocol/errors";
-import type { DeviceName } from "../../schema/experiment";
 import { type Graph, listInputs } from "../graph/graph";
 import { encodeOnnx } from "../graph/onnx";
 import type { ConstantData, TensorType } from "../graph/op";
+import { checkData } from "./arrays";
+import { checkState, createDisposedError } from "./checks";
 import { DeviceMemory, DeviceTransfer, free } from "./deviceMemory";
-import { chooseDevice } from "./devices";
-import type { CompileOptions, Device, Engine, Program, Tensor } from "./engine";
+import type { CompileOptions, Device, Engine, EngineOptions, Program, Tensor } from "./engine";
 import { HostMemory } from "./hostMemory";
 import { findInPlaceStates } from "./inPlace";
 import { type Owner, RuntimeProgram } from "./program";
 import { explain, loadRuntime, type Runtime, createSessionOptions, resolveThreadCount } from "./runtime";
-import { checkData, describe, createHostTensor, RuntimeTensor } from "./tensors";
+import { createHostTensor, RuntimeTensor } from "./tensors";
 
-export interface EngineOptions {
-  /** CPU threads per operation. Default: LATHE_THREADS, or one per physical core. */
-  readonly threads?: number;
-}
-
-export async function openEngine(name: DeviceName, { threads }: EngineOptions = {}): Promise<Engine> {
+/** Opens a device of ONNX Runtime. */
+export async function openOnnxRuntime(device: Device, { threads }: EngineOptions): Promise<Engine> {
   const count = resolveThreadCount(threads);
-  const device = await chooseDevice(name);
   const runtime = await loadRuntime();
   const options = createSessionOptions(device.name, count);
   // Only WebGPU outputs can stay on the device; the Node binding does not support device memory for the others.
@@ -153,7 +148,7 @@ class OnnxRuntimeEngine implements Engine, Owner {
   }
 
   #checkOpen(): void {
-    if (this.#isDisposed) throw new WorkbenchError("internal", "The engine is already disposed.");
+    if (this.#isDisposed) throw createDisposedError("engine");
   }
 
   /** Frees tensors, then sessions, then the device transfer. Any other order ends the process on WebGPU. */
@@ -171,20 +166,4 @@ function disableCpuFallback(options: InferenceSession.SessionOptions): Inference
   const strict = { ...session, disable_cpu_ep_fallback: "1" };
   // A failure is expected and handled, so it is not logged.
   return { logSeverityLevel: 4, extra: { ...options.extra, session: strict } };
-}
-
-function checkState(graph: Graph, state: Readonly<Record<string, string>>): void {
-  const inputs = new Map(listInputs(graph).map(({ name, type }) => [name, describe(type)]));
-  const wrong = (message: string) => new WorkbenchError("internal", message);
-  for (const [output, name] of Object.entries(state)) {
-    const next = graph.outputs[output];
-    if (next === undefined)
-      throw wrong(`State ${name} has no next value: the graph has no output ${output}.`);
-    const old = inputs.get(name);
-    if (old === undefined) throw wrong(`State ${name} is not an input of the graph.`);
-    if (describe(next.type) !== old)
-      throw wrong(`State ${name} is ${old}, but its next value ${output} is ${describe(next.type)}.`);
-  }
-  const twice = Object.values(state).find((name, i, all) => all.indexOf(name) !== i);
-  if (twice !== undefined) throw wrong(`State ${twice} has two next values.`);
 }

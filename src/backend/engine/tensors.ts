@@ -1,8 +1,9 @@
 /** ONNX Runtime tensors in host or device memory, whose owner tracks whether they may be used. */
 import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { WorkbenchError } from "../../protocol/errors";
-import { type ConstantData, type DType, sizeOf, type TensorType } from "../graph/op";
-import type { Tensor } from "./engine";
+import type { ConstantData, TensorType } from "../graph/op";
+import { allocate, describe } from "./arrays";
+import type { OwnTensor } from "./checks";
 import type { Runtime } from "./runtime";
 
 /** The part of an engine that its tensors use. An engine accepts only its own tensors. */
@@ -13,7 +14,7 @@ export interface TensorHome {
   free(tensor: OrtTensor): void;
 }
 
-export class RuntimeTensor implements Tensor {
+export class RuntimeTensor implements OwnTensor {
   /** Number of runs that have read this tensor. Tensors that are read repeatedly move to the device. */
   timesFed = 0;
   #ortTensor: OrtTensor | undefined;
@@ -37,6 +38,11 @@ export class RuntimeTensor implements Tensor {
         `The tensor ${describe(this.type)} is already disposed or consumed.`,
       );
     return this.#ortTensor;
+  }
+
+  get memory(): unknown {
+    const { ortTensor } = this;
+    return ortTensor.location === "cpu" ? ortTensor.data : ortTensor;
   }
 
   async read(): Promise<ConstantData> {
@@ -65,32 +71,4 @@ export class RuntimeTensor implements Tensor {
 
 export function createHostTensor(runtime: Runtime, type: TensorType, data = allocate(type)): OrtTensor {
   return new runtime.Tensor(type.dtype, data, type.shape);
-}
-
-export function checkData(type: TensorType, data: ConstantData): void {
-  if (data instanceof arrays[type.dtype] && data.length === sizeOf(type.shape)) return;
-  throw new WorkbenchError(
-    "internal",
-    `A tensor ${describe(type)} requires a ${arrays[type.dtype].name} of length ${sizeOf(type.shape)}, ` +
-      `not a ${data.constructor.name} of length ${data.length}.`,
-  );
-}
-
-export function describe({ dtype, shape }: TensorType): string {
-  return `${dtype}[${shape.join(",")}]`;
-}
-
-const arrays = {
-  float32: Float32Array,
-  float64: Float64Array,
-  int64: BigInt64Array,
-  int32: Int32Array,
-  int8: Int8Array,
-  int4: Uint8Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-} as const satisfies Record<DType, unknown>;
-
-function allocate({ dtype, shape }: TensorType): ConstantData {
-  return new arrays[dtype](sizeOf(shape));
 }

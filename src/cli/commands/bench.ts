@@ -14,7 +14,7 @@ import {
   standardGpt,
 } from "../../backend/bench/trainingSpeed";
 import type { Engine } from "../../backend/engine/engine";
-import { openEngine } from "../../backend/engine/onnxRuntime";
+import { openEngine } from "../../backend/engine/open";
 import { dimensionsOf, createShape } from "../../backend/models/model";
 import { planFinalShape } from "../../backend/runs/planning/estimate";
 import { loadPlans } from "../../backend/runs/planning/loadPlans";

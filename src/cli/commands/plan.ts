@@ -3,7 +3,7 @@ import { openProductRate } from "../../backend/bench/productRate";
 import type { DataSummary } from "../../backend/data/dataSet";
 import { formatDataLines } from "../../backend/data/summaryText";
 import { toCanonicalJson } from "../../backend/experiment/stepKey";
-import { openEngine } from "../../backend/engine/onnxRuntime";
+import { openEngine } from "../../backend/engine/open";
 import {
   estimatePlan,
   type PlanEstimate,

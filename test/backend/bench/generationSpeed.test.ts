@@ -1,7 +1,7 @@
 /** What the benchmark of generation measures. Times are not asserted. */
 import { expect, it } from "vitest";
 import { measureGeneration } from "../../../src/backend/bench/generationSpeed";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { models } from "../../../src/backend/models/catalog";
 
 it("times a prompt of half the context and generation of another quarter, with and without a cache", async () => {

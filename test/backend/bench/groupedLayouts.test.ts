@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { measureGroupedBlock } from "../../../src/backend/bench/groupedBlock";
 import { layouts } from "../../../src/backend/bench/groupedLayouts";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { gradients } from "../../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { sortTopologically } from "../../../src/backend/graph/graph";

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { DeviceName } from "../../../src/schema/experiment";
 import { getAutomaticOrder, chooseDevice, listDevices } from "../../../src/backend/engine/devices";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { tryDevice } from "../../../src/backend/engine/probe";
 import { resolveThreadCount } from "../../../src/backend/engine/runtime";
 import { webgpuSkipReason } from "../../support/webgpu";

@@ -2,7 +2,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { runSteps, createTrainingStep, uploadStep } from "../../support/trainingStep";
 import { webgpuSkipReason } from "../../support/webgpu";
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import classification from "../../../src/backend/evaluation/classification";
 import { bootstrap, computeScores } from "../../../src/backend/evaluation/classScores";
 import generate from "../../../src/backend/evaluation/generate";

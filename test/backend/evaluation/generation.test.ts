@@ -4,7 +4,7 @@ import type { Tokenizer } from "../../../src/backend/data/tokenizers/tokenizer";
 import { createBytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
 import { createCharactersTokenizer } from "../../../src/backend/data/tokenizers/characters";
 import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import generate, { resolveGeneration } from "../../../src/backend/evaluation/generate";
 import { continuePrompts, type GenerationOptions } from "../../../src/backend/evaluation/generation";
 import type { Subject } from "../../../src/backend/evaluation/metric";

@@ -9,7 +9,7 @@ import { writeSafetensors } from "../../../src/backend/checkpoints/safetensors";
 import { type DataSet, openData } from "../../../src/backend/data/dataSet";
 import { matchToModel } from "../../../src/backend/data/labels";
 import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import classification from "../../../src/backend/evaluation/classification";
 import { computeAverageRanks, pearson } from "../../../src/statistics/correlation";
 import regression from "../../../src/backend/evaluation/regression";

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { webgpuSkipReason } from "../../support/webgpu";
 import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import type { Subject } from "../../../src/backend/evaluation/metric";
 import {
   buildCachedForward,

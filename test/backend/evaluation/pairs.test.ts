@@ -11,7 +11,7 @@ import { computeGradients } from "../../../src/backend/compression/calibration/g
 import { type DataSet, openData } from "../../../src/backend/data/dataSet";
 import { matchToModel } from "../../../src/backend/data/labels";
 import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import classification from "../../../src/backend/evaluation/classification";
 import { computeHeadOutputs } from "../../../src/backend/evaluation/headOutputs";
 import { importModel } from "../../../src/backend/imports/importModel";

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vit
 import { openData } from "../../../src/backend/data/dataSet";
 import { openTokenizer } from "../../../src/backend/data/tokenizers/openTokenizer";
 import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { continuePrompts } from "../../../src/backend/evaluation/generation";
 import type { Subject } from "../../../src/backend/evaluation/metric";
 import perplexity from "../../../src/backend/evaluation/perplexity";

@@ -1,7 +1,7 @@
 /** Metrics on WebGPU: the same values and the same most likely tokens as on the CPU. */
 import { expect, it } from "vitest";
 import { webgpuSkipReason } from "../../support/webgpu";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import generate from "../../../src/backend/evaluation/generate";
 import perplexity from "../../../src/backend/evaluation/perplexity";
 import magnitude from "../../../src/backend/methods/magnitude";

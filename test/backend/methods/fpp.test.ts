@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { countModel } from "../../../src/backend/models/accounting";
 import fpp from "../../../src/backend/methods/fpp";
 import magnitude from "../../../src/backend/methods/magnitude";

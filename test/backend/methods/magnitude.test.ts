@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { countModel } from "../../../src/backend/models/accounting";
 import magnitude from "../../../src/backend/methods/magnitude";

@@ -1,7 +1,7 @@
 /** Inference only: quantized matrices multiplied as integers give the same results as floats, in less memory. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { ForwardProgram } from "../../../src/backend/evaluation/forwardProgram";
 import { estimatePassMemory } from "../../../src/backend/evaluation/passes";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";

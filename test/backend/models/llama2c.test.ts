@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { input } from "../../../src/backend/graph/op";
 import { type Llama2cFile, readLlama2c } from "../../../src/backend/models/llama2c";
 import { forward, parametersOf } from "../../../src/backend/models/model";

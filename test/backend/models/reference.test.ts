@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { gradients } from "../../../src/backend/graph/autodiff";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import type { Tensors } from "../../../src/backend/engine/engine";
 import { listInputs } from "../../../src/backend/graph/graph";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";

@@ -9,7 +9,7 @@ import { sum } from "../../../src/backend/graph/ops/reduction";
 import { recomputeGateName } from "../../../src/backend/graph/recompute";
 import { dimensionsOf, type ModelShape } from "../../../src/backend/models/model";
 import { Sampler } from "../../../src/backend/data/sampler";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import {
   computeTopKLoss,
   computeSoftTargetLoss,

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import { type Batch, IGNORED } from "../../../src/backend/data/split";
 import type { Engine, Tensors } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { evaluateLoss } from "../../../src/backend/training/evaluateLoss";
 import { feedBatch, uploadAll, uploadScalar } from "../../../src/backend/training/feeds";
 import { createTrainee } from "../../../src/backend/training/trainee";

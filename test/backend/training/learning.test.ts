@@ -1,7 +1,7 @@
 /** Models learn what can be learned, but no more. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { createShape } from "../../../src/backend/models/model";
 import { createTinyShape, createTrainOptions } from "../../support/tinyModels";
 import { openTinyData, trainTiny } from "../../support/tinyRun";

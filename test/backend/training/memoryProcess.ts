@@ -1,7 +1,7 @@
 /**
  * A process that takes a training step of a deep, narrow model and reports its peak size: `node … LENGTH ROWS OPTIONS`.
  */
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { createTinyShape, createTrainOptions } from "../../support/tinyModels";
 import { openNoiseData, trainTiny } from "../../support/tinyRun";
 

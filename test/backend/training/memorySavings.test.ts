@@ -5,7 +5,7 @@ import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { type Graph, listInputs, sortTopologically } from "../../../src/backend/graph/graph";
 import { sizeOf, type Value } from "../../../src/backend/graph/op";
 import { recomputeGateName } from "../../../src/backend/graph/recompute";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import {
   describeSavings,
   type MemorySavings,

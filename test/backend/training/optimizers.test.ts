@@ -7,7 +7,7 @@ import type { DataSet } from "../../../src/backend/data/dataSet";
 import { Sampler } from "../../../src/backend/data/sampler";
 import type { Batch } from "../../../src/backend/data/split";
 import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { gradients } from "../../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input, parameter, scalar } from "../../../src/backend/graph/op";

@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { tinyNames, createTinyShape, createTrainOptions } from "../../support/tinyModels";
 import { encodeTensors, computeLargestRatio, openNoiseData, trainTiny } from "../../support/tinyRun";
 import { writeChildProgram } from "../../support/childProgram";

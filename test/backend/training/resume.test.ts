@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { readCheckpoint, writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { createTinyShape, createTrainOptions } from "../../support/tinyModels";
 import { createTemporaryFolder } from "../../support/temporary";

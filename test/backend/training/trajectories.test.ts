@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { matchToModel } from "../../../src/backend/data/labels";
 import { models } from "../../../src/backend/models/catalog";
 import { getHead } from "../../../src/backend/models/classifier";

@@ -8,7 +8,7 @@ import {
   type Spread,
   zeroBin,
 } from "../../../src/protocol/watch";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../src/backend/engine/open";
 import { input } from "../../../src/backend/graph/op";
 import { models } from "../../../src/backend/models/catalog";
 import { listMatrixSlots } from "../../../src/backend/models/model";

@@ -13,7 +13,7 @@ import { formatDataLines } from "../../data/summaryText";
 import { openTokenizer } from "../../data/tokenizers/openTokenizer";
 import type { Tokenizer } from "../../data/tokenizers/tokenizer";
 import type { Engine } from "../../engine/engine";
-import { openEngine } from "../../engine/onnxRuntime";
+import { openEngine } from "../../engine/open";
 import { toCanonicalJson } from "../../experiment/stepKey";
 import type { ImportedModel } from "../../imports/importedModel";
 import { importModel } from "../../imports/importModel";

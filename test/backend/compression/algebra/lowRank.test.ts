@@ -7,7 +7,7 @@ import {
   describeExcess,
 } from "../../../../src/backend/compression/algebra/lowRank";
 import { EngineAlgebra, loopAlgebra } from "../../../../src/backend/compression/algebra/products";
-import { openEngine } from "../../../../src/backend/engine/onnxRuntime";
+import { openEngine } from "../../../../src/backend/engine/open";
 import { computeRelativeError, createUniform } from "../../../support/sampleValues";
 
 const engine = await openEngine("cpu", { threads: 1 });

@@ -1,0 +1,213 @@
+"""Turns a graph into one Python function over tensors.
+
+The function is generated as source text: a call of `operations` for each node, and a `del` for each value after its last
+use, so that its memory is free for the next one. `torch.compile` reads the same text.
+"""
+
+from __future__ import annotations
+
+import json
+import linecache
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .operations import OPERATIONS, PREPARATIONS, TAKES_NUMBERS, unpack_int4
+
+Step = Callable[[list[Tensor]], list[Tensor]]
+
+
+class GraphError(Exception):
+    """A graph that this version cannot execute, with the node that it lacks."""
+
+    def __init__(self, message: str, node: str) -> None:
+        super().__init__(message)
+        self.node = node
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation. Values are numbered: inputs first, then constants, then nodes in the order of execution."""
+
+    operation: str
+    inputs: tuple[int, ...]
+    attributes: dict[str, Any]
+    value: int
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph as the parent process sends it."""
+
+    inputs: list[str]
+    types: list[tuple[str, tuple[int, ...]]]
+    """dtype and shape of each value."""
+    constants: dict[int, Tensor]
+    nodes: list[Node]
+    outputs: list[int]
+
+    @staticmethod
+    def parse(message: dict[str, Any], constants: Sequence[Tensor]) -> Graph:
+        """Reads the header of a message and the tensors of its constants."""
+        inputs = [each["name"] for each in message["inputs"]]
+        typed = [*message["inputs"], *message["constants"], *message["nodes"]]
+        first = len(inputs) + len(constants)
+        return Graph(
+            inputs=inputs,
+            types=[(each["dtype"], tuple(each["shape"])) for each in typed],
+            constants={len(inputs) + i: each for i, each in enumerate(constants)},
+            nodes=[
+                Node(each["op"], tuple(each["inputs"]), each["attrs"], first + i)
+                for i, each in enumerate(message["nodes"])
+            ],
+            outputs=message["outputs"],
+        )
+
+
+_programs = count(1)
+
+
+@dataclass
+class Function:
+    """A graph as a function, with the place of each node in its source."""
+
+    step: Step
+    """Takes the inputs in a list, which it empties, so that an input that nobody else holds is freed after its last use."""
+    file_name: str
+    nodes_by_line: dict[int, str]
+    source: str
+
+    def find_node(self, traceback: TracebackType | None) -> str | None:
+        """The node that raised an error, as in the graph's listing, for example `12.matmul`."""
+        node = None
+        while traceback is not None:
+            if traceback.tb_frame.f_code.co_filename == self.file_name:
+                node = self.nodes_by_line.get(traceback.tb_lineno)
+            traceback = traceback.tb_next
+        return node
+
+
+@dataclass
+class _Writer:
+    graph: Graph
+    device: torch.device
+    names: dict[str, Any] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    nodes_by_line: dict[int, str] = field(default_factory=dict)
+
+    def literal(self, node: Node, place: int) -> str | None:
+        """A constant of one element as a number, where the operation takes one."""
+        value = node.inputs[place]
+        constant = self.graph.constants.get(value)
+        if constant is None or constant.dim() > 0 or node.operation not in TAKES_NUMBERS:
+            return None
+        first = len(node.inputs) - 2
+        if place < first:
+            return None
+        other = node.inputs[2 * first + 1 - place]
+        # Numbers have no dtype of their own: two of them would become a tensor of torch's default one.
+        if other in self.graph.constants:
+            return None
+        number = constant.item()
+        return repr(number) if number == number and abs(number) != float("inf") else None
+
+    def operand(self, node: Node, place: int) -> str:
+        literal = self.literal(node, place)
+        if literal is not None:
+            return literal
+        value = node.inputs[place]
+        dtype, shape = self.graph.types[value]
+        return f"v{value}" if dtype != "int4" else f"unpack_int4(v{value}, {shape!r})"
+
+    def call(self, node: Node) -> str:
+        if node.operation not in OPERATIONS:
+            raise GraphError(f"lathe_torch has no operation {node.operation}", f"{node.value}.{node.operation}")
+        attributes = {to_snake_case(key): each for key, each in node.attributes.items()}
+        prepare = PREPARATIONS.get(node.operation)
+        if prepare is not None:
+            shapes = [self.graph.types[each][1] for each in node.inputs]
+            attributes = prepare({**attributes, "shapes": shapes}, self.device)
+        arguments = [self.operand(node, place) for place in range(len(node.inputs))]
+        for key, each in attributes.items():
+            arguments.append(f"{key}={self.attribute(f'{key}{node.value}', each)}")
+        name = f"op_{node.operation}"
+        self.names[name] = OPERATIONS[node.operation]
+        return f"v{node.value} = {name}({', '.join(arguments)})"
+
+    def attribute(self, name: str, attribute: Any) -> str:
+        if isinstance(attribute, list):
+            return repr(tuple(attribute))
+        if not isinstance(attribute, Tensor):
+            return repr(attribute)
+        self.names[name] = attribute
+        return name
+
+
+def to_snake_case(name: str) -> str:
+    """`transposeA` → `transpose_a`."""
+    return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+
+
+def remove_duplicates(graph: Graph) -> Graph:
+    """Computes equal operations on equal inputs once."""
+    same: dict[int, int] = {}
+    kept: dict[tuple[Any, ...], int] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        inputs = tuple(same.get(each, each) for each in node.inputs)
+        key = (node.operation, inputs, json.dumps(node.attributes, sort_keys=True))
+        if key in kept:
+            same[node.value] = kept[key]
+            continue
+        kept[key] = node.value
+        nodes.append(Node(node.operation, inputs, node.attributes, node.value))
+    outputs = [same.get(each, each) for each in graph.outputs]
+    return Graph(graph.inputs, graph.types, graph.constants, nodes, outputs)
+
+
+def find_last_uses(graph: Graph) -> dict[int, list[int]]:
+    """The values that are dead after each node."""
+    last: dict[int, int] = {}
+    for node in graph.nodes:
+        for each in (*node.inputs, node.value):
+            last[each] = node.value
+    dead: dict[int, list[int]] = {}
+    for value, node in last.items():
+        if value not in graph.outputs and value not in graph.constants:
+            dead.setdefault(node, []).append(value)
+    return dead
+
+
+def build_function(graph: Graph, device: torch.device) -> Function:
+    """Writes and loads the function of a graph. Raises GraphError where an operation is unknown."""
+    graph = remove_duplicates(graph)
+    writer = _Writer(graph, device)
+    writer.names["unpack_int4"] = unpack_int4
+    dead = find_last_uses(graph)
+    used = {each for node in graph.nodes for each in node.inputs} | set(graph.outputs)
+    lines = ["def step(feeds):"]
+    if graph.inputs:
+        lines.append(f"    {''.join(f'v{i}, ' for i in range(len(graph.inputs)))}= feeds")
+        unused = [f"v{i}" for i in range(len(graph.inputs)) if i not in used]
+        if unused:
+            lines.append(f"    del {', '.join(unused)}")
+    lines.append("    feeds.clear()")
+    for node in graph.nodes:
+        lines.append(f"    {writer.call(node)}")
+        writer.nodes_by_line[len(lines)] = f"{node.value}.{node.operation}"
+        if node.value in dead:
+            lines.append(f"    del {', '.join(f'v{each}' for each in dead[node.value])}")
+    lines.append(f"    return [{', '.join(f'v{each}' for each in graph.outputs)}]")
+    source = "\n".join(lines) + "\n"
+    names = {**writer.names, **{f"v{value}": tensor for value, tensor in graph.constants.items()}}
+    file_name = f"<graph {next(_programs)}>"
+    # Lets tracebacks and the compiler show the lines.
+    linecache.cache[file_name] = (len(source), None, source.splitlines(keepends=True), file_name)
+    exec(compile(source, file_name, "exec"), names)  # noqa: S102 -- the text is generated from names of operations
+    return Function(names["step"], file_name, writer.nodes_by_line, source)
