@@ -31,9 +31,10 @@ async function open(): Promise<void> {
 function listStates(): readonly string[] {
   const runs = join(workspaceFolder, ".lathe/runs");
   const names = existsSync(runs) ? readdirSync(runs).filter((name) => name.startsWith("000-tree")) : [];
-  return names.map(
-    (name) => (JSON.parse(readFileSync(join(runs, name, "run.json"), "utf8")) as { state: string }).state,
-  );
+  return names
+    .map((name) => join(runs, name, "run.json"))
+    .filter((record) => existsSync(record)) // A run that is being created has none yet.
+    .map((record) => (JSON.parse(readFileSync(record, "utf8")) as { state: string }).state);
 }
 
 function countRuns(): number {
