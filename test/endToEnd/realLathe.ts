@@ -108,7 +108,8 @@ export function realWorkspace(variables: Readonly<Record<string, string>> = {}):
 
 function runFolders(workspace: string): string[] {
   const runs = join(workspace, ".lathe", "runs");
-  return existsSync(runs) ? readdirSync(runs).map((name) => join(runs, name)) : [];
+  const folders = existsSync(runs) ? readdirSync(runs).map((name) => join(runs, name)) : [];
+  return folders.filter((folder) => existsSync(join(folder, "run.json"))); // One that is being created has none yet.
 }
 
 /** Run folders of the workspace, oldest first. */
