@@ -31,7 +31,8 @@ export function reportEnd(
   const id = toPlainLine(record.id);
   terminal.log(formatEndLine(record, toPlainLine(label ?? id), sweep?.position, terminal));
   if (failure !== undefined) terminal.log(`${red("error:")} ${toPlainText(failure.message)}`);
-  if (state === "interrupted") terminal.log(red(`${id} ended without reporting a reason. See its log.txt.`));
+  else if (state === "interrupted")
+    terminal.log(red(`${id} ended without reporting a reason. See its log.txt.`));
   if (isResumable(record)) terminal.log(yellow(`Resume it with \`lathe resume ${id}\`.`));
 }
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll } from "vitest";
 import type { DataSet } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";
 import { openEngine } from "../../src/backend/engine/open";
+import { testDevice } from "./device";
 import { openGrammarData, createTemporaryFolder } from "./subject";
 
 /** Opens both before the tests of the calling file or group, and closes them after. */
@@ -11,7 +12,7 @@ export function useGrammar() {
   let engine: Engine;
   let data: DataSet;
   beforeAll(async () => {
-    engine = await openEngine("cpu");
+    engine = await openEngine(testDevice);
     data = await openGrammarData(folder.path);
   });
   afterAll(async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll } from "vitest";
 import type { DataSet } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";
 import { openEngine } from "../../src/backend/engine/open";
+import { testDevice } from "./device";
 import { createTinyShape, createTrainOptions } from "./tinyModels";
 import { openNoiseData, type TinyTraining, type TinyTrainingResult, trainTiny } from "./tinyRun";
 
@@ -11,7 +12,7 @@ export function useTinyTraining() {
   let engine: Engine;
   let data: DataSet;
   beforeAll(async () => {
-    engine = await openEngine("cpu", { threads: 1 });
+    engine = await openEngine(testDevice, { threads: 1 });
     data = await openNoiseData(3000);
   });
   afterAll(async () => {

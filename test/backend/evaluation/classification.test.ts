@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
+import { testDevice } from "../../support/device";
 import classification from "../../../src/backend/evaluation/classification";
 import { bootstrap, computeScores } from "../../../src/backend/evaluation/classScores";
 import generate from "../../../src/backend/evaluation/generate";
@@ -110,7 +111,7 @@ describe("a model", () => {
   let data: DataSet;
   const folder = createTemporaryFolder();
   beforeAll(async () => {
-    engine = await openEngine("cpu");
+    engine = await openEngine(testDevice);
     data = await openLabeledData(folder.path);
   });
   afterAll(async () => {

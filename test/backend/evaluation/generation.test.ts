@@ -5,6 +5,7 @@ import { createBytesTokenizer } from "../../../src/backend/data/tokenizers/bytes
 import { createCharactersTokenizer } from "../../../src/backend/data/tokenizers/characters";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
+import { testDevice } from "../../support/device";
 import generate, { resolveGeneration } from "../../../src/backend/evaluation/generate";
 import { continuePrompts, type GenerationOptions } from "../../../src/backend/evaluation/generation";
 import type { Subject } from "../../../src/backend/evaluation/metric";
@@ -17,7 +18,7 @@ import { drawModelTensors, createQuietLab, createTinyShape } from "../../support
 import { createLookup, createValues } from "../../support/tensors";
 
 let engine: Engine;
-beforeAll(async () => (engine = await openEngine("cpu")));
+beforeAll(async () => (engine = await openEngine(testDevice)));
 afterAll(() => engine[Symbol.asyncDispose]());
 
 function subjectOf(tokenizer: Tokenizer, family = "gpt2"): Subject {

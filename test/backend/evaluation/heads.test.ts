@@ -10,6 +10,7 @@ import { type DataSet, openData } from "../../../src/backend/data/dataSet";
 import { matchToModel } from "../../../src/backend/data/labels";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
+import { testDevice } from "../../support/device";
 import classification from "../../../src/backend/evaluation/classification";
 import { computeAverageRanks, pearson } from "../../../src/statistics/correlation";
 import regression from "../../../src/backend/evaluation/regression";
@@ -63,7 +64,7 @@ const cases = Object.keys(families);
 let engine: Engine;
 const folder = createTemporaryFolder();
 beforeAll(async () => {
-  engine = await openEngine("cpu", { threads: 1 });
+  engine = await openEngine(testDevice, { threads: 1 });
 });
 afterAll(async () => {
   folder[Symbol.dispose]();

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { webgpuSkipReason } from "../../support/webgpu";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
+import { testDevice } from "../../support/device";
 import type { Subject } from "../../../src/backend/evaluation/metric";
 import {
   buildCachedForward,
@@ -86,7 +87,7 @@ async function compare(engine: Engine, given: Model, slots: number, steps: numbe
 
 describe("the cache on the CPU", () => {
   let engine: Engine;
-  beforeAll(async () => (engine = await openEngine("cpu")));
+  beforeAll(async () => (engine = await openEngine(testDevice)));
   afterAll(() => engine[Symbol.asyncDispose]());
 
   it.each(Object.keys(models))("of %s is overwritten in place, in every tensor", async (name) => {

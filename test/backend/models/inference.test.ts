@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
+import { testDevice } from "../../support/device";
 import { ForwardProgram } from "../../../src/backend/evaluation/forwardProgram";
 import { estimatePassMemory } from "../../../src/backend/evaluation/passes";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
@@ -19,7 +20,7 @@ import { applyOp, drawInputs, computeRelativeError } from "../../support/sampleV
 import { drawModelTensors, createTinyShape } from "../../support/subject";
 
 let engine: Engine;
-beforeAll(async () => (engine = await openEngine("cpu")));
+beforeAll(async () => (engine = await openEngine(testDevice)));
 afterAll(() => engine[Symbol.asyncDispose]());
 
 const wide = { gpt2: { n_embd: 64, n_head: 4 }, llama: { hidden_size: 64, intermediate_size: 96 } } as const;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
+import { testDevice } from "../../support/device";
 import { countModel } from "../../../src/backend/models/accounting";
 import { methods } from "../../../src/backend/methods/catalog";
 import type { Trial } from "../../../src/backend/compression/method";
@@ -25,7 +26,7 @@ let engine: Engine;
 let data: DataSet;
 const folder = createTemporaryFolder();
 beforeAll(async () => {
-  engine = await openEngine("cpu");
+  engine = await openEngine(testDevice);
   data = await openGrammarData(folder.path, { val_fraction: 0.2 });
 });
 afterAll(async () => {

@@ -2,13 +2,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
+import { testDevice } from "../../support/device";
 import { createShape } from "../../../src/backend/models/model";
 import { createTinyShape, createTrainOptions } from "../../support/tinyModels";
 import { openTinyData, trainTiny } from "../../support/tinyRun";
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await openEngine("cpu", { threads: 1 });
+  engine = await openEngine(testDevice, { threads: 1 });
 });
 afterAll(() => engine[Symbol.asyncDispose]());
 

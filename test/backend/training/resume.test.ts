@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import { openEngine } from "../../../src/backend/engine/open";
+import { testDevice } from "../../support/device";
 import { readCheckpoint, writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { createTinyShape, createTrainOptions } from "../../support/tinyModels";
 import { createTemporaryFolder } from "../../support/temporary";
@@ -39,7 +40,7 @@ describe.each(cases)("%s on %i threads, %j, %j", (name, threads, config, more) =
   });
 
   it("gives the same weights, optimizer and losses across two stops and the end of an epoch", async () => {
-    await using engine = await openEngine("cpu", { threads });
+    await using engine = await openEngine(testDevice, { threads });
     const given = { engine, shape, data, options, validation: data.validation };
     const whole = await trainTiny(given);
     // Blocks have no epochs.

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
+import { testDevice } from "../../support/device";
 import { matchToModel } from "../../../src/backend/data/labels";
 import { models } from "../../../src/backend/models/catalog";
 import { getHead } from "../../../src/backend/models/classifier";
@@ -30,7 +31,7 @@ const { bound, text, rows, length, train, families } = JSON.parse(readFileSync(p
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await openEngine("cpu", { threads: 1 });
+  engine = await openEngine(testDevice, { threads: 1 });
 });
 afterAll(() => engine[Symbol.asyncDispose]());
 

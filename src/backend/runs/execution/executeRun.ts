@@ -154,7 +154,7 @@ function resolveInputs(folder: RunFolder, workspace: string): string {
 }
 
 interface Ending {
-  readonly state: "done" | "held" | "stopped" | "failed";
+  readonly state: "done" | "held" | "stopped" | "failed" | "interrupted";
   readonly error?: WorkbenchError;
 }
 
@@ -163,7 +163,9 @@ function toEnding(thrown: unknown, control: RunControl): Ending {
     (thrown instanceof WorkbenchError && thrown.code === "cancelled") ||
     (thrown as Error).name === "AbortError";
   if (cancelled && control.signal.aborted) return { state: "stopped" };
-  return { state: "failed", error: toWorkbenchError(thrown) };
+  const error = toWorkbenchError(thrown);
+  // Another process was killed: the run itself has nothing to correct, and continues from its last checkpoint.
+  return { state: error.code === "process-died" ? "interrupted" : "failed", error };
 }
 
 function settle(folder: RunFolder, { state, error }: Ending, clock: RunClock): void {
@@ -173,9 +175,10 @@ function settle(folder: RunFolder, { state, error }: Ending, clock: RunClock): v
     if (error !== undefined) {
       const origin = error.cause instanceof Error ? error.cause : error;
       folder.log(
-        `Failed (${error.code}): ${error.message}${error.code === "internal" ? `\n${origin.stack ?? ""}` : ""}`,
+        `${state === "failed" ? "Failed" : "Interrupted"} (${error.code}): ${error.message}${error.code === "internal" ? `\n${origin.stack ?? ""}` : ""}`,
       );
-    } else folder.log({ done: "Done.", held: "Held at its rung.", stopped: "Stopped.", failed: "" }[state]);
+    } else
+      folder.log({ done: "Done.", held: "Held at its rung.", stopped: "Stopped." }[state as string] ?? "");
   } finally {
     folder.update({
       state,

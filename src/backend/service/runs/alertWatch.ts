@@ -85,6 +85,7 @@ export class AlertWatch implements Disposable {
       });
     } else if (state === "interrupted") {
       const message =
+        failure?.message ??
         "The process of the run has disappeared. Resume the run to continue from the last checkpoint.";
       this.raise(summary, { kind: "failed", message });
     }
