@@ -10,7 +10,7 @@ import json
 import linecache
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from types import TracebackType
 from typing import Any
@@ -168,7 +168,7 @@ def remove_duplicates(graph: Graph) -> Graph:
         kept[key] = node.value
         nodes.append(Node(node.operation, inputs, node.attributes, node.value))
     outputs = [same.get(each, each) for each in graph.outputs]
-    return Graph(graph.inputs, graph.types, graph.constants, nodes, outputs)
+    return replace(graph, nodes=nodes, outputs=outputs)
 
 
 def find_last_uses(graph: Graph) -> dict[int, list[int]]:

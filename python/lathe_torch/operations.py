@@ -22,6 +22,7 @@ IGNORED_LABEL = -100
 
 DTYPES: dict[str, torch.dtype] = {
     "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
     "float64": torch.float64,
     "int64": torch.int64,
     "int32": torch.int32,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .graph import Function, Graph, GraphError, build_function
 from .operations import DTYPES
+from .precision import use_bfloat16
 
 SMALL = 1024
 """Outputs of at most this many numbers travel with the reply of their run."""
@@ -102,8 +103,9 @@ class Session:
         message = header["graph"]
         constants = [self._store(each, buffer) for each, buffer in zip(message["constants"], buffers, strict=True)]
         graph = Graph.parse(message, constants)
+        is_reduced = header.get("precision") == "bfloat16"
         try:
-            function = build_function(graph, self.device)
+            function = build_function(use_bfloat16(graph) if is_reduced else graph, self.device)
         except GraphError as error:
             raise RequestError("graph", str(error), error.node) from error
         consumed = frozenset(graph.inputs.index(name) for name in header["state"].values())

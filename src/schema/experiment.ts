@@ -210,6 +210,12 @@ export const trainSchema = z.strictObject({
     .describe(
       "Recompute each layer in the backward pass: less memory, about a third more time, equal results. `auto` does so if the step would use more than 60 % of the machine's memory.",
     ),
+  precision: z
+    .enum(["float32", "bfloat16"])
+    .default("float32")
+    .describe(
+      "Type in which a training step computes products. Weights, optimizer, sums and norms are float32 with either, and so are evaluations. `bfloat16` requires a device of PyTorch, and is fast on cards with tensor cores.",
+    ),
   attention_block_size: pieceSize.describe(
     "Queries of a sequence that attend at a time; their scores are recomputed in the backward pass. `auto` limits the scores of a block to 256 MiB, false computes all at once.",
   ),

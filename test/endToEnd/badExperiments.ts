@@ -182,6 +182,12 @@ export const badExperiments: readonly Case[] = [
       'bad.lathe.md:7:9: unknown value "gpu" of device. Did you mean "webgpu"? Allowed: auto, cpu, webgpu, cuda, dml, coreml.',
   },
   {
+    what: "products in bfloat16 on ONNX Runtime",
+    cells: [data, model, train.replace("}", ", precision: bfloat16}"), "device: cpu"],
+    message:
+      "train.precision is bfloat16, but ONNX Runtime, which runs cpu, trains in float32 only. Use a device of PyTorch, such as torch:cuda, or remove train.precision.",
+  },
+  {
     what: "a missing base model",
     cells: on("nowhere"),
     message: `There is no model at WORKSPACE/nowhere. ${modelKinds}`,

@@ -2,7 +2,7 @@
 import { WorkbenchError } from "../../protocol/errors";
 import { type Graph, listInputs, type NamedValue } from "../graph/graph";
 import { describe } from "./arrays";
-import type { CompileOptions, Tensor, Tensors } from "./engine";
+import type { CompileOptions, Precision, Tensor, Tensors } from "./engine";
 
 /** A tensor of a particular engine. */
 export interface OwnTensor extends Tensor {
@@ -67,6 +67,16 @@ export function checkState(graph: Graph, state: NonNullable<CompileOptions["stat
   }
   const twice = Object.values(state).find((name, i, all) => all.indexOf(name) !== i);
   if (twice !== undefined) throw internalError(`State ${twice} has two next values.`);
+}
+
+/** Throws if the device has no products in this precision. */
+export function checkPrecision(device: string, precision: Precision): void {
+  if (precision === "float32" || device.startsWith("torch")) return;
+  throw new WorkbenchError(
+    "unsupported",
+    `train.precision is ${precision}, but ONNX Runtime, which runs ${device}, trains in float32 only. ` +
+      "Use a device of PyTorch, such as torch:cuda, or remove train.precision.",
+  );
 }
 
 export function createDisposedError(what: "engine" | "program"): WorkbenchError {

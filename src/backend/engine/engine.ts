@@ -1,5 +1,5 @@
 /** Interfaces of an engine, which executes graphs. They do not depend on a particular runtime. */
-import type { DeviceName } from "../../schema/experiment";
+import type { DeviceName, TrainOptions } from "../../schema/experiment";
 import type { Graph } from "../graph/graph";
 import type { ConstantData, TensorType } from "../graph/op";
 
@@ -34,7 +34,11 @@ export interface CompileOptions {
   readonly state?: Readonly<Record<string, string>>;
   /** False keeps two sets of buffers even if one is enough, for comparison. */
   readonly inPlace?: boolean;
+  /** Type in which products are computed; inputs and outputs are float32 with either. Default: float32. */
+  readonly precision?: Precision;
 }
+
+export type Precision = TrainOptions["precision"];
 
 export interface Program extends AsyncDisposable {
   /** Size of the encoded graph in bytes. */

@@ -1,5 +1,5 @@
 /** The compiled programs of a training: a whole step, or its batches and its update separately, and the evaluation. */
-import type { Program } from "../engine/engine";
+import type { CompileOptions, Program } from "../engine/engine";
 import type { Graph } from "../graph/graph";
 import type { MemorySavings } from "./memorySavings";
 import { getBatchSize, type TrainingRequest } from "./request";
@@ -61,13 +61,15 @@ export async function compilePrograms(request: TrainingRequest): Promise<Program
   const all: Program[] = [];
   const compile = async <G extends Graph>(
     graph: G,
-    state: StatefulGraph["state"] = {},
+    compileOptions: CompileOptions = {},
   ): Promise<CompiledGraph<G>> => {
-    const program = await engine.compile(graph, { state });
+    const program = await engine.compile(graph, compileOptions);
     all.push(program);
     return { program, graph };
   };
-  const compileState = async <G extends StatefulGraph>(graph: G) => compile(graph, graph.state);
+  const { precision } = options;
+  const compileState = async <G extends StatefulGraph>(graph: G) =>
+    compile(graph, { state: graph.state, precision });
   // The batch of the previous step is added to the sum.
   const isFused = options.gradient_accumulation_steps === 1 && options.cumulative_loss !== "two-batch";
   try {

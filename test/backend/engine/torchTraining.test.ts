@@ -1,12 +1,28 @@
 /** Trainings on PyTorch: the losses of ONNX Runtime, and runs that continue on the other engine. */
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DeviceName } from "../../../src/schema/experiment";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
+import { createShape, parametersOf } from "../../../src/backend/models/model";
+import { createReferenceTensor } from "../../support/referenceModel";
 import { createTinyShape, createTrainOptions, tinyNames } from "../../support/tinyModels";
-import { computeLargestRatio, openNoiseData, trainTiny } from "../../support/tinyRun";
+import { computeLargestRatio, openNoiseData, openTinyData, trainTiny } from "../../support/tinyRun";
 import { torchSkipReason } from "../../support/torch";
+
+/** Losses of scripts/reference/precision.py. */
+interface Precisions {
+  readonly bound: number;
+  readonly text: string;
+  readonly length: number;
+  readonly train: Readonly<Record<string, unknown>>;
+  readonly families: Readonly<
+    Record<string, { config: Readonly<Record<string, unknown>>; float32: number[]; bfloat16: number[] }>
+  >;
+}
+const fixture = new URL("../../fixtures/precision.json", import.meta.url);
+const precisions = JSON.parse(readFileSync(fixture, "utf8")) as Precisions;
 
 if (torchSkipReason !== undefined) console.log(`trainings on torch:cpu are skipped: ${torchSkipReason}`);
 
@@ -88,4 +104,51 @@ describe.skipIf(torchSkipReason !== undefined)("a training on torch:cpu", () => 
     const resumed = await trainTiny({ ...training, tensors, resume });
     expect([...begun.losses, ...resumed.losses]).toEqual(whole.losses);
   });
+
+  it.each(["gpt2", "llama"])(
+    "of %s in bfloat16 differs from float32 as torch.autocast does",
+    async (family) => {
+      const { config, float32, bfloat16 } = precisions.families[family]!;
+      const shape = createShape(config);
+      using sequences = await openTinyData({
+        rows: [{ text: precisions.text }],
+        tokenizer: "bytes",
+        sequence_len: precisions.length,
+        val_fraction: 0,
+      });
+      const specs = parametersOf(shape);
+      const trainIn = async (precision: string, engine = torch) =>
+        trainTiny({
+          engine,
+          shape,
+          data: sequences,
+          tensors: new Map(
+            specs.map(({ name, shape: size }) => [
+              name,
+              { shape: size, data: createReferenceTensor(name, size, precisions.bound) },
+            ]),
+          ),
+          options: createTrainOptions({
+            ...precisions.train,
+            precision,
+            per_device_train_batch_size: sequences.train.sequences,
+          }),
+        });
+      const [exact, reduced] = [await trainIn("float32"), await trainIn("bfloat16")];
+      expect(computeLargestRatio(exact.losses, float32)).toBeLessThan(1e-4);
+      const distance = (a: readonly number[], b: readonly number[]) =>
+        Math.max(...a.map((each, i) => Math.abs(each - b[i]!)));
+      // Rounding differs from autocast's in order and place, so the curves are equally near float32, not equal.
+      expect(distance(reduced.losses, exact.losses)).toBeGreaterThan(1e-5);
+      expect(distance(reduced.losses, exact.losses)).toBeLessThan(1.5 * distance(bfloat16, float32));
+      for (const { data: weights } of reduced.result.tensors.values())
+        expect(weights).toBeInstanceOf(Float32Array);
+      await expect(trainIn("bfloat16", runtime)).rejects.toMatchObject({
+        code: "unsupported",
+        message: expect.stringMatching(
+          /train\.precision is bfloat16, but ONNX Runtime.*torch:cuda/,
+        ) as string,
+      });
+    },
+  );
 });

@@ -53,7 +53,10 @@ class TorchEngine implements Engine, TorchOwner {
     return asArray(type, buffers[0]!);
   }
 
-  async compile(graph: Graph, { state = {}, inPlace = true }: CompileOptions = {}): Promise<Program> {
+  async compile(
+    graph: Graph,
+    { state = {}, inPlace = true, precision = "float32" }: CompileOptions = {},
+  ): Promise<Program> {
     this.#checkOpen();
     checkState(graph, state);
     const number = this.takeNumber();
@@ -64,6 +67,7 @@ class TorchEngine implements Engine, TorchOwner {
       graph: encoded.graph,
       state,
       donates: inPlace,
+      precision,
       free: this.takeFreed(),
     };
     await this.process.request("it compiled a graph", message, encoded.buffers).catch(this.#refuse);

@@ -3,11 +3,12 @@
  * read it, a method that does not support the model. Data that takes long to read is left to the run.
  */
 import { WorkbenchError } from "../../../protocol/errors";
-import { type DataOptions, dataSchema, type DeviceName } from "../../../schema/experiment";
+import { type DataOptions, dataSchema, type DeviceName, trainSchema } from "../../../schema/experiment";
 import type { RunPlan, Step } from "../../../protocol/run";
 import { openTokenizer } from "../../data/tokenizers/openTokenizer";
 import type { DataSet } from "../../data/dataSet";
 import type { Tokenizer } from "../../data/tokenizers/tokenizer";
+import { checkPrecision } from "../../engine/checks";
 import { chooseDevice } from "../../engine/devices";
 import { resolveThreadCount } from "../../engine/runtime";
 import { metrics } from "../../evaluation/catalog";
@@ -41,7 +42,11 @@ export async function checkPlans(plans: readonly RunPlan[], workspace: string): 
     const { data, model, baseModel, device, folder } = plan;
     const steps = plan.steps.map((step) =>
       step.action === "train"
-        ? { teacher: getTeacherOptions(step), mlm: getMaskProbability(step) }
+        ? {
+            teacher: getTeacherOptions(step),
+            mlm: getMaskProbability(step),
+            precision: step.options["precision"],
+          }
         : step.options,
     );
     const key = toCanonicalJson({ data, model, baseModel, device, folder, steps });
@@ -137,6 +142,9 @@ async function checkStep(step: Step, context: StepContext): Promise<ModelShape> 
   // The changes that a step makes to the data must be valid together with the rest.
   if (dataOptions !== undefined) dataSchema.parse(dataOptions);
   if (step.action === "train") {
+    // What `auto` comes to is known only when the run starts, which then refuses.
+    if (plan.device !== "auto")
+      checkPrecision(plan.device, trainSchema.shape.precision.parse(step.options["precision"]));
     const read = dataOptions === plan.data ? data : undefined;
     const { shape: trained, isSure } =
       read === undefined
