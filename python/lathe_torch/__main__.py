@@ -28,6 +28,7 @@ def main() -> int:
 
     import torch
 
+    from .kernels import list_kernels
     from .session import RequestError, Session
 
     if options.threads > 0:
@@ -41,6 +42,7 @@ def main() -> int:
             "protocol": PROTOCOL_VERSION,
             "python": platform.python_version(),
             "torch": str(torch.__version__),
+            "kernels": list_kernels(session.device.type),
             "pid": os.getpid(),
         }
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import linecache
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from types import TracebackType
@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .kernels import KERNELS
 from .operations import OPERATIONS, PREPARATIONS, TAKES_NUMBERS, unpack_int4
 
 Step = Callable[[list[Tensor]], list[Tensor]]
@@ -39,6 +40,13 @@ class Node:
     inputs: tuple[int, ...]
     attributes: dict[str, Any]
     value: int
+    outputs: tuple[tuple[int, int], ...] = ()
+    """Of a composite operation: the number of each output that the graph reads, and its value."""
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The values that the node computes."""
+        return tuple(value for _, value in self.outputs) or (self.value,)
 
 
 @dataclass(frozen=True)
@@ -125,8 +133,23 @@ class _Writer:
         dtype, shape = self.graph.types[value]
         return f"v{value}" if dtype != "int4" else f"unpack_int4(v{value}, {shape!r})"
 
+    def write(self, node: Node) -> None:
+        """Adds the lines that compute a node."""
+        call = self.call(node)
+        if node.outputs:
+            self.lines.append(f"    results = {call}")
+        else:
+            self.lines.append(f"    v{node.value} = {call}")
+        self.nodes_by_line[len(self.lines)] = f"{node.value}.{node.operation}"
+        for index, value in node.outputs:
+            self.lines.append(f"    v{value} = results[{index}]")
+        if node.outputs:
+            self.lines.append("    del results")
+
     def call(self, node: Node) -> str:
-        if node.operation not in OPERATIONS:
+        kernel = KERNELS.get(node.operation)
+        function = OPERATIONS.get(node.operation) if kernel is None else kernel.function
+        if function is None:
             raise GraphError(f"lathe_torch has no operation {node.operation}", f"{node.value}.{node.operation}")
         attributes = {to_snake_case(key): each for key, each in node.attributes.items()}
         prepare = PREPARATIONS.get(node.operation)
@@ -137,8 +160,8 @@ class _Writer:
         for key, each in attributes.items():
             arguments.append(f"{key}={self.attribute(f'{key}{node.value}', each)}")
         name = f"op_{node.operation}"
-        self.names[name] = OPERATIONS[node.operation]
-        return f"v{node.value} = {name}({', '.join(arguments)})"
+        self.names[name] = function
+        return f"{name}({', '.join(arguments)})"
 
     def attribute(self, name: str, attribute: Any) -> str:
         if isinstance(attribute, list):
@@ -166,16 +189,32 @@ def remove_duplicates(graph: Graph) -> Graph:
             same[node.value] = kept[key]
             continue
         kept[key] = node.value
-        nodes.append(Node(node.operation, inputs, node.attributes, node.value))
+        nodes.append(replace(node, inputs=inputs))
     outputs = [same.get(each, each) for each in graph.outputs]
     return replace(graph, nodes=nodes, outputs=outputs)
+
+
+def join_outputs(graph: Graph) -> Graph:
+    """Gives each call of a kernel the outputs that the graph reads, in place of nodes that select them."""
+    read: dict[int, list[tuple[int, int]]] = {
+        node.value: [(0, node.value)] for node in graph.nodes if node.operation in KERNELS
+    }
+    for node in graph.nodes:
+        if node.operation == "output":
+            read[node.inputs[0]].append((node.attributes["index"], node.value))
+    nodes = [
+        replace(node, outputs=tuple(read.get(node.value, ())))
+        for node in graph.nodes
+        if node.operation != "output"
+    ]
+    return replace(graph, nodes=nodes)
 
 
 def find_last_uses(graph: Graph) -> dict[int, list[int]]:
     """The values that are dead after each node."""
     last: dict[int, int] = {}
     for node in graph.nodes:
-        for each in (*node.inputs, node.value):
+        for each in (*node.inputs, *node.values):
             last[each] = node.value
     dead: dict[int, list[int]] = {}
     for value, node in last.items():
@@ -184,30 +223,47 @@ def find_last_uses(graph: Graph) -> dict[int, list[int]]:
     return dead
 
 
-def build_function(graph: Graph, device: torch.device) -> Function:
-    """Writes and loads the function of a graph. Raises GraphError where an operation is unknown."""
-    graph = remove_duplicates(graph)
+def build_function(graph: Graph, device: torch.device, compiled: Mapping[int, int] | None = None) -> Function:
+    """Writes and loads the function of a graph. Raises GraphError where an operation is unknown.
+
+    With `compiled`, the compiler translates it at its first call. It holds the places of outputs that are written into
+    the memory of inputs, by output: what is compiled cannot free its inputs.
+    """
+    graph = join_outputs(remove_duplicates(graph))
     writer = _Writer(graph, device)
     writer.names["unpack_int4"] = unpack_int4
     dead = find_last_uses(graph)
     used = {each for node in graph.nodes for each in node.inputs} | set(graph.outputs)
-    lines = ["def step(feeds):"]
-    if graph.inputs:
-        lines.append(f"    {''.join(f'v{i}, ' for i in range(len(graph.inputs)))}= feeds")
-        unused = [f"v{i}" for i in range(len(graph.inputs)) if i not in used]
-        if unused:
-            lines.append(f"    del {', '.join(unused)}")
-    lines.append("    feeds.clear()")
+    lines = writer.lines
+    inputs = "".join(f"v{i}, " for i in range(len(graph.inputs)))
+    if compiled is None:
+        lines.append("def step(feeds):")
+        if graph.inputs:
+            lines.append(f"    {inputs}= feeds")
+            unused = [f"v{i}" for i in range(len(graph.inputs)) if i not in used]
+            if unused:
+                lines.append(f"    del {', '.join(unused)}")
+        lines.append("    feeds.clear()")
+    else:
+        lines.append(f"def step({inputs}):")
+        dead = {}
     for node in graph.nodes:
-        lines.append(f"    {writer.call(node)}")
-        writer.nodes_by_line[len(lines)] = f"{node.value}.{node.operation}"
+        writer.write(node)
         if node.value in dead:
             lines.append(f"    del {', '.join(f'v{each}' for each in dead[node.value])}")
-    lines.append(f"    return [{', '.join(f'v{each}' for each in graph.outputs)}]")
+    results = [f"v{each}" for each in graph.outputs]
+    for output, place in (compiled or {}).items():
+        lines.append(f"    v{place}.copy_({results[output]})")
+        results[output] = f"v{place}"
+    lines.append(f"    return [{', '.join(results)}]")
     source = "\n".join(lines) + "\n"
     names = {**writer.names, **{f"v{value}": tensor for value, tensor in graph.constants.items()}}
     file_name = f"<graph {next(_programs)}>"
     # Lets tracebacks and the compiler show the lines.
     linecache.cache[file_name] = (len(source), None, source.splitlines(keepends=True), file_name)
     exec(compile(source, file_name, "exec"), names)  # noqa: S102 -- the text is generated from names of operations
-    return Function(names["step"], file_name, writer.nodes_by_line, source)
+    step: Step = names["step"]
+    if compiled is not None:
+        translated = torch.compile(names["step"], dynamic=False)
+        step = lambda feeds: translated(*feeds)  # noqa: E731
+    return Function(step, file_name, writer.nodes_by_line, source)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .graph import Graph, Node
+from .kernels import KERNELS
 
 PRODUCTS = frozenset({"matmul", "affine", "softmaxMatmul"})
 """Operations with bfloat16 operands and a bfloat16 result. Their sums are accumulated in float32."""
@@ -28,6 +29,7 @@ def use_bfloat16(graph: Graph) -> Graph:
     types = list(graph.types)
     nodes: list[Node] = []
     casts: dict[tuple[int, str], int] = {}
+    results: dict[int, tuple[str, ...]] = {}
 
     def convert(value: int, dtype: str) -> int:
         """The value as `dtype` if it is a float of the other type."""
@@ -44,6 +46,21 @@ def use_bfloat16(graph: Graph) -> Graph:
 
     for node in graph.nodes:
         inputs = node.inputs
+        if node.operation == "output":
+            call, index = inputs[0], node.attributes["index"]
+            types[node.value] = (results[call][index] if call in results else "float32", types[node.value][1])
+            nodes.append(node)
+            continue
+        kernel = KERNELS.get(node.operation)
+        if kernel is not None and kernel.reduced is not None:
+            inputs = tuple(
+                convert(each, "bfloat16") if place in kernel.reduced.inputs else each
+                for place, each in enumerate(inputs)
+            )
+            results[node.value] = kernel.reduced.results
+            types[node.value] = (kernel.reduced.results[0], types[node.value][1])
+            nodes.append(replace(node, inputs=inputs))
+            continue
         dtypes = {types[each][0] for each in inputs}
         is_product = node.operation in PRODUCTS
         passes = "bfloat16" in dtypes and (
@@ -57,7 +74,7 @@ def use_bfloat16(graph: Graph) -> Graph:
             inputs = tuple(convert(each, "float32") for each in inputs)
         if is_product or passes:
             types[node.value] = ("bfloat16", types[node.value][1])
-        nodes.append(Node(node.operation, inputs, node.attributes, node.value))
+        nodes.append(replace(node, inputs=inputs))
     return replace(graph, types=types, nodes=nodes)
 
 

@@ -103,18 +103,19 @@ class Session:
         message = header["graph"]
         constants = [self._store(each, buffer) for each, buffer in zip(message["constants"], buffers, strict=True)]
         graph = Graph.parse(message, constants)
-        is_reduced = header.get("precision") == "bfloat16"
+        names: list[str] = message["outputNames"]
+        state = {names.index(output): graph.inputs.index(name) for output, name in header["state"].items()}
+        written = state if header["donates"] else {}
+        typed = use_bfloat16(graph) if header["precision"] == "bfloat16" else graph
         try:
-            function = build_function(use_bfloat16(graph) if is_reduced else graph, self.device)
+            function = build_function(typed, self.device, written if header["compiled"] else None)
         except GraphError as error:
             raise RequestError("graph", str(error), error.node) from error
-        consumed = frozenset(graph.inputs.index(name) for name in header["state"].values())
-        names: list[str] = message["outputNames"]
         self._programs[header["program"]] = Program(
             function=function,
             dtypes=[DTYPES[graph.types[each][0]] for each in graph.outputs],
-            consumed=consumed,
-            state_outputs=frozenset(names.index(name) for name in header["state"]),
+            consumed=frozenset(state.values()),
+            state_outputs=frozenset(state),
             donates=header["donates"],
         )
         return {}, []
@@ -132,6 +133,8 @@ class Session:
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
+            if is_compiler_error(error):
+                raise RequestError("compiler", find_reason(error)) from error
             raise explain(error, program.function.find_node(error.__traceback__)) from error
         if not program.donates:
             for place in program.consumed:
@@ -150,6 +153,17 @@ class Session:
 def to_host(tensor: Tensor) -> Tensor:
     """The tensor in host memory, contiguous."""
     return tensor.detach().to("cpu").contiguous()
+
+
+def is_compiler_error(error: Exception) -> bool:
+    """Whether `torch.compile` failed, by the module of the error: importing its classes takes a second."""
+    return any(each.__module__.startswith(("torch._dynamo", "torch._inductor")) for each in type(error).__mro__)
+
+
+def find_reason(error: BaseException) -> str:
+    """The first line of what the compiler reports, such as a C++ compiler that is missing."""
+    cause = error.__cause__ or error
+    return f"{type(cause).__name__}: {str(cause).strip().splitlines()[0]}"
 
 
 def explain(error: Exception, node: str | None = None) -> RequestError:

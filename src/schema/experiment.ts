@@ -216,6 +216,12 @@ export const trainSchema = z.strictObject({
     .describe(
       "Type in which a training step computes products. Weights, optimizer, sums and norms are float32 with either, and so are evaluations. `bfloat16` requires a device of PyTorch, and is fast on cards with tensor cores.",
     ),
+  torch_compile: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Compile the training step with torch.compile at its first run, which takes minutes and a C++ compiler or Triton, for faster steps. Requires a device of PyTorch.",
+    ),
   attention_block_size: pieceSize.describe(
     "Queries of a sequence that attend at a time; their scores are recomputed in the backward pass. `auto` limits the scores of a block to 256 MiB, false computes all at once.",
   ),

@@ -2,7 +2,7 @@
 import { WorkbenchError } from "../../protocol/errors";
 import { type Graph, listInputs, type NamedValue } from "../graph/graph";
 import { describe } from "./arrays";
-import type { CompileOptions, Precision, Tensor, Tensors } from "./engine";
+import type { CompileOptions, EngineTrainOptions, Tensor, Tensors } from "./engine";
 
 /** A tensor of a particular engine. */
 export interface OwnTensor extends Tensor {
@@ -69,14 +69,20 @@ export function checkState(graph: Graph, state: NonNullable<CompileOptions["stat
   if (twice !== undefined) throw internalError(`State ${twice} has two next values.`);
 }
 
-/** Throws if the device has no products in this precision. */
-export function checkPrecision(device: string, precision: Precision): void {
-  if (precision === "float32" || device.startsWith("torch")) return;
-  throw new WorkbenchError(
-    "unsupported",
-    `train.precision is ${precision}, but ONNX Runtime, which runs ${device}, trains in float32 only. ` +
-      "Use a device of PyTorch, such as torch:cuda, or remove train.precision.",
-  );
+/** Throws if the device has no engine for these options of a training. */
+export function checkTrainOptions(
+  device: string,
+  { precision = "float32", torch_compile: isCompiled = false }: Partial<EngineTrainOptions>,
+): void {
+  if (device.startsWith("torch")) return;
+  const refuse = (option: string, reason: string) =>
+    new WorkbenchError(
+      "unsupported",
+      `train.${option}, but ONNX Runtime, which runs ${device}, ${reason}. ` +
+        `Use a device of PyTorch, such as torch:cuda, or remove train.${option.split(" ", 1)[0]}.`,
+    );
+  if (precision !== "float32") throw refuse(`precision is ${precision}`, "trains in float32 only");
+  if (isCompiled) throw refuse("torch_compile is true", "has no such compiler");
 }
 
 export function createDisposedError(what: "engine" | "program"): WorkbenchError {

@@ -35,10 +35,13 @@ export interface CompileOptions {
   /** False keeps two sets of buffers even if one is enough, for comparison. */
   readonly inPlace?: boolean;
   /** Type in which products are computed; inputs and outputs are float32 with either. Default: float32. */
-  readonly precision?: Precision;
+  readonly precision?: EngineTrainOptions["precision"];
+  /** True translates the graph with the device's compiler at its first run, which takes minutes. Default: false. */
+  readonly compiled?: boolean;
 }
 
-export type Precision = TrainOptions["precision"];
+/** Options of a training that depend on the engine. */
+export type EngineTrainOptions = Pick<TrainOptions, "precision" | "torch_compile">;
 
 export interface Program extends AsyncDisposable {
   /** Size of the encoded graph in bytes. */
@@ -69,4 +72,6 @@ export interface Engine extends AsyncDisposable {
 export interface EngineOptions {
   /** CPU threads per operation. Default: LATHE_THREADS, or one per physical core. */
   readonly threads?: number;
+  /** Receives what a user should know while it takes long, such as that a graph is compiled. */
+  readonly report?: (message: string) => void;
 }

@@ -5,7 +5,7 @@ import { type Graph, listInputs } from "../graph/graph";
 import { encodeOnnx } from "../graph/onnx";
 import type { ConstantData, TensorType } from "../graph/op";
 import { checkData } from "./arrays";
-import { checkPrecision, checkState, createDisposedError } from "./checks";
+import { checkTrainOptions, checkState, createDisposedError } from "./checks";
 import { DeviceMemory, DeviceTransfer, free } from "./deviceMemory";
 import type { CompileOptions, Device, Engine, EngineOptions, Program, Tensor } from "./engine";
 import { HostMemory } from "./hostMemory";
@@ -68,11 +68,11 @@ class OnnxRuntimeEngine implements Engine, Owner {
 
   async compile(
     graph: Graph,
-    { state = {}, inPlace = true, precision = "float32" }: CompileOptions = {},
+    { state = {}, inPlace = true, precision = "float32", compiled = false }: CompileOptions = {},
   ): Promise<Program> {
     this.#checkOpen();
     checkState(graph, state);
-    checkPrecision(this.device.name, precision);
+    checkTrainOptions(this.device.name, { precision, torch_compile: compiled });
     // WebGPU has no FusedMatMul: its operands would be copied to the CPU, and the product back.
     // Other devices lack operations on sizes and have their own memory planners, so no sizes are hidden from them.
     const { name } = this.device;

@@ -67,9 +67,9 @@ export async function compilePrograms(request: TrainingRequest): Promise<Program
     all.push(program);
     return { program, graph };
   };
-  const { precision } = options;
+  const { precision, torch_compile: compiled } = options;
   const compileState = async <G extends StatefulGraph>(graph: G) =>
-    compile(graph, { state: graph.state, precision });
+    compile(graph, { state: graph.state, precision, compiled });
   // The batch of the previous step is added to the sum.
   const isFused = options.gradient_accumulation_steps === 1 && options.cumulative_loss !== "two-batch";
   try {

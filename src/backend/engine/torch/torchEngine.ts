@@ -13,7 +13,10 @@ import { type TorchOwner, TorchProgram } from "./torchProgram";
 import { TorchTensor } from "./torchTensor";
 
 /** Opens a device of PyTorch in a process of its own. */
-export async function openTorch(device: Device, { threads }: EngineOptions): Promise<Engine> {
+export async function openTorch(
+  device: Device,
+  { threads, report = () => undefined }: EngineOptions,
+): Promise<Engine> {
   const count = resolveThreadCount(threads);
   const { interpreter } = await findTorch();
   const process = await TorchProcess.start({
@@ -21,7 +24,7 @@ export async function openTorch(device: Device, { threads }: EngineOptions): Pro
     device: device.name.slice("torch:".length),
     threads: count,
   });
-  return new TorchEngine(device, process);
+  return new TorchEngine(device, process, report);
 }
 
 class TorchEngine implements Engine, TorchOwner {
@@ -33,6 +36,7 @@ class TorchEngine implements Engine, TorchOwner {
   constructor(
     readonly device: Device,
     readonly process: TorchProcess,
+    private readonly report: (message: string) => void,
   ) {}
 
   upload(type: TensorType, data: ConstantData): Tensor {
@@ -55,7 +59,7 @@ class TorchEngine implements Engine, TorchOwner {
 
   async compile(
     graph: Graph,
-    { state = {}, inPlace = true, precision = "float32" }: CompileOptions = {},
+    { state = {}, inPlace = true, precision = "float32", compiled = false }: CompileOptions = {},
   ): Promise<Program> {
     this.#checkOpen();
     checkState(graph, state);
@@ -68,12 +72,16 @@ class TorchEngine implements Engine, TorchOwner {
       state,
       donates: inPlace,
       precision,
+      compiled,
       free: this.takeFreed(),
     };
     await this.process.request("it compiled a graph", message, encoded.buffers).catch(this.#refuse);
     const constantBytes = encoded.buffers.reduce((total, { byteLength }) => total + byteLength, 0);
     const bytes = JSON.stringify(encoded.graph).length + constantBytes;
-    const program = new TorchProgram(this, { number, bytes, graph, state, donates: inPlace });
+    const program = new TorchProgram(this, {
+      ...{ number, bytes, graph, state, donates: inPlace },
+      compileFirst: compiled ? this.report : undefined,
+    });
     this.#programs.add(program);
     return program;
   }

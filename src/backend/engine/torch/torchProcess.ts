@@ -6,7 +6,7 @@ import { createPythonLaunch } from "./interpreter";
 
 /** What `lathe_torch` reports about a request that failed. */
 export interface TorchFailure {
-  /** `memory`, `operation`, `graph`, `protocol` or `internal`. */
+  /** `memory`, `operation`, `compiler`, `graph`, `protocol` or `internal`. */
   readonly reason: string;
   readonly message: string;
   /** The node of the graph, for example `12.matmul`. */

@@ -1,6 +1,6 @@
 /** A graph that the PyTorch process has compiled: checks its feeds and tracks ownership, as every engine does. */
-import type { Graph } from "../../graph/graph";
-import { listInputs } from "../../graph/graph";
+import { WorkbenchError } from "../../../protocol/errors";
+import { type Graph, listInputs } from "../../graph/graph";
 import type { TensorType } from "../../graph/op";
 import { asArray } from "../arrays";
 import { checkFeeds, createDisposedError, createRunError } from "../checks";
@@ -25,6 +25,8 @@ export interface TorchGraph {
   readonly state: Readonly<Record<string, string>>;
   /** Whether a run frees the state as soon as it has read it. */
   readonly donates: boolean;
+  /** Reports the first run, which compiles; undefined for a graph that is not compiled. */
+  readonly compileFirst: ((message: string) => void) | undefined;
 }
 
 export class TorchProgram implements Program {
@@ -34,6 +36,7 @@ export class TorchProgram implements Program {
   readonly notices: readonly string[] = [];
   readonly #outputs: readonly (readonly [name: string, type: TensorType])[];
   #isDisposed = false;
+  #isFirst = true;
 
   constructor(
     private readonly owner: TorchOwner,
@@ -62,10 +65,13 @@ export class TorchProgram implements Program {
     };
     const consumed = Object.values(state).map((name) => tensors.get(name)!);
     const taken = consumed.map((tensor) => tensor.take());
+    const reportDone = this.#isFirst ? this.#reportCompiling() : () => undefined;
+    this.#isFirst = false;
     const reply = await owner.process.request("it ran a graph", message).catch((thrown: unknown) => {
       if (!donates) consumed.forEach((tensor, i) => tensor.put(taken[i]!));
       throw thrown instanceof TorchRequestError ? this.#explain(thrown) : thrown;
     });
+    reportDone();
     const values = new Map(
       (reply.header.small as readonly number[]).map((place, i) => [place, reply.buffers[i]!]),
     );
@@ -78,9 +84,24 @@ export class TorchProgram implements Program {
     );
   }
 
+  #reportCompiling(): () => void {
+    const report = this.compiled.compileFirst;
+    if (report === undefined) return () => undefined;
+    report(`PyTorch compiles the training step for ${this.owner.device.name}, which may take minutes.`);
+    const start = performance.now();
+    return () =>
+      report(`Compiled the training step in ${Math.round((performance.now() - start) / 1000)} seconds.`);
+  }
+
   #explain(error: TorchRequestError): Error {
     const { name, description } = this.owner.device;
-    const { node, message } = error.failure;
+    const { node, message, reason } = error.failure;
+    if (reason === "compiler")
+      return new WorkbenchError(
+        "device-failed",
+        `PyTorch could not compile the graph for ${name} (${description}): ${message.replace(/\.$/, "")}. ` +
+          "Install what is missing, or remove train.torch_compile.",
+      );
     const place = node === null ? "" : ` at node ${node}`;
     return createRunError(`${name} (${description})`, `${message.replace(/\.$/, "")}${place}`, error);
   }

@@ -3,12 +3,12 @@
  * read it, a method that does not support the model. Data that takes long to read is left to the run.
  */
 import { WorkbenchError } from "../../../protocol/errors";
-import { type DataOptions, dataSchema, type DeviceName, trainSchema } from "../../../schema/experiment";
+import { type DataOptions, dataSchema, type DeviceName } from "../../../schema/experiment";
 import type { RunPlan, Step } from "../../../protocol/run";
 import { openTokenizer } from "../../data/tokenizers/openTokenizer";
 import type { DataSet } from "../../data/dataSet";
 import type { Tokenizer } from "../../data/tokenizers/tokenizer";
-import { checkPrecision } from "../../engine/checks";
+import { checkTrainOptions } from "../../engine/checks";
 import { chooseDevice } from "../../engine/devices";
 import { resolveThreadCount } from "../../engine/runtime";
 import { metrics } from "../../evaluation/catalog";
@@ -46,6 +46,7 @@ export async function checkPlans(plans: readonly RunPlan[], workspace: string): 
             teacher: getTeacherOptions(step),
             mlm: getMaskProbability(step),
             precision: step.options["precision"],
+            compiled: step.options["torch_compile"],
           }
         : step.options,
     );
@@ -143,8 +144,7 @@ async function checkStep(step: Step, context: StepContext): Promise<ModelShape> 
   if (dataOptions !== undefined) dataSchema.parse(dataOptions);
   if (step.action === "train") {
     // What `auto` comes to is known only when the run starts, which then refuses.
-    if (plan.device !== "auto")
-      checkPrecision(plan.device, trainSchema.shape.precision.parse(step.options["precision"]));
+    if (plan.device !== "auto") checkTrainOptions(plan.device, step.options);
     const read = dataOptions === plan.data ? data : undefined;
     const { shape: trained, isSure } =
       read === undefined

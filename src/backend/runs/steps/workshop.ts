@@ -82,7 +82,9 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     const isResized = base !== undefined && tokenizer !== undefined && resizesEmbeddings(plan);
     const trained = isResized ? addTokens(context, base, tokenizer.vocabSize) : base;
     const first = createFirstWorkpiece(plan, data, dataSets, trained);
-    const engine = await openEngine(plan.device as DeviceName);
+    const engine = await openEngine(plan.device as DeviceName, {
+      report: (message) => context.log(message),
+    });
     const { name, description, reason, notices } = engine.device;
     context.log(`Device ${name} (${description}): ${reason}.`);
     for (const notice of notices) context.notice(notice);
