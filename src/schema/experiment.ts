@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { baseModelSchema } from "./baseModel";
+import { engineOptions } from "./engineOptions";
 import { labelOptions } from "./labelOptions";
 import { paperSchema } from "./paper";
 import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe";
@@ -210,18 +211,7 @@ export const trainSchema = z.strictObject({
     .describe(
       "Recompute each layer in the backward pass: less memory, about a third more time, equal results. `auto` does so if the step would use more than 60 % of the machine's memory.",
     ),
-  precision: z
-    .enum(["float32", "bfloat16"])
-    .default("float32")
-    .describe(
-      "Type in which a training step computes products. Weights, optimizer, sums and norms are float32 with either, and so are evaluations. `bfloat16` requires a device of PyTorch, and is fast on cards with tensor cores.",
-    ),
-  torch_compile: z
-    .boolean()
-    .default(false)
-    .describe(
-      "Compile the training step with torch.compile at its first run, which takes minutes and a C++ compiler or Triton, for faster steps. Requires a device of PyTorch.",
-    ),
+  ...engineOptions,
   attention_block_size: pieceSize.describe(
     "Queries of a sequence that attend at a time; their scores are recomputed in the backward pass. `auto` limits the scores of a block to 256 MiB, false computes all at once.",
   ),
