@@ -1,6 +1,7 @@
-"""`python -m lathe_torch --device cpu`: executes the graphs of a parent process until it closes standard input.
+"""`python -m lathe_torch --device cpu`: executes graphs of a parent process until standard input ends.
 
-Each request with a number gets one reply with that number, in order. Standard output carries nothing but these messages.
+Each request with a number gets one reply with that number, in order. Standard output carries nothing but
+these messages.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ def main() -> int:
     """Runs the loop of messages and returns the exit status."""
     parser = argparse.ArgumentParser(prog="lathe_torch")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=0, help="processor threads per operation; 0: torch's default")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="processor threads per operation; 0: torch's default"
+    )
     options = parser.parse_args()
     frames = Frames()
     # Ctrl-C reaches every process of a terminal; the parent process decides what ends.
@@ -33,7 +36,7 @@ def main() -> int:
 
     if options.threads > 0:
         torch.set_num_threads(options.threads)
-    # Moments of rare tokens decay into denormal numbers, which are many times slower to multiply on some processors.
+    # Moments of rare tokens decay into denormal numbers, which some processors multiply many times slower.
     torch.set_flush_denormal(True)
     session = Session(torch.device(options.device))
     frames.write(
@@ -64,7 +67,7 @@ def main() -> int:
             frames.write({"request": header["request"], "error": failure})
         except BrokenPipeError:
             return 0
-        except Exception as error:  # noqa: BLE001 -- a mistake of this program, reported with its place
+        except Exception as error:  # a mistake of this program, reported with its place
             traceback.print_exc(file=sys.stderr)
             failure = {"reason": "internal", "message": f"{type(error).__name__}: {error}", "node": None}
             frames.write({"request": header["request"], "error": failure})

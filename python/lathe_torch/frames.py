@@ -1,7 +1,7 @@
 """Messages over a pair of streams.
 
-A message is the length of its header (uint32, little-endian), the header (JSON in UTF-8) and its buffers, whose lengths in
-bytes the header lists as `buffers`. Tensors travel as their little-endian memory.
+A message is the length of its header (uint32, little-endian), the header (JSON in UTF-8) and its buffers,
+whose lengths in bytes the header lists as `buffers`. Tensors travel as their little-endian memory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def view_memory(tensor: Tensor) -> memoryview:
 
 
 class Frames:
-    """Reads requests from standard input and writes replies to standard output, which nothing else can reach."""
+    """Reads requests from standard input and writes replies to standard output, which nothing else uses."""
 
     def __init__(self) -> None:
         if sys.platform == "win32":

@@ -1,7 +1,7 @@
 """Turns a graph into one Python function over tensors.
 
-The function is generated as source text: a call of `operations` for each node, and a `del` for each value after its last
-use, so that its memory is free for the next one. `torch.compile` reads the same text.
+The function is generated as source text: a call of `operations` for each node, and a `del` for each value
+after its last use, so that its memory is free for the next one. `torch.compile` reads the same text.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class GraphError(Exception):
 
 @dataclass(frozen=True)
 class Node:
-    """One operation. Values are numbered: inputs first, then constants, then nodes in the order of execution."""
+    """One operation. Values are numbered: inputs first, then constants, then nodes as they are executed."""
 
     operation: str
     inputs: tuple[int, ...]
@@ -86,7 +86,7 @@ class Function:
     """A graph as a function, with the place of each node in its source."""
 
     step: Step
-    """Takes the inputs in a list, which it empties, so that an input that nobody else holds is freed after its last use."""
+    """Takes the inputs in a list, which it empties: an input that nobody else holds is freed early."""
     file_name: str
     nodes_by_line: dict[int, str]
     source: str
@@ -150,7 +150,9 @@ class _Writer:
         kernel = KERNELS.get(node.operation)
         function = OPERATIONS.get(node.operation) if kernel is None else kernel.function
         if function is None:
-            raise GraphError(f"lathe_torch has no operation {node.operation}", f"{node.value}.{node.operation}")
+            raise GraphError(
+                f"lathe_torch has no operation {node.operation}", f"{node.value}.{node.operation}"
+            )
         attributes = {to_snake_case(key): each for key, each in node.attributes.items()}
         prepare = PREPARATIONS.get(node.operation)
         if prepare is not None:
@@ -226,8 +228,8 @@ def find_last_uses(graph: Graph) -> dict[int, list[int]]:
 def build_function(graph: Graph, device: torch.device, compiled: Mapping[int, int] | None = None) -> Function:
     """Writes and loads the function of a graph. Raises GraphError where an operation is unknown.
 
-    With `compiled`, the compiler translates it at its first call. It holds the places of outputs that are written into
-    the memory of inputs, by output: what is compiled cannot free its inputs.
+    With `compiled`, the compiler translates it at its first call. It holds the places of outputs that are
+    written into the memory of inputs, by output: what is compiled cannot free its inputs.
     """
     graph = join_outputs(remove_duplicates(graph))
     writer = _Writer(graph, device)
@@ -261,7 +263,7 @@ def build_function(graph: Graph, device: torch.device, compiled: Mapping[int, in
     file_name = f"<graph {next(_programs)}>"
     # Lets tracebacks and the compiler show the lines.
     linecache.cache[file_name] = (len(source), None, source.splitlines(keepends=True), file_name)
-    exec(compile(source, file_name, "exec"), names)  # noqa: S102 -- the text is generated from names of operations
+    exec(compile(source, file_name, "exec"), names)
     step: Step = names["step"]
     if compiled is not None:
         translated = torch.compile(names["step"], dynamic=False)

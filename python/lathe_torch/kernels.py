@@ -1,8 +1,8 @@
 """Kernels of composite operations, by the name in the graph catalog.
 
-A composite operation without a kernel arrives as the primitives of its body, so that this table decides speed and never
-what can be run. A kernel returns all outputs of the operation, changes no input, and may return None for an output that the
-graph does not read.
+A composite operation without a kernel arrives as the primitives of its body, so that this table decides speed
+and never what can be run. A kernel returns all outputs of the operation, changes no input, and may return
+None for an output that the graph does not read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One function for each operation of Lathe's graph catalog.
 
-The functions compute what `src/backend/graph/ops` defines, over tensors of any device. They change no input. A result may
-share memory with an input.
+The functions compute what `src/backend/graph/ops` defines, over tensors of any device. They change no input.
+A result may share memory with an input.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ def silu(x: Tensor) -> Tensor:
 
 @operation("waitFor")
 def wait_for(gate: Tensor, x: Tensor, after: Tensor) -> Tensor:
-    """x. Nodes run in the order of the graph, so `after` has been computed; a compiler needs the dependency."""
+    """x. Nodes run in the order of the graph, so `after` is computed; a compiler needs the dependency."""
     return torch.where(gate, x, after) if torch.compiler.is_compiling() else x
 
 
@@ -286,7 +286,7 @@ def softmax_matmul(scores: Tensor, values: Tensor) -> Tensor:
 
 @operation("dequantize")
 def dequantize(codes: Tensor, scales: Tensor, zeros: Tensor | None = None, *, block: int) -> Tensor:
-    """(code - zero) · scale: codes [inputs, outputs], scales and zeros [inputs / block, outputs] or [outputs]."""
+    """(code - zero) · scale: codes [inputs, outputs]; others [inputs / block, outputs] or [outputs]."""
     inputs, outputs = codes.shape
     groups = codes.reshape(-1, inputs if scales.dim() == 1 else block, outputs).to(scales.dtype)
     shape = (groups.shape[0], 1, outputs)
@@ -308,8 +308,8 @@ def packed_product(
 ) -> Tensor:
     """x·W with W[k, n] = (code - zero) · scale.
 
-    x [rows, inputs], uint8 codes [outputs, blocks, bytes], scales [outputs, blocks], uint8 zeros [outputs, bytes]
-    → [rows, outputs].
+    x [rows, inputs], uint8 codes [outputs, blocks, bytes], scales [outputs, blocks], uint8 zeros
+    [outputs, bytes] → [rows, outputs].
     """
     outputs, blocks = scales.shape
     whole = unpack_codes(codes, bits, block).to(scales.dtype)
@@ -378,7 +378,7 @@ def rms_norm(x: Tensor, weight: Tensor, *, epsilon: float) -> Tensor:
 
 @operation("crossEntropy")
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """-log softmax(logits)[label] of each row: [n, classes], int32 [n] → [n]; zero where the label is -100."""
+    """-log softmax(logits)[label] of each row: [n, classes], int32 [n] → [n]; zero if the label is -100."""
     return F.cross_entropy(logits, labels.long(), reduction="none", ignore_index=IGNORED_LABEL)
 
 

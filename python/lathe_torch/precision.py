@@ -1,7 +1,8 @@
 """Rewrites a graph so that its products are computed in bfloat16.
 
-Weights, moments, sums, norms and losses stay float32, as with `torch.autocast`; unlike there, other arithmetic on the
-results of products is in float32 too. The cast of a weight is a node of its own, so that each weight is cast once a step.
+Weights, moments, sums, norms and losses stay float32, as with `torch.autocast`; unlike there, other
+arithmetic on the results of products is in float32 too. The cast of a weight is a node, so that each weight
+is cast once a step.
 """
 
 from __future__ import annotations

@@ -55,7 +55,9 @@ class Session:
         self._tensors: dict[int, Tensor | FailedUpload] = {}
         self._programs: dict[int, Program] = {}
 
-    def handle(self, header: dict[str, Any], buffers: list[Tensor]) -> tuple[dict[str, Any], list[Tensor]] | None:
+    def handle(
+        self, header: dict[str, Any], buffers: list[Tensor]
+    ) -> tuple[dict[str, Any], list[Tensor]] | None:
         """Executes a request and returns the content of its reply; an upload and a release have none."""
         for number in header.get("free", ()):
             self._tensors.pop(number, None)
@@ -80,7 +82,7 @@ class Session:
     def _upload(self, header: dict[str, Any], buffer: Tensor) -> None:
         try:
             tensor: Tensor | FailedUpload = self._store(header, buffer)
-        except Exception as error:  # noqa: BLE001 -- reported by the run that reads the tensor
+        except Exception as error:  # reported by the run that reads the tensor
             tensor = FailedUpload(explain(error))
         self._tensors[header["tensor"]] = tensor
 
@@ -101,7 +103,9 @@ class Session:
 
     def _compile(self, header: dict[str, Any], buffers: list[Tensor]) -> tuple[dict[str, Any], list[Tensor]]:
         message = header["graph"]
-        constants = [self._store(each, buffer) for each, buffer in zip(message["constants"], buffers, strict=True)]
+        constants = [
+            self._store(each, buffer) for each, buffer in zip(message["constants"], buffers, strict=True)
+        ]
         graph = Graph.parse(message, constants)
         names: list[str] = message["outputNames"]
         state = {names.index(output): graph.inputs.index(name) for output, name in header["state"].items()}
@@ -157,7 +161,9 @@ def to_host(tensor: Tensor) -> Tensor:
 
 def is_compiler_error(error: Exception) -> bool:
     """Whether `torch.compile` failed, by the module of the error: importing its classes takes a second."""
-    return any(each.__module__.startswith(("torch._dynamo", "torch._inductor")) for each in type(error).__mro__)
+    return any(
+        each.__module__.startswith(("torch._dynamo", "torch._inductor")) for each in type(error).__mro__
+    )
 
 
 def find_reason(error: BaseException) -> str:
@@ -171,5 +177,7 @@ def explain(error: Exception, node: str | None = None) -> RequestError:
     if isinstance(error, RequestError):
         return error
     message = str(error) or type(error).__name__
-    is_memory = isinstance(error, MemoryError) or "not enough memory" in message or "can't allocate memory" in message
+    is_memory = (
+        isinstance(error, MemoryError) or "not enough memory" in message or "can't allocate memory" in message
+    )
     return RequestError("memory" if is_memory else "operation", message.strip().splitlines()[0], node)
