@@ -11,14 +11,8 @@ import { toPlainLine, type Terminal } from "./terminal";
 
 export const deviceOption: OptionSpec = ["--device <name>", deviceNames.join(", ")];
 
-export interface OpenLab extends EvaluationLab, AsyncDisposable {
-  readonly engine: Engine;
-}
-
-export async function openLab(
-  { device = "auto", seed = 0 }: { readonly device?: string | undefined; readonly seed?: number | undefined },
-  terminal: Terminal,
-): Promise<OpenLab> {
+/** Throws if there is no device with this name. */
+export function parseDevice(device: string): DeviceName {
   if (!(deviceNames as readonly string[]).includes(device))
     throw new WorkbenchError(
       "invalid-input",
@@ -27,11 +21,23 @@ export async function openLab(
         allowed: deviceNames,
       },
     );
+  return device as DeviceName;
+}
+
+export interface OpenLab extends EvaluationLab, AsyncDisposable {
+  readonly engine: Engine;
+}
+
+export async function openLab(
+  { device = "auto", seed = 0 }: { readonly device?: string | undefined; readonly seed?: number | undefined },
+  terminal: Terminal,
+): Promise<OpenLab> {
+  const deviceName = parseDevice(device);
   const controller = new AbortController();
   const stop = () => controller.abort();
   process.once("SIGINT", stop);
   try {
-    const engine = await openEngine(device as DeviceName);
+    const engine = await openEngine(deviceName);
     const { name, description, reason, notices } = engine.device;
     // A notice gives the reason in full.
     const why = notices.length === 0 ? `: ${reason}` : "";

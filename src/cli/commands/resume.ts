@@ -1,14 +1,16 @@
 /** Continues a run from its last checkpoint: one that ended early, or a finished one whose plan is made longer. */
-import { changeRunPlan } from "../../backend/runs/process/changeRunPlan";
+import { changeRunDevice, changeRunPlan } from "../../backend/runs/process/changeRunPlan";
 import { resumeRun } from "../../backend/runs/process/startRun";
 import { startAndAttach } from "../attachRun";
 import { defineCommand } from "../command";
+import { deviceOption, parseDevice } from "../evaluationLab";
 import { collect } from "../planOptions";
 import { createEndedOutcome, reportEnd, createStartedOutcome } from "../runOutcome";
 import { runArgument, runsOption, selectRun, type RunsOption } from "../runSelection";
 
 interface Options extends RunsOption {
   readonly set?: readonly string[];
+  readonly device?: string;
   readonly parallel?: boolean;
   readonly detach?: boolean;
 }
@@ -23,12 +25,14 @@ export default defineCommand<[run: string], Options>({
       "change when the run ends, such as train.max_steps=200, also of a finished run; the schedule of the learning rate then spans the new number of steps. Also num_train_epochs, logging_steps, eval_steps, save_steps and save_total_limit of train; may be repeated",
       collect,
     ],
+    [deviceOption[0], `continue on another device: ${deviceOption[1]}`],
     ["--parallel", "do not wait for other runs on the same device"],
     ["--detach", "start it and return"],
   ],
   async run({ args: [text], options, terminal, catalog }) {
     const selected = await selectRun(text, options);
     if (options.set !== undefined) await changeRunPlan(selected.folder, options.set, catalog);
+    if (options.device !== undefined) await changeRunDevice(selected.folder, parseDevice(options.device));
     const start = () => resumeRun(selected.folder, { parallel: options.parallel ?? false });
     if (options.detach === true) {
       const { id, folder } = await start();

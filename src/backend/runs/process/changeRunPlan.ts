@@ -3,7 +3,9 @@ import { rmSync } from "node:fs";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { RunRecord, Step } from "../../../protocol/run";
 import { version } from "../../../protocol/version";
-import type { SchemaCatalog } from "../../../schema/experiment";
+import type { DeviceName, SchemaCatalog } from "../../../schema/experiment";
+import { checkTrainOptions } from "../../engine/checks";
+import { chooseDevice } from "../../engine/devices";
 import { changePlan, type StepProgress } from "../../experiment/changePlan";
 import { RunFolder } from "../folder/runFolder";
 import { addToSummary, type Summary } from "../metrics/metricLine";
@@ -37,6 +39,21 @@ export async function changeRunPlan(
     });
     folder.log(`The plan was changed: ${settings.join(", ")}.`);
     for (const notice of notices) folder.log(`Notice: ${notice}`);
+  });
+}
+
+/** Lets a run that is not running continue on another device: what it has computed so far holds there too. */
+export async function changeRunDevice(path: string, name: DeviceName): Promise<void> {
+  // Refused here rather than by the run, which would have to begin for that.
+  const { name: device } = await chooseDevice(name);
+  await withFolderLock(path, async () => {
+    const folder = RunFolder.open(path);
+    const { record } = folder;
+    await refuseIfTaken(record);
+    for (const { action, options } of record.plan.steps)
+      if (action === "train") checkTrainOptions(device, options);
+    folder.update({ plan: { ...record.plan, device: name } });
+    folder.log(`The run continues on the device ${name}; its losses may differ by rounding.`);
   });
 }
 
