@@ -17,7 +17,7 @@ export const about = {
       supported: "limited",
       description:
         "Experiments and the results of earlier runs can be read. Nothing is trained, resumed, exported, moved or deleted until the workspace is trusted.",
-      restrictedConfigurations: ["lathe.device", "lathe.nodePath"],
+      restrictedConfigurations: ["lathe.device", "lathe.nodePath", "lathe.pythonPath"],
     },
     virtualWorkspaces: {
       supported: false,
@@ -56,7 +56,19 @@ export const configuration = {
   properties: {
     "lathe.device": {
       type: "string",
-      enum: ["", "cpu", "webgpu", "cuda", "dml", "coreml"],
+      enum: [
+        "",
+        "cpu",
+        "webgpu",
+        "cuda",
+        "dml",
+        "coreml",
+        "torch",
+        "torch:cuda",
+        "torch:mps",
+        "torch:xpu",
+        "torch:cpu",
+      ],
       enumItemLabels: ["Use the experiment's device"],
       enumDescriptions: [
         "The device that each experiment names, or the first that works.",
@@ -65,13 +77,18 @@ export const configuration = {
         "NVIDIA cards, on Linux and Windows.",
         "DirectML, on Windows.",
         "Core ML, on macOS.",
+        "The best device of PyTorch.",
+        "NVIDIA cards with PyTorch, and AMD cards with its ROCm build.",
+        "Apple silicon with PyTorch.",
+        "Intel cards with PyTorch.",
+        "The processor with PyTorch.",
       ],
       default: "",
       scope: "machine-overridable",
       order: 1,
       markdownDescription:
         "The device that runs use instead of the one in their experiment. The *Devices* view shows which devices work here and why others do not." +
-        link("workbench", "About devices"),
+        link("devices", "About devices"),
     },
     "lathe.alerts": {
       type: "string",
@@ -153,11 +170,20 @@ export const configuration = {
         "Your own colors of runs, such as `#0072b2`, in place of the palette." +
         link("workbench", "About charts"),
     },
+    "lathe.pythonPath": {
+      type: "string",
+      default: "",
+      scope: "machine-overridable",
+      order: 8,
+      markdownDescription:
+        "The Python interpreter of the `torch` devices, with PyTorch 2.6 or newer: a path, absolute or from the opened folder, or the name of a program. Empty selects the one that `LATHE_PYTHON` names, else the one that is selected in the Python extension, else `python3`. Ignored in a workspace that is not trusted." +
+        link("devices", "About Python"),
+    },
     "lathe.nodePath": {
       type: "string",
       default: "",
       scope: "machine",
-      order: 8,
+      order: 9,
       markdownDescription:
         "A Node executable, version 20 or newer, that runs the backend service and training. Empty selects the one in VS Code. Set it if training crashes in VS Code but works on the command line. Run `Lathe: Restart Backend` to apply it." +
         link("workbench", "About the backend"),

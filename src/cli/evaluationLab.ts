@@ -4,7 +4,7 @@ import { openEngine } from "../backend/engine/open";
 import type { EvaluationLab } from "../backend/evaluation/metric";
 import { WorkbenchError } from "../protocol/errors";
 import { formatDuration } from "../protocol/quantities";
-import { type DeviceName, deviceNames } from "../schema/experiment";
+import { type DeviceName, deviceNames } from "../schema/device";
 import type { OptionSpec } from "./command";
 import { drawBar } from "./progressBar";
 import { toPlainLine, type Terminal } from "./terminal";

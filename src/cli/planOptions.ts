@@ -1,5 +1,6 @@
 /** The options of every command that reads an experiment. */
 import { InvalidArgumentError } from "commander";
+import { deviceNames } from "../schema/device";
 import type { OptionSpec } from "./command";
 
 export interface PlanOptions {
@@ -22,5 +23,5 @@ export const planOptions: readonly OptionSpec[] = [
   ["--variant <name>", "run only this variant"],
   ["--set <key=value>", "change a setting, such as train.max_steps=100; repeatable", collect],
   ["--seed <number>", "seed of weights, data order and sampling", parseWholeNumber],
-  ["--device <name>", "auto, cpu, webgpu, cuda, dml or coreml"],
+  ["--device <name>", deviceNames.join(", ")],
 ];

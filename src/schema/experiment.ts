@@ -6,6 +6,7 @@
 import * as z from "zod";
 import { baseModelSchema } from "./baseModel";
 import { engineOptions } from "./engineOptions";
+import { deviceSchema } from "./device";
 import { labelOptions } from "./labelOptions";
 import { paperSchema } from "./paper";
 import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe";
@@ -230,8 +231,6 @@ export const continuedKeys = [
   "save_total_limit",
 ] as const;
 
-export const deviceNames = ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const;
-
 /** Aliases of options: cell → alias → canonical name. */
 export const optionAliases: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   train: { micro_batch_size: "per_device_train_batch_size" },
@@ -276,10 +275,7 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
     report: z.strictObject(makeOptional(catalog.reports)).describe("Write tables and figures of the run."),
   };
   const base_model = baseModelSchema;
-  const device = z
-    .enum(deviceNames)
-    .default("auto")
-    .describe("Device to run on. `auto` selects the fastest that works.");
+  const device = deviceSchema;
   const seed = z
     .int()
     .min(0)
@@ -390,4 +386,3 @@ export type DataOptions = z.infer<typeof dataSchema>;
 export type GrammarOptions = z.infer<typeof grammarSchema>;
 export type TrainOptions = z.infer<typeof trainSchema>;
 export type EarlyStoppingOptions = NonNullable<TrainOptions["early_stopping"]>;
-export type DeviceName = (typeof deviceNames)[number];

@@ -12,7 +12,7 @@ export const badCommands: readonly Case[] = [
     what: "an unknown device",
     args: ["run", "good.lathe.md", "--device", "gpu"],
     message:
-      '--device: unknown value "gpu" of device. Did you mean "webgpu"? Allowed: auto, cpu, webgpu, cuda, dml, coreml.',
+      '--device: unknown value "gpu" of device. Did you mean "webgpu"? Allowed: auto, cpu, webgpu, cuda, dml, coreml, torch, torch:cuda, torch:mps, torch:xpu, torch:cpu.',
   },
   {
     what: "a setting without a value",

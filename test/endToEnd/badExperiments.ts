@@ -179,7 +179,7 @@ export const badExperiments: readonly Case[] = [
     what: "an unknown device in the file",
     cells: [data, model, train, "device: gpu"],
     message:
-      'bad.lathe.md:7:9: unknown value "gpu" of device. Did you mean "webgpu"? Allowed: auto, cpu, webgpu, cuda, dml, coreml.',
+      'bad.lathe.md:7:9: unknown value "gpu" of device. Did you mean "webgpu"? Allowed: auto, cpu, webgpu, cuda, dml, coreml, torch, torch:cuda, torch:mps, torch:xpu, torch:cpu.',
   },
   {
     what: "products in bfloat16 on ONNX Runtime",

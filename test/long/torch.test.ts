@@ -1,6 +1,6 @@
 /** The standard model of `lathe bench` on both engines, and what PyTorch's compiler makes of a training. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DeviceName } from "../../src/schema/experiment";
+import type { DeviceName } from "../../src/schema/device";
 import { standardGpt } from "../../src/backend/bench/trainingSpeed";
 import type { Engine } from "../../src/backend/engine/engine";
 import { openEngine } from "../../src/backend/engine/open";

@@ -99,7 +99,12 @@ export async function measureSpeed(
   const options = trainSchema.parse({ weight_decay: 0.1, ...request.train });
   const trainee = createTrainee(shape);
   const size = { rows, length, segments: false, positions: false };
-  const savings = chooseMemorySavings(trainee, size, options, getMemoryLimit(engine.device.name));
+  const savings = chooseMemorySavings(
+    trainee,
+    size,
+    options,
+    getMemoryLimit(engine.device.name, engine.device.memoryBytes),
+  );
   const graph = buildTrainStep(trainee, size, options, savings);
   const program = await engine.compile(graph, { state: graph.state });
   await using ceiling = await openProductRate(engine);

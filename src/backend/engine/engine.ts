@@ -1,10 +1,18 @@
 /** Interfaces of an engine, which executes graphs. They do not depend on a particular runtime. */
-import type { DeviceName, TrainOptions } from "../../schema/experiment";
+import type { DeviceName, TorchDeviceName } from "../../schema/device";
+import type { TrainOptions } from "../../schema/experiment";
 import type { Graph } from "../graph/graph";
 import type { ConstantData, TensorType } from "../graph/op";
 
-/** A device that can be opened, which excludes `auto`. */
-export type RealDeviceName = Exclude<DeviceName, "auto">;
+/** A device that can be opened, which excludes `auto` and `torch`. */
+export type RealDeviceName = Exclude<DeviceName, "auto" | "torch">;
+/** A device of ONNX Runtime. */
+export type RuntimeDeviceName = Exclude<RealDeviceName, TorchDeviceName>;
+
+/** Whether PyTorch executes graphs on it, instead of ONNX Runtime. */
+export function isTorchDevice(name: DeviceName): name is TorchDeviceName | "torch" {
+  return name.split(":", 1)[0] === "torch";
+}
 
 export interface Device {
   readonly name: RealDeviceName;
@@ -14,6 +22,8 @@ export interface Device {
   readonly reason: string;
   /** Important messages for the user, such as a fallback to the CPU. */
   readonly notices: readonly string[];
+  /** Memory of one card in bytes, if it is known. */
+  readonly memoryBytes?: number;
 }
 
 /** A tensor on a device. `dispose` frees it; using a disposed tensor throws. */

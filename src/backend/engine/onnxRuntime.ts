@@ -5,9 +5,17 @@ import { type Graph, listInputs } from "../graph/graph";
 import { encodeOnnx } from "../graph/onnx";
 import type { ConstantData, TensorType } from "../graph/op";
 import { checkData } from "./arrays";
-import { checkTrainOptions, checkState, createDisposedError } from "./checks";
+import { checkTrainOptions, checkState, createDisposedError, internalError } from "./checks";
 import { DeviceMemory, DeviceTransfer, free } from "./deviceMemory";
-import type { CompileOptions, Device, Engine, EngineOptions, Program, Tensor } from "./engine";
+import {
+  type CompileOptions,
+  type Device,
+  type Engine,
+  type EngineOptions,
+  isTorchDevice,
+  type Program,
+  type Tensor,
+} from "./engine";
 import { HostMemory } from "./hostMemory";
 import { findInPlaceStates } from "./inPlace";
 import { type Owner, RuntimeProgram } from "./program";
@@ -17,6 +25,7 @@ import { createHostTensor, RuntimeTensor } from "./tensors";
 /** Opens a device of ONNX Runtime. */
 export async function openOnnxRuntime(device: Device, { threads }: EngineOptions): Promise<Engine> {
   const count = resolveThreadCount(threads);
+  if (isTorchDevice(device.name)) throw internalError(`ONNX Runtime has no device ${device.name}.`);
   const runtime = await loadRuntime();
   const options = createSessionOptions(device.name, count);
   // Only WebGPU outputs can stay on the device; the Node binding does not support device memory for the others.

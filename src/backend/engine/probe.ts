@@ -7,16 +7,16 @@ import type { Graph } from "../graph/graph";
 import { encodeOnnx } from "../graph/onnx";
 import { constant, input } from "../graph/op";
 import { add, mul } from "../graph/ops/elementwise";
-import type { RealDeviceName } from "./engine";
+import type { RuntimeDeviceName } from "./engine";
 import { explain, resolveRuntimePath } from "./runtime";
 
 export type Probe =
   | { readonly works: true; readonly libraries: readonly string[] }
   | { readonly works: false; readonly reason: string };
 
-const answers = new Map<RealDeviceName, Promise<Probe>>();
+const answers = new Map<RuntimeDeviceName, Promise<Probe>>();
 
-export function probe(device: RealDeviceName): Promise<Probe> {
+export function probe(device: RuntimeDeviceName): Promise<Probe> {
   let answer = answers.get(device);
   if (answer === undefined) answers.set(device, (answer = tryDevice(device)));
   return answer;
@@ -38,7 +38,7 @@ const report = (answer) => process.stdout.write("\\nprobe:" + JSON.stringify(ans
 
 /** Tries a device once, without caching. Tests pass scripts that crash or hang. */
 export function tryDevice(
-  device: RealDeviceName,
+  device: RuntimeDeviceName,
   { script = trial, timeoutMilliseconds = 30_000 } = {},
 ): Promise<Probe> {
   const model = Buffer.from(encodeOnnx(probeGraph())).toString("base64");

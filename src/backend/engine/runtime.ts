@@ -5,7 +5,7 @@ import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import type { InferenceSession } from "onnxruntime-node";
 import { WorkbenchError } from "../../protocol/errors";
-import type { RealDeviceName } from "./engine";
+import type { RuntimeDeviceName } from "./engine";
 
 export type Runtime = typeof import("onnxruntime-node");
 
@@ -51,7 +51,7 @@ export function resolveThreadCount(requested: number | undefined): number {
 }
 
 export function createSessionOptions(
-  device: RealDeviceName,
+  device: RuntimeDeviceName,
   threads: number,
 ): InferenceSession.SessionOptions {
   return {

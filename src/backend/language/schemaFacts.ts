@@ -66,7 +66,8 @@ function listValues(schema: z.ZodType): Facts["values"] {
 export function formatPlainValue(value: unknown): string {
   if (typeof value !== "string") return JSON.stringify(value);
   // Text that YAML would parse as another type must be quoted.
-  return /^[A-Za-z][\w./-]*$/.test(value) && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(value)
+  return /^[A-Za-z][\w./-]*(?::[\w./-]+)*$/.test(value) &&
+    !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(value)
     ? value
     : JSON.stringify(value);
 }

@@ -57,7 +57,12 @@ export function getBatchShape({
 export async function compilePrograms(request: TrainingRequest): Promise<Programs> {
   const { engine, trainee, validation, options } = request;
   const shape = getBatchShape(request);
-  const savings = chooseMemorySavings(trainee, shape, options, getMemoryLimit(engine.device.name));
+  const savings = chooseMemorySavings(
+    trainee,
+    shape,
+    options,
+    getMemoryLimit(engine.device.name, engine.device.memoryBytes),
+  );
   const all: Program[] = [];
   const compile = async <G extends Graph>(
     graph: G,

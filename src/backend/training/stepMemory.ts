@@ -1,6 +1,7 @@
 /** Decides whether a step fits in memory, and which savings make it fit. */
 import { totalmem } from "node:os";
-import type { DeviceName, TrainOptions } from "../../schema/experiment";
+import type { DeviceName } from "../../schema/device";
+import type { TrainOptions } from "../../schema/experiment";
 import { estimateMemory } from "../graph/cost";
 import { type MemorySavings, computeSavingsBySize } from "./memorySavings";
 import type { Trainee } from "./trainee";
@@ -8,14 +9,16 @@ import { type BatchShape, buildTrainStep } from "./trainStep";
 
 /** Fraction of the machine's memory that a step may use before `auto` recomputes layers. */
 export const memoryShare = 0.6;
-/** Assumed memory of a graphics card, because its runtime does not report it. */
+/** Assumed memory of a graphics card if its runtime does not report it. */
 const cardBytes = 8 * 2 ** 30;
 
-export function getMemoryLimit(device: DeviceName): number {
+/** In bytes. `memoryBytes` is the memory of the device, if it is known. */
+export function getMemoryLimit(device: DeviceName, memoryBytes?: number): number {
   const constrained = process.constrainedMemory();
   // Without a limit the system reports 0, or a number larger than any memory.
   const host = constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
-  return memoryShare * (device === "cpu" || device === "auto" ? host : Math.min(host, cardBytes));
+  if (device === "cpu" || device === "auto" || device === "torch:cpu") return memoryShare * host;
+  return memoryShare * (memoryBytes ?? Math.min(host, cardBytes));
 }
 
 /** Savings of one step of a training; `limit` is in bytes. */

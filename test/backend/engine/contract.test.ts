@@ -1,6 +1,6 @@
 /** The contract of engines, on every device available here. */
 import { afterAll, describe, expect, it } from "vitest";
-import type { DeviceName } from "../../../src/schema/experiment";
+import type { DeviceName } from "../../../src/schema/device";
 import type { Engine, Tensor } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
 import { RuntimeTensor } from "../../../src/backend/engine/tensors";

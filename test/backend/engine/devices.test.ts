@@ -1,7 +1,8 @@
 /** Which device is chosen, and that every refusal and every fallback is reported. */
 import { describe, expect, it } from "vitest";
-import type { DeviceName } from "../../../src/schema/experiment";
+import type { DeviceName } from "../../../src/schema/device";
 import { getAutomaticOrder, chooseDevice, listDevices } from "../../../src/backend/engine/devices";
+import { isTorchDevice } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
 import { tryDevice } from "../../../src/backend/engine/probe";
 import { resolveThreadCount } from "../../../src/backend/engine/runtime";
@@ -10,13 +11,17 @@ import { webgpuSkipReason } from "../../support/webgpu";
 describe("devices", () => {
   it("are all listed, each either working or with a reason and a remedy", async () => {
     const reports = await listDevices();
-    expect(reports.map(({ name }) => name)).toEqual(["cpu", "webgpu", "cuda", "dml", "coreml"]);
+    const runtime = reports.filter(({ name }) => !isTorchDevice(name));
+    expect(runtime.map(({ name }) => name)).toEqual(["cpu", "webgpu", "cuda", "dml", "coreml"]);
     expect(reports[0]).toMatchObject({
       works: true,
       description: expect.stringMatching(/threads$/) as string,
     });
-    for (const report of reports.filter(({ works }) => !works))
+    for (const report of runtime.filter(({ works }) => !works))
       expect(report.reason).toMatch(/\. It requires .*\.$/s);
+    const torch = reports.filter(({ name }) => isTorchDevice(name));
+    expect(torch.length).toBeGreaterThan(0);
+    for (const report of torch.filter(({ works }) => !works)) expect(report.reason).not.toBe("");
   });
 
   it("opens the CPU by name without a notice", async () => {
@@ -47,14 +52,14 @@ describe("devices", () => {
     await expect(openEngine("wegpu" as DeviceName)).rejects.toMatchObject({
       code: "invalid-input",
       message: expect.stringMatching(
-        /"wegpu".*auto, cpu, webgpu, cuda, dml, coreml.*Did you mean "webgpu"/,
+        /"wegpu".*auto, cpu, webgpu, cuda, dml, coreml, torch, torch:cuda, .*Did you mean "webgpu"/,
       ) as string,
       details: { nearest: "webgpu" },
     });
   });
 
   it("fails if a named device does not start, and reports what to do", async () => {
-    const broken = (await listDevices()).find(({ works }) => !works)!;
+    const broken = (await listDevices()).find(({ name, works }) => !works && !isTorchDevice(name))!;
     await expect(openEngine(broken.name)).rejects.toMatchObject({
       code: "device-failed",
       message: expect.stringContaining("--device cpu") as string,

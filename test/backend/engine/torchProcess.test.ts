@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DeviceName } from "../../../src/schema/experiment";
+import type { DeviceName } from "../../../src/schema/device";
 import type { Engine, Tensor } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
 import { TorchProcess } from "../../../src/backend/engine/torch/torchProcess";

@@ -1,7 +1,7 @@
 /** Trainings on PyTorch: the losses of ONNX Runtime, and runs that continue on the other engine. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DeviceName } from "../../../src/schema/experiment";
+import type { DeviceName } from "../../../src/schema/device";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";

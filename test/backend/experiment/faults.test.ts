@@ -60,7 +60,7 @@ describe("faults of an experiment", () => {
         "x.lathe.md:22:32: evaluate.generate.prompts has to be a list of at least 1 entries, not an empty list.",
         "x.lathe.md:22:49: evaluate.perplexity has to be a map of keys to values, not empty.",
         "x.lathe.md:23:7: seed has to be at least 0, not -1.",
-        "x.lathe.md:24:9: unknown value "gpu" of device. Did you mean "webgpu"? Allowed: auto, cpu, webgpu, cuda, dml, coreml.",
+        "x.lathe.md:24:9: unknown value "gpu" of device. Did you mean "webgpu"? Allowed: auto, cpu, webgpu, cuda, dml, coreml, torch, torch:cuda, torch:mps, torch:xpu, torch:cpu.",
         "x.lathe.md:25:13: base_model has to be some text, not "".",
       ]
     `);

@@ -258,7 +258,7 @@ describe("planning runs", () => {
       `"--set max_steps: unknown path "max_steps". Allowed: recipe, data, model, base_model, device, seed, train, compress, evaluate, export, report."`,
     );
     expect(failure(cells, { device: "gpu" })).toMatchInlineSnapshot(
-      `"--device: unknown value "gpu" of device. Did you mean "webgpu"? Allowed: auto, cpu, webgpu, cuda, dml, coreml."`,
+      `"--device: unknown value "gpu" of device. Did you mean "webgpu"? Allowed: auto, cpu, webgpu, cuda, dml, coreml, torch, torch:cuda, torch:mps, torch:xpu, torch:cpu."`,
     );
     expect(failure(cells, { seed: 1.5 })).toMatchInlineSnapshot(
       `"--seed: seed has to be a whole number, not 1.5."`,

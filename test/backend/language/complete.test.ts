@@ -6,6 +6,7 @@ import { exporters } from "../../../src/backend/exports/catalog";
 import { methods } from "../../../src/backend/methods/catalog";
 import { strategies } from "../../../src/backend/strategies/catalog";
 import { models } from "../../../src/backend/models/catalog";
+import { deviceNames } from "../../../src/schema/device";
 
 const families = Object.keys(models);
 
@@ -160,7 +161,7 @@ describe("values", () => {
     ["model: {model_type: |}", families],
     ["model: {model_type: ph|, hidden_size: 3}", families],
     ["model: {model_type: phi3, tie_word_embeddings: |}", ["true", "false"]],
-    ["device: |", ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"]],
+    ["device: |", deviceNames],
     ["export: {format: |}", Object.keys(exporters).sort()],
     ["data: {tokenizer: |}", ["bytes", "characters"]],
     ["scale: |\nscales: {full: {}, small: {}}", ["full", "small"]],
@@ -220,7 +221,7 @@ describe("the replaced text", () => {
       `evaluate:\n  \${1|${Object.keys(metrics).sort().join(",")}|}: {$2}`,
     );
     expect(one("generate", phi3, "evaluate:\n  |").insert).toBe('generate: {prompts: ["$1"]}');
-    expect(one("device", "|").insert).toBe("device: ${1|auto,cpu,webgpu,cuda,dml,coreml|}");
+    expect(one("device", "|").insert).toBe(`device: \${1|${deviceNames.join(",")}|}`);
   });
 });
 

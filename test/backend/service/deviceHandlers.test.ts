@@ -1,7 +1,7 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { deviceNames } from "../../../src/schema/experiment";
+import { torchDeviceNames } from "../../../src/schema/device";
 import { useBundledPrograms } from "./realRuns";
 import { temporaryFolder } from "../runs/workbench";
 import { Window } from "./window";
@@ -14,7 +14,11 @@ beforeAll(async () => {
 
 test("every device is listed, the CPU works, and devices that do not work have a reason", async () => {
   const { devices } = await window.ask("devices.list", {});
-  expect(devices.map(({ name }) => name)).toEqual(deviceNames.filter((name) => name !== "auto"));
+  const runtimeNames = ["cpu", "webgpu", "cuda", "dml", "coreml"];
+  const names = devices.map(({ name }) => name);
+  expect(names.slice(0, runtimeNames.length)).toEqual(runtimeNames);
+  // All devices of PyTorch, or one row with the reason why there is none.
+  expect([["torch"], [...torchDeviceNames]]).toContainEqual(names.slice(runtimeNames.length));
   expect(devices.find(({ name }) => name === "cpu")).toEqual({
     name: "cpu",
     works: true,

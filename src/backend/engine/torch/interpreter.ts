@@ -45,7 +45,7 @@ export function listInterpreters(environment: Environment = process.env): readon
   return found.filter(({ path }, i) => found.findIndex((other) => other.path === path) === i);
 }
 
-/** In order of preference; an error in place of an interpreter that is named but does not exist. */
+/** In order of preference; an error takes the place of an interpreter that is named but does not exist. */
 function listCandidates(environment: Environment): readonly (Interpreter | WorkbenchError)[] {
   const named = sources.flatMap(({ variable, name }) => {
     const text = environment[variable]?.trim() ?? "";
@@ -57,18 +57,18 @@ function listCandidates(environment: Environment): readonly (Interpreter | Workb
 }
 
 function locate(text: string, source: string, environment: Environment): Interpreter | WorkbenchError {
-  const refuse = (what: string) => {
-    const message = `${what}, which ${source} names as the Python interpreter. ${remedy}`;
+  const refuse = (fault: string) => {
+    const message = `The Python interpreter ${text}, which ${source} names, ${fault}. ${remedy}`;
     return new WorkbenchError("device-failed", message);
   };
   if (!/[\\/]/.test(text)) {
     const path = findOnPath(text, environment);
-    return path === undefined ? refuse(`There is no program "${text}" on PATH`) : { path, source };
+    return path === undefined ? refuse("is not on PATH") : { path, source };
   }
   // A run works in its own folder, so a relative path would depend on the process that reads it.
-  if (!isAbsolute(text)) return refuse(`"${text}" is not an absolute path`);
-  if (!existsSync(text)) return refuse(`There is no file ${text}`);
-  return isExecutable(text) ? { path: text, source } : refuse(`${text} is not an executable file`);
+  if (!isAbsolute(text)) return refuse("is not an absolute path");
+  if (!existsSync(text)) return refuse("does not exist");
+  return isExecutable(text) ? { path: text, source } : refuse("is not an executable file");
 }
 
 function findOnPath(program: string, environment: Environment): string | undefined {
@@ -89,14 +89,13 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** The folder of the Python package `lathe_torch`, above the running program. LATHE_PYTHON_PACKAGE overrides it in tests. */
+/** The folder of the Python package `lathe_torch`. LATHE_PYTHON_PACKAGE overrides it in tests. */
 export function getPackageFolder(): string {
   if (process.env.LATHE_PYTHON_PACKAGE !== undefined) return resolve(process.env.LATHE_PYTHON_PACKAGE);
-  // Sources are four folders below it, bundles one.
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "python", "lathe_torch")) && folder !== dirname(folder))
-    folder = dirname(folder);
-  return join(folder, "python");
+  const program = dirname(fileURLToPath(import.meta.url));
+  // Bundles are one folder below the top, sources four.
+  const [besideBundles, ofSources] = [join(program, "../python"), join(program, "../../../../python")];
+  return !existsSync(besideBundles) && existsSync(ofSources) ? ofSources : besideBundles;
 }
 
 export interface PythonLaunch {

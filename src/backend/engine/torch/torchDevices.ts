@@ -6,11 +6,8 @@
 import { execFile, type ExecFileException } from "node:child_process";
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
+import { type TorchDeviceName, torchDeviceNames } from "../../../schema/device";
 import { createPythonLaunch, findInterpreter, getPackageFolder, type Interpreter } from "./interpreter";
-
-/** Devices of PyTorch, best first. */
-const torchDeviceNames = ["torch:cuda", "torch:mps", "torch:xpu", "torch:cpu"] as const;
-export type TorchDeviceName = (typeof torchDeviceNames)[number];
 
 /** Equals `PROTOCOL_VERSION` of `lathe_torch`. */
 export const protocolVersion = 1;

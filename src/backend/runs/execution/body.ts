@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { relative } from "node:path";
-import type { DeviceName } from "../../../schema/experiment";
+import type { DeviceName } from "../../../schema/device";
 import { formatCount } from "../../../protocol/quantities";
 import type { Step } from "../../../protocol/run";
 import { version } from "../../../protocol/version";

@@ -3,7 +3,8 @@
  * read it, a method that does not support the model. Data that takes long to read is left to the run.
  */
 import { WorkbenchError } from "../../../protocol/errors";
-import { type DataOptions, dataSchema, type DeviceName } from "../../../schema/experiment";
+import type { DeviceName } from "../../../schema/device";
+import { type DataOptions, dataSchema } from "../../../schema/experiment";
 import type { RunPlan, Step } from "../../../protocol/run";
 import { openTokenizer } from "../../data/tokenizers/openTokenizer";
 import type { DataSet } from "../../data/dataSet";

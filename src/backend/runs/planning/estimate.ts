@@ -1,7 +1,8 @@
 /** Estimates a plan: exact counts, and estimates of memory and work from the graphs that would run. */
 import type { ModelCounts } from "../../../protocol/counts";
 import { WorkbenchError } from "../../../protocol/errors";
-import { dataSchema, type DeviceName, trainSchema } from "../../../schema/experiment";
+import type { DeviceName } from "../../../schema/device";
+import { dataSchema, trainSchema } from "../../../schema/experiment";
 import type { RunPlan, Step } from "../../../protocol/run";
 import { defaultTokenizer, openTokenizer } from "../../data/tokenizers/openTokenizer";
 import { countModel, countStoredByAddress } from "../../models/accounting";
