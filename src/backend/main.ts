@@ -2,15 +2,18 @@
  * The backend service of a window, forked by the extension host with `serialization: "advanced"`, which preserves
  * undefined and NaN. It ends with its parent; the runs it has started continue.
  */
-import type { Events, Requests } from "../protocol/backend";
+import type { Events, HostRequests, Requests } from "../protocol/backend";
 import { Connection, type Empty } from "../protocol/connection";
 import { type WorkbenchError, toWorkbenchError } from "../protocol/errors";
 import { version } from "../protocol/version";
 import { createHandlers } from "./handlers";
 import { WindowService } from "./service/windowService";
 
-const state: { connection?: Connection<Empty, Empty, Requests, Events> } = {};
-const service = new WindowService((name, payload) => state.connection?.emit(name, payload));
+const state: { connection?: Connection<HostRequests, Empty, Requests, Events> } = {};
+const service = new WindowService(
+  (name, payload) => state.connection?.emit(name, payload),
+  async (file) => state.connection?.request("python.interpreter", file === undefined ? {} : { file }) ?? {},
+);
 
 /** A closing channel reports each message that it rejects; `disconnect` then ends the service. */
 const channel = {
@@ -47,7 +50,7 @@ const leave = () => void service.settle().finally(() => process.exit(0));
 process.on("disconnect", leave);
 process.on("SIGTERM", leave);
 
-state.connection = new Connection<Empty, Empty, Requests, Events>(
+state.connection = new Connection<HostRequests, Empty, Requests, Events>(
   channel,
   {
     ...service.whenOpen(createHandlers(service)),

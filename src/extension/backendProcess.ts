@@ -4,8 +4,8 @@
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
-import type { Backend, Events, Requests } from "../protocol/backend";
-import { Connection, type Empty, type Unsubscribe } from "../protocol/connection";
+import type { Backend, Events, HostRequests, Requests } from "../protocol/backend";
+import { Connection, type Empty, type Handlers, type Unsubscribe } from "../protocol/connection";
 import { toWorkbenchError, WorkbenchError } from "../protocol/errors";
 import type { Log } from "./log";
 import { createRestartPolicy, type RestartPolicy } from "./restartPolicy";
@@ -28,13 +28,15 @@ export interface BackendOptions {
   folders(): Requests["workspace.open"]["params"];
   /** The parameters of `workspace.open` after the start, and after each change. */
   workspace(): Promise<Requests["workspace.open"]["params"]>;
+  /** Answers what the service asks. */
+  readonly host: Handlers<HostRequests>;
   readonly log: Log;
   /** It died, once for each death. `givenUp` means that it is not started again before `restart`. */
   onCrash(error: WorkbenchError, givenUp: boolean): void;
   readonly policy?: RestartPolicy;
 }
 
-type ServiceConnection = Connection<Requests, Events, Empty, Empty>;
+type ServiceConnection = Connection<Requests, Events, HostRequests, Empty>;
 
 interface Running {
   readonly child: ChildProcess;
@@ -145,7 +147,7 @@ export class BackendProcess implements RestartableBackend {
           }),
         listen: (listener) => child.on("message", listener),
       },
-      {},
+      this.options.host,
       { onFault: (error) => this.options.log("error", error.stack ?? error.message) },
     );
     for (const name of this.listeners.keys()) this.forward(connection, name);

@@ -6,6 +6,7 @@ import { getOpenedFolders, findOpenedWorkspace, watchWorkspace } from "./openedW
 import { createPanelHost } from "./panels/panelHost";
 import { RunLooks } from "./panels/runLooks";
 import { escapeNotification, escapeControls } from "./plainText";
+import { findNamedPython } from "./pythonInterpreter";
 import { createRunStore } from "./runStore";
 import { getNodePath, getChartSettings, onChartSettingsChange } from "./settings";
 import type { Workbench } from "./workbench";
@@ -25,6 +26,9 @@ export function createWorkbench(context: vscode.ExtensionContext): Workbench {
     executable: getNodePath,
     folders: getOpenedFolders,
     workspace: findOpenedWorkspace,
+    host: {
+      "python.interpreter": (params) => findNamedPython(params, (message) => write("warning", message)),
+    },
     log: write,
     onCrash: (error, givenUp) => {
       write("error", error.message);

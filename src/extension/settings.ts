@@ -10,6 +10,15 @@ export function getNodePath(): string {
   return configured === "" ? process.execPath : configured;
 }
 
+/** The Python interpreter of devices of PyTorch; undefined if the setting names none. Ignored without trust. */
+export function getPythonPath(resource: vscode.Uri | undefined): string | undefined {
+  const configured = vscode.workspace
+    .getConfiguration(section, resource ?? null)
+    .get<string>("pythonPath", "")
+    .trim();
+  return configured === "" ? undefined : configured;
+}
+
 /** The device that every run uses instead of its experiment's; undefined if the experiment decides. */
 export function getDefaultDevice(experiment?: vscode.Uri): string | undefined {
   const configured = vscode.workspace.getConfiguration(section, experiment ?? null).get<string>("device", "");

@@ -27,6 +27,18 @@ export interface ServiceRequests {
   };
 }
 
+/** What the service asks of the window. */
+export interface HostRequests {
+  /**
+   * The Python interpreters that the window names for a file of the workspace: that of the setting, and that of the Python
+   * extension, which may be started for it. Asked only when a device of PyTorch may be needed.
+   */
+  "python.interpreter": {
+    params: { readonly file?: string };
+    result: { readonly setting?: string; readonly selected?: string };
+  };
+}
+
 export interface Requests
   extends
     ServiceRequests,

@@ -43,6 +43,7 @@ function start(options: Partial<BackendOptions> = {}) {
     executable: () => process.execPath,
     folders: () => folders,
     workspace: async () => workspace,
+    host: { "python.interpreter": () => ({}) },
     log: (_, message) => log.push(message),
     onCrash: (error, givenUp) => crashes.push({ error, givenUp }),
     ...options,

@@ -91,6 +91,7 @@ export class PageHarness {
       executable: () => process.execPath,
       folders: () => opened,
       workspace: async () => opened,
+      host: { "python.interpreter": () => ({}) },
       log: (level, message) => log.push(`${level}: ${message}`),
       onCrash: (error) => log.push(`crash: ${error.message}`),
     });

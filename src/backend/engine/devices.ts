@@ -159,6 +159,11 @@ function getTorchMemory({ name, cards }: TorchDevice): { readonly memoryBytes?: 
   return cards.length === 0 ? {} : { memoryBytes: Math.min(...cards.map(({ totalBytes }) => totalBytes)) };
 }
 
+/** Whether opening this device, which a plan names, may start Python. */
+export function mayUsePython(device: string): boolean {
+  return device === "auto" ? hasComputeDriver() : isTorchDevice(device);
+}
+
 /**
  * Whether the driver of an NVIDIA card, or of an AMD card for ROCm, is present. Only a look at files, so that `auto` is as
  * fast as before where PyTorch could not use a card anyway.

@@ -10,7 +10,7 @@ export type RealDeviceName = Exclude<DeviceName, "auto" | "torch">;
 export type RuntimeDeviceName = Exclude<RealDeviceName, TorchDeviceName>;
 
 /** Whether PyTorch executes graphs on it, instead of ONNX Runtime. */
-export function isTorchDevice(name: DeviceName): name is TorchDeviceName | "torch" {
+export function isTorchDevice(name: string): name is TorchDeviceName | "torch" {
   return name.split(":", 1)[0] === "torch";
 }
 

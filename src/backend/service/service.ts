@@ -15,6 +15,11 @@ export interface Service {
   readonly experiments: readonly string[];
   /** Throws `unsupported` in an untrusted workspace; `what` names the refused action in the message. */
   requireTrust(what: string): void;
+  /**
+   * Before a device of PyTorch may be used for this file: passes the interpreters that the window names to this process and
+   * to those that it starts. Throws `unsupported` in an untrusted workspace.
+   */
+  adoptPython(file?: string): Promise<void>;
   emit<K extends keyof Events>(name: K, payload: Events[K]): void;
   /**
    * What experiments may contain: families, methods, data sets, … Loaded on first use, since it loads the whole

@@ -1,5 +1,5 @@
 /** The service of a window: the state that its handlers share, and the loading they wait for. */
-import type { Events, Requests } from "../../protocol/backend";
+import type { Events, HostRequests, Requests } from "../../protocol/backend";
 import type { Call } from "../../protocol/connection";
 import { WorkbenchError } from "../../protocol/errors";
 import type { SchemaCatalog } from "../../schema/experiment";
@@ -24,6 +24,8 @@ const withoutRuns: ReadonlySet<string> = new Set<keyof Requests>([
   "views.delete",
 ]);
 
+type NamedPython = HostRequests["python.interpreter"]["result"];
+
 type AnyHandler = (params: never, call: Call) => unknown;
 
 export class WindowService implements Service {
@@ -35,7 +37,10 @@ export class WindowService implements Service {
   private opened: Promise<void> | undefined;
   private readonly tasks = new Set<Promise<unknown>>();
 
-  constructor(readonly emit: <K extends keyof Events>(name: K, payload: Events[K]) => void) {
+  constructor(
+    readonly emit: <K extends keyof Events>(name: K, payload: Events[K]) => void,
+    private readonly askForPython: (file?: string) => Promise<NamedPython>,
+  ) {
     const warn = (message: string) => emit("logged", { level: "warning", message });
     this.runs = new LiveRunIndex(warn);
     this.runs.onChange((changes) => emit("runsChanged", changes));
@@ -57,6 +62,16 @@ export class WindowService implements Service {
       "unsupported",
       `${what} is only possible in a trusted workspace. Run "Workspaces: Manage Workspace Trust" to trust this one.`,
     );
+  }
+
+  async adoptPython(file?: string): Promise<void> {
+    this.requireTrust("Starting Python");
+    const { setting, selected } = await this.askForPython(file);
+    // Read by `findInterpreter`, here and in the processes that are started from here.
+    const variables = { LATHE_PYTHON_SETTING: setting, LATHE_PYTHON_SELECTED: selected };
+    for (const [name, value] of Object.entries(variables))
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
   }
 
   async catalog(): Promise<SchemaCatalog> {

@@ -116,6 +116,13 @@ export interface ModelRequests {
   };
 }
 
+/** A graphics card, with its memory in bytes. */
+export interface CardEntry {
+  readonly name: string;
+  readonly totalBytes: number;
+  readonly freeBytes?: number | undefined;
+}
+
 export interface DeviceEntry {
   readonly name: string;
   readonly works: boolean;
@@ -123,12 +130,31 @@ export interface DeviceEntry {
   /** Why not, where it does not work. */
   readonly reason?: string;
   readonly memoryBytes?: number;
+  /** Of a device of PyTorch. */
+  readonly cards?: readonly CardEntry[];
+}
+
+/** A Python interpreter that was found. */
+export interface InterpreterEntry {
+  readonly path: string;
+  /** Where it is named: `the setting lathe.pythonPath`. */
+  readonly source: string;
+  /** Whether devices of PyTorch use it. */
+  readonly isUsed: boolean;
+  /** Versions, where it can be used. */
+  readonly python?: string | undefined;
+  readonly torch?: string | undefined;
+  /** Why it cannot be used; empty if it can. */
+  readonly reason: string;
 }
 
 export interface DeviceRequests {
-  /** Tests every execution provider once, in a separate process; `again` repeats the test. */
+  /** Tests every device and interpreter once, in a separate process; `again` repeats the test. Requires trust. */
   "devices.list": {
     params: { readonly again?: boolean };
-    result: { readonly devices: readonly DeviceEntry[] };
+    result: {
+      readonly devices: readonly DeviceEntry[];
+      readonly interpreters: readonly InterpreterEntry[];
+    };
   };
 }

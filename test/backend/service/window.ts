@@ -1,5 +1,5 @@
 /** The real service of a window with real run folders, called like by its connection. */
-import type { Events, Requests } from "../../../src/protocol/backend";
+import type { Events, HostRequests, Requests } from "../../../src/protocol/backend";
 import { createHandlers } from "../../../src/backend/handlers";
 import { WindowService } from "../../../src/backend/service/windowService";
 import { RunFolder } from "../../../src/backend/runs/folder/runFolder";
@@ -18,10 +18,20 @@ export interface Heard<K extends keyof Events = keyof Events> {
 export class Window {
   readonly workspace = newWorkspace();
   readonly heard: Heard[] = [];
-  readonly service = new WindowService((name, payload) => {
-    this.heard.push({ name, payload });
-    this.onEvent?.(name, payload);
-  });
+  /** What the settings and the Python extension of the window name. */
+  python: HostRequests["python.interpreter"]["result"] = {};
+  /** The files for which the service has asked for it; undefined for none in particular. */
+  readonly askedForPython: (string | undefined)[] = [];
+  readonly service = new WindowService(
+    (name, payload) => {
+      this.heard.push({ name, payload });
+      this.onEvent?.(name, payload);
+    },
+    async (file) => {
+      this.askedForPython.push(file);
+      return this.python;
+    },
+  );
   private readonly handlers = this.service.whenOpen(createHandlers(this.service));
 
   constructor(private readonly onEvent?: <K extends keyof Events>(name: K, payload: Events[K]) => void) {}

@@ -5,9 +5,15 @@
  */
 import { execFile, type ExecFileException } from "node:child_process";
 import * as z from "zod";
-import { WorkbenchError } from "../../../protocol/errors";
+import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { type TorchDeviceName, torchDeviceNames } from "../../../schema/device";
-import { createPythonLaunch, findInterpreter, getPackageFolder, type Interpreter } from "./interpreter";
+import {
+  createPythonLaunch,
+  findInterpreter,
+  getPackageFolder,
+  type Interpreter,
+  listInterpreters,
+} from "./interpreter";
 
 /** Equals `PROTOCOL_VERSION` of `lathe_torch`. */
 export const protocolVersion = 1;
@@ -72,6 +78,41 @@ export function askInterpreter(interpreter: Interpreter, options?: AskOptions): 
   installations.set(path, asked);
   asked.catch(() => installations.delete(path));
   return asked;
+}
+
+export interface InterpreterReport extends Interpreter {
+  /** Whether devices of PyTorch use it. */
+  readonly isUsed: boolean;
+  /** Versions, if it can be used. */
+  readonly python?: string;
+  readonly torch?: string;
+  /** Why it cannot be used; empty if it can. */
+  readonly reason: string;
+}
+
+/** Asks every interpreter that was found. */
+export async function examineInterpreters(): Promise<readonly InterpreterReport[]> {
+  const used = findUsedPath();
+  return Promise.all(
+    listInterpreters().map(async (interpreter): Promise<InterpreterReport> => {
+      const isUsed = interpreter.path === used;
+      try {
+        const { python, torch } = await askInterpreter(interpreter);
+        return { ...interpreter, isUsed, python, torch, reason: "" };
+      } catch (thrown) {
+        return { ...interpreter, isUsed, reason: toWorkbenchError(thrown).message };
+      }
+    }),
+  );
+}
+
+/** Undefined if an interpreter that does not exist is named. */
+function findUsedPath(): string | undefined {
+  try {
+    return findInterpreter().path;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

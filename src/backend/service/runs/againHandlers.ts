@@ -6,6 +6,7 @@ import type { RunPlan, RunRecord } from "../../../protocol/run";
 import type { AgainRequests } from "../../../protocol/service/again";
 import { version } from "../../../protocol/version";
 import { createExperimentSchema } from "../../../schema/experiment";
+import { mayUsePython } from "../../engine/devices";
 import { planAgain } from "../../experiment/planAgain";
 import { copyAsCells } from "../../language/copyAsCells";
 import { listRunSettings } from "../../language/runSettings";
@@ -31,6 +32,7 @@ export function createAgainHandlers(service: Service): Handlers<AgainRequests> {
       service.requireTrust("Starting a run");
       const plan = await createPlan(run, settings);
       const workspace = findRunWorkspace(run, getRecord(run).workspace);
+      if (mayUsePython(plan.device)) await service.adoptPython(run);
       await checkPlans([plan], workspace);
       const { folder } = await service.finish(startRun(plan, { workspace, runsFolder: dirname(run) }));
       return service.runs.refresh(folder);

@@ -12,6 +12,14 @@ import { listTrashedRuns, restoreRuns, trashRuns } from "./trash";
 
 type RunHandlers = Handlers<Omit<RunRequests, "runs.results" | "runs.card">>;
 
+/** The device of the run may be one of PyTorch. */
+export async function adoptPythonOf(service: Service, run: string): Promise<void> {
+  const { found } = service.runs.find(run);
+  if (found.record === undefined) return;
+  const { mayUsePython } = await import("../../engine/devices");
+  if (mayUsePython(found.record.plan.device)) await service.adoptPython(run);
+}
+
 export function createRunHandlers(service: Service): RunHandlers {
   const { runs } = service;
   return {
@@ -23,6 +31,7 @@ export function createRunHandlers(service: Service): RunHandlers {
     "runs.resume": async ({ run, settings }) => {
       service.requireTrust("Resuming a run");
       const { folder } = runs.find(run).summary;
+      await adoptPythonOf(service, run);
       if (settings !== undefined && settings.length > 0) {
         const { changeRunPlan } = await import("../../runs/process/changeRunPlan");
         await service.finish(changeRunPlan(folder, settings, await service.catalog()));

@@ -17,10 +17,11 @@ export async function startRuns(
   // The nearest such folder gets the runs, from whichever program they are started.
   if (beside === true) mkdirSync(join(dirname(experiment), ".lathe"), { recursive: true });
   // The checks load the models, the tokenizers and every method.
-  const [{ loadPlans }, { checkPlans }, { locateFault }] = await Promise.all([
+  const [{ loadPlans }, { checkPlans }, { locateFault }, { mayUsePython }] = await Promise.all([
     import("../../runs/planning/loadPlans"),
     import("../../runs/planning/checkPlan"),
     import("./locateFault"),
+    import("../../engine/devices"),
   ]);
   const {
     workspace,
@@ -32,6 +33,7 @@ export async function startRuns(
     await service.catalog(),
   );
   refuseIdle(plans);
+  if (plans.some(({ device }) => mayUsePython(device))) await service.adoptPython(experiment);
   await checkPlans(plans, workspace).catch((thrown: unknown) => {
     throw locateFault(thrown, parsed);
   });
