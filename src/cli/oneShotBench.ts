@@ -16,6 +16,7 @@ import { toWorkbenchError, WorkbenchError } from "../protocol/errors";
 import { formatBytes } from "../protocol/quantities";
 import type { Outcome } from "./command";
 import { formatTable } from "./table";
+import { findTorchPython } from "./torchPython";
 import type { Terminal } from "./terminal";
 
 const execute = promisify(execFile);
@@ -29,9 +30,11 @@ type Row = Measured | (OneShotCase & { readonly width: number; readonly reason: 
 
 /** All methods at all widths, row by row; with a Python that has PyTorch, beside its times. */
 export async function benchAllOneShot(terminal: Terminal, pythonPath: string | undefined): Promise<Outcome> {
-  const python = await findPython(pythonPath);
-  if (python === undefined)
-    terminal.log("No Python with PyTorch was found, so nothing is compared. Name one with --python PATH.");
+  const python = await findTorchPython(pythonPath).catch((thrown: unknown) => {
+    if (pythonPath !== undefined) throw thrown;
+    terminal.log(`Nothing is compared with PyTorch: ${toWorkbenchError(thrown).message}`);
+    return undefined;
+  });
   const rows: Row[] = [];
   for (const width of widths)
     for (const each of listOneShotCases()) {
@@ -91,7 +94,7 @@ export async function benchOneShot(
   width: number,
   pythonPath: string | undefined,
 ): Promise<Outcome> {
-  const python = pythonPath === undefined ? undefined : await findPython(pythonPath);
+  const python = pythonPath === undefined ? undefined : await findTorchPython(pythonPath);
   const oneShot = listOneShotCases().find((each) => getCaseTitle(each) === caseTitle);
   if (oneShot === undefined)
     throw new WorkbenchError(
@@ -125,24 +128,6 @@ async function runInChildProcess(oneShot: OneShotCase, width: number): Promise<R
 
 function formatRatio({ seconds, observing }: OneShotSpeed, reference: number): string {
   return ((seconds - observing) / reference).toFixed(2);
-}
-
-/** A Python that has PyTorch: the one at the path, or the one that runs as `python3` or `python`. */
-async function findPython(path: string | undefined): Promise<string | undefined> {
-  for (const candidate of path === undefined ? ["python3", "python"] : [path])
-    try {
-      await execute(candidate, ["-c", "import torch"]);
-      return candidate;
-    } catch (thrown) {
-      if (path !== undefined)
-        throw new WorkbenchError(
-          "invalid-input",
-          `${path} cannot import torch. Install PyTorch for it, or leave out --python.`,
-          {},
-          { cause: thrown },
-        );
-    }
-  return undefined;
 }
 
 /** Seconds of a case in PyTorch; undefined without Python, or if the case has no published formula. */

@@ -2,7 +2,7 @@
 import { encodeDFloat11, openDFloat11 } from "../coding/dfloat11";
 import { draw } from "../models/initialize";
 import { narrow } from "../checkpoints/halfPrecision";
-import { median } from "./productRate";
+import { median } from "./median";
 
 export interface CodingSpeed {
   readonly weights: number;

@@ -3,7 +3,8 @@ import type { Engine } from "../engine/engine";
 import { type NextToken, openWithoutCache, CachedNextToken } from "../evaluation/nextToken";
 import { initialize } from "../models/initialize";
 import { dimensionsOf, createShape } from "../models/model";
-import { median } from "./productRate";
+import { median } from "./median";
+import { countBytesPerToken, measureReadRate } from "./memoryLimit";
 
 export interface GenerationRates {
   readonly promptTokensPerSecond: number;
@@ -18,6 +19,10 @@ export interface GenerationSpeed {
   readonly uncached: GenerationRates;
   /** New tokens per second with the cache / without it. */
   readonly ratio: number;
+  /** New tokens per second at which reading the weights takes all the time. */
+  readonly memoryLimit: number;
+  /** Bytes per second. */
+  readonly readRate: number;
 }
 
 /** Number of times the prompt is read. The first is not counted, because it also compiles the programs. */
@@ -65,7 +70,9 @@ export async function measureGeneration(
   report?.(
     `writing: ${withIt.newTokensPerSecond.toFixed(1)} tokens/s, ${ratio.toFixed(1)} times without a cache`,
   );
-  return { promptTokens, newTokens, cached: withIt, uncached: without, ratio };
+  const readRate = await measureReadRate(engine);
+  const memoryLimit = readRate / countBytesPerToken(shape, promptTokens + newTokens / 2);
+  return { promptTokens, newTokens, cached: withIt, uncached: without, ratio, memoryLimit, readRate };
 }
 
 /** Measures the seconds that the next token takes. */

@@ -8,7 +8,7 @@ import { sum } from "../graph/ops/reduction";
 import { listInputs } from "../graph/graph";
 import { disposeAll } from "../training/evaluateLoss";
 import { layouts } from "./groupedLayouts";
-import { median } from "./productRate";
+import { median } from "./median";
 
 export const passes = ["forward", "forward and backward"] as const;
 

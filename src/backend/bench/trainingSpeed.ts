@@ -1,22 +1,14 @@
-/** Times whole training steps, including the optimizer, against plain matrix products in the same process. */
-import { trainSchema } from "../../schema/experiment";
-import type { Batch } from "../data/split";
-import type { Engine, Tensor, Tensors } from "../engine/engine";
-import { estimateMemory } from "../graph/cost";
-import { listInputs } from "../graph/graph";
+/** Times whole training steps, including the optimizer, against the best of their own matrix products in the same process. */
+import type { Engine } from "../engine/engine";
+import { countProductFlops, estimateMemory } from "../graph/cost";
 import { sizeOf } from "../graph/op";
-import { recomputeGateName } from "../graph/recompute";
-import { initialize } from "../models/initialize";
 import { dimensionsOf, listMatrixSlots, type ModelShape, parametersOf } from "../models/model";
 import type { Purpose } from "../representations/representation";
-import { disposeAll, pickTensors } from "../training/evaluateLoss";
-import { feedBatch, handOver, uploadScalar } from "../training/feeds";
-import { optimizers } from "../training/optimizers/catalog";
 import type { MemorySavings } from "../training/memorySavings";
-import { getMemoryLimit, chooseMemorySavings } from "../training/stepMemory";
-import { createTrainee } from "../training/trainee";
-import { buildTrainStep, dropoutSeedName, inverseCountName } from "../training/trainStep";
-import { median, openProductRate } from "./productRate";
+import { median } from "./median";
+import { CeilingSearch, type Ceiling } from "./productRate";
+import type { StepProfile } from "./profile";
+import { TimedTraining, type TrainingSize } from "./timedTraining";
 
 /** The default model of `lathe bench`: a character-level GPT with 10.7 million parameters. */
 export const standardGpt = {
@@ -31,14 +23,12 @@ export const standardGpt = {
   attn_pdrop: 0,
 } as const;
 
-export interface SpeedRequest {
-  readonly shape: ModelShape;
-  readonly rows: number;
-  readonly length: number;
+export interface SpeedRequest extends TrainingSize {
   /** Number of timed steps, which follow `warmup` untimed ones. */
   readonly steps: number;
   readonly warmup: number;
-  readonly train?: Readonly<Record<string, unknown>>;
+  /** Whether to profile the steps, which makes them slightly slower. */
+  readonly profile?: boolean | undefined;
 }
 
 export interface Speed {
@@ -52,8 +42,11 @@ export interface Speed {
   readonly tokensPerSecond: number;
   /** Operations of a step according to `countModelFlops`, per second. */
   readonly flopsPerSecond: number;
-  readonly ceilingFlopsPerSecond: number;
-  /** flopsPerSecond / ceilingFlopsPerSecond */
+  /** Operations of the matrix products that a step really computes, recomputed ones included, per second. */
+  readonly productFlopsPerSecond: number;
+  /** The fastest product of the step, at its best. */
+  readonly ceiling: Ceiling;
+  /** The smaller of both rates, because masked scores that are skipped are not computed, / the ceiling's rate. */
   readonly ratio: number;
   readonly lossFirst: number;
   readonly lossLast: number;
@@ -61,6 +54,7 @@ export interface Speed {
   readonly estimatedBytes: number;
   readonly peakBytes: number;
   readonly savings: MemorySavings;
+  readonly profile?: StepProfile | undefined;
 }
 
 /** Printed with every figure, because conventions differ (this one: Chowdhery et al. 2022, appendix B). */
@@ -68,7 +62,11 @@ export const flopsFormula = "6 · parameters + 12 · layers · heads · head wid
 
 export function countModelFlops(shape: ModelShape, length: number): number {
   const { layers, heads, headDim } = dimensionsOf(shape);
-  // Looking up rows of a table takes no arithmetic; a tied table is also the head.
+  return 6 * countMultipliedParameters(shape) + 12 * layers * heads * headDim * length;
+}
+
+/** Parameters that every token is multiplied with. Looking up rows of a table takes no arithmetic; a tied table is also the head. */
+export function countMultipliedParameters(shape: ModelShape): number {
   const slots = listMatrixSlots(shape);
   const sizeOfTables = (...purposes: Purpose[]) => {
     const roles = slots.flatMap(({ matrix: { purpose, role } }) =>
@@ -80,7 +78,7 @@ export function countModelFlops(shape: ModelShape, length: number): number {
   const idle = sizeOfTables("position embedding", "type embedding");
   const untied = slots.some(({ matrix }) => matrix.purpose === "head");
   const lookedUp = untied ? sizeOfTables("token embedding") : 0;
-  return 6 * (countParameters(shape) - idle - lookedUp) + 12 * layers * heads * headDim * length;
+  return countParameters(shape) - idle - lookedUp;
 }
 
 export function countParameters(shape: ModelShape): number {
@@ -96,61 +94,29 @@ export async function measureSpeed(
   report?: (line: string) => void,
 ): Promise<Speed> {
   const { shape, rows, length, steps, warmup } = request;
-  const options = trainSchema.parse({ weight_decay: 0.1, ...request.train });
-  const trainee = createTrainee(shape);
-  const size = { rows, length, segments: false, positions: false };
-  const savings = chooseMemorySavings(
-    trainee,
-    size,
-    options,
-    getMemoryLimit(engine.device.name, engine.device.memoryBytes),
-  );
-  const graph = buildTrainStep(trainee, size, options, savings);
-  const program = await engine.compile(graph, { state: graph.state });
-  await using ceiling = await openProductRate(engine);
-  const stateTensors: Record<string, Tensor> = {};
-  for (const [name, tensor] of initialize(shape, 0)) stateTensors[name] = handOver(engine, tensor);
-  const states = new Set(Object.values(graph.state));
-  for (const { name, type } of listInputs(graph))
-    if (states.has(name) && stateTensors[name] === undefined)
-      stateTensors[name] = engine.upload(type, new Float32Array(sizeOf(type.shape)));
-  const batch = createSyntheticBatch(rows, length, dimensionsOf(shape).vocabulary);
-
+  await using training = await TimedTraining.open(engine, request, request.profile);
+  const { graph, savings } = training;
+  const ceiling = new CeilingSearch(engine, graph, steps);
   const seconds: number[] = [];
-  const ceilings: number[] = [];
   const losses: number[] = [];
+  let peakBytes = 0;
   for (let step = 1; step <= warmup + steps; step++) {
-    const scalars = optimizers[options.optim].scalars(options, step, 1e-3);
-    const feeds: Tensors = {
-      ...feedBatch(engine, batch),
-      ...Object.fromEntries(
-        Object.entries(scalars).map(([name, number]) => [name, uploadScalar(engine, number)]),
-      ),
-      [inverseCountName]: uploadScalar(engine, 1 / (rows * length)),
-      [dropoutSeedName]: engine.upload({ dtype: "int32", shape: [] }, Int32Array.of(step)),
-      [recomputeGateName]: engine.upload({ dtype: "bool", shape: [] }, Uint8Array.of(1)),
-    };
-    const startedAt = performance.now();
-    const outputs = await program.run(pickTensors(program.inputs, { ...stateTensors, ...feeds }));
-    const [loss] = await outputs.loss!.read();
-    const elapsed = (performance.now() - startedAt) / 1000;
-    for (const [output, name] of Object.entries(graph.state)) stateTensors[name] = outputs[output]!;
-    disposeAll(feeds);
-    losses.push(Number(loss));
-    if (step > warmup) {
-      seconds.push(elapsed);
-      // Alternate with the steps, so that a drift in the machine's speed affects both.
-      for (let i = 0; i < 3; i++) ceilings.push(await ceiling.measure());
-    }
-    report?.(`step ${step}: ${elapsed.toFixed(3)} s, loss ${Number(loss).toFixed(4)}`);
+    const { seconds: elapsed, loss } = await training.step();
+    losses.push(loss);
+    report?.(`step ${step}: ${elapsed.toFixed(3)} s, loss ${loss.toFixed(4)}`);
+    if (step <= warmup) continue;
+    seconds.push(elapsed);
+    // The peak of the process only rises; the products between the steps are not part of it.
+    if (seconds.length <= 1) peakBytes = process.resourceUsage().maxRSS * 1024;
+    // Alternate with the steps, so that a drift in the machine's speed affects both.
+    await ceiling.measure();
   }
-  disposeAll(stateTensors);
-  await program[Symbol.asyncDispose]();
+  const profile = await training.finish(warmup);
 
   const secondsPerStep = median(seconds);
   const tokens = rows * length;
   const flopsPerSecond = (countModelFlops(shape, length) * tokens) / secondsPerStep;
-  const ceilingFlopsPerSecond = median(ceilings);
+  const productFlopsPerSecond = countProductFlops(graph) / secondsPerStep;
   const { state, working } = estimateMemory(graph, graph.state);
   return {
     parameters: countParameters(shape),
@@ -160,24 +126,14 @@ export async function measureSpeed(
     secondsPerStep,
     tokensPerSecond: tokens / secondsPerStep,
     flopsPerSecond,
-    ceilingFlopsPerSecond,
-    ratio: flopsPerSecond / ceilingFlopsPerSecond,
+    productFlopsPerSecond,
+    ceiling: ceiling.best,
+    ratio: Math.min(flopsPerSecond, productFlopsPerSecond) / ceiling.best.flopsPerSecond,
     lossFirst: losses[0]!,
     lossLast: losses.at(-1)!,
     estimatedBytes: state + working,
-    peakBytes: process.resourceUsage().maxRSS * 1024,
+    peakBytes,
     savings,
-  };
-}
-
-/** A learnable text, so that a falling loss shows that the timed steps train. */
-function createSyntheticBatch(rows: number, length: number, vocabulary: number): Batch {
-  const token = (i: number) => (i * 31) % vocabulary;
-  const size = rows * length;
-  return {
-    rows,
-    length,
-    tokens: Int32Array.from({ length: size }, (_, i) => token(i)),
-    labels: Int32Array.from({ length: size }, (_, i) => token(i + 1)),
+    ...(profile === undefined ? {} : { profile }),
   };
 }

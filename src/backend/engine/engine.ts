@@ -48,6 +48,11 @@ export interface CompileOptions {
   readonly precision?: EngineTrainOptions["precision"];
   /** True translates the graph with the device's compiler at its first run, which takes minutes. Default: false. */
   readonly compiled?: boolean;
+  /**
+   * Records the time of every node. ONNX Runtime writes the profile as JSON to `<profile>_<time>.json` when the program is
+   * disposed (see `bench/profile.ts`). Each run is slightly slower.
+   */
+  readonly profile?: string | undefined;
 }
 
 /** Options of a training that depend on the engine. */

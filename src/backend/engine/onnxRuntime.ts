@@ -77,7 +77,7 @@ class OnnxRuntimeEngine implements Engine, Owner {
 
   async compile(
     graph: Graph,
-    { state = {}, inPlace = true, precision = "float32", compiled = false }: CompileOptions = {},
+    { state = {}, inPlace = true, precision = "float32", compiled = false, profile }: CompileOptions = {},
   ): Promise<Program> {
     this.#checkOpen();
     checkState(graph, state);
@@ -90,7 +90,10 @@ class OnnxRuntimeEngine implements Engine, Owner {
     const proven =
       this.transfer === undefined && inPlace ? findInPlaceStates(graph, state) : new Set<string>();
     const provenOutputs = Object.keys(state).filter((output) => proven.has(state[output]!));
-    const { session, notices } = await this.#createSession(bytes, this.#locations(outputs, state));
+    const { session, notices } = await this.#createSession(bytes, {
+      ...this.#locations(outputs, state),
+      ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
+    });
     const program = new RuntimeProgram(this, {
       memory:
         this.transfer === undefined
@@ -123,11 +126,11 @@ class OnnxRuntimeEngine implements Engine, Owner {
     };
   }
 
-  async #createSession(bytes: Uint8Array, locations: InferenceSession.SessionOptions) {
+  async #createSession(bytes: Uint8Array, ownOptions: InferenceSession.SessionOptions) {
     const create = (strict: boolean) =>
       this.runtime.InferenceSession.create(bytes, {
         ...this.options,
-        ...locations,
+        ...ownOptions,
         ...(strict ? disableCpuFallback(this.options) : {}),
       });
     const { name } = this.device;

@@ -19,6 +19,8 @@ export interface Differentiation {
   readonly gradients: readonly Value[];
   /** Maps L, or another value derived from the same inputs, to one computed from the recomputed forward values. */
   readonly again: (value: Value) => Value;
+  /** Maps each value of the backward pass to the forward value that it is a gradient of, or a recomputation of. */
+  readonly origins: ReadonlyMap<Value, Value>;
 }
 
 /** Returns only the gradients. */
@@ -39,10 +41,13 @@ export function differentiate(
   const dependentValues = findDependents(order, wrt);
   const flowing = new Map<Value, Value[]>([[loss, [scalar(1)]]]);
   const recomputation = new Recomputation(recompute, settle);
+  const forward = new Set(order);
+  const origins = new Map<Value, Value>();
   for (const value of order.reverse()) {
     const arrived = flowing.get(value);
     if (arrived === undefined || value.kind !== "apply" || !dependentValues.has(value)) continue;
     const grad = sumGradients(arrived);
+    recordOrigin(grad, value);
     if (value.op.gradient === "zero") continue;
     if (value.op.gradient === "stop")
       throw new Error(`Operation ${value.op.name} is not differentiable, but a gradient reached it.`);
@@ -58,19 +63,35 @@ export function differentiate(
       throw new Error(
         `The gradient of ${value.op.name} returned ${flows.length} values for ${value.inputs.length} inputs.`,
       );
+    for (const flow of flows) if (flow !== null) recordOrigin(flow, value);
     accumulate(value, flows);
   }
   const results = wrt.map((x) => {
     const arrived = flowing.get(x);
-    return arrived === undefined ? expand(scalar(0), { shape: x.type.shape }) : sumGradients(arrived);
+    const result = arrived === undefined ? expand(scalar(0), { shape: x.type.shape }) : sumGradients(arrived);
+    recordOrigin(result, x);
+    return result;
   });
-  return { gradients: results, again: (value) => recomputation.last(value) };
+  return {
+    gradients: results,
+    again: (value) => recomputation.last(value),
+    origins: new Map([...origins, ...recomputation.copies]),
+  };
+
+  /** Records the values of the backward pass that were built for `of`. */
+  function recordOrigin(value: Value, of: Value): void {
+    if (value.kind !== "apply" || forward.has(value)) return;
+    if (origins.has(value) || recomputation.copies.has(value)) return;
+    origins.set(value, of);
+    for (const input of value.inputs) recordOrigin(input, of);
+  }
 
   function accumulate(value: Apply, flows: readonly (Value | null)[]): void {
     flows.forEach((flow, i) => {
       const input = value.inputs[i]!;
       if (flow === null || !dependentValues.has(input)) return;
       const reduced = unbroadcast(flow, input.type.shape);
+      recordOrigin(reduced, value);
       flowing.set(input, [...(flowing.get(input) ?? []), reduced]);
       recomputation.recordFlow(value, input);
     });

@@ -22,11 +22,15 @@ export function computeBytes({ dtype, shape }: TensorType): number {
 
 /** Floating-point operations of the graph's matrix products; a multiply-add counts as two. */
 export function countProductFlops(graph: Graph): number {
-  return sortTopologically(Object.values(graph.outputs)).reduce((total, value) => {
-    if (value.kind !== "apply") return total;
-    const inner = getInnerSize(value);
-    return total + 2 * inner * sizeOf(value.type.shape);
-  }, 0);
+  return sortTopologically(Object.values(graph.outputs)).reduce(
+    (total, value) => total + (value.kind === "apply" ? countValueFlops(value) : 0),
+    0,
+  );
+}
+
+/** Floating-point operations of one matrix product; 0 for any other operation. */
+export function countValueFlops(value: Apply): number {
+  return 2 * getInnerSize(value) * sizeOf(value.type.shape);
 }
 
 /** Inner dimension of a matrix product; 0 for any other operation. */

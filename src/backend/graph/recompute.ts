@@ -42,6 +42,8 @@ export class Recomputation {
   /** The segment of a parent that was recomputed most recently; the next one waits for its gradients. */
   readonly #before = new Map<Scope | undefined, Scope>();
   readonly #last = new Map<Value, Value>();
+  /** The original of each copy that the backward pass recomputes. */
+  readonly copies = new Map<Value, Value>();
 
   /** `settle` sums the gradients of a value so far and returns the latest one. */
   constructor(
@@ -106,7 +108,9 @@ export class Recomputation {
       const { dtype } = each.type;
       const ready = dtype === after.type.dtype ? after : cast(after, { to: dtype });
       // ONNX Runtime merges equal subexpressions, which would turn the second computation back into the first.
-      scope.copies.set(each, waitFor(recomputeGate, this.#copy(scope.parent, each), ready));
+      const gated = waitFor(recomputeGate, this.#copy(scope.parent, each), ready);
+      scope.copies.set(each, gated);
+      this.copies.set(gated, each);
     }
   }
 
@@ -126,6 +130,7 @@ export class Recomputation {
     if (value.kind !== "apply" || !scope.owned.has(value) || isStored) return this.#copy(scope.parent, value);
     const copy: Value = { ...value, inputs: value.inputs.map((each) => this.#copy(scope, each)) };
     scope.copies.set(value, copy);
+    this.copies.set(copy, value);
     return copy;
   }
 }

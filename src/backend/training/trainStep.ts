@@ -52,6 +52,12 @@ export interface UpdateGraph extends StatefulGraph {
   readonly trained: readonly string[];
 }
 
+/** A whole step: forward and backward pass, and update. */
+export interface TrainStepGraph extends UpdateGraph {
+  /** The forward value of each value of the backward pass (see `Differentiation`). */
+  readonly origins: ReadonlyMap<Value, Value>;
+}
+
 /** Names of the scalar inputs that the trainer feeds. */
 export const inverseCountName = "inverse_count";
 export const keepGradientsName = "keep_gradients";
@@ -203,7 +209,7 @@ export function buildLossAndGradients(
   const placeOf = ({ name }: ParameterSpec) => place.get(weights.get(name)!) ?? -1;
   const specs = listTrainable(trainee).toSorted((a, b) => placeOf(a) - placeOf(b));
   const wrt = specs.map(({ name }) => weights.get(name)!);
-  const { gradients, again } = differentiate(objective, wrt, { recompute: segments });
+  const { gradients, again, origins } = differentiate(objective, wrt, { recompute: segments });
   const reported: Record<string, Value> =
     trainee.teacher === undefined ? {} : { objective, ...toReportedTerms(terms) };
   return {
@@ -212,6 +218,7 @@ export function buildLossAndGradients(
     weights,
     specs,
     gradients,
+    origins,
   };
 }
 
@@ -229,11 +236,16 @@ export function buildTrainStep(
   batch: BatchShape,
   options: TrainOptions,
   savings = computeSavingsBySize(trainee, batch, options),
-): UpdateGraph {
-  const { loss, reported, weights, specs, gradients } = buildLossAndGradients(trainee, batch, savings);
+): TrainStepGraph {
+  const { loss, reported, weights, specs, gradients, origins } = buildLossAndGradients(
+    trainee,
+    batch,
+    savings,
+  );
   const update = buildUpdate(specs, weights, gradients, options);
   return {
     ...update,
+    origins,
     outputs: { loss, ...reported, ...update.outputs },
     reported: Object.keys(reported),
   };

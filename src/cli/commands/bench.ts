@@ -3,13 +3,15 @@ import { writeFileSync } from "node:fs";
 import { type CodingSpeed, measureCoding } from "../../backend/bench/codingSpeed";
 import { renderCostPlot } from "../../backend/bench/costPlot";
 import { type CostRow, measureCosts } from "../../backend/bench/costTable";
-import { type GenerationSpeed, measureGeneration } from "../../backend/bench/generationSpeed";
+import { compareTraining } from "../../backend/bench/againstTorch";
+import { compareGeneration } from "../../backend/bench/generationAgainstTorch";
+import { measureGeneration } from "../../backend/bench/generationSpeed";
 import { measureGroupedBlock, type GroupedRow, groupedSizes } from "../../backend/bench/groupedBlock";
 import { findExperiment } from "../../backend/bench/findExperiment";
 import {
+  countParameters,
   flopsFormula,
   measureSpeed,
-  type Speed,
   type SpeedRequest,
   standardGpt,
 } from "../../backend/bench/trainingSpeed";
@@ -18,20 +20,32 @@ import { openEngine } from "../../backend/engine/open";
 import { dimensionsOf, createShape } from "../../backend/models/model";
 import { planFinalShape } from "../../backend/runs/planning/estimate";
 import { loadPlans } from "../../backend/runs/planning/loadPlans";
-import { describeSavings } from "../../backend/training/memorySavings";
 import { getBatchSize } from "../../backend/training/request";
 import { WorkbenchError } from "../../protocol/errors";
 import type { DeviceName } from "../../schema/device";
 import { dataSchema, type SchemaCatalog, trainSchema } from "../../schema/experiment";
 import { defineCommand, type Outcome } from "../command";
-import { formatBytes, formatCount, formatNumber } from "../../protocol/quantities";
+import { formatCount } from "../../protocol/quantities";
 import { benchOneShot, benchAllOneShot } from "../oneShotBench";
+import {
+  formatCostTable,
+  formatGenerationComparison,
+  formatGenerationSpeed,
+  formatProfile,
+  formatSpeed,
+  formatTrainingComparison,
+} from "../speedText";
 import { formatTable } from "../table";
+import { findTorchPython } from "../torchPython";
 import type { Terminal } from "../terminal";
 
 interface Options {
   readonly model?: string;
   readonly variant?: string;
+  readonly batchSize?: string;
+  readonly sequenceLen?: string;
+  readonly profile?: boolean;
+  readonly against?: string;
   readonly device?: string;
   readonly steps?: string;
   readonly grouped?: boolean;
@@ -45,12 +59,19 @@ interface Options {
 }
 
 export default defineCommand<readonly [], Options>({
-  summary: "time training steps and plain matrix products, in one process",
+  summary: "time training steps and their matrix products, in one process",
   options: [
     ["--device <name>", "auto, cpu, webgpu, cuda, dml or coreml"],
     ["--model <experiment>", "time the model of an experiment, such as kphi3-55C or a file, for three steps"],
     ["--variant <name>", "variant of the experiment"],
-    ["--steps <number>", "timed steps, or rounds of --grouped"],
+    ["--steps <number>", "timed steps, pairs of --against, or rounds of --grouped"],
+    ["--batch-size <number>", "sequences of a step"],
+    ["--sequence-len <number>", "tokens of a sequence"],
+    ["--profile", "also show the time of a step by operation and by part of the model"],
+    [
+      "--against <engine>",
+      "torch: time only the same steps, or --generation, in Lathe and in PyTorch by turns",
+    ],
     ["--grouped", "time only a grouped block and the dense layer it replaces, in every layout"],
     ["--table", "also measure how the time grows with width, depth, sequence and batch"],
     ["--generation", "also time generation, with and without a key-value cache"],
@@ -60,26 +81,31 @@ export default defineCommand<readonly [], Options>({
       "time only the compression of one matrix of 768 and one of 3072 inputs, by one method or by every one that needs at most calibration text",
     ],
     ["--width <number>", "width of the matrix of --one-shot METHOD; default 768"],
-    ["--python <path>", "Python with PyTorch, whose times --one-shot shows beside its own; default python3"],
+    ["--python <path>", "Python with PyTorch for --against and --one-shot; default LATHE_PYTHON or python3"],
     ["--svg <file>", "also write the scaling table as an SVG file"],
   ],
   async run({ options, catalog, terminal }) {
-    const steps = parseSteps(options);
+    const steps = parseCount("--steps", options.steps);
     if (options.coding === true) return createCodingOutcome(measureCoding((line) => terminal.log(line)));
     if (options.oneShot === true) return await benchAllOneShot(terminal, options.python);
-    const request =
+    const request = withSizes(
       options.model === undefined
         ? standardRequest
-        : await createModelRequest(options.model, options, catalog);
+        : await createModelRequest(options.model, options, catalog),
+      options,
+    );
+    const python = options.against === undefined ? undefined : await requirePeer(options);
     await using engine = await openEngine((options.device ?? "cpu") as DeviceName);
     for (const notice of engine.device.notices) terminal.log(notice);
     const log = (line: string) => terminal.log(line);
+    if (python !== undefined) return await benchAgainstTorch(engine, python, request, options, log);
     if (options.oneShot !== undefined)
       return await benchOneShot(engine, options.oneShot, parseWidth(options), options.python);
     if (options.grouped === true) return await benchGrouped(engine, terminal, steps);
-    const speed = await measureSpeed(engine, { ...request, steps: steps ?? request.steps }, log);
+    const { profile } = options;
+    const speed = await measureSpeed(engine, { ...request, steps: steps ?? request.steps, profile }, log);
     const generation =
-      options.generation === true ? await measureGeneration(engine, standardGpt, log) : undefined;
+      options.generation === true ? await measureGeneration(engine, request.shape.config, log) : undefined;
     const rows: CostRow[] = [];
     if (options.table === true || options.svg !== undefined)
       for await (const row of measureCosts(engine)) {
@@ -99,6 +125,7 @@ export default defineCommand<readonly [], Options>({
       text: [
         `${engine.device.name} (${engine.device.description})`,
         formatSpeed(request.title, speed),
+        ...(speed.profile === undefined ? [] : [formatProfile(speed.profile, terminal)]),
         ...(generation === undefined ? [] : [formatGenerationSpeed(generation)]),
         ...(rows.length > 0 ? [formatCostTable(rows, terminal)] : []),
       ].join("\n\n"),
@@ -163,10 +190,65 @@ const standardRequest: TitledSpeedRequest = {
   warmup: 3,
 };
 
-function parseSteps({ steps }: Options): number | undefined {
-  if (steps === undefined || /^[1-9]\d{0,5}$/.test(steps))
-    return steps === undefined ? undefined : Number(steps);
-  throw new WorkbenchError("invalid-input", `--steps must be a whole number of at least 1, not ${steps}.`);
+function parseCount(option: string, text: string | undefined): number | undefined {
+  if (text === undefined || /^[1-9]\d{0,5}$/.test(text)) return text === undefined ? undefined : Number(text);
+  throw new WorkbenchError("invalid-input", `${option} must be a whole number of at least 1, not ${text}.`);
+}
+
+function withSizes(request: TitledSpeedRequest, { batchSize, sequenceLen }: Options): TitledSpeedRequest {
+  const rows = parseCount("--batch-size", batchSize) ?? request.rows;
+  const length = parseCount("--sequence-len", sequenceLen) ?? request.length;
+  const { context } = dimensionsOf(request.shape);
+  if (length > context)
+    throw new WorkbenchError(
+      "invalid-input",
+      `--sequence-len is ${length}, but the model reads at most ${context} tokens.`,
+    );
+  return { ...request, rows, length };
+}
+
+/** The Python that `--against torch` compares with. */
+async function requirePeer({ against, python }: Options): Promise<string> {
+  if (against !== "torch")
+    throw new WorkbenchError("invalid-input", `Unknown engine "${against}" of --against. Allowed: torch.`);
+  return await findTorchPython(python);
+}
+
+async function benchAgainstTorch(
+  engine: Engine,
+  python: string,
+  request: TitledSpeedRequest,
+  { generation, steps: stepsText }: Options,
+  log: (line: string) => void,
+): Promise<Outcome> {
+  const { device } = engine;
+  const pairs = parseCount("--steps", stepsText);
+  const title = `${request.title}, ${formatCount(countParameters(request.shape))} parameters`;
+  if (generation === true) {
+    const comparison = await compareGeneration(
+      engine,
+      python,
+      { shape: request.shape, pairs: pairs ?? 5 },
+      log,
+    );
+    return {
+      document: { device, model: request.title, generation: comparison },
+      text: formatGenerationComparison(title, comparison),
+    };
+  }
+  const comparison = await compareTraining(
+    engine,
+    python,
+    { ...request, steps: pairs ?? request.steps },
+    log,
+  );
+  return {
+    document: { device, model: request.title, training: comparison },
+    text: formatTrainingComparison(
+      `${title}, ${request.rows} × ${request.length} tokens, optimizer inside the step`,
+      comparison,
+    ),
+  };
 }
 
 /** Whole heads of 64 channels. */
@@ -194,70 +276,4 @@ async function createModelRequest(
     warmup: 0,
     train: trainOptions,
   };
-}
-
-const formatFlopRate = (flops: number) => `${(flops / 1e9).toFixed(1)} GFLOP/s`;
-
-function formatSpeed(title: string, speed: Speed): string {
-  const { seconds } = speed;
-  const lines: readonly (readonly [string, string])[] = [
-    ["model", `${title}, ${formatCount(speed.parameters)} parameters`],
-    ["batch", `${speed.rows} × ${speed.length} tokens, optimizer inside the step`],
-    [
-      "step",
-      `${speed.secondsPerStep.toFixed(3)} s (median of ${seconds.map((each) => each.toFixed(3)).join(", ")})`,
-    ],
-    ["memory", describeSavings(speed.savings) ?? "no recomputation, no chunks"],
-    ["tokens", `${formatCount(speed.tokensPerSecond)} a second`],
-    ["model rate", `${formatFlopRate(speed.flopsPerSecond)} (${flopsFormula})`],
-    [
-      "ceiling",
-      `${formatFlopRate(speed.ceilingFlopsPerSecond)} in a plain matrix product, measured between the steps (median)`,
-    ],
-    ["ratio", speed.ratio.toFixed(3)],
-    [
-      "peak memory",
-      `${formatBytes(speed.peakBytes)} of the process; ${formatBytes(speed.estimatedBytes)} expected for the graph`,
-    ],
-    ["loss", `${speed.lossFirst.toFixed(4)} → ${speed.lossLast.toFixed(4)}`],
-  ];
-  return formatList(lines);
-}
-
-function formatGenerationSpeed({
-  promptTokens,
-  newTokens,
-  cached,
-  uncached,
-  ratio,
-}: GenerationSpeed): string {
-  const formatSpeeds = (speed: GenerationSpeed["cached"]) =>
-    `${formatNumber(speed.promptTokensPerSecond)} tokens of a prompt a second, ${formatNumber(speed.newTokensPerSecond)} new ones`;
-  return formatList([
-    ["writing", `${newTokens} tokens after a prompt of ${promptTokens}, one text (medians)`],
-    ["with cache", formatSpeeds(cached)],
-    ["without", formatSpeeds(uncached)],
-    ["ratio", `${formatNumber(ratio)} times as many new tokens with the cache`],
-  ]);
-}
-
-function formatList(lines: readonly (readonly [string, string])[]): string {
-  return lines.map(([name, value]) => `${name.padEnd(12)} ${value}`).join("\n");
-}
-
-function formatCostTable(rows: readonly CostRow[], terminal: Terminal): string {
-  const head = ["axis", "value", "parameters", "ms a step", "tokens/s", "model GFLOP/s", "ratio"];
-  return formatTable(
-    head,
-    rows.map(({ axis, value, speed }) => [
-      axis,
-      String(value),
-      formatCount(speed.parameters),
-      (speed.secondsPerStep * 1000).toFixed(1),
-      formatCount(speed.tokensPerSecond),
-      (speed.flopsPerSecond / 1e9).toFixed(1),
-      speed.ratio.toFixed(2),
-    ]),
-    terminal,
-  );
 }

@@ -1,5 +1,5 @@
 /** `lathe plan FILE`: what would run, how large it gets and how long it takes. Nothing is trained or written. */
-import { openProductRate } from "../../backend/bench/productRate";
+import { measureProduct, plainProduct } from "../../backend/bench/productRate";
 import type { DataSummary } from "../../backend/data/dataSet";
 import { formatDataLines } from "../../backend/data/summaryText";
 import { toCanonicalJson } from "../../backend/experiment/stepKey";
@@ -109,10 +109,7 @@ async function readData(plan: RunPlan, workspace: string): Promise<DataResult | 
 
 async function measureProductRate(name: DeviceName) {
   await using engine = await openEngine(name);
-  await using product = await openProductRate(engine);
-  const rates: number[] = [];
-  for (let i = 0; i < 6; i++) rates.push(await product.measure());
-  return { device: engine.device.name, flopsPerSecond: Math.max(...rates.slice(1)) };
+  return { device: engine.device.name, flopsPerSecond: await measureProduct(engine, plainProduct) };
 }
 
 /** What a compression changes, and all of it together. */

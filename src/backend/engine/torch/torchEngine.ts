@@ -1,4 +1,5 @@
 /** The PyTorch engine: tensors and programs are in a child process and named by number. */
+import { WorkbenchError } from "../../../protocol/errors";
 import type { Graph } from "../../graph/graph";
 import { asBuffer } from "../../graph/onnx";
 import type { ConstantData, TensorType } from "../../graph/op";
@@ -59,9 +60,14 @@ class TorchEngine implements Engine, TorchOwner {
 
   async compile(
     graph: Graph,
-    { state = {}, inPlace = true, precision = "float32", compiled = false }: CompileOptions = {},
+    { state = {}, inPlace = true, precision = "float32", compiled = false, profile }: CompileOptions = {},
   ): Promise<Program> {
     this.#checkOpen();
+    if (profile !== undefined)
+      throw new WorkbenchError(
+        "unsupported",
+        `Only ONNX Runtime records profiles, not ${this.device.name}. Profile a step on cpu.`,
+      );
     checkState(graph, state);
     const number = this.takeNumber();
     const encoded = encodeGraph(graph);
