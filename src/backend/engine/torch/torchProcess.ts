@@ -2,7 +2,9 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { WorkbenchError } from "../../../protocol/errors";
 import { encodeFrame, type Frame, FrameReader, type Header } from "./frames";
+import { internalError } from "../checks";
 import { createPythonLaunch } from "./interpreter";
+import { protocolVersion } from "./torchDevices";
 
 /** What `lathe_torch` reports about a request that failed. */
 export interface TorchFailure {
@@ -44,6 +46,8 @@ export class TorchProcess {
   /** The end of what the process has written to standard error. */
   #lastOutput = "";
   readonly #exit: Promise<void>;
+  /** Names of the composite operations that the process has kernels for on its device. */
+  kernels: ReadonlySet<string> = new Set();
 
   private constructor(private readonly options: TorchOptions) {
     const { args, options: launch } = createPythonLaunch("lathe_torch", [
@@ -70,9 +74,16 @@ export class TorchProcess {
   static async start(options: TorchOptions): Promise<TorchProcess> {
     const started = new TorchProcess(options);
     // The process sends this message unasked.
-    await new Promise<Frame>((resolve, reject) =>
+    const { header } = await new Promise<Frame>((resolve, reject) =>
       started.#pending.set(0, { what: "it loaded PyTorch", resolve, reject }),
     );
+    if (header.protocol !== protocolVersion) {
+      await started[Symbol.asyncDispose]();
+      throw internalError(
+        `lathe_torch has version ${String(header.protocol)} of the protocol, but this Lathe has version ${protocolVersion}.`,
+      );
+    }
+    started.kernels = new Set(header.kernels as readonly string[]);
     return started;
   }
 
