@@ -82,7 +82,7 @@ def adamw(
     beta1: float,
     beta2: float,
 ) -> Results:
-    """The next parameter and moments. The scalars include the bias corrections; `keep` is 1 - the decay of a step."""
+    """The next parameter and moments. The scalars include bias corrections; `keep` is 1 - the decay of a step."""
     next_mean = torch.lerp(mean, gradient, 1 - beta1)
     next_square = (square * beta2).addcmul_(gradient, gradient, value=1 - beta2)
     change = next_square.sqrt().add_(epsilon).reciprocal_().mul_(next_mean).mul_(step_size)
@@ -141,7 +141,7 @@ def cross_entropy_gradient(logits: Tensor, labels: Tensor, dy: Tensor) -> Result
     return (torch.ops.aten._log_softmax_backward_data(flow, log_probabilities, -1, logits.dtype),)
 
 
-# Attention. q [batch, heads, rows, d], k and v [batch, kv_heads, keys, d]; groups of heads share a key and value.
+# Attention. q [batch, heads, rows, d], k and v [batch, kv_heads, keys, d]; groups of heads share one of these.
 
 
 def repeat_heads(x: Tensor, heads: int) -> Tensor:
@@ -155,7 +155,7 @@ def sum_heads(x: Tensor, kv_heads: int) -> Tensor:
 
 
 def find_mask(q: Tensor, k: Tensor, bias: Tensor | None, causal: bool) -> tuple[Tensor | None, bool]:
-    """The mask to add, and whether the kernel has to hide later keys: the last query has the position of the last key."""
+    """The mask to add, and whether the kernel hides later keys. The last query is at the last key."""
     rows, keys = q.shape[2], k.shape[2]
     if causal and (bias is not None or rows != keys):
         hidden = torch.ones(rows, keys, dtype=torch.bool, device=q.device).triu(keys - rows + 1)
@@ -168,7 +168,7 @@ def find_mask(q: Tensor, k: Tensor, bias: Tensor | None, causal: bool) -> tuple[
 def dot_product_attention(
     q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None, *, scale: float, causal: bool
 ) -> Results:
-    """softmax(scale · q·kᵀ + bias)·v, and log Σ exp of each row of scores [batch, heads, rows, 1] on processors."""
+    """softmax(scale · q·kᵀ + bias)·v; on processors also log Σ exp of each row of scores [..., rows, 1]."""
     mask, hides = find_mask(q, k, bias, causal)
     mask = None if mask is None else mask.to(q.dtype)
     heads = q.shape[1]
@@ -194,7 +194,7 @@ def dot_product_attention_gradient(
     scale: float,
     causal: bool,
 ) -> Results:
-    """The gradients in q, k and v. On cards the forward pass runs again, within the kernel that torch selects."""
+    """The gradients in q, k and v. On cards the forward pass runs again, with the kernel that torch selects."""
     mask, hides = find_mask(q, k, bias, causal)
     mask = None if mask is None else mask.to(q.dtype)
     heads, kv_heads = q.shape[1], k.shape[1]
