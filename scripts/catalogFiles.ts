@@ -93,14 +93,19 @@ const folders: readonly CatalogFolder[] = [
     ids: ["PanelId", "../../protocol/page"],
   },
 ];
-const operations = "src/backend/graph/ops";
+/** Folders with several operations in each file. */
+const operations = {
+  "src/backend/graph/ops": { name: "ops", entry: "operation" },
+  "src/backend/graph/composites": { name: "composites", entry: "composite operation" },
+} as const;
 
 /** Path from the root → text, before formatting. */
 export async function createCatalogFiles(root: string): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for (const folder of folders)
     files.set(`${folder.folder}/catalog.ts`, createCatalogText(folder, await listEntries(root, folder)));
-  files.set(`${operations}/catalog.ts`, createOperationsText(await listModules(root, operations)));
+  for (const [folder, { name, entry }] of Object.entries(operations))
+    files.set(`${folder}/catalog.ts`, createOperationsText(name, entry, await listModules(root, folder)));
   return files;
 }
 
@@ -144,11 +149,11 @@ ${imports}
 export const ${name}: Readonly<Record<${keyName}, ${typeName}>> = ${value};\n`;
 }
 
-function createOperationsText(files: readonly string[]): string {
+function createOperationsText(name: string, entry: string, files: readonly string[]): string {
   const imports = files.map((file) => `import * as ${toIdentifier(file)} from "./${file}";\n`).join("");
-  return `/** Every operation, by file and by name. Written by \`npm run generate\`. */
+  return `/** Every ${entry}, by file and by name. Written by \`npm run generate\`. */
 ${imports}
-export const ops = { ${files.map(toIdentifier).join(", ")} } as const;\n`;
+export const ${name} = { ${files.map(toIdentifier).join(", ")} } as const;\n`;
 }
 
 /** Words that a module may not import as: a command named export has to be called something else inside. */

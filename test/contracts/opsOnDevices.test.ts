@@ -8,43 +8,22 @@ import { loadRuntime } from "../../src/backend/engine/runtime";
 import { gradients } from "../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../src/backend/graph/evaluate";
 import { dropout } from "../../src/backend/graph/functions";
-import type { Graph } from "../../src/backend/graph/graph";
 import { encodeOnnx } from "../../src/backend/graph/onnx";
-import { type ConstantData, type DType, input, parameter, type Value } from "../../src/backend/graph/op";
+import { type ConstantData, input, parameter, type Value } from "../../src/backend/graph/op";
 import { mul } from "../../src/backend/graph/ops/elementwise";
 import { scatterRows } from "../../src/backend/graph/ops/indexing";
 import { sum } from "../../src/backend/graph/ops/reduction";
 import { catalogOps, getSamples } from "../support/catalogOps";
-import {
-  applyOp,
-  drawInputs,
-  type DrawnInput,
-  computeRelativeError,
-  createUniform,
-} from "../support/sampleValues";
+import { dataOf, expectClose, type GraphCase, runOn } from "../support/runGraph";
+import { applyOp, computeRelativeError, createUniform, drawInputs } from "../support/sampleValues";
 import { torchSkipReason } from "../support/torch";
 import { webgpuSkipReason } from "../support/webgpu";
-
-const arrays = {
-  float32: Float32Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  int32: Int32Array,
-  bool: Uint8Array,
-} as const;
-
-function dataOf({ value, numbers }: DrawnInput): ConstantData {
-  return arrays[value.type.dtype as Exclude<DType, "float64" | "int64" | "int4">].from(numbers);
-}
 
 // WGSL only guarantees an error of 2⁻¹¹ for these two, and only between -π and π.
 const webgpuTolerance: Readonly<Record<string, number>> = { sin: 1e-3, cos: 1e-3 };
 
-interface Case {
+interface Case extends GraphCase {
   readonly name: string;
-  readonly title: string;
-  readonly graph: Graph;
-  readonly drawn: readonly DrawnInput[];
 }
 
 /** Each sample's value `y` and its gradients, if any. */
@@ -69,27 +48,6 @@ const cases: readonly Case[] = catalogOps.flatMap((op) =>
     return { name: op.name, title: `${op.name}, sample ${number}`, graph: { outputs }, drawn };
   }),
 );
-
-function expectClose({ graph, drawn }: Case, got: Readonly<Record<string, ConstantData>>, tolerance: number) {
-  const feeds = Object.fromEntries(drawn.map(({ name, numbers }) => [name, numbers]));
-  for (const [name, wanted] of Object.entries(evaluateGraph(graph, feeds)))
-    expect(
-      computeRelativeError(Float64Array.from(got[name] as ArrayLike<number>), wanted),
-      name,
-    ).toBeLessThan(tolerance);
-}
-
-async function runOn(engine: Engine, { graph, drawn }: Case): Promise<Record<string, ConstantData>> {
-  await using program = await engine.compile(graph);
-  const feeds = Object.fromEntries(
-    drawn.map((each) => [each.name, engine.upload(each.value.type, dataOf(each))]),
-  );
-  const results = await program.run(Object.fromEntries(program.inputs.map((name) => [name, feeds[name]!])));
-  const read = Object.entries(results).map(
-    async ([name, tensor]) => [name, (await tensor.read()).slice()] as const,
-  );
-  return Object.fromEntries(await Promise.all(read));
-}
 
 describe.each([
   ["cpu", () => 1e-5],

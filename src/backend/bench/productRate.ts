@@ -1,5 +1,6 @@
 /** Measures the rate of matrix products on this machine, the ceiling for every other rate. */
 import type { Engine, Program, Tensors } from "../engine/engine";
+import { expandComposites } from "../graph/expand";
 import { type Graph, sortTopologically } from "../graph/graph";
 import { input, type Shape, sizeOf, type Value } from "../graph/op";
 import { affineOp, matmul, type MatmulAttrs, matmulOp } from "../graph/ops/matmul";
@@ -26,7 +27,7 @@ export const plainProduct: Product = {
 /** The different products of a graph, in the order of the graph. */
 export function listProducts(graph: Graph): Product[] {
   const products = new Map<string, Product>();
-  for (const value of sortTopologically(Object.values(graph.outputs))) {
+  for (const value of sortTopologically(Object.values(expandComposites(graph).outputs))) {
     const product = toProduct(value);
     if (product !== undefined) products.set(JSON.stringify(product), product);
   }

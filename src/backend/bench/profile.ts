@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
+import { expandComposites } from "../graph/expand";
 import { sortTopologically } from "../graph/graph";
 import type { Apply, Value } from "../graph/op";
 import type { TrainStepGraph } from "../training/trainStep";
@@ -71,7 +72,10 @@ function summarizeProfile(
   const runs = events.filter(({ name }) => name === "model_run").slice(warmup);
   const fastest = runs.toSorted((a, b) => a.dur - b.dur)[0];
   if (fastest === undefined) throw new Error("The profile of ONNX Runtime has no run.");
-  const order = sortTopologically(Object.values(graph.outputs));
+  // The runtime executes the bodies of composites; a value that several calls share belongs to the first of them.
+  const origins = new Map<Value, Value>();
+  const onValue = (value: Value, origin: Value) => origins.has(value) || origins.set(value, origin);
+  const order = sortTopologically(Object.values(expandComposites(graph, { onValue }).outputs));
   const kinds = new Map<string, TimeShare>();
   const byPart = new Map<string, TimeShare>();
   let nodeSeconds = 0;
@@ -85,7 +89,7 @@ function summarizeProfile(
     const seconds = dur / 1e6;
     const flops = productKinds.has(kind) && value !== undefined ? countValueFlops(value) : 0;
     addTime(kinds, kind, seconds, flops);
-    addTime(byPart, (value && parts.get(value)) ?? "other", seconds, flops);
+    addTime(byPart, (value && parts.get(origins.get(value)!)) ?? "other", seconds, flops);
     nodeSeconds += seconds;
     if (flops > 0) productSeconds += seconds;
     productFlops += flops;

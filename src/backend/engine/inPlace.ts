@@ -3,6 +3,7 @@
  * This halves the memory of training state. Without the proof, a node that still reads the old value would silently
  * compute wrong numbers.
  */
+import { expandComposites } from "../graph/expand";
 import { type Graph, listInputs, sortTopologically } from "../graph/graph";
 import type { AnyOp, Value } from "../graph/op";
 import { add, div, maximum, minimum, mul, neg, sub, where } from "../graph/ops/elementwise";
@@ -22,7 +23,8 @@ const elementwise: ReadonlySet<AnyOp> = new Set<AnyOp>([add, sub, mul, div, neg,
  * A runtime may also turn an operation into a view of its input, remove it, or fuse it into its readers. Readers of an
  * operation with a single variable input, or of a concatenation, therefore count as readers of that input too.
  */
-export function findInPlaceStates(graph: Graph, state: Readonly<Record<string, string>>): Set<string> {
+export function findInPlaceStates(calls: Graph, state: Readonly<Record<string, string>>): Set<string> {
+  const graph = expandComposites(calls);
   const order = sortTopologically(Object.values(graph.outputs));
   const consumers = indexConsumers(order);
   const inputs = new Map(listInputs(graph).map((value) => [value.name, value]));

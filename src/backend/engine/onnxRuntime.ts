@@ -1,6 +1,7 @@
 /** The ONNX Runtime engine: opens a device, uploads tensors and compiles graphs to programs. */
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { WorkbenchError } from "../../protocol/errors";
+import { expandComposites } from "../graph/expand";
 import { type Graph, listInputs } from "../graph/graph";
 import { encodeOnnx } from "../graph/onnx";
 import type { ConstantData, TensorType } from "../graph/op";
@@ -76,10 +77,11 @@ class OnnxRuntimeEngine implements Engine, Owner {
   }
 
   async compile(
-    graph: Graph,
+    calls: Graph,
     { state = {}, inPlace = true, precision = "float32", compiled = false, profile }: CompileOptions = {},
   ): Promise<Program> {
     this.#checkOpen();
+    const graph = expandComposites(calls);
     checkState(graph, state);
     checkTrainOptions(this.device.name, { precision, torch_compile: compiled });
     // WebGPU has no FusedMatMul: its operands would be copied to the CPU, and the product back.

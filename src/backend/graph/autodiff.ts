@@ -1,9 +1,10 @@
 /**
- * Reverse-mode automatic differentiation of a scalar.
+ * Reverse-mode automatic differentiation.
  * Each operation defines only its own formula; gradients of multiple uses and of broadcast axes are summed here.
  */
+import { bodyOf, type CompositeCall, findSelection, substitute } from "./composite";
 import { sortTopologically } from "./graph";
-import { type Apply, broadcastShapes, scalar, type Shape, type Value } from "./op";
+import { type Apply, broadcastShapes, input, scalar, type Shape, type Value } from "./op";
 import { add } from "./ops/elementwise";
 import { concat, pad, reshape } from "./ops/movement";
 import { expand, sum } from "./ops/reduction";
@@ -37,28 +38,58 @@ export function differentiate(
     throw new Error(
       `Only a scalar can be differentiated, not a tensor of shape [${loss.type.shape.join(", ")}].`,
     );
-  const order = sortTopologically([loss]);
+  const { gradientOf, recomputation, origins } = propagate(new Map([[loss, scalar(1)]]), wrt, recompute);
+  return {
+    gradients: wrt.map((x) => gradientOf(x) ?? expand(scalar(0), { shape: x.type.shape })),
+    again: (value) => recomputation.last(value),
+    origins: new Map([...origins, ...recomputation.copies]),
+  };
+}
+
+/**
+ * The gradient of each value of `wrt`, given those of some outputs; null where no output depends on it. Formulas read
+ * `known` values in place of the keys, for example an output of the forward pass that is stored anyway.
+ */
+export function pullBack(
+  outputs: ReadonlyMap<Value, Value>,
+  wrt: readonly Value[],
+  known: ReadonlyMap<Value, Value> = new Map(),
+): (Value | null)[] {
+  const { gradientOf } = propagate(outputs, wrt, [], known);
+  return wrt.map((x) => gradientOf(x) ?? null);
+}
+
+/** Carries the gradients of `seeds` (output → gradient) back to `wrt`. */
+function propagate(
+  seeds: ReadonlyMap<Value, Value>,
+  wrt: readonly Value[],
+  recompute: readonly Segment[],
+  known: ReadonlyMap<Value, Value> = new Map(),
+) {
+  const order = sortTopologically(seeds.keys());
   const dependentValues = findDependents(order, wrt);
-  const flowing = new Map<Value, Value[]>([[loss, [scalar(1)]]]);
+  const flowing = new Map<Value, Value[]>([...seeds].map(([value, grad]) => [value, [grad]]));
+  /** Gradients of a call's outputs after the first, by their number. */
+  const selected = new Map<Value, Map<number, Value>>();
   const recomputation = new Recomputation(recompute, settle);
   const forward = new Set(order);
   const origins = new Map<Value, Value>();
   for (const value of order.reverse()) {
+    if (value.kind !== "apply" || !dependentValues.has(value)) continue;
     const arrived = flowing.get(value);
-    if (arrived === undefined || value.kind !== "apply" || !dependentValues.has(value)) continue;
-    const grad = sumGradients(arrived);
-    recordOrigin(grad, value);
-    if (value.op.gradient === "zero") continue;
-    if (value.op.gradient === "stop")
-      throw new Error(`Operation ${value.op.name} is not differentiable, but a gradient reached it.`);
-    const again = recomputation.enter(value, grad);
-    const flows = value.op.gradient({
-      inputs: value.inputs.map(again),
-      output: again(value),
-      grad,
-      attrs: value.attrs,
-      needs: value.inputs.map((input) => dependentValues.has(input)),
-    });
+    const selection = findSelection(value);
+    if (selection !== undefined) {
+      const { call, index } = selection;
+      if (arrived === undefined) continue;
+      selected.set(call, (selected.get(call) ?? new Map<number, Value>()).set(index, sumGradients(arrived)));
+      continue;
+    }
+    const others = selected.get(value);
+    if (arrived === undefined && others === undefined) continue;
+    const grad = arrived && sumGradients(arrived);
+    if (grad !== undefined) recordOrigin(grad, value);
+    const flows = computeFlows(value, grad, others);
+    if (flows === "zero") continue;
     if (flows.length !== value.inputs.length)
       throw new Error(
         `The gradient of ${value.op.name} returned ${flows.length} values for ${value.inputs.length} inputs.`,
@@ -66,17 +97,13 @@ export function differentiate(
     for (const flow of flows) if (flow !== null) recordOrigin(flow, value);
     accumulate(value, flows);
   }
-  const results = wrt.map((x) => {
+  const gradientOf = (x: Value): Value | undefined => {
     const arrived = flowing.get(x);
-    const result = arrived === undefined ? expand(scalar(0), { shape: x.type.shape }) : sumGradients(arrived);
-    recordOrigin(result, x);
+    const result = arrived && sumGradients(arrived);
+    if (result !== undefined) recordOrigin(result, x);
     return result;
-  });
-  return {
-    gradients: results,
-    again: (value) => recomputation.last(value),
-    origins: new Map([...origins, ...recomputation.copies]),
   };
+  return { gradientOf, recomputation, origins };
 
   /** Records the values of the backward pass that were built for `of`. */
   function recordOrigin(value: Value, of: Value): void {
@@ -84,6 +111,27 @@ export function differentiate(
     if (origins.has(value) || recomputation.copies.has(value)) return;
     origins.set(value, of);
     for (const input of value.inputs) recordOrigin(input, of);
+  }
+
+  function computeFlows(
+    value: Apply,
+    grad: Value | undefined,
+    others: ReadonlyMap<number, Value> = new Map(),
+  ): readonly (Value | null)[] | "zero" {
+    const { gradient, name } = value.op;
+    if (gradient === "zero") return "zero";
+    if (gradient === "stop")
+      throw new Error(`Operation ${name} is not differentiable, but a gradient reached it.`);
+    const enter = recomputation.enter(value, grad ?? [...others.values()][0]!);
+    const again = (each: Value) => known.get(each) ?? enter(each);
+    const inputs = value.inputs.map(again);
+    const needs = value.inputs.map((each) => dependentValues.has(each));
+    if (gradient !== undefined && (grad === undefined || others.size > 0))
+      throw new Error(`Only the first output of ${name} has a gradient, but one reached another output.`);
+    const flows = gradient?.({ inputs, output: again(value), grad: grad!, attrs: value.attrs, needs });
+    if (flows !== undefined) return flows;
+    const grads = grad === undefined ? others : new Map(others).set(0, grad);
+    return differentiateBody(value as CompositeCall, inputs, grads, needs);
   }
 
   function accumulate(value: Apply, flows: readonly (Value | null)[]): void {
@@ -103,6 +151,33 @@ export function differentiate(
     if (!areDisjoint(arrived)) flowing.set(value, [sumGradients(arrived)]);
     return flowing.get(value)!.at(-1)!;
   }
+}
+
+/** The gradient of a composite's body; `grads` has those of its outputs by their number. */
+function differentiateBody(
+  call: CompositeCall,
+  inputs: readonly Value[],
+  grads: ReadonlyMap<number, Value>,
+  needs: readonly boolean[],
+): (Value | null)[] {
+  const body = bodyOf(call);
+  const seeds = new Map<Value, Value>();
+  const replacements = new Map(body.inputs.map((each, i) => [each, inputs[i]!]));
+  for (const [index, grad] of grads) {
+    const seed = input(`gradient ${index}`, grad.type.shape, grad.type.dtype);
+    const output = body.outputs[index]!;
+    const same = seeds.get(output);
+    seeds.set(output, same === undefined ? seed : add(same, seed));
+    replacements.set(seed, grad);
+  }
+  const wrt = body.inputs.filter((_, i) => needs[i]);
+  const found = pullBack(seeds, wrt);
+  const flows = substitute(
+    found.filter((flow) => flow !== null),
+    replacements,
+  );
+  const byInput = new Map(wrt.map((each, i) => [each, found[i] === null ? null : flows.shift()!]));
+  return body.inputs.map((each) => byInput.get(each) ?? null);
 }
 
 /** The values that depend on any of `wrt`, including `wrt`. Gradients flow only through these. */

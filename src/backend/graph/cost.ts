@@ -1,4 +1,5 @@
 /** Estimates the cost of a graph without running it: floating-point operations and peak memory. */
+import { expandComposites } from "./expand";
 import { type Graph, sortTopologically } from "./graph";
 import { type Apply, sizeOf, type TensorType, type Value } from "./op";
 import { affineOp, matmulOp, type MatmulAttrs } from "./ops/matmul";
@@ -22,7 +23,7 @@ export function computeBytes({ dtype, shape }: TensorType): number {
 
 /** Floating-point operations of the graph's matrix products; a multiply-add counts as two. */
 export function countProductFlops(graph: Graph): number {
-  return sortTopologically(Object.values(graph.outputs)).reduce(
+  return sortTopologically(Object.values(expandComposites(graph).outputs)).reduce(
     (total, value) => total + (value.kind === "apply" ? countValueFlops(value) : 0),
     0,
   );
@@ -52,10 +53,11 @@ export interface MemoryEstimate {
  * `state` maps outputs to the inputs that they replace; with `inPlace`, these outputs need no memory of their own.
  */
 export function estimateMemory(
-  graph: Graph,
+  calls: Graph,
   state: Readonly<Record<string, string>> = {},
   inPlace = true,
 ): MemoryEstimate {
+  const graph = expandComposites(calls);
   const order = sortTopologically(Object.values(graph.outputs));
   const owner = (value: Value): Value =>
     value.kind === "apply" && value.op === reshape ? owner(value.inputs[0]!) : value;

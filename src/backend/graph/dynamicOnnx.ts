@@ -4,7 +4,8 @@
  * same product of axes in every sample; the merged model computes it from the shapes of its inputs. Any other difference
  * is an error.
  */
-import { computeContentKey, encodeAttributes, type Initializer, type OnnxModel, type OnnxNode } from "./onnx";
+import { computeContentKey } from "./graph";
+import { encodeAttributes, type Initializer, type OnnxModel, type OnnxNode } from "./onnx";
 import type { Port, Size } from "./onnx";
 import { onnxDtype, sizeOf } from "./op";
 

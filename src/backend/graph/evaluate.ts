@@ -1,11 +1,13 @@
 /** Runs a graph in plain TypeScript and double precision. A slow reference implementation for tests. */
+import { expandComposites } from "./expand";
 import { type Graph, sortTopologically } from "./graph";
-import { type PlainTensor, sizeOf, type Value } from "./op";
+import { type AnyPrimitive, type PlainTensor, sizeOf, type Value } from "./op";
 
 export type PlainFeeds = Readonly<Record<string, ArrayLike<number>>>;
 
-/** Computes each output of the graph, in row-major order. */
-export function evaluateGraph(graph: Graph, feeds: PlainFeeds): Record<string, Float64Array> {
+/** Computes each output of the graph, in row-major order. Composites run their bodies. */
+export function evaluateGraph(calls: Graph, feeds: PlainFeeds): Record<string, Float64Array> {
+  const graph = expandComposites(calls);
   const results = new Map<Value, PlainTensor>();
   for (const value of sortTopologically(Object.values(graph.outputs)))
     results.set(value, { type: value.type, data: compute(value) });
@@ -17,7 +19,7 @@ export function evaluateGraph(graph: Graph, feeds: PlainFeeds): Record<string, F
     if (value.kind === "constant") return Float64Array.from(value.data as ArrayLike<number | bigint>, Number);
     if (value.kind === "apply") {
       const inputs = value.inputs.map((each) => results.get(each)!);
-      return value.op.evaluate(inputs, value.attrs, value.type);
+      return (value.op as AnyPrimitive).evaluate(inputs, value.attrs, value.type);
     }
     const numbers = feeds[value.name];
     if (numbers?.length !== sizeOf(value.type.shape))

@@ -1,6 +1,6 @@
 /** Compositions of operations shared by models and training. */
 import { constant, scalar, type Shape, sizeOf, type Value } from "./op";
-import { add, div, erf, greater, mul, neg, where } from "./ops/elementwise";
+import { add, div, greater, mul, neg, where } from "./ops/elementwise";
 import { concat, reshape, slice } from "./ops/movement";
 
 /** 0, 1, …, n - 1 as int32 [n]. */
@@ -12,11 +12,6 @@ export function iota(n: number): Value {
 }
 
 export const int = (number: number): Value => constant(Int32Array.of(number), []);
-
-/** Exact GELU: x · Φ(x) = x/2 · (1 + erf(x/√2)). */
-export function gelu(x: Value): Value {
-  return mul(mul(x, scalar(0.5)), add(erf(mul(x, scalar(Math.SQRT1_2))), scalar(1)));
-}
 
 /** Rotary embedding in the rotate-half convention: x·cos + (-x₂, x₁)·sin over the last axis, x = (x₁, x₂). */
 export function rope(x: Value, cos: Value, sin: Value): Value {

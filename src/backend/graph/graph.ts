@@ -1,5 +1,5 @@
 /** A graph is a set of named outputs; its inputs and nodes are the values they depend on. */
-import type { Shape, Value } from "./op";
+import type { ConstantData, TensorType, Value } from "./op";
 
 export interface Graph {
   readonly outputs: Readonly<Record<string, Value>>;
@@ -40,37 +40,9 @@ export function listInputs(graph: Graph): NamedValue[] {
   return [...inputs.values()];
 }
 
-function formatShape(shape: Shape): string {
-  return `[${shape.join(",")}]`;
-}
-
-/** Lists a graph for golden tests, one line per node: `%7 = matmul(%5, h.0.attn.weight) {transposeB: true} float32[8,16]`. */
-export function formatListing(graph: Graph): string {
-  const names = new Map<Value, string>();
-  const lines: string[] = [];
-  let next = 0;
-  for (const value of sortTopologically(Object.values(graph.outputs))) {
-    const type = `${value.type.dtype}${formatShape(value.type.shape)}`;
-    if (value.kind === "input" || value.kind === "parameter") {
-      names.set(value, value.name);
-      lines.push(`${value.kind} ${value.name} ${type}`);
-    } else if (value.kind === "constant") {
-      const head = Array.from(value.data.slice(0, 4), String).join(" ");
-      names.set(
-        value,
-        value.data.length === 1
-          ? head
-          : `const(${head}${value.data.length > 4 ? " …" : ""})${formatShape(value.type.shape)}`,
-      );
-    } else {
-      const name = `%${next++}`;
-      const attrs = Object.entries(value.attrs).map(([key, attr]) => `${key}: ${JSON.stringify(attr)}`);
-      const call = `${value.op.name}(${value.inputs.map((each) => names.get(each)!).join(", ")})`;
-      names.set(value, name);
-      lines.push(`${name} = ${call}${attrs.length > 0 ? ` {${attrs.join(", ")}}` : ""} ${type}`);
-    }
-  }
-  for (const [name, value] of Object.entries(graph.outputs))
-    lines.push(`output ${name} = ${names.get(value)!}`);
-  return lines.join("\n") + "\n";
+/** A key that is equal for constants with equal content; undefined for large constants, which are not compared. */
+export function computeContentKey({ dtype, shape }: TensorType, data: ConstantData): string | undefined {
+  if (data.byteLength > 64) return undefined;
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return `${dtype}[${shape.join(",")}]${bytes.toString("hex")}`;
 }

@@ -1,8 +1,10 @@
 /** Encodes a graph as an ONNX model. */
-import { type Graph, listInputs, sortTopologically } from "./graph";
+import { expandComposites } from "./expand";
+import { computeContentKey, type Graph, listInputs, sortTopologically } from "./graph";
 import { recomputeGateName } from "./recompute";
 import { modelProto } from "./onnxSchema";
 import {
+  type AnyPrimitive,
   type Attrs,
   type ConstantData,
   type DType,
@@ -85,7 +87,7 @@ export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Arra
 
 /** Inputs keep their names; nodes are named after their number and operation, for error messages. */
 export function buildModel(
-  graph: Graph,
+  calls: Graph,
   {
     portable = false,
     packed = !portable,
@@ -95,6 +97,7 @@ export function buildModel(
     sharesConstants = true,
   }: EncodeOptions = {},
 ): OnnxModel {
+  const graph = expandComposites(calls, { merges: sharesConstants });
   const nodes: (Omit<OnnxNode, "output"> & { output: string[] })[] = [];
   const initializers: Initializer[] = [];
   const constants = new Map<string, string>();
@@ -156,7 +159,8 @@ export function buildModel(
     if (value.kind === "constant") names.set(value, emit.constant(value.data, value.type.shape));
     else if (value.kind !== "apply") names.set(value, value.name);
     else {
-      const { op, attrs, type } = value;
+      const { attrs, type } = value;
+      const op = value.op as AnyPrimitive;
       current = `${number}.${op.name}`;
       const feeds = value.inputs.map((each) => names.get(each)!);
       const types = value.inputs.map((each) => each.type);
@@ -189,12 +193,6 @@ export function buildModel(
     inputs: inputs.filter((each) => !stored.includes(each)).map(({ name, type }) => ({ name, ...type })),
     outputs: Object.entries(graph.outputs).map(([name, { type }]) => ({ name, ...type })),
   };
-}
-
-/** A key that is equal for constants with equal content; undefined for large constants, which are not compared. */
-export function computeContentKey({ dtype, shape }: TensorType, data: ConstantData): string | undefined {
-  if (data.byteLength > 64) return undefined;
-  return `${dtype}[${shape.join(",")}]${asBuffer(data).toString("hex")}`;
 }
 
 /** Encodes a ModelProto. `placeOf` returns the location of an initializer that is stored outside the model. */

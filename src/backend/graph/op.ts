@@ -44,11 +44,14 @@ export type Value = { readonly type: TensorType } & (
 );
 export type Apply = Extract<Value, { kind: "apply" }>;
 
+/** Optional inputs are at the end. */
+export type Inputs = readonly (Value | undefined)[];
+
 /** A tuple as long as `In`: one type, gradient or flag per input. */
-export type Same<In extends readonly Value[], T> = { readonly [K in keyof In]: T };
+export type Same<In extends Inputs, T> = { readonly [K in keyof In]: T };
 
 /** Maps dL/d(output) to dL/d(input) for each input; null if no gradient flows. The caller reverses broadcasting. */
-export type Gradient<In extends readonly Value[], A extends Attrs> = (call: {
+export type Gradient<In extends Inputs, A extends Attrs> = (call: {
   readonly inputs: In;
   readonly output: Value;
   readonly grad: Value;
@@ -106,45 +109,78 @@ export interface OpDefinition<In extends readonly Value[], A extends Attrs> {
   readonly samples: readonly Sample<A>[];
 }
 
+/**
+ * An operation that is a function of other operations, such as attention. Executors may have a kernel for its name; for all
+ * others, `expandComposites` replaces a call by the body. A call is the value of its first output; `outputOf` returns others.
+ */
+export interface CompositeDefinition<In extends Inputs, A extends Attrs> {
+  /** Name in listings and in tables of kernels; equal to the name of the export. */
+  readonly name: string;
+  /** Builds the outputs. It may depend on nothing but the types of the inputs and the attributes. */
+  body(inputs: In, attrs: A): readonly [Value, ...Value[]];
+  /**
+   * The gradient of the first output, such as a call of another composite. Default, and where it returns undefined: the
+   * gradient of the body.
+   */
+  readonly gradient?: ((...call: Parameters<Gradient<In, A>>) => Same<In, Value | null> | undefined) | "stop";
+  /** Empty for a gradient: the samples of its operation test it with consistent inputs. */
+  readonly samples: readonly Sample<A>[];
+}
+
 // Inputs and attributes are type-checked at the call; the graph stores operations with their types erased.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-export type AnyOp = OpDefinition<any, any>;
+/* eslint-disable @typescript-eslint/no-explicit-any */
+export type AnyPrimitive = OpDefinition<any, any>;
+export type AnyComposite = CompositeDefinition<any, any>;
+/* eslint-enable @typescript-eslint/no-explicit-any */
+export type AnyOp = AnyPrimitive | AnyComposite;
 
 /** An operation is called with its inputs, followed by its attributes, if any. */
-export type Op<In extends readonly Value[], A extends Attrs = NoAttrs> = OpDefinition<In, A> &
-  (keyof A extends never ? (...inputs: In) => Value : (...call: [...In, A]) => Value);
+export type Call<In extends Inputs, A extends Attrs> = keyof A extends never
+  ? (...inputs: In) => Value
+  : (...call: [...In, A]) => Value;
+export type Op<In extends readonly Value[], A extends Attrs = NoAttrs> = OpDefinition<In, A> & Call<In, A>;
 
 export function defineOp<In extends readonly Value[], A extends Attrs = NoAttrs>(
   definition: OpDefinition<In, A>,
 ): Op<In, A> {
+  return createCallable<In, A, OpDefinition<In, A>>(definition, (types, attrs) =>
+    definition.infer(types, attrs),
+  );
+}
+
+/** Makes a definition a function that builds its calls; `infer` returns the type of a call. */
+export function createCallable<In extends Inputs, A extends Attrs, D extends AnyOp>(
+  definition: D,
+  infer: (types: Same<In, TensorType>, attrs: A) => TensorType,
+): D & Call<In, A> {
   const apply = (...call: readonly unknown[]): Value => {
     const last = call.at(-1);
     const hasAttrs = last !== undefined && !isValue(last);
-    const inputs = (hasAttrs ? call.slice(0, -1) : call) as unknown as In;
+    const inputs = (hasAttrs ? call.slice(0, -1) : call).filter(isValue);
     const attrs = (hasAttrs ? last : {}) as A;
-    return { kind: "apply", op, inputs, attrs, type: inferType(definition, inputs, attrs) };
+    const type = inferType(definition.name, infer, inputs, attrs);
+    return { kind: "apply", op, inputs, attrs, type };
   };
   // The `name` of a function cannot be assigned, but it can be redefined.
-  const op = Object.defineProperties(apply, Object.getOwnPropertyDescriptors(definition)) as unknown as Op<
-    In,
-    A
-  >;
+  const op = Object.defineProperties(apply, Object.getOwnPropertyDescriptors(definition)) as unknown as D &
+    Call<In, A>;
   return op;
 }
 
 /** Infers the type of an operation's output. Errors name the operation and the position, type and nearest weight of each input. */
-function inferType<In extends readonly Value[], A extends Attrs>(
-  op: OpDefinition<In, A>,
-  inputs: In,
+function inferType<In extends Inputs, A extends Attrs>(
+  name: string,
+  infer: (types: Same<In, TensorType>, attrs: A) => TensorType,
+  inputs: readonly Value[],
   attrs: A,
 ): TensorType {
   try {
-    return op.infer(inputs.map(({ type }) => type) as unknown as Same<In, TensorType>, attrs);
+    return infer(inputs.map(({ type }) => type) as unknown as Same<In, TensorType>, attrs);
   } catch (cause) {
     const places = inputs.map((input, i) => `input ${i} ${describeValue(input)}`);
     const attributes = Object.keys(attrs).length === 0 ? "" : `, attributes ${JSON.stringify(attrs)}`;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`Operation ${op.name} (${places.join("; ")}${attributes}): ${reason}`, { cause });
+    throw new Error(`Operation ${name} (${places.join("; ")}${attributes}): ${reason}`, { cause });
   }
 }
 

@@ -13,7 +13,7 @@ import {
   activations,
   addPositions,
   attention,
-  buildAttentionBias,
+  buildAttentionMask,
   createDropout,
   getTokens,
   finishHidden,
@@ -236,7 +236,7 @@ export default defineModel<z.output<typeof configSchema>>({
   hidden(config, weights, inputs, options) {
     const tokens = getTokens(inputs);
     const drop = createDropout(inputs);
-    const bias = buildAttentionBias(inputs, "bidirectional");
+    const attends = buildAttentionMask(inputs, "bidirectional");
     const activate = activations[config.hidden_act]!;
     const { hidden_dropout_prob: rate, attention_probs_dropout_prob: attentionRate } = config;
     const embed = () => {
@@ -252,7 +252,7 @@ export default defineModel<z.output<typeof configSchema>>({
         tokens,
         ...headsOf(config),
         mask: "bidirectional",
-        bias,
+        attends,
         dropout: drop,
         dropoutRate: attentionRate,
         block: options.attentionBlock,

@@ -7,7 +7,7 @@ import { resolveHeadSizes, type RotaryConfig, resolveRopeTheta } from "./config"
 import type { Dimensions, ForwardOptions, InputSource, ModelInputs, Weights } from "./family";
 import {
   attention,
-  buildAttentionBias,
+  createAttentionMasks,
   getLayerCache,
   createDropout,
   buildRotary,
@@ -242,14 +242,9 @@ export function buildDecoder(
   const sizes = resolveHeadSizes(config);
   const tokens = getTokens(inputs);
   const drop = createDropout(inputs);
-  const biases = new Map<number | undefined, Value>();
-  // Layers with the same window share their attention bias.
-  const biasOf = (layer: number): Value => {
-    const window = projections.window === undefined ? config.sliding_window : projections.window(layer);
-    const bias = biases.get(window ?? undefined) ?? buildAttentionBias(inputs, "causal", window);
-    biases.set(window ?? undefined, bias);
-    return bias;
-  };
+  const maskOf = createAttentionMasks(inputs, "causal");
+  const windowOf = (layer: number) =>
+    projections.window === undefined ? config.sliding_window : projections.window(layer);
   const angles = buildRotary(inputs, sizes.headDim, resolveRopeTheta(config));
   const normed = (role: string, x: Value) =>
     rmsNorm(x, weights.tensor(`model.${role}.weight`), { epsilon: config.rms_norm_eps });
@@ -265,7 +260,7 @@ export function buildDecoder(
         tokens,
         ...sizes,
         mask: "causal",
-        bias: biasOf(index),
+        attends: maskOf(windowOf(index)),
         rotary: angles,
         extend: getLayerCache(inputs, index),
         dropout: drop,

@@ -10,7 +10,7 @@ import {
   activations,
   addPositions,
   attention,
-  buildAttentionBias,
+  buildAttentionMask,
   getLayerCache,
   createDropout,
   getTokens,
@@ -194,7 +194,7 @@ export default defineModel<z.output<typeof configSchema>>({
     const tokens = getTokens(inputs);
     const width = config.n_embd;
     const drop = createDropout(inputs);
-    const bias = buildAttentionBias(inputs, "causal");
+    const attends = buildAttentionMask(inputs, "causal");
     const normed = (name: string, x: Value) =>
       layerNorm(x, weights.tensor(`transformer.${name}.weight`), weights.tensor(`transformer.${name}.bias`), {
         epsilon: config.layer_norm_epsilon,
@@ -217,7 +217,7 @@ export default defineModel<z.output<typeof configSchema>>({
         kvHeads: config.n_head,
         headDim: width / config.n_head,
         mask: "causal",
-        bias,
+        attends,
         extend: getLayerCache(inputs, layer),
         dropout: drop,
         dropoutRate: config.attn_pdrop,

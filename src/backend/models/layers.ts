@@ -1,6 +1,8 @@
 /** Building blocks that families share. Activations are [batch · time, width], so that each projection is one matrix product. */
-import { constant, type Shape, type Value, scalar } from "../graph/op";
-import { dropout, type DropoutPart, gelu, iota } from "../graph/functions";
+import { constant, type Value, scalar } from "../graph/op";
+import { gelu } from "../graph/composites/activations";
+import { computeScores, dotProductAttention, maskedScore, mixValues } from "../graph/composites/attention";
+import { dropout, type DropoutPart, iota } from "../graph/functions";
 import { geluTanh, silu } from "../graph/ops/activation";
 import {
   add,
@@ -18,9 +20,8 @@ import {
   where,
 } from "../graph/ops/elementwise";
 import { gather } from "../graph/ops/indexing";
-import { matmul } from "../graph/ops/matmul";
 import { concat, reshape, slice, transpose } from "../graph/ops/movement";
-import { softmax, softmaxMatmul } from "../graph/ops/normalization";
+import { softmax } from "../graph/ops/normalization";
 import type { ForwardOptions, Mask, ModelInputs, Weights } from "./family";
 import { range } from "./specs";
 
@@ -46,34 +47,49 @@ export function getTokens({ tokens }: ModelInputs): Tokens {
   return { batch, time, ids: reshape(tokens, { shape: [batch * time] }) };
 }
 
-/** Added to a score, it makes the attention weight zero; small enough that sums do not overflow. */
-const maskedScore = -1e9;
+/** Which keys a query attends to. */
+export interface AttentionMask {
+  /** Whether each token attends to its predecessors and itself alone, without any other condition. */
+  readonly causal: boolean;
+  /**
+   * Added to the scores: 0 where a token may attend, a large negative number elsewhere. [time, time], or
+   * [batch, 1, time, time] with segments, or [batch, 1, time, slots] with a cache. A padding token attends to everything
+   * equally; its output is not used.
+   */
+  readonly bias?: Value;
+}
 
-/**
- * Returns the bias added to the scores: 0 where a token may attend, a large negative number elsewhere. [time, time], or
- * [batch, 1, time, time] with segments, or [batch, 1, time, slots] with a cache. A padding token attends to everything
- * equally; its output is not used.
- */
-export function buildAttentionBias(inputs: ModelInputs, mask: Mask, window?: number | null): Value {
+export function buildAttentionMask(inputs: ModelInputs, mask: Mask, window?: number | null): AttentionMask {
   const [batch, time] = inputs.tokens.type.shape as [number, number];
-  const { cache } = inputs;
+  const { cache, segments } = inputs;
+  if (cache === undefined && segments === undefined && window == null) return { causal: mask === "causal" };
   const keys = cache?.slots ?? time;
   const row =
     cache === undefined
       ? reshape(iota(time), { shape: [time, 1] })
       : reshape(inputs.positions!, { shape: [batch, 1, time, 1] });
   const column = reshape(iota(keys), { shape: [1, keys] });
-  if (mask === "bidirectional" && inputs.segments === undefined)
-    return constant(new Float32Array(time * keys), [time, keys]);
   let allowed = mask === "causal" ? lessOrEqual(column, row) : undefined;
   const narrow = (by: Value) => (allowed = allowed === undefined ? by : and(allowed, by));
   if (window != null) narrow(less(sub(row, column), constant(Int32Array.of(window), [])));
-  if (inputs.segments !== undefined) {
-    const query = reshape(inputs.segments, { shape: [batch, 1, time, 1] });
-    const key = reshape(inputs.segments, { shape: [batch, 1, 1, time] });
+  if (segments !== undefined) {
+    const query = reshape(segments, { shape: [batch, 1, time, 1] });
+    const key = reshape(segments, { shape: [batch, 1, 1, time] });
     narrow(and(equal(query, key), greater(key, constant(Int32Array.of(0), []))));
   }
-  return where(allowed!, scalar(0), scalar(maskedScore));
+  return allowed === undefined
+    ? { causal: false }
+    : { causal: false, bias: where(allowed, scalar(0), scalar(maskedScore)) };
+}
+
+/** Builds the mask of each window once; layers with the same window share it. */
+export function createAttentionMasks(inputs: ModelInputs, mask: Mask) {
+  const masks = new Map<number | undefined, AttentionMask>();
+  return (window: number | null | undefined): AttentionMask => {
+    const attends = masks.get(window ?? undefined) ?? buildAttentionMask(inputs, mask, window);
+    masks.set(window ?? undefined, attends);
+    return attends;
+  };
 }
 
 /** Cosines and sines of the rotary angles: [time, headDim / 2], or [batch, 1, time, headDim / 2] with positions. */
@@ -130,7 +146,7 @@ export interface AttentionOptions {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly mask: Mask;
-  readonly bias: Value;
+  readonly attends: AttentionMask;
   readonly rotary?: Rotary;
   /** Appends new keys and values [batch, kvHeads, time, headDim] to those of earlier tokens, and returns all of them. */
   readonly extend?: ((keys: Value, values: Value) => readonly [Value, Value]) | undefined;
@@ -151,7 +167,7 @@ export function attention(
     kvHeads,
     headDim,
     mask,
-    bias,
+    attends: { causal, bias },
     rotary: angles,
     ...options
   }: AttentionOptions,
@@ -164,34 +180,27 @@ export function attention(
   const [keys, values] = options.extend?.(...news) ?? news;
   const keyCount = keys.type.shape[2]!;
   const size = options.block ?? time;
+  const attrs = { scale: 1 / Math.sqrt(headDim), causal };
   const blocks = range(Math.ceil(time / size)).map((block) => {
     const [start, end] = [block * size, Math.min(time, (block + 1) * size)];
-    const rows = end - start;
     const part = (x: Value, axis: number, from: number, to: number) =>
       from === 0 && to === x.type.shape[axis] ? x : slice(x, { axis, start: from, end: to });
-    // Queries that share a key head are stacked along time, so that keys and values are never repeated.
-    const stacked = (last: number): Shape => [batch, kvHeads, (heads / kvHeads) * rows, last];
-    const blockQueries = reshape(part(queries, 2, start, end), { shape: stacked(headDim) });
+    const blockQueries = part(queries, 2, start, end);
     // With causal attention, a block skips all keys after its own.
     const seen = options.block === undefined || mask !== "causal" ? keyCount : end;
     const [seenKeys, seenValues] = [part(keys, 2, 0, seen), part(values, 2, 0, seen)];
-    const axis = bias.type.shape.length - 2;
-    const ownBias = part(part(bias, axis, start, end), axis + 1, 0, seen);
-    const products = matmul(blockQueries, seenKeys, { transposeB: true, scale: 1 / Math.sqrt(headDim) });
-    const scores = add(reshape(products, { shape: [batch, heads, rows, seen] }), ownBias);
-    const weights = softmax(scores);
+    const axis = (bias?.type.shape.length ?? 0) - 2;
+    const ownBias = bias && part(part(bias, axis, start, end), axis + 1, 0, seen);
+    const weights = softmax(computeScores(blockQueries, seenKeys, ownBias, attrs));
     options.onWeights?.(weights);
-    const dropped = options.dropout(weights, options.dropoutRate, {
-      axis: 2,
-      start,
-      whole: [time, keyCount],
-    });
-    const mixed = // [batch, kvHeads, group · rows, headDim]
-      dropped.kind === "apply" && dropped.op === softmax
-        ? softmaxMatmul(reshape(scores, { shape: stacked(seen) }), seenValues)
-        : matmul(reshape(dropped, { shape: stacked(seen) }), seenValues);
+    const place = { axis: 2, start, whole: [time, keyCount] } as const;
+    const dropped = options.dropout(weights, options.dropoutRate, place);
+    const mixed = // [batch, heads, rows, headDim]
+      dropped === weights
+        ? dotProductAttention(blockQueries, seenKeys, seenValues, ownBias, attrs)
+        : mixValues(dropped, seenValues);
     options.onBlock?.([queries, keys, values], mixed);
-    return reshape(mixed, { shape: [batch, heads, rows, headDim] });
+    return mixed;
   });
   const byHead = blocks.length === 1 ? blocks[0]! : concat(...blocks, { axis: 2 }); // [batch, heads, time, headDim]
   return reshape(transpose(byHead, { perm: [0, 2, 1, 3] }), { shape: [batch * time, heads * headDim] });

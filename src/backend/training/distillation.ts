@@ -7,7 +7,8 @@ import { lossNames, type LossName, type LossWeights } from "../../schema/teacher
 import { constant, input, type Value, scalar } from "../graph/op";
 import { add, div, equal, exp, log, maximum, mul, sqrt, sub, where } from "../graph/ops/elementwise";
 import { gather } from "../graph/ops/indexing";
-import { crossEntropy, ignoredLabel } from "../graph/ops/loss";
+import { ignoredLabel } from "../graph/composites/losses";
+import { crossEntropy } from "../graph/ops/loss";
 import { matmul } from "../graph/ops/matmul";
 import { concat, reshape, slice } from "../graph/ops/movement";
 import { logSoftmax } from "../graph/ops/normalization";

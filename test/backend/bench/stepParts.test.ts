@@ -35,7 +35,7 @@ for (const family of ["gpt2", "llama", "phi3", "kphi3"])
       const { graph, order, parts } = assign(family, { gradient_checkpointing, weight_decay: 0.1 });
       expect(order.filter((value) => value.kind === "apply" && !parts.has(value))).toEqual([]);
       expect(partsOfOp(order, parts, "crossEntropy")).toEqual(new Set(["loss"]));
-      expect(partsOfOp(order, parts, "softmaxMatmul")).toEqual(new Set(["attention"]));
+      expect(partsOfOp(order, parts, "dotProductAttention")).toEqual(new Set(["attention"]));
       expect(partsOfOp(order, parts, family === "gpt2" ? "layerNorm" : "rmsNorm")).toEqual(
         new Set(["norms"]),
       );

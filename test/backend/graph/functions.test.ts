@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { gradients } from "../../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
-import { dropout, gelu, iota, rope } from "../../../src/backend/graph/functions";
+import { gelu } from "../../../src/backend/graph/composites/activations";
+import { dropout, iota, rope } from "../../../src/backend/graph/functions";
 import { encodeOnnx } from "../../../src/backend/graph/onnx";
 import { constant, input, parameter, scalar, type Value } from "../../../src/backend/graph/op";
 import { add, mul } from "../../../src/backend/graph/ops/elementwise";

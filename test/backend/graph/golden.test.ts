@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { formatListing } from "../../../src/backend/graph/graph";
+import { formatListing } from "../../../src/backend/graph/listing";
 import { createTinyTrainStep } from "../../support/tinyModels";
 
 /** One graph contains the whole training step, so a change of any part shows up in review. `vitest -u` rewrites it. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { listInputs, formatListing, sortTopologically } from "../../../src/backend/graph/graph";
+import { listInputs, sortTopologically } from "../../../src/backend/graph/graph";
+import { formatListing } from "../../../src/backend/graph/listing";
 import { constant, input, parameter, scalar, type Value } from "../../../src/backend/graph/op";
 import { add, mul, neg } from "../../../src/backend/graph/ops/elementwise";
 import { concat } from "../../../src/backend/graph/ops/movement";

@@ -2,8 +2,8 @@
  * A graph as `lathe_torch` reads it: plain data and the memory of its constants. Values are numbered: inputs, then
  * constants, then nodes in the order in which they run.
  */
-import { type Graph, listInputs, sortTopologically } from "../../graph/graph";
-import { asBuffer, computeContentKey } from "../../graph/onnx";
+import { computeContentKey, type Graph, listInputs, sortTopologically } from "../../graph/graph";
+import { asBuffer } from "../../graph/onnx";
 import type { Attrs, ConstantData, TensorType, Value } from "../../graph/op";
 
 export interface EncodedGraph {

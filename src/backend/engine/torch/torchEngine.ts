@@ -1,5 +1,6 @@
 /** The PyTorch engine: tensors and programs are in a child process and named by number. */
 import { WorkbenchError } from "../../../protocol/errors";
+import { expandComposites } from "../../graph/expand";
 import type { Graph } from "../../graph/graph";
 import { asBuffer } from "../../graph/onnx";
 import type { ConstantData, TensorType } from "../../graph/op";
@@ -59,7 +60,7 @@ class TorchEngine implements Engine, TorchOwner {
   }
 
   async compile(
-    graph: Graph,
+    calls: Graph,
     { state = {}, inPlace = true, precision = "float32", compiled = false, profile }: CompileOptions = {},
   ): Promise<Program> {
     this.#checkOpen();
@@ -68,6 +69,7 @@ class TorchEngine implements Engine, TorchOwner {
         "unsupported",
         `Only ONNX Runtime records profiles, not ${this.device.name}. Profile a step on cpu.`,
       );
+    const graph = expandComposites(calls);
     checkState(graph, state);
     const number = this.takeNumber();
     const encoded = encodeGraph(graph);

@@ -1,15 +1,8 @@
 /** Losses of language models, classifiers and regressions. */
-import { constant, defineOp, type Op, scalar, type Value } from "../op";
-import { equal, maximum, mul, sub, where } from "./elementwise";
-import { pick, put } from "./indexing";
+import { createIgnoredLabel, crossEntropyGradient, ignoredLabel } from "../composites/losses";
+import { defineOp, type Op, scalar, type Value } from "../op";
+import { equal, mul, sub, where } from "./elementwise";
 import { reshape } from "./movement";
-import { softmax } from "./normalization";
-
-/** Labels with this value carry no loss, as in PyTorch and Hugging Face. */
-export const ignoredLabel = -100;
-
-const createIgnoredLabel = () => constant(Int32Array.of(ignoredLabel), []);
-const createFirstClass = () => constant(Int32Array.of(0), []);
 
 /** -log softmax(logits)[label] of each row: [n, classes], int32 [n] → [n]; zero where the label is -100. */
 export const crossEntropy: Op<[Value, Value]> = defineOp<[Value, Value]>({
@@ -42,14 +35,7 @@ export const crossEntropy: Op<[Value, Value]> = defineOp<[Value, Value]>({
       );
     return { dtype: "float32", shape: labels.shape };
   },
-  // dlogits = dy · (softmax(logits) - onehot(label)), nothing for ignored rows.
-  gradient: ({ inputs: [logits, labels], grad: dy }) => {
-    const rows = logits.type.shape[0]!;
-    const live = where(equal(labels, createIgnoredLabel()), scalar(0), dy);
-    const share = mul(softmax(logits), reshape(live, { shape: [rows, 1] }));
-    const at = maximum(labels, createFirstClass());
-    return [put(share, at, sub(pick(share, at), live)), null];
-  },
+  gradient: ({ inputs: [logits, labels], grad: dy }) => [crossEntropyGradient(logits, labels, dy), null],
   evaluate: ([logits, labels]) => {
     const classes = logits.type.shape[1]!;
     return labels.data.map((label, row) => {

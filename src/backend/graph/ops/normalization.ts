@@ -1,19 +1,11 @@
 /** Operations over the last axis with one kernel each in ONNX Runtime: softmax, log-softmax, layer norm and RMS norm. */
-import { defineOp, type Emitter, type Op, scalar, type Shape, type TensorType, type Value } from "../op";
-import { add, exp, mul, reciprocal, sqrt, sub } from "./elementwise";
+import { outputOf } from "../composite";
+import { layerNormGradient, rmsNormGradient } from "../composites/norms";
+import { defineOp, type Emitter, type Op, type Shape, type TensorType, type Value } from "../op";
+import { exp, mul, sub } from "./elementwise";
 import { matmul, type MatmulAttrs, matmulOp } from "./matmul";
-import { mean, sum, sumSquares } from "./reduction";
+import { overLastAxis, sum } from "./reduction";
 import type { Unary } from "./elementwise";
-
-const reduceLastAxis = (x: Value) => ({ axes: [x.type.shape.length - 1], keepDims: true }) as const;
-const reduceLeadingAxes = (x: Value) =>
-  ({ axes: x.type.shape.slice(1).map((_, axis) => axis), keepDims: false }) as const;
-
-/** 1 / √(mean(x²) + ε) over the last axis, which keeps size 1. */
-function computeInverseRoot(x: Value, epsilon: number): Value {
-  const square = mul(sumSquares(x, reduceLastAxis(x)), scalar(1 / x.type.shape.at(-1)!));
-  return reciprocal(sqrt(add(square, scalar(epsilon))));
-}
 
 /** Calls `write` with each row of the last axis. */
 function mapRows(data: Float64Array, shape: Shape, write: (row: Float64Array) => void): Float64Array {
@@ -36,7 +28,7 @@ export const softmax: Unary = defineOp<[Value]>({
   onnx: (emit, [x]) => emit.node("Softmax", [x!], { axis: -1 }),
   infer: ([x]) => x,
   // dx = y · (dy - Σ dy·y).
-  gradient: ({ output: y, grad: dy }) => [mul(y, sub(dy, sum(mul(dy, y), reduceLastAxis(y))))],
+  gradient: ({ output: y, grad: dy }) => [mul(y, sub(dy, sum(mul(dy, y), overLastAxis(y))))],
   evaluate: ([x]) =>
     mapRows(x.data, x.type.shape, (row) => {
       const top = row.reduce((a, b) => Math.max(a, b), -Infinity);
@@ -51,7 +43,7 @@ export const logSoftmax: Unary = defineOp<[Value]>({
   onnx: (emit, [x]) => emit.node("LogSoftmax", [x!], { axis: -1 }),
   infer: ([x]) => x,
   // dx = dy - softmax(x) · Σ dy.
-  gradient: ({ output: y, grad: dy }) => [sub(dy, mul(exp(y), sum(dy, reduceLastAxis(y))))],
+  gradient: ({ output: y, grad: dy }) => [sub(dy, mul(exp(y), sum(dy, overLastAxis(y))))],
   evaluate: ([x]) =>
     mapRows(x.data, x.type.shape, (row) => {
       const top = row.reduce((a, b) => Math.max(a, b), -Infinity);
@@ -67,25 +59,9 @@ export const layerNorm: Op<[Value, Value, Value], { epsilon: number }> = defineO
   onnx: (emit: Emitter, [x, weight, bias]: readonly string[], { attrs }: { attrs: { epsilon: number } }) =>
     emit.node("LayerNormalization", [x!, weight!, bias!], { axis: -1, epsilon: attrs.epsilon }),
   infer: ([x, weight, bias]) => requireWidth("layerNorm", x, weight, bias),
-  gradient: ({ inputs: [x, weight], grad: dy, attrs: { epsilon }, needs }) => {
-    const centered = sub(x, mean(x, reduceLastAxis(x)));
-    const inverse = computeInverseRoot(centered, epsilon);
-    const normal = mul(centered, inverse);
-    const weighted = mul(dy, weight);
-    // With n = normalized x and g = dy·weight: dx = (g - mean(g) - n · mean(g·n)) / √(variance + ε).
-    const dx = () =>
-      mul(
-        sub(
-          sub(weighted, mean(weighted, reduceLastAxis(x))),
-          mul(normal, mean(mul(weighted, normal), reduceLastAxis(x))),
-        ),
-        inverse,
-      );
-    return [
-      needs[0] ? dx() : null,
-      needs[1] ? sum(mul(dy, normal), reduceLeadingAxes(x)) : null,
-      needs[2] ? sum(dy, reduceLeadingAxes(x)) : null,
-    ];
+  gradient: ({ inputs: [x, weight], grad: dy, attrs, needs }) => {
+    const call = layerNormGradient(x, weight, dy, attrs);
+    return [needs[0] ? call : null, needs[1] ? outputOf(call, 1) : null, needs[2] ? outputOf(call, 2) : null];
   },
   evaluate: ([x, weight, bias], { epsilon }) =>
     mapRows(x.data, x.type.shape, (row) => {
@@ -115,13 +91,9 @@ export const rmsNorm: Op<[Value, Value], { epsilon: number }> = defineOp({
     return emit.node("Mul", [emit.node("Div", [x!, root]), weight!]);
   },
   infer: ([x, weight]) => requireWidth("rmsNorm", x, weight),
-  gradient: ({ inputs: [x, weight], grad: dy, attrs: { epsilon }, needs }) => {
-    const inverse = computeInverseRoot(x, epsilon);
-    const normal = mul(x, inverse);
-    const weighted = mul(dy, weight);
-    // With n = normalized x and g = dy·weight: dx = (g - n · mean(g·n)) / √(mean(x²) + ε).
-    const dx = () => mul(sub(weighted, mul(normal, mean(mul(weighted, normal), reduceLastAxis(x)))), inverse);
-    return [needs[0] ? dx() : null, needs[1] ? sum(mul(dy, normal), reduceLeadingAxes(x)) : null];
+  gradient: ({ inputs: [x, weight], grad: dy, attrs, needs }) => {
+    const call = rmsNormGradient(x, weight, dy, attrs);
+    return [needs[0] ? call : null, needs[1] ? outputOf(call, 1) : null];
   },
   evaluate: ([x, weight], { epsilon }) =>
     mapRows(x.data, x.type.shape, (row) => {
@@ -146,7 +118,7 @@ export const softmaxMatmul: Op<[Value, Value]> = defineOp<[Value, Value]>({
     const weights = softmax(scores);
     const through = matmul(dy, values, { transposeB: true });
     return [
-      needs[0] ? mul(weights, sub(through, sum(mul(dy, y), reduceLastAxis(y)))) : null,
+      needs[0] ? mul(weights, sub(through, sum(mul(dy, y), overLastAxis(y)))) : null,
       needs[1] ? matmul(weights, dy, { transposeA: true }) : null,
     ];
   },

@@ -19,6 +19,14 @@ export interface Axes extends Readonly<Record<string, readonly number[] | boolea
 }
 export type Reduction = Op<[Value], Axes>;
 
+/** The last axis, which keeps size 1. */
+export const overLastAxis = (x: Value): Axes => ({ axes: [x.type.shape.length - 1], keepDims: true });
+/** All axes but the last one, which remain the only axis. */
+export const overLeadingAxes = (x: Value): Axes => ({
+  axes: x.type.shape.slice(1).map((_, axis) => axis),
+  keepDims: false,
+});
+
 function computeReducedShape(shape: Shape, { axes, keepDims }: Axes): Shape {
   return shape.flatMap((size, axis) => (axes.includes(axis) ? (keepDims ? [1] : []) : [size]));
 }

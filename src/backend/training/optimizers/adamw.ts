@@ -1,6 +1,6 @@
 /** AdamW: Loshchilov & Hutter, Decoupled Weight Decay Regularization, 2019, arXiv 1711.05101, algorithm 2. */
-import { scalar } from "../../graph/op";
-import { add, div, mul, sqrt, sub } from "../../graph/ops/elementwise";
+import { outputOf } from "../../graph/composite";
+import { adamw as update } from "../../graph/composites/updates";
 import type { Optimizer } from "../optimizer";
 
 /**
@@ -18,12 +18,13 @@ const adamw: Optimizer = {
     };
   },
   update: ({ parameter, gradient, slots: [m, v], scalars, options, decay }) => {
-    const { adam_beta1, adam_beta2, weight_decay } = options;
-    const mean = add(m!, mul(sub(gradient, m!), scalar(1 - adam_beta1)));
-    const square = add(v!, mul(sub(mul(gradient, gradient), v!), scalar(1 - adam_beta2)));
-    const change = div(mul(mean, scalars.step_size!), add(sqrt(square), scalars.epsilon!));
-    const decayed = decay && weight_decay > 0 ? mul(parameter, scalars.keep!) : parameter;
-    return { parameter: sub(decayed, change), slots: [mean, square] };
+    const { adam_beta1: beta1, adam_beta2: beta2, weight_decay } = options;
+    const keep = decay && weight_decay > 0 ? scalars.keep : undefined;
+    const next = update(parameter, gradient, m!, v!, scalars.step_size!, scalars.epsilon!, keep, {
+      beta1,
+      beta2,
+    });
+    return { parameter: next, slots: [outputOf(next, 1), outputOf(next, 2)] };
   },
 };
 
