@@ -21,7 +21,7 @@ PREFIX = "lathe-torch:"
 
 
 def describe() -> dict[str, Any]:
-    """Returns the answer. ``torch`` is None without PyTorch; ``error`` is the reason if it cannot be loaded."""
+    """Returns the answer. ``torch`` is None without PyTorch; ``error`` is why it cannot be loaded."""
     answer: dict[str, Any] = {
         "protocol": PROTOCOL_VERSION,
         "python": platform.python_version(),

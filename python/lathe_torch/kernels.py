@@ -82,7 +82,7 @@ def adamw(
     beta1: float,
     beta2: float,
 ) -> Results:
-    """The next parameter and moments. The scalars include bias corrections; `keep` is 1 - the decay of a step."""
+    """The next parameter and moments. The scalars include bias corrections; `keep` is 1 - the decay."""
     next_mean = torch.lerp(mean, gradient, 1 - beta1)
     next_square = (square * beta2).addcmul_(gradient, gradient, value=1 - beta2)
     change = next_square.sqrt().add_(epsilon).reciprocal_().mul_(next_mean).mul_(step_size)
@@ -141,7 +141,7 @@ def cross_entropy_gradient(logits: Tensor, labels: Tensor, dy: Tensor) -> Result
     return (torch.ops.aten._log_softmax_backward_data(flow, log_probabilities, -1, logits.dtype),)
 
 
-# Attention. q [batch, heads, rows, d], k and v [batch, kv_heads, keys, d]; groups of heads share one of these.
+# Attention. q [batch, heads, rows, d], k and v [batch, kv_heads, keys, d]; groups of heads share one.
 
 
 def repeat_heads(x: Tensor, heads: int) -> Tensor:
@@ -194,7 +194,7 @@ def dot_product_attention_gradient(
     scale: float,
     causal: bool,
 ) -> Results:
-    """The gradients in q, k and v. On cards the forward pass runs again, with the kernel that torch selects."""
+    """The gradients in q, k and v. On cards the forward pass runs again, as torch selects."""
     mask, hides = find_mask(q, k, bias, causal)
     mask = None if mask is None else mask.to(q.dtype)
     heads, kv_heads = q.shape[1], k.shape[1]

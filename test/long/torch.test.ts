@@ -1,6 +1,5 @@
 /** The standard model of `lathe bench` on both engines, and what PyTorch's compiler makes of a training. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DeviceName } from "../../src/schema/device";
 import { standardGpt } from "../../src/backend/bench/trainingSpeed";
 import type { Engine } from "../../src/backend/engine/engine";
 import { openEngine } from "../../src/backend/engine/open";
@@ -17,7 +16,7 @@ describe.skipIf(torchSkipReason !== undefined)("a training on torch:cpu", () => 
   const reports: string[] = [];
   beforeAll(async () => {
     runtime = await openEngine("cpu");
-    torch = await openEngine("torch:cpu" as DeviceName, { report: (message) => reports.push(message) });
+    torch = await openEngine("torch:cpu", { report: (message) => reports.push(message) });
   });
   afterAll(async () => {
     await torch[Symbol.asyncDispose]();

@@ -80,7 +80,9 @@ export class TimedTraining implements AsyncDisposable {
     const graph = buildTrainStep(trainee, batch, options, savings);
     const folder = profile ? new ProfileFolder() : undefined;
     try {
-      const program = await engine.compile(graph, { state: graph.state, profile: folder?.prefix });
+      const { precision, torch_compile: compiled } = options;
+      const { state } = graph;
+      const program = await engine.compile(graph, { state, precision, compiled, profile: folder?.prefix });
       return new TimedTraining(engine, size, options, savings, graph, program, folder);
     } catch (thrown) {
       folder?.[Symbol.dispose]();

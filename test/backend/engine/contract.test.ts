@@ -1,6 +1,5 @@
 /** The contract of engines, on every device available here. */
 import { afterAll, describe, expect, it } from "vitest";
-import type { DeviceName } from "../../../src/schema/device";
 import type { Engine, Tensor } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
 import { RuntimeTensor } from "../../../src/backend/engine/tensors";
@@ -17,7 +16,7 @@ const floats = async (tensor: Tensor | undefined) => [...((await tensor!.read())
 for (const device of ["cpu", "webgpu", "torch:cpu"] as const)
   describe(device, () => {
     const missing = { cpu: undefined, webgpu: webgpuSkipReason, "torch:cpu": torchSkipReason }[device];
-    const open = () => openEngine(device as DeviceName, { threads: 1 });
+    const open = () => openEngine(device, { threads: 1 });
     if (missing !== undefined) console.log(`the contract of engines on ${device} is skipped: ${missing}`);
     // Starting PyTorch takes seconds, so the tests share one engine, except those that end it.
     let shared: Engine | undefined;

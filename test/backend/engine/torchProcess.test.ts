@@ -2,7 +2,6 @@
 import { readFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DeviceName } from "../../../src/schema/device";
 import type { Engine, Tensor } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
 import { TorchProcess } from "../../../src/backend/engine/torch/torchProcess";
@@ -15,7 +14,7 @@ import { torchSkipReason } from "../../support/torch";
 if (torchSkipReason !== undefined) console.log(`the PyTorch process is skipped: ${torchSkipReason}`);
 
 const float = (shape: readonly number[]) => ({ dtype: "float32" as const, shape });
-const open = () => openEngine("torch:cpu" as DeviceName, { threads: 1 });
+const open = () => openEngine("torch:cpu", { threads: 1 });
 const floats = async (tensor: Tensor | undefined) => [...((await tensor!.read()) as Float32Array)];
 
 describe.skipIf(torchSkipReason !== undefined)("the PyTorch process", () => {

@@ -1,7 +1,6 @@
 /** Trainings on PyTorch: the losses of ONNX Runtime, and runs that continue on the other engine. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DeviceName } from "../../../src/schema/device";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
@@ -32,7 +31,7 @@ describe.skipIf(torchSkipReason !== undefined)("a training on torch:cpu", () => 
   let data: DataSet;
   beforeAll(async () => {
     runtime = await openEngine("cpu", { threads: 1 });
-    torch = await openEngine("torch:cpu" as DeviceName, { threads: 1 });
+    torch = await openEngine("torch:cpu", { threads: 1 });
     data = await openNoiseData(3000);
   });
   afterAll(async () => {
