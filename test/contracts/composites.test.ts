@@ -1,15 +1,19 @@
 /** The contract of every composite: right gradients, and the same numbers wherever its body runs. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../src/backend/engine/engine";
 import { openEngine } from "../../src/backend/engine/open";
 import { gradients } from "../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../src/backend/graph/evaluate";
+import { expandComposites } from "../../src/backend/graph/expand";
 import { sizeOf, constant, type Value } from "../../src/backend/graph/op";
 import { mul } from "../../src/backend/graph/ops/elementwise";
 import { sum } from "../../src/backend/graph/ops/reduction";
 import { getSamples } from "../support/catalogOps";
 import { catalogComposites, compositeCases, listCalls } from "../support/compositeCases";
 import { expectClose, runOn } from "../support/runGraph";
+import { torchSkipReason } from "../support/torch";
 import {
   applyOp,
   computeCentralDifferences,
@@ -54,14 +58,34 @@ describe.each(
   });
 });
 
-describe("on ONNX Runtime", () => {
+describe.each(["cpu", "torch:cpu"] as const)("on %s", (device) => {
+  const reason = device === "cpu" ? undefined : torchSkipReason;
+  if (reason !== undefined) {
+    it("every composite", ({ skip }) => {
+      console.log(`composites on ${device} are skipped: ${reason}`);
+      skip(reason);
+    });
+    return;
+  }
   let engine: Engine;
   beforeAll(async () => {
-    engine = await openEngine("cpu", { threads: 2 });
+    engine = await openEngine(device, { threads: 2 });
   });
   afterAll(() => engine[Symbol.asyncDispose]());
 
   it.each(compositeCases)("$title: the same numbers as the plain evaluation", async (each) => {
     expectClose(each, await runOn(engine, each), 1e-5);
   });
+
+  // PyTorch has kernels for calls; without calls it runs the bodies.
+  it.each(compositeCases)("$title: its body has the same numbers", async (each) => {
+    expectClose(each, await runOn(engine, { ...each, graph: expandComposites(each.graph) }), 1e-5);
+  });
+});
+
+it("PyTorch has kernels for composites of the catalog only", () => {
+  const path = fileURLToPath(new URL("../../python/lathe_torch/kernels.py", import.meta.url));
+  const names = [...readFileSync(path, "utf8").matchAll(/^@kernel\("(\w+)"/gm)].map(([, name]) => name);
+  expect(names.length).toBeGreaterThan(0);
+  expect(catalogComposites.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
 });

@@ -69,7 +69,7 @@ class TorchEngine implements Engine, TorchOwner {
         "unsupported",
         `Only ONNX Runtime records profiles, not ${this.device.name}. Profile a step on cpu.`,
       );
-    const graph = expandComposites(calls);
+    const graph = expandComposites(calls, { keeps: ({ op }) => this.process.kernels.has(op.name) });
     checkState(graph, state);
     const number = this.takeNumber();
     const encoded = encodeGraph(graph);
