@@ -23,6 +23,7 @@ const stages: readonly Stage[] = [
   { name: "types", command: ["node_modules/typescript/bin/tsc", "--noEmit"] },
   { name: "types of the pages", command: ["node_modules/typescript/bin/tsc", "--noEmit", "-p", "webview"] },
   { name: "lint", command: ["node_modules/eslint/bin/eslint.js", "."] },
+  { name: "lint of Python", command: [tsx, "scripts/lintPython.ts"] },
   { name: "format", command: ["node_modules/prettier/bin/prettier.cjs", "--check", "--log-level=warn", "."] },
   { name: "build", command: [tsx, "scripts/build.ts"] },
   createTestStage("tests", "node"),

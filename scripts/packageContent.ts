@@ -45,6 +45,12 @@ const requiredFiles = [
   "dist/pages/parameters.js",
   "dist/pages/shrink.js",
   "dist/pages/weights.js",
+  // The PyTorch engine, which the user's Python runs.
+  "python/lathe_torch/__init__.py",
+  "python/lathe_torch/__main__.py",
+  "python/lathe_torch/devices.py",
+  "python/lathe_torch/graph.py",
+  "python/lathe_torch/operations.py",
   "media/icon.png",
   "examples/quick.lathe.md",
   "node_modules/onnxruntime-node/dist/index.js",
@@ -84,7 +90,11 @@ export function findContentFaults(
       })
       .map(({ name }) => `of another platform: ${name}`),
     ...files
-      .filter(({ name }) => /^(src|test|scripts|webview|\.)|\.(map|ts)$|\.schema\.json$/.test(name))
+      .filter(
+        ({ name }) =>
+          /^(src|test|scripts|webview|\.)|\.(map|ts)$|\.schema\.json$/.test(name) ||
+          (name.startsWith("python/") && !/^python\/lathe_torch\/.*\.py$/.test(name)),
+      )
       .map(({ name }) => `of no use there: ${name}`),
     ...files
       .filter(({ name, bytes }) => name.startsWith("dist/pages/") && bytes > maxPageBytes)

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,6 +41,9 @@ test("missing, foreign, unused and too large files of a package are named", () =
     "node_modules/tokenizers/tokenizers.linux-x64-musl.node",
     "src/cli/main.ts",
     "dist/extension.cjs.map",
+    "python/lathe_torch/graph.py",
+    "python/lathe_torch/__pycache__/graph.cpython-312.pyc",
+    "python/ruff.toml",
   ].map((name) => ({ name, bytes: 1 }));
   const faults = findContentFaults(
     "linux-x64",
@@ -41,14 +52,35 @@ test("missing, foreign, unused and too large files of a package are named", () =
   );
   expect(faults).toContain("missing: dist/backend.cjs");
   expect(faults).not.toContain("missing: dist/pages/runs.js");
+  expect(faults).toContain("missing: python/lathe_torch/__main__.py");
+  expect(faults).not.toContain("missing: python/lathe_torch/graph.py");
   expect(faults.filter((fault) => !fault.startsWith("missing"))).toEqual([
     `of another platform: ${runtime}/darwin/arm64/onnxruntime_binding.node`,
     "of another platform: node_modules/tokenizers/tokenizers.linux-x64-musl.node",
     "of no use there: src/cli/main.ts",
     "of no use there: dist/extension.cjs.map",
+    "of no use there: python/lathe_torch/__pycache__/graph.cpython-312.pyc",
+    "of no use there: python/ruff.toml",
     "too large for a page: dist/pages/runs.js, 600 kB",
     "too large: 1000.0 MB, at most 60 MB",
   ]);
+});
+
+test("the Python package is in every package where the programs look for it, and nothing else of its folder", () => {
+  const lines = readFileSync(path.join(root, ".vscodeignore"), "utf8").split("\n");
+  expect(lines.filter((line) => line.includes("python"))).toEqual(["!python/lathe_torch/**/*.py"]);
+  const folder = path.join(root, "python/lathe_torch");
+  const modules = readdirSync(folder).filter((file) => file.endsWith(".py"));
+  const required = findContentFaults("linux-x64", [], 0).flatMap((fault) => {
+    const name = /^missing: python\/lathe_torch\/(?<name>.*)$/.exec(fault)?.groups?.["name"];
+    return name === undefined ? [] : [name];
+  });
+  expect(required.length).toBeGreaterThan(0);
+  expect(required.filter((name) => !modules.includes(name))).toEqual([]);
+  // Sources and bundles find the same folder: the bundles are in dist/, beside python/.
+  expect(readFileSync(path.join(root, "src/backend/engine/torch/interpreter.ts"), "utf8")).toContain(
+    'join(program, "../python")',
+  );
 });
 
 test("the notices name every bundled package and the runtime with their licenses", async () => {

@@ -1,5 +1,6 @@
 /** The state of each run of a cell: one line per run, with its actions. */
 import { html, nothing, svg, type TemplateResult } from "lit";
+import { listCardLoads } from "../../src/protocol/cardLoads";
 import type { CellRun } from "../../src/protocol/cellOutput";
 import type { PageCommand } from "../../src/protocol/page";
 import type { ProtocolMarks } from "../../src/protocol/protocolMarks";
@@ -79,6 +80,7 @@ export function renderRunLines(options: RunLinesOptions): TemplateResult {
         ${runs.map((run) => renderRunLine(run, options))}
       </tbody>
     </table>
+    ${renderCardLoads(runs.map(({ summary }) => summary))}
     ${renderRemarks(runs.map(({ summary }) => summary))}`;
 }
 
@@ -171,6 +173,14 @@ function formatTime({ state, progress: current, seconds }: RunSummary): string {
   if (state === "running" && current?.secondsLeft !== undefined)
     return `${formatDuration(current.secondsLeft)} left`;
   return seconds === undefined ? "" : formatDuration(seconds);
+}
+
+/** What the graphics cards of running runs do; several runs on one card show it once. */
+function renderCardLoads(runs: readonly RunSummary[]): TemplateResult | typeof nothing {
+  const loads = new Map(runs.flatMap(listCardLoads).map(({ card, text }) => [card, text]));
+  if (loads.size === 0) return nothing;
+  const cards = [...loads].map(([card, text]) => `Card ${card}: ${text}`);
+  return html`<p class="note cards">${cards.join(" · ")}</p>`;
 }
 
 /** The errors of each run, then the notices, folded into one line; a notice of several runs is shown once. */

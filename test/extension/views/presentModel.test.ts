@@ -1,6 +1,11 @@
 import { expect, test } from "vitest";
 import type { ModelEntry } from "../../../src/protocol/service/models";
-import { presentDevice } from "../../../src/extension/views/deviceTree/presentDevice";
+import {
+  listCards,
+  presentCard,
+  presentDevice,
+  presentInterpreter,
+} from "../../../src/extension/views/deviceTree/presentDevice";
 import {
   groupModels,
   presentModel,
@@ -72,6 +77,36 @@ test("a device shows whether it works, why not, and whether it is selected", () 
   expect(presentDevice({ kind: "device", device: cuda }, false)).toMatchObject({
     description: "does not work here: There is no driver. · an NVIDIA card",
     contextValue: "device.fails",
+  });
+});
+
+test("a device of PyTorch opens to its cards with their memory", () => {
+  const cards = [
+    { name: "H200", totalBytes: 150e9, freeBytes: 149e9 },
+    { name: "L4", totalBytes: 24e9 },
+  ];
+  const device = { name: "torch:cuda", works: true, description: "H200", memoryBytes: 24e9, cards };
+  expect(presentDevice({ kind: "device", device }, false).children).toBe("collapsed");
+  expect(listCards({ kind: "device", device }).map(presentCard)).toMatchObject([
+    { label: "Card 0", description: "H200 · 149.00 GB of 150.00 GB memory free", children: "none" },
+    { label: "Card 1", description: "L4 · 24.00 GB memory", contextValue: "card" },
+  ]);
+});
+
+test("an interpreter shows its versions and whether it is used, or why it cannot be", () => {
+  const path = "/usr/bin/python3";
+  const works = { path, source: "PATH", isUsed: true, python: "3.12.1", torch: "2.9.0", reason: "" };
+  expect(presentInterpreter({ kind: "interpreter", interpreter: works })).toMatchObject({
+    label: "Python 3.12.1",
+    description: "used by devices of PyTorch · PyTorch 2.9.0 · /usr/bin/python3",
+    contextValue: "interpreter.used",
+    tooltip: expect.stringMatching(/From PATH$/) as string,
+  });
+  const fails = { path, source: "PATH", isUsed: false, reason: "PyTorch is not installed." };
+  expect(presentInterpreter({ kind: "interpreter", interpreter: fails })).toMatchObject({
+    label: "Python",
+    description: "/usr/bin/python3 · PyTorch is not installed.",
+    icon: { id: "circle-slash" },
   });
 });
 

@@ -12,12 +12,13 @@ import { listTrashedRuns, restoreRuns, trashRuns } from "./trash";
 
 type RunHandlers = Handlers<Omit<RunRequests, "runs.results" | "runs.card">>;
 
-/** The device of the run may be one of PyTorch. */
-export async function adoptPythonOf(service: Service, run: string): Promise<void> {
+/** The device of the run, or the one that the settings change it to, may be one of PyTorch. */
+async function adoptPythonOf(service: Service, run: string, settings: readonly string[] = []): Promise<void> {
   const { found } = service.runs.find(run);
   if (found.record === undefined) return;
   const { mayUsePython } = await import("../../engine/devices");
-  if (mayUsePython(found.record.plan.device)) await service.adoptPython(run);
+  const changed = settings.flatMap((setting) => /^device=(.*)$/.exec(setting)?.slice(1) ?? []);
+  if ([found.record.plan.device, ...changed].some(mayUsePython)) await service.adoptPython(run);
 }
 
 export function createRunHandlers(service: Service): RunHandlers {
@@ -31,7 +32,7 @@ export function createRunHandlers(service: Service): RunHandlers {
     "runs.resume": async ({ run, settings }) => {
       service.requireTrust("Resuming a run");
       const { folder } = runs.find(run).summary;
-      await adoptPythonOf(service, run);
+      await adoptPythonOf(service, run, settings);
       if (settings !== undefined && settings.length > 0) {
         const { changeRunPlan } = await import("../../runs/process/changeRunPlan");
         await service.finish(changeRunPlan(folder, settings, await service.catalog()));

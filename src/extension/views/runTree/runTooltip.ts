@@ -1,4 +1,5 @@
 /** All that a row has no room for, as Markdown. Foreign text is escaped; what is not there is left out. */
+import { listCardLoads } from "../../../protocol/cardLoads";
 import type { Counts } from "../../../protocol/counts";
 import type { ProtocolMarks } from "../../../protocol/protocolMarks";
 import { describePruning } from "../../../protocol/pruning";
@@ -27,6 +28,7 @@ export function createRunTooltip(run: RunSummary, marks?: ProtocolMarks): string
     [t("Seed"), state === "unreadable" ? undefined : safe(String(seed))],
     [t("Sweep"), settings.length === 0 ? undefined : formatSettings(settings)],
     [t("Device"), device && `${safe(device.name)}, ${safe(device.description)} (${safe(device.reason)})`],
+    ...listCardLoads(run).map(({ card, text }) => [t("Card {0}", card), text] as const),
     [t("Progress"), formatRunProgress(run)],
     [t("Time"), formatTimes(run)],
     [t("Parameters without embeddings"), run.counts && formatCounts(run.counts.nonEmbedding)],
