@@ -26,9 +26,7 @@ describe.skipIf(process.platform === "win32")("the load of graphics cards", () =
     readings.map((reading) => Object.entries(reading).filter(([name]) => name.startsWith("gpu/")));
 
   it("is read again and again, in the units of Lathe", async () => {
-    installCardProgram(
-      `echo "$@" > "${folder}/asked"\necho "87, 1024, 610.5, 64"\necho "3, 512, [N/A], 31"`,
-    );
+    installCardProgram(`echo "$@" > "${folder}/asked"\necho "87, 1024, 610.5, 64"\necho "3, 512, [N/A], 31"`);
     const readings: SystemReading[] = [];
     using _metrics = new SystemMetrics((reading) => readings.push(reading), 20);
     await vi.waitFor(() => expect(readings.length).toBeGreaterThan(1), 20_000);
