@@ -1,7 +1,8 @@
-"""PyTorch's side of ``lathe bench --against torch``: a training or a text generation, one timed run for each line read.
+"""PyTorch's side of ``lathe bench --against torch``: times a training or a text generation for each line.
 
-The first line of standard input is a JSON request; each further line starts a run. Every line is answered with one JSON
-line. Models are those of PyTorch users, written without Lathe: a plain GPT-2, or the classes of ``transformers``.
+The first line of standard input is a JSON request; each further line starts a run. Every line is answered
+with one JSON line. Models are those of PyTorch users, written without Lathe: a plain GPT-2, or the classes of
+``transformers``.
 """
 
 from __future__ import annotations
@@ -152,7 +153,9 @@ def load_model(request: dict[str, Any]) -> nn.Module:
         plain.load(read_weights(request["weights"]))
         return plain
     if find_transformers() is None:
-        raise ValueError(f"Without transformers, only gpt2 is compared, not {request['config']['model_type']}.")
+        raise ValueError(
+            f"Without transformers, only gpt2 is compared, not {request['config']['model_type']}."
+        )
     return load_with_transformers(request)
 
 
@@ -246,7 +249,9 @@ def prepare_generation(request: dict[str, Any]) -> tuple[Run, dict[str, Any]]:
         return run_generate, {"model": f"transformers {version}, generate"}
 
     if request["config"]["model_type"] != "gpt2":
-        raise ValueError(f"Without transformers, only gpt2 is compared, not {request['config']['model_type']}.")
+        raise ValueError(
+            f"Without transformers, only gpt2 is compared, not {request['config']['model_type']}."
+        )
     plain = Gpt2(request["config"]).eval()
     plain.load(read_weights(request["weights"]))
 
@@ -297,7 +302,7 @@ def main() -> None:
         answer({"torch": torch.__version__, "threads": torch.get_num_threads(), **description})
         for _ in sys.stdin:
             answer(run())
-    except Exception as error:  # noqa: BLE001 - the caller reports any failure
+    except Exception as error:  # the caller reports any failure
         lines = str(error).strip().splitlines() or ["no message"]
         answer({"error": f"{type(error).__name__}: {lines[0]}"})
 

@@ -8,6 +8,7 @@ import { describe, expect, test } from "vitest";
 import { type HostResult, resultsVariable } from "./host/run";
 import { bundleHostSuites } from "./support/hostSuites";
 import { installVscode, type Version } from "./support/installVscode";
+import { installPythonExtension } from "./support/pythonExtension";
 import { startServer } from "./support/server";
 import { versionsUnderTest } from "./support/study";
 import { launchBrowser, noWindow, Window } from "./support/window";
@@ -46,6 +47,7 @@ async function runSuites(
   const resultsFile = join(scratch, "results.json");
   const server = await startServer(vscode, {
     driver: true,
+    writeExtensions: installPythonExtension,
     environment: {
       [resultsVariable]: resultsFile,
       LATHE_STATE_DIR: join(scratch, "state"),

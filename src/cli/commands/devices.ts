@@ -51,7 +51,7 @@ function createInterpreterTable(interpreters: readonly InterpreterReport[], { co
     head: ["Python", "used", "PyTorch", "interpreter, or reason"].map((each) => bold(each)),
     style: { head: [], border: [], compact: true },
     wordWrap: true,
-    colWidths: [12, 8, 10, 70],
+    colWidths: [12, 8, 15, 65],
   });
   for (const { path, source, isUsed, python, torch, reason } of interpreters)
     table.push([

@@ -17,6 +17,8 @@ export interface ServerOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Whether to ask if a folder is trusted, as VS Code does by default. */
   readonly workspaceTrust?: boolean;
+  /** Writes extensions into the folder of extensions before it starts. */
+  readonly writeExtensions?: (folder: string) => void;
   /** Packages to install before it starts. */
   readonly install?: readonly string[];
 }
@@ -63,6 +65,8 @@ export async function startServer(vscode: Vscode, options: ServerOptions): Promi
     EXTENSIONS_GALLERY: "{}",
     ...options.environment,
   };
+  mkdirSync(join(home, "extensions"));
+  options.writeExtensions?.(join(home, "extensions"));
   const installStart = performance.now();
   for (const file of options.install ?? [])
     await finished(spawn(vscode.node, [vscode.server, "--install-extension", file, ...folders], { env }));
