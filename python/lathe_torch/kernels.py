@@ -93,22 +93,22 @@ def adamw(
 # Activations.
 
 
-@kernel("gelu", reduced=Reduced((), ("bfloat16",)))
+@kernel("gelu", reduced=Reduced((0,), ("bfloat16",)))
 def gelu(x: Tensor) -> Results:
     return (F.gelu(x),)
 
 
-@kernel("geluGradient")
+@kernel("geluGradient", reduced=Reduced((0, 1), ("bfloat16",)))
 def gelu_gradient(x: Tensor, dy: Tensor) -> Results:
     return (torch.ops.aten.gelu_backward(dy, x),)
 
 
-@kernel("geluTanhGradient")
+@kernel("geluTanhGradient", reduced=Reduced((0, 1, 2), ("bfloat16",)))
 def gelu_tanh_gradient(x: Tensor, y: Tensor, dy: Tensor) -> Results:
     return (torch.ops.aten.gelu_backward(dy, x, approximate="tanh"),)
 
 
-@kernel("siluGradient")
+@kernel("siluGradient", reduced=Reduced((0, 1, 2), ("bfloat16",)))
 def silu_gradient(x: Tensor, y: Tensor, dy: Tensor) -> Results:
     return (torch.ops.aten.silu_backward(dy, x),)
 

@@ -281,7 +281,8 @@ def affine(
 @operation("softmaxMatmul")
 def softmax_matmul(scores: Tensor, values: Tensor) -> Tensor:
     """softmax(scores) · values: [..., n, m] × [..., m, d] → [..., n, d]."""
-    return torch.matmul(torch.softmax(scores, -1), values)
+    weights = torch.softmax(scores, -1, dtype=torch.float32)
+    return torch.matmul(weights.to(values.dtype), values)
 
 
 @operation("dequantize")

@@ -12,8 +12,8 @@ from dataclasses import replace
 from .graph import Graph, Node
 from .kernels import KERNELS
 
-PRODUCTS = frozenset({"matmul", "affine", "softmaxMatmul"})
-"""Operations with bfloat16 operands and a bfloat16 result. Their sums are accumulated in float32."""
+PRODUCTS = {"matmul": (0, 1), "affine": (0, 1, 2), "softmaxMatmul": (1,)}
+"""Operations with a bfloat16 result, by the places of their operands. Sums are accumulated in float32."""
 
 CARRIERS = frozenset({"reshape", "transpose", "slice", "pad", "expand", "select", "detach"})
 """Operations that move elements of either type."""
@@ -70,7 +70,10 @@ def use_bfloat16(graph: Graph) -> Graph:
             or (node.operation == "concat" and dtypes == {"bfloat16"})
         )
         if is_product:
-            inputs = tuple(convert(each, "bfloat16") for each in inputs)
+            operands = PRODUCTS[node.operation]
+            inputs = tuple(
+                convert(each, "bfloat16") if place in operands else each for place, each in enumerate(inputs)
+            )
         elif not passes and "bfloat16" in dtypes and not mixes(node, types):
             inputs = tuple(convert(each, "float32") for each in inputs)
         if is_product or passes:

@@ -74,6 +74,20 @@ describe.skipIf(torchSkipReason !== undefined)("a training on torch:cpu", () => 
     },
   );
 
+  it.each(tinyNames)("of %s in bfloat16 stays near float32 with every option of a step", async (name) => {
+    const { model_type: type } = createTinyShape(name).config;
+    const shape = createTinyShape(name, type === "gpt2" ? { ...dropping, activation_function: "gelu" } : {});
+    const training = { shape, data, engine: torch, validation: data.validation };
+    const more = { gradient_accumulation_steps: 2, gradient_checkpointing: true, loss_chunk_size: 8 };
+    const exact = await trainTiny({ ...training, options: createOptions(more) });
+    const reduced = await trainTiny({
+      ...training,
+      options: createOptions({ ...more, precision: "bfloat16" }),
+    });
+    expect(computeLargestRatio(reduced.losses, exact.losses)).toBeGreaterThan(1e-6);
+    expect(computeLargestRatio(reduced.losses, exact.losses)).toBeLessThan(2e-2);
+  });
+
   it("continues on the other engine without a step in its losses", async () => {
     const shape = createTinyShape("kphi3", dropping);
     const training = { shape, data, options: createOptions({ save_steps: 5 }) };
