@@ -77,6 +77,30 @@ describe("the output of a cell", () => {
     await page.close();
   });
 
+  it("shows the load of the cards of running runs, each card once", async () => {
+    const page = await pages.harness.renderer({ messaging: false });
+    const { runs, ...output } = await outputOf(three);
+    const value = (last: number) => ({ last, min: last, max: last });
+    const load = {
+      "gpu/0/utilization": value(87.4),
+      "gpu/0/memory_gb": value(45.2),
+      "gpu/0/power": value(610),
+    };
+    const device = { name: "torch:cuda", description: "NVIDIA H200", reason: "selected by name" };
+    await page.showOutput("one", {
+      ...output,
+      runs: runs.map((run) => ({
+        ...run,
+        summary: { ...run.summary, device, metrics: { ...run.summary.metrics, ...load } },
+      })),
+    });
+    expect(await page.page.locator(".cards").allInnerTexts()).toEqual(["Card 0: 87 %, 45.20 GB, 610 W"]);
+    await page.showOutput("two", { ...output, runs });
+    expect(await page.page.locator(".cards").count()).toBe(1);
+    expect(page.faults).toEqual([]);
+    await page.close();
+  });
+
   it("follows a run from its snapshot, without a gap and without a new output", async () => {
     const run = await WrittenRun.write(workspace, { name: "followed", state: "running", lines: 30 });
     const output = await outputOf([run]);

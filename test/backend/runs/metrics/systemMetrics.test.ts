@@ -3,7 +3,10 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { SystemMetrics, type SystemReading } from "../../../../src/backend/runs/metrics/systemMetrics";
+import { readMetrics } from "../../../../src/backend/runs/metrics/metricsReader";
+import { startRun } from "../../../../src/backend/runs/process/startRun";
 import { createTemporaryFolder } from "../../../support/temporary";
+import { bundleLoop, ended, loopPlan, newWorkspace } from "../workbench";
 
 describe.skipIf(process.platform === "win32")("the load of graphics cards", () => {
   const path = process.env.PATH ?? "";
@@ -42,6 +45,22 @@ describe.skipIf(process.platform === "win32")("the load of graphics cards", () =
     expect(readFileSync(join(folder, "asked"), "utf8").trim()).toBe(
       "--query-gpu=utilization.gpu,memory.used,power.draw,temperature.gpu --format=csv,noheader,nounits",
     );
+  });
+
+  it("is in the metrics and the summary of a real run", async () => {
+    installCardProgram('echo "12, 1024, 71.25, 36"');
+    const script = await bundleLoop();
+    const { folder: run } = await startRun(loopPlan({ milliseconds: 50 }), {
+      workspace: newWorkspace(),
+      script,
+    });
+    expect((await ended(run)).summary).toMatchObject({
+      "gpu/0/utilization": { last: 12 },
+      "gpu/0/memory_gb": { last: 1.073741824 },
+      "gpu/0/power": { last: 71.25 },
+    });
+    const { lines } = await readMetrics(join(run, "metrics.jsonl"));
+    expect(lines.filter((line) => line["gpu/0/power"] === 71.25).length).toBeGreaterThan(0);
   });
 
   it("is not asked for any more after a driver has failed three times in a row", async () => {
