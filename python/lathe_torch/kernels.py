@@ -181,6 +181,17 @@ def dot_product_attention(
     return y, sums.unsqueeze(-1)
 
 
+@torch.compiler.disable
+def pull_back_attention(
+    q: Tensor, k: Tensor, v: Tensor, dy: Tensor, mask: Tensor | None, hides: bool, scale: float
+) -> tuple[Tensor, ...]:
+    """The gradients in q, k and v by torch's own rule. The compiler splits the step here."""
+    with torch.enable_grad():
+        leaves = [each.detach().requires_grad_() for each in (q, k, v)]
+        y = F.scaled_dot_product_attention(*leaves, mask, is_causal=hides, scale=scale)
+        return torch.autograd.grad(y, leaves, dy)
+
+
 @kernel("dotProductAttentionGradient", reduced=Reduced((0, 1, 2, 3, 5), ("bfloat16", "bfloat16", "bfloat16")))
 def dot_product_attention_gradient(
     q: Tensor,
@@ -194,16 +205,13 @@ def dot_product_attention_gradient(
     scale: float,
     causal: bool,
 ) -> Results:
-    """The gradients in q, k and v. On cards the forward pass runs again, as torch selects."""
+    """The gradients in q, k and v. On cards the forward pass runs again."""
     mask, hides = find_mask(q, k, bias, causal)
     mask = None if mask is None else mask.to(q.dtype)
     heads, kv_heads = q.shape[1], k.shape[1]
     k, v = repeat_heads(k, heads), repeat_heads(v, heads)
     if q.device.type != "cpu" or sums is None:
-        with torch.enable_grad():
-            leaves = [each.detach().requires_grad_() for each in (q, k, v)]
-            again = F.scaled_dot_product_attention(*leaves, mask, is_causal=hides, scale=scale)
-            dq, dk, dv = torch.autograd.grad(again, leaves, dy)
+        dq, dk, dv = pull_back_attention(q, k, v, dy, mask, hides, scale)
     else:
         dq, dk, dv = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
             dy, q, k, v, y, sums.squeeze(-1), 0.0, hides, attn_mask=mask, scale=scale
