@@ -134,8 +134,6 @@ class Session:
         try:
             with torch.no_grad():
                 results = program.function.step(feeds)
-        except torch.OutOfMemoryError:
-            raise
         except Exception as error:
             if is_compiler_error(error):
                 raise RequestError("compiler", find_reason(error)) from error
@@ -178,6 +176,8 @@ def explain(error: Exception, node: str | None = None) -> RequestError:
         return error
     message = str(error) or type(error).__name__
     is_memory = (
-        isinstance(error, MemoryError) or "not enough memory" in message or "can't allocate memory" in message
+        isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        or "not enough memory" in message
+        or "can't allocate memory" in message
     )
     return RequestError("memory" if is_memory else "operation", message.strip().splitlines()[0], node)
