@@ -31,7 +31,7 @@ file, each on the current model, and may occur any number of times.
   planned with 200 steps; under \`cosine\`, \`linear\` or \`warmup_ratio\` the steps already trained had the rates of the
   shorter plan, so the rate jumps where the run continues, and the run reports it. Such a run is never taken for one that
   was planned with 200 steps. Only ${continuedKeys.map((key) => `\`${key}\``).join(", ")}
-  of \`train\` may change.
+  of \`train\` may change, and with \`--device\` and \`--parallel-processes\` where the run continues: see [scaling](scaling.md).
 - Unknown keys, invalid values and sizes that do not fit are reported with file, line and column before anything runs.
 `;
 

@@ -22,6 +22,7 @@ from .kernels import KERNELS
 from .operations import OPERATIONS, PREPARATIONS, TAKES_NUMBERS, unpack_int4
 
 Step = Callable[[list[Tensor]], list[Tensor]]
+Adapt = Callable[[str, Callable[..., Any]], Callable[..., Any]]
 
 
 class GraphError(Exception):
@@ -105,6 +106,7 @@ class Function:
 class _Writer:
     graph: Graph
     device: torch.device
+    adapt: Adapt
     names: dict[str, Any] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     nodes_by_line: dict[int, str] = field(default_factory=dict)
@@ -162,7 +164,7 @@ class _Writer:
         for key, each in attributes.items():
             arguments.append(f"{key}={self.attribute(f'{key}{node.value}', each)}")
         name = f"op_{node.operation}"
-        self.names[name] = function
+        self.names[name] = self.adapt(node.operation, function)
         return f"{name}({', '.join(arguments)})"
 
     def attribute(self, name: str, attribute: Any) -> str:
@@ -225,14 +227,20 @@ def find_last_uses(graph: Graph) -> dict[int, list[int]]:
     return dead
 
 
-def build_function(graph: Graph, device: torch.device, compiled: Mapping[int, int] | None = None) -> Function:
+def build_function(
+    graph: Graph,
+    device: torch.device,
+    compiled: Mapping[int, int] | None = None,
+    adapt: Adapt = lambda _, function: function,
+) -> Function:
     """Writes and loads the function of a graph. Raises GraphError where an operation is unknown.
 
     With `compiled`, the compiler translates it at its first call. It holds the places of outputs that are
-    written into the memory of inputs, by output: what is compiled cannot free its inputs.
+    written into the memory of inputs, by output: what is compiled cannot free its inputs. `adapt` may replace
+    the function of an operation, given its name.
     """
     graph = join_outputs(remove_duplicates(graph))
-    writer = _Writer(graph, device)
+    writer = _Writer(graph, device, adapt)
     writer.names["unpack_int4"] = unpack_int4
     dead = find_last_uses(graph)
     used = {each for node in graph.nodes for each in node.inputs} | set(graph.outputs)

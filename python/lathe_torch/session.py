@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +26,12 @@ class Program:
     """Of the outputs."""
     consumed: frozenset[int]
     """Places of the inputs that are the state of a training: a run consumes their tensors."""
-    state_outputs: frozenset[int]
-    """Places of the outputs that replace them."""
+    next_of: dict[int, int]
+    """Place of an output that replaces the state → place of the input."""
     donates: bool
     """Whether a run frees the state as soon as it has read it, which a run that fails cannot undo."""
+    placements: tuple[str, ...]
+    """Of each input, `divided` or `copied`, if several processes share the program."""
 
 
 class RequestError(Exception):
@@ -63,7 +66,7 @@ class Session:
             self._tensors.pop(number, None)
         kind = header["kind"]
         if kind == "upload":
-            return self._upload(header, buffers[0])
+            return self._upload(header, buffers)
         if kind == "release":
             for number in header.get("programs", ()):
                 self._programs.pop(number, None)
@@ -79,9 +82,9 @@ class Session:
             raise RequestError("memory", str(error)) from error
         raise RequestError("protocol", f"unknown request {kind}")
 
-    def _upload(self, header: dict[str, Any], buffer: Tensor) -> None:
+    def _upload(self, header: dict[str, Any], buffers: list[Tensor]) -> None:
         try:
-            tensor: Tensor | FailedUpload = self._store(header, buffer)
+            tensor: Tensor | FailedUpload = self._store(header, buffers[0])
         except Exception as error:  # reported by the run that reads the tensor
             tensor = FailedUpload(explain(error))
         self._tensors[header["tensor"]] = tensor
@@ -104,7 +107,8 @@ class Session:
     def _compile(self, header: dict[str, Any], buffers: list[Tensor]) -> tuple[dict[str, Any], list[Tensor]]:
         message = header["graph"]
         constants = [
-            self._store(each, buffer) for each, buffer in zip(message["constants"], buffers, strict=True)
+            self._share(self._store(each, buffer))
+            for each, buffer in zip(message["constants"], buffers, strict=True)
         ]
         graph = Graph.parse(message, constants)
         names: list[str] = message["outputNames"]
@@ -112,28 +116,46 @@ class Session:
         written = state if header["donates"] else {}
         typed = use_bfloat16(graph) if header["precision"] == "bfloat16" else graph
         try:
-            function = build_function(typed, self.device, written if header["compiled"] else None)
+            compiled = written if header["compiled"] else None
+            function = build_function(typed, self.device, compiled, self._adapt)
         except GraphError as error:
             raise RequestError("graph", str(error), error.node) from error
         self._programs[header["program"]] = Program(
             function=function,
             dtypes=[DTYPES[graph.types[each][0]] for each in graph.outputs],
             consumed=frozenset(state.values()),
-            state_outputs=frozenset(state),
+            next_of=state,
             donates=header["donates"],
+            placements=tuple(header.get("placements", ())),
         )
         return {}, []
+
+    def _share(self, constant: Tensor) -> Tensor:
+        """A constant as the functions of this session read it."""
+        return constant
+
+    def _adapt(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function of an operation as this session runs it."""
+        return function
+
+    def _place_feeds(self, program: Program, numbers: list[int]) -> None:
+        """Moves the tensors with these numbers to where the program reads them."""
+
+    def _place_results(self, program: Program, results: list[Tensor]) -> list[Tensor]:
+        """Moves results to where the next run reads them."""
+        return results
 
     def _run(self, header: dict[str, Any]) -> tuple[dict[str, Any], list[Tensor]]:
         program = self._programs[header["program"]]
         numbers: list[int] = header["feeds"]
+        self._place_feeds(program, numbers)
         feeds = [self._find(each) for each in numbers]
         if program.donates:
             for place in program.consumed:
                 del self._tensors[numbers[place]]
         try:
             with torch.no_grad():
-                results = program.function.step(feeds)
+                results = self._place_results(program, program.function.step(feeds))
         except Exception as error:
             if is_compiler_error(error):
                 raise RequestError("compiler", find_reason(error)) from error
@@ -147,14 +169,15 @@ class Session:
         small = [
             place
             for place, result in enumerate(results)
-            if place not in program.state_outputs and result.numel() <= SMALL
+            if place not in program.next_of and result.numel() <= SMALL
         ]
         return {"small": small}, [to_host(self._find(outputs[place])) for place in small]
 
 
 def to_host(tensor: Tensor) -> Tensor:
-    """The tensor in host memory, contiguous."""
-    return tensor.detach().to("cpu").contiguous()
+    """The tensor in host memory, contiguous. A tensor that processes share is collected from all of them."""
+    whole = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+    return whole.detach().to("cpu").contiguous()
 
 
 def is_compiler_error(error: Exception) -> bool:

@@ -8,9 +8,10 @@ export interface PlanOptions {
   readonly set?: readonly string[];
   readonly seed?: number;
   readonly device?: string;
+  readonly parallelProcesses?: number;
 }
 
-function parseWholeNumber(text: string): number {
+export function parseWholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Write a whole number.");
   return Number(text);
 }
@@ -19,9 +20,16 @@ export function collect(text: string, previous: unknown): readonly string[] {
   return [...((previous ?? []) as readonly string[]), text];
 }
 
+export const parallelOption: OptionSpec = [
+  "--parallel-processes <number>",
+  "processes that train together on each machine, through PyTorch; see docs/scaling.md",
+  parseWholeNumber,
+];
+
 export const planOptions: readonly OptionSpec[] = [
   ["--variant <name>", "run only this variant"],
   ["--set <key=value>", "change a setting, such as train.max_steps=100; repeatable", collect],
   ["--seed <number>", "seed of weights, data order and sampling", parseWholeNumber],
   ["--device <name>", deviceNames.join(", ")],
+  parallelOption,
 ];

@@ -4,6 +4,7 @@ import { compareText } from "./compareText";
 import type { Counts } from "./counts";
 import type { LossProtocols } from "./lossProtocol";
 import type { ActionKey } from "../schema/cellKeys";
+import type { ParallelOptions } from "../schema/parallel";
 
 export type RunState =
   | "queued"
@@ -120,6 +121,8 @@ export interface RunPlan {
   readonly sweep: Readonly<Record<string, unknown>>;
   readonly seed: number;
   readonly device: string;
+  /** Absent where the run has one process. */
+  readonly parallel?: ParallelOptions;
   readonly data: Readonly<Record<string, unknown>> | undefined;
   /** A configuration in Hugging Face's key names with `model_type`, or undefined when `baseModel` is given. */
   readonly model: Readonly<Record<string, unknown>> | undefined;

@@ -7,6 +7,7 @@ export const declarationKeys = [
   "model",
   "base_model",
   "device",
+  "parallel",
   "seed",
   "scale",
   "scales",

@@ -9,6 +9,7 @@ import { engineOptions } from "./engineOptions";
 import { deviceSchema } from "./device";
 import { labelOptions } from "./labelOptions";
 import { paperSchema } from "./paper";
+import { parallelSchema } from "./parallel";
 import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe";
 import { columnOptions, rowChoiceOptions, rowFileOptions } from "./rows";
 import { teacherSchema } from "./teacher";
@@ -294,6 +295,7 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
     ),
     base_model: toChangesSchema(base_model),
     device: toChangesSchema(device),
+    parallel: toChangesSchema(parallelSchema),
     seed: toChangesSchema(seed),
     train: toChangesSchema(actions.train),
     compress: toChangesSchema(actions.compress),
@@ -335,6 +337,7 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
     model: model.optional(),
     base_model: base_model.optional(),
     device,
+    parallel: parallelSchema.optional(),
     seed,
     scale: z
       .string()

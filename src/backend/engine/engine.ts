@@ -1,6 +1,7 @@
 /** Interfaces of an engine, which executes graphs. They do not depend on a particular runtime. */
 import type { DeviceName, TorchDeviceName } from "../../schema/device";
 import type { TrainOptions } from "../../schema/experiment";
+import type { ParallelOptions } from "../../schema/parallel";
 import type { Graph } from "../graph/graph";
 import type { ConstantData, TensorType } from "../graph/op";
 
@@ -89,4 +90,6 @@ export interface EngineOptions {
   readonly threads?: number;
   /** Receives what a user should know while it takes long, such as that a graph is compiled. */
   readonly report?: (message: string) => void;
+  /** Processes that share every program, on devices of PyTorch. */
+  readonly parallel?: ParallelOptions | undefined;
 }

@@ -1,12 +1,14 @@
 /** Changes the plan of a run that has begun: only what leaves the steps that were trained as they are. */
 import { WorkbenchError } from "../../protocol/errors";
 import type { RunPlan, Step } from "../../protocol/run";
+import type { Scheduler } from "../../protocol/scheduler";
+import { countProcesses } from "../../schema/parallel";
 import { continuedKeys, type SchemaCatalog, trainSchema } from "../../schema/experiment";
 import { parseExperiment } from "./parse";
 import { planRuns } from "./plan";
 import { writeResolvedYaml } from "./resolvedYaml";
 import { parseSettings } from "./settings";
-import { computeStepKey } from "./stepKey";
+import { computeStepKey, toCanonicalJson } from "./stepKey";
 
 /** How far an action of a run has come. */
 export interface StepProgress {
@@ -17,8 +19,8 @@ export interface StepProgress {
 
 export interface ChangedPlan {
   readonly plan: RunPlan;
-  /** Index of the first action that changed: it continues, and all after it run again. */
-  readonly first: number;
+  /** Index of the first action that changed: it continues, and all after it run again. Undefined if none did. */
+  readonly first: number | undefined;
   readonly notices: readonly string[];
 }
 
@@ -26,18 +28,37 @@ type ContinuedKey = (typeof continuedKeys)[number];
 
 const trainPath = /^train(?:\.(\d+))?\.(\w+)$/;
 
-/** `settings` as `--set` takes them, checked as in the experiment; `codeVersion` as for `planRuns`. */
+/** What changes: settings as `--set` takes them, and where the run continues. */
+export interface PlanChanges {
+  readonly settings: readonly string[];
+  readonly device?: string | undefined;
+  readonly parallelProcesses?: number | undefined;
+  readonly scheduler?: Scheduler | undefined;
+}
+
+/** The settings are checked as in the experiment; `codeVersion` as for `planRuns`. */
 export function changePlan(
   plan: RunPlan,
-  settings: readonly string[],
+  changes: PlanChanges,
   progressOf: (step: Step) => StepProgress,
   { catalog, codeVersion }: { readonly catalog: SchemaCatalog; readonly codeVersion: string },
 ): ChangedPlan {
-  const set = parseSettings(settings);
-  for (const path of Object.keys(set)) refuseOtherPath(path);
+  const { settings, device, parallelProcesses, scheduler } = changes;
+  const requested = parseSettings(settings);
+  for (const path of Object.keys(requested)) refuseOtherPath(path);
+  // The machines of the run so far need not be there any more.
+  const oneMachine =
+    parallelProcesses === undefined ? {} : { "parallel.nodes": 1, "parallel.rendezvous": null };
+  const set = { ...(plan.parallel === undefined ? {} : oneMachine), ...requested };
   const text = writeResolvedYaml(plan, { folder: plan.folder });
   const experiment = parseExperiment(text, "config.resolved.yaml", catalog);
-  const [newPlan] = planRuns(experiment, { codeVersion, set });
+  const [newPlan] = planRuns(experiment, {
+    codeVersion,
+    set,
+    ...(device === undefined ? {} : { device }),
+    ...(parallelProcesses === undefined ? {} : { parallelProcesses }),
+    ...(scheduler === undefined ? {} : { scheduler }),
+  });
   if (newPlan?.steps.length !== plan.steps.length)
     throw new Error("config.resolved.yaml does not describe its own plan.");
 
@@ -61,22 +82,40 @@ export function changePlan(
     return { ...rest, options, earlier: [...(earlier ?? []), before] };
   });
   const first = changed.findIndex((step, index) => step !== plan.steps[index]);
+  const moved = movePlan(plan, newPlan);
+  if (moved !== plan) notices.push(describeMove(plan, moved));
+  if (first < 0 && moved !== plan) return { plan: moved, first: undefined, notices };
   if (first < 0)
     throw new WorkbenchError(
       "invalid-input",
       `${settings.map((setting) => `--set ${setting}`).join(" ")} changes nothing that the run has still to do. To train further, raise train.max_steps.`,
     );
-  const next = { ...plan, steps: changed, sweep: updateSweep(plan, changed) };
+  const next = { ...moved, steps: changed, sweep: updateSweep(plan, changed) };
   const steps = changed.map((step, index) =>
     index < first ? step : { ...step, key: computeStepKey(next, index, { codeVersion }) },
   );
   return { plan: { ...next, steps }, first, notices };
 }
 
+/** The plan on the device and the processes of another one; the same object if these are equal. */
+function movePlan(plan: RunPlan, { device, parallel }: RunPlan): RunPlan {
+  if (device === plan.device && toCanonicalJson(parallel) === toCanonicalJson(plan.parallel)) return plan;
+  const { parallel: _, ...rest } = plan;
+  return { ...rest, device, ...(parallel === undefined ? {} : { parallel }) };
+}
+
+function describeMove(before: RunPlan, after: RunPlan): string {
+  const describe = ({ device, parallel }: RunPlan) => {
+    const count = countProcesses(parallel);
+    return `${device} with ${count === 1 ? "one process" : `${count} processes`}`;
+  };
+  return `The run continues on ${describe(after)}; it was on ${describe(before)}. Results agree within rounding, not bit for bit.`;
+}
+
 function refuseOtherPath(path: string): void {
   const key = trainPath.exec(path)?.[2];
-  if (continuedKeys.some((each) => each === key)) return;
-  const allowed = continuedKeys.map((each) => `train.${each}`).join(", ");
+  if (continuedKeys.some((each) => each === key) || /^parallel(\.|$)/.test(path) || path === "device") return;
+  const allowed = ["device", "parallel", ...continuedKeys.map((each) => `train.${each}`)].join(", ");
   throw new WorkbenchError(
     "invalid-input",
     `${path} cannot change when a run is resumed: part of the run already depends on it. Allowed: ${allowed}. Start a new run to change anything else.`,

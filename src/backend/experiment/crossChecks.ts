@@ -1,19 +1,12 @@
 /** Rules between keys and between cells that need no data: violations would otherwise fail minutes into a run. */
+import type { CrossFault } from "./crossFault";
 import type { Path, Resolved } from "./experiment";
-import type { Branchable } from "./parts";
+import { findParallelFaults } from "./parallelFaults";
 import { isMap, type PlainMap } from "./plainMap";
-
-export interface CrossFault {
-  /** A declaration, or the index of an action. */
-  readonly subject: Branchable | number;
-  readonly path: Path;
-  /** Continues the name of the value at the path: "has to …". */
-  readonly message: string;
-}
 
 export function findCrossFaults(resolved: Resolved): CrossFault[] {
   const { data, model, baseModel, actions } = resolved;
-  const faults: CrossFault[] = [];
+  const faults = findParallelFaults(resolved);
   if (data !== undefined) faults.push(...findDataFaults(data));
   if (model !== undefined && baseModel !== undefined)
     faults.push({

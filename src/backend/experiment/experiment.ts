@@ -6,6 +6,7 @@ import type { BaseModel } from "../../schema/baseModel";
 import type { Position, WorkbenchError } from "../../protocol/errors";
 import type { ActionKey, CellKey, DeclarationKey } from "../../schema/cellKeys";
 import type { ExperimentSchema } from "../../schema/experiment";
+import type { ParallelOptions } from "../../schema/parallel";
 import type { PlainMap } from "./plainMap";
 
 /** Keys and list indices that lead from a section to a value inside it. */
@@ -63,6 +64,7 @@ export interface Resolved {
   readonly model: PlainMap | undefined;
   readonly baseModel: BaseModel | undefined;
   readonly device: string;
+  readonly parallel: ParallelOptions | undefined;
   readonly seed: number;
   readonly actions: readonly ResolvedAction[];
 }

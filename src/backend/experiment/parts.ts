@@ -29,7 +29,7 @@ export interface Branch {
 }
 
 /** Declarations that a variant, a sweep or a setting may change. */
-export const branchable = ["recipe", "data", "model", "base_model", "device", "seed"] as const;
+export const branchable = ["recipe", "data", "model", "base_model", "device", "parallel", "seed"] as const;
 export type Branchable = (typeof branchable)[number];
 
 export function isBranchable(key: string): key is Branchable {

@@ -3,6 +3,7 @@ import { posix } from "node:path";
 import { removeExperimentEnding } from "../../protocol/fileName";
 import { InvalidInput, type WorkbenchError } from "../../protocol/errors";
 import type { RunPlan, Step } from "../../protocol/run";
+import type { Scheduler } from "../../protocol/scheduler";
 import type { Assignment } from "./applyAssignment";
 import { selectRelevantAxes, affectsRun, listVariantNames } from "./branches";
 import { removeEarlyTeachers } from "./crossChecks";
@@ -28,6 +29,10 @@ export interface PlanOptions {
   readonly set?: Readonly<Record<string, unknown>>;
   readonly seed?: number;
   readonly device?: string;
+  /** Processes on each machine. */
+  readonly parallelProcesses?: number;
+  /** What started this process on several machines, for experiments with `parallel`. */
+  readonly scheduler?: Scheduler;
   /** Leaves out the actions of later cells, to run a single cell of a notebook. */
   readonly throughCell?: number;
 }
@@ -50,7 +55,7 @@ export function planRuns(original: Experiment, options: PlanOptions): RunPlan[] 
     ]);
 
   const file = (options.file ?? experiment.file).replaceAll("\\", "/");
-  const settings = listAssignments(options);
+  const settings = listAssignments(experiment, options);
   const set = new Set(settings.map(({ path }) => path));
   const search = readSearch(experiment);
   const variants = onlyVariant !== undefined ? [onlyVariant] : names.length > 0 ? names : [undefined];
@@ -89,7 +94,7 @@ export function planRuns(original: Experiment, options: PlanOptions): RunPlan[] 
   return makeNamesUnique(plans);
 }
 
-function listAssignments(options: PlanOptions): Assignment[] {
+function listAssignments(experiment: Experiment, options: PlanOptions): Assignment[] {
   const others = Object.entries(options.set ?? {}).filter(([path]) => path !== "scale");
   const assignments = others.map(([path, value]): Assignment => {
     const place = { setting: `--set ${path}` };
@@ -100,7 +105,32 @@ function listAssignments(options: PlanOptions): Assignment[] {
     const value = options[path];
     return value === undefined ? [] : [{ path, value, keyPlace: place, valuePlace: place }];
   });
-  return [...assignments, ...overrides];
+  return [...assignments, ...overrides, ...listParallelAssignments(experiment, options)];
+}
+
+/** The number of processes on the command line, and the machines of a scheduler, which only affect experiments with `parallel`. */
+function listParallelAssignments(
+  { declarations }: Experiment,
+  { parallelProcesses, scheduler, set = {} }: PlanOptions,
+): Assignment[] {
+  const assign = (key: string, value: unknown, setting: string): Assignment => {
+    const place = { setting };
+    return { path: `parallel.${key}`, value, keyPlace: place, valuePlace: place };
+  };
+  const one = { setting: "--parallel-processes" };
+  if (parallelProcesses === 1) return [{ path: "parallel", value: null, keyPlace: one, valuePlace: one }];
+  const processes =
+    parallelProcesses === undefined ? [] : [assign("processes", parallelProcesses, "--parallel-processes")];
+  const isSet = Object.keys(set).some((path) => path.split(".", 1)[0] === "parallel");
+  if (scheduler === undefined || (declarations.parallel === undefined && processes.length === 0 && !isSet))
+    return processes;
+  const { name, nodes, rendezvous, processes: started } = scheduler;
+  return [
+    ...processes,
+    ...(started === undefined ? [] : [assign("processes", started, name)]),
+    assign("nodes", nodes, name),
+    ...(nodes === 1 ? [] : [assign("rendezvous", rendezvous, name)]),
+  ];
 }
 
 function createSteps(resolved: Resolved, lastCell: number): Step[] {
@@ -118,7 +148,7 @@ interface PlanParts {
 }
 
 function createPlan(experiment: Experiment, resolved: Resolved, planParts: PlanParts): RunPlan {
-  const { data, model, baseModel, seed, device } = resolved;
+  const { data, model, baseModel, seed, device, parallel } = resolved;
   const { name, file, variant, sweep, steps } = planParts;
   const paper = experiment.declarations.paper?.value;
   return {
@@ -130,6 +160,7 @@ function createPlan(experiment: Experiment, resolved: Resolved, planParts: PlanP
     sweep: Object.fromEntries(sweep.map(({ path, value }) => [path, value])),
     seed,
     device,
+    ...(parallel === undefined ? {} : { parallel }),
     data,
     model,
     baseModel,

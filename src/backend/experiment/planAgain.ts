@@ -1,6 +1,7 @@
 /** The plan of a run that repeats another with changed settings. */
 import { WorkbenchError } from "../../protocol/errors";
 import type { RunPlan } from "../../protocol/run";
+import type { Scheduler } from "../../protocol/scheduler";
 import type { SchemaCatalog } from "../../schema/experiment";
 import { parseExperiment } from "./parse";
 import { planRuns } from "./plan";
@@ -13,13 +14,15 @@ export interface AgainOptions {
   readonly settings: readonly string[];
   readonly seed?: number | undefined;
   readonly device?: string | undefined;
+  readonly parallelProcesses?: number | undefined;
+  readonly scheduler?: Scheduler | undefined;
   readonly fresh?: boolean | undefined;
 }
 
 /** Everything that the run had read is in it, also what `--set`, its variant and its sweep gave it. It is in no search. */
 export function planAgain(
   plan: RunPlan,
-  { settings, seed, device, fresh }: AgainOptions,
+  { settings, seed, device, parallelProcesses, scheduler, fresh }: AgainOptions,
   { catalog, codeVersion }: { readonly catalog: SchemaCatalog; readonly codeVersion: string },
 ): RunPlan {
   const set = parseSettings(settings);
@@ -35,6 +38,8 @@ export function planAgain(
     set,
     ...(seed === undefined ? {} : { seed }),
     ...(device === undefined ? {} : { device }),
+    ...(parallelProcesses === undefined ? {} : { parallelProcesses }),
+    ...(scheduler === undefined ? {} : { scheduler }),
   });
   if (next === undefined) throw new Error("config.resolved.yaml describes no run.");
   const changes: Readonly<Record<string, unknown>> = { ...set, ...(seed === undefined ? {} : { seed }) };

@@ -4,6 +4,7 @@
 import type { BaseModel } from "../../schema/baseModel";
 import type { WorkbenchError } from "../../protocol/errors";
 import type { ActionKey } from "../../schema/cellKeys";
+import type { ParallelOptions } from "../../schema/parallel";
 import { applyAssignment, type Assignment } from "./applyAssignment";
 import { applyRecipe, dropOverriddenOptions, findRecipe } from "./applyRecipe";
 import { applyVariant } from "./applyVariant";
@@ -48,6 +49,7 @@ export function resolve(
     model: checkModel(branch, declarations.get("model"), data !== undefined),
     baseModel: checkPart(branch, declarations.get("base_model")) as BaseModel | undefined,
     device: (checkPart(branch, declarations.get("device")) as string | undefined) ?? "auto",
+    parallel: checkPart(branch, declarations.get("parallel")) as ParallelOptions | undefined,
     seed: (checkPart(branch, declarations.get("seed")) as number | undefined) ?? 0,
     actions: actions.map((part) => {
       const options = checkPart(branch, part);

@@ -23,6 +23,7 @@ export function writeResolvedYaml(plan: RunPlan, { folder }: ResolvedYamlOptions
     folder,
     seed: plan.seed,
     device: plan.device,
+    ...(plan.parallel === undefined ? {} : { parallel: plan.parallel }),
     ...createScales(plan),
     ...(plan.variant === "" ? {} : { variants: { [plan.variant]: {} } }),
     ...(sweep.length === 0 ? {} : { sweep: Object.fromEntries(sweep) as unknown }),

@@ -15,7 +15,7 @@ interface Part {
 
 /** Single values only, the actions first. Lists and maps are changed in a copied cell. */
 export function listRunSettings(plan: RunPlan, schema: ExperimentSchema): RunSetting[] {
-  const { steps, data, model, seed, device } = plan;
+  const { steps, data, model, seed, device, parallel } = plan;
   const parts: Part[] = [
     ...steps.map(({ action, options }, index): Part => {
       const before = steps.slice(0, index).filter((step) => step.action === action).length;
@@ -24,6 +24,7 @@ export function listRunSettings(plan: RunPlan, schema: ExperimentSchema): RunSet
     }),
     { prefix: "seed", key: "seed", value: seed },
     { prefix: "device", key: "device", value: device },
+    ...(parallel === undefined ? [] : [{ prefix: "parallel", key: "parallel", value: parallel }]),
     ...(model === undefined ? [] : [{ prefix: "model", key: "model", value: model }]),
     ...(data === undefined ? [] : [{ prefix: "data", key: "data", value: data }]),
   ];

@@ -16,10 +16,12 @@ import { resolveExperimentFolder } from "../../backend/runs/steps/workshop";
 import { describeSavings } from "../../backend/training/memorySavings";
 import type { DeviceName } from "../../schema/device";
 import { dataSchema } from "../../schema/experiment";
+import { countProcesses } from "../../schema/parallel";
 import { toWorkbenchError } from "../../protocol/errors";
 import type { RunPlan } from "../../protocol/run";
 import { defineCommand } from "../command";
 import { formatCountsTable } from "../countsTable";
+import { formatProcessMemory } from "../processMemoryText";
 import { describeRungs } from "../halving";
 import { loadPlansFromHere } from "../loadPlansFromHere";
 import { type PlanOptions, planOptions } from "../planOptions";
@@ -63,7 +65,7 @@ export default defineCommand<readonly [string], PlanOptions>({
       ...(rate === undefined
         ? []
         : [
-            `Times assume ${typicalEfficiency * 100} % of the ${(rate.flopsPerSecond / 1e9).toFixed(0)} GFLOP/s that ${rate.device} reaches in a plain matrix product now.`,
+            `Times ${plans.some(({ parallel }) => countProcesses(parallel) > 1) ? "are those of one process and " : ""}assume ${typicalEfficiency * 100} % of the ${(rate.flopsPerSecond / 1e9).toFixed(0)} GFLOP/s that ${rate.device} reaches in a plain matrix product now.`,
           ]),
     ];
     return { document: { runs: document, ...(rate && { machine: rate }) }, text: text.join("\n\n") };
@@ -160,7 +162,7 @@ function formatEstimate(
         `  ${i + 1}. ${action}: ${size}`,
         ...(treated === undefined ? [] : formatTreated(treated)),
       ].join("\n");
-    const { steps: total, tokensPerStep, stateBytes, workingBytes, teacher } = training;
+    const { steps: total, tokensPerStep, stateBytes, workingBytes, teacher, perProcess } = training;
     const seconds = estimateSeconds(training, rate);
     const work =
       total === undefined
@@ -173,7 +175,11 @@ function formatEstimate(
         ? ""
         : `, learning from ${toPlainLine(teacher.model)} (${formatCount(teacher.stored)} parameters)`;
     const memory = `memory ${formatBytes(stateBytes + workingBytes)} (${formatBytes(stateBytes)} weights and optimizer)`;
-    return `  ${i + 1}. ${action}: ${work}${teacherText}${time}; ${memory}${savings === undefined ? "" : `\n     ${savings}`}`;
+    return [
+      `  ${i + 1}. ${action}: ${work}${teacherText}${time}; ${memory}`,
+      ...(savings === undefined ? [] : [`     ${savings}`]),
+      ...(perProcess === undefined ? [] : formatProcessMemory(perProcess)),
+    ].join("\n");
   });
   const dataText =
     data === undefined

@@ -1,16 +1,18 @@
 /** Continues a run from its last checkpoint: one that ended early, or a finished one whose plan is made longer. */
-import { changeRunDevice, changeRunPlan } from "../../backend/runs/process/changeRunPlan";
+import { readScheduler } from "../../backend/engine/torch/readScheduler";
+import { changeRunPlan } from "../../backend/runs/process/changeRunPlan";
 import { resumeRun } from "../../backend/runs/process/startRun";
 import { startAndAttach } from "../attachRun";
 import { defineCommand } from "../command";
-import { deviceOption, parseDevice } from "../evaluationLab";
-import { collect } from "../planOptions";
+import { deviceOption } from "../evaluationLab";
+import { collect, parallelOption } from "../planOptions";
 import { createEndedOutcome, reportEnd, createStartedOutcome } from "../runOutcome";
 import { runArgument, runsOption, selectRun, type RunsOption } from "../runSelection";
 
 interface Options extends RunsOption {
   readonly set?: readonly string[];
   readonly device?: string;
+  readonly parallelProcesses?: number;
   readonly parallel?: boolean;
   readonly detach?: boolean;
 }
@@ -26,13 +28,19 @@ export default defineCommand<[run: string], Options>({
       collect,
     ],
     [deviceOption[0], `continue on another device: ${deviceOption[1]}`],
+    parallelOption,
     ["--parallel", "do not wait for other runs on the same device"],
     ["--detach", "start it and return"],
   ],
   async run({ args: [text], options, terminal, catalog }) {
     const selected = await selectRun(text, options);
-    if (options.set !== undefined) await changeRunPlan(selected.folder, options.set, catalog);
-    if (options.device !== undefined) await changeRunDevice(selected.folder, parseDevice(options.device));
+    const { set: settings = [], device, parallelProcesses } = options;
+    if (settings.length > 0 || device !== undefined || parallelProcesses !== undefined)
+      await changeRunPlan(
+        selected.folder,
+        { settings, device, parallelProcesses, scheduler: readScheduler() },
+        catalog,
+      );
     const start = () => resumeRun(selected.folder, { parallel: options.parallel ?? false });
     if (options.detach === true) {
       const { id, folder } = await start();

@@ -1,6 +1,7 @@
 /** Runs an experiment: one process a variant, sweep point and seed, one after the other, followed until its end. */
 import { dirname, resolve } from "node:path";
 import { planAgain } from "../../backend/experiment/planAgain";
+import { readScheduler } from "../../backend/engine/torch/readScheduler";
 import { advanceBracket } from "../../backend/runs/halving/advance";
 import { groupByBracket, openBracket } from "../../backend/runs/halving/bracket";
 import { findPaper } from "../../backend/runs/planning/siblings";
@@ -17,9 +18,10 @@ import { startAndAttach, type AttachResult } from "../attachRun";
 import { defineCommand } from "../command";
 import { writeExperimentReport } from "../experimentReport";
 import { followHalving } from "../halving";
+import { findJoiningNode, joinRuns } from "../joinRuns";
 import type { RunPlan } from "../../protocol/run";
 import { pluralize } from "../../protocol/quantities";
-import { planOptions, type PlanOptions } from "../planOptions";
+import { parseWholeNumber, planOptions, type PlanOptions } from "../planOptions";
 import { createEndedOutcome, reportEnd, createStartedOutcome } from "../runOutcome";
 import { labelRuns, SweepProgress } from "../sweepProgress";
 import { toPlainLine, type Terminal } from "../terminal";
@@ -30,6 +32,7 @@ interface Options extends PlanOptions {
   readonly detach?: boolean;
   readonly fresh?: boolean;
   readonly from?: string;
+  readonly node?: number;
 }
 
 export default defineCommand<[file: string | undefined], Options>({
@@ -42,6 +45,11 @@ export default defineCommand<[file: string | undefined], Options>({
       "instead of a file: a new run with the settings of this one, changed by --set, --seed and --device",
     ],
     ["--out <dir>", "create run folders here instead of in .lathe/runs of the workspace"],
+    [
+      "--node <number>",
+      "with several machines, the number of this one: 0 executes the run, the others join it",
+      parseWholeNumber,
+    ],
     ["--parallel", "do not wait for other runs on the same device"],
     ["--fresh", "do not reuse finished steps of earlier runs"],
     ["--detach", "start and return; several runs then wait in a queue"],
@@ -50,6 +58,8 @@ export default defineCommand<[file: string | undefined], Options>({
     const requested = await loadRequestedPlans(file, options, catalog);
     const { workspace, plans, warnings, reported } = requested;
     for (const warning of warnings) terminal.log(toPlainLine(warning));
+    const node = findJoiningNode(options.node, plans);
+    if (node !== undefined) return joinRuns(plans, node, terminal);
     // Errors are reported before the first run starts, so that nothing is left behind.
     await checkPlans(plans, workspace);
     const start: StartOptions = {
@@ -102,7 +112,7 @@ async function loadRequestedPlans(
   options: Options,
   catalog: SchemaCatalog,
 ): Promise<RequestedPlans> {
-  const { from, variant, set = [], seed, device, fresh } = options;
+  const { from, variant, set = [], seed, device, parallelProcesses, fresh } = options;
   if (from === undefined) {
     if (file === undefined)
       throw new WorkbenchError(
@@ -125,7 +135,7 @@ async function loadRequestedPlans(
   const { folder, record } = await selectRun(from, options);
   const plan = planAgain(
     record.plan,
-    { settings: set, seed, device, fresh },
+    { settings: set, seed, device, parallelProcesses, scheduler: readScheduler(), fresh },
     { catalog, codeVersion: version },
   );
   return {

@@ -125,7 +125,7 @@ describe.skipIf(torchSkipReason !== undefined)("the PyTorch process", () => {
   );
 
   it("reports a process that ends before PyTorch is loaded, with its last message", async () => {
-    const options = { python: process.env.LATHE_PYTHON!, device: "nowhere", threads: 1 };
+    const options = { python: process.env.LATHE_PYTHON!, launch: { device: "nowhere", threads: 1 } };
     await expect(TorchProcess.start(options)).rejects.toMatchObject({
       code: "process-died",
       message: expect.stringMatching(

@@ -23,7 +23,7 @@ function change(before: RunPlan, settings: readonly string[], ...trained: readon
     finished: true,
     trained: trained[index]!,
   });
-  return changePlan(before, settings, progressOf, { catalog, codeVersion: "1" });
+  return changePlan(before, { settings }, progressOf, { catalog, codeVersion: "1" });
 }
 
 const summary = ({ plan: { steps }, first }: ReturnType<typeof change>) => ({

@@ -1,6 +1,7 @@
 /** The PyTorch engine: tensors and programs are in a child process and named by number. */
 import { WorkbenchError } from "../../../protocol/errors";
 import { expandComposites } from "../../graph/expand";
+import { countProcesses, type ParallelOptions } from "../../../schema/parallel";
 import type { Graph } from "../../graph/graph";
 import { asBuffer } from "../../graph/onnx";
 import type { ConstantData, TensorType } from "../../graph/op";
@@ -9,24 +10,31 @@ import { checkState, createDisposedError, internalError } from "../checks";
 import type { CompileOptions, Device, Engine, EngineOptions, Program, Tensor } from "../engine";
 import { resolveThreadCount } from "../runtime";
 import { encodeGraph } from "./encodeGraph";
+import { placeInputs } from "./placements";
+import { readScheduler } from "./readScheduler";
 import { findTorch } from "./torchDevices";
 import { TorchProcess, TorchRequestError } from "./torchProcess";
 import { type TorchOwner, TorchProgram } from "./torchProgram";
+import { shareThreads } from "./torchrun";
 import { TorchTensor } from "./torchTensor";
 
 /** Opens a device of PyTorch in a process of its own. */
 export async function openTorch(
   device: Device,
-  { threads, report = () => undefined }: EngineOptions,
+  { threads, parallel, report = () => undefined }: EngineOptions,
 ): Promise<Engine> {
   const count = resolveThreadCount(threads);
   const { interpreter } = await findTorch();
   const process = await TorchProcess.start({
     python: interpreter.path,
-    device: device.name.slice("torch:".length),
-    threads: count,
+    launch: {
+      device: device.name.slice("torch:".length),
+      threads: shareThreads(count, parallel),
+      parallel,
+      scheduler: readScheduler(),
+    },
   });
-  return new TorchEngine(device, process, report);
+  return new TorchEngine(device, process, parallel, report);
 }
 
 class TorchEngine implements Engine, TorchOwner {
@@ -38,6 +46,7 @@ class TorchEngine implements Engine, TorchOwner {
   constructor(
     readonly device: Device,
     readonly process: TorchProcess,
+    private readonly parallel: ParallelOptions | undefined,
     private readonly report: (message: string) => void,
   ) {}
 
@@ -81,6 +90,7 @@ class TorchEngine implements Engine, TorchOwner {
       donates: inPlace,
       precision,
       compiled,
+      ...(countProcesses(this.parallel) === 1 ? {} : { placements: placeInputs(graph, this.parallel!) }),
       free: this.takeFreed(),
     };
     await this.process.request("it compiled a graph", message, encoded.buffers).catch(this.#refuse);

@@ -1,10 +1,11 @@
 /** The child process that runs `lathe_torch`. Its end, whatever the cause, is one clear error for each open request. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { WorkbenchError } from "../../../protocol/errors";
+import { countProcesses } from "../../../schema/parallel";
 import { encodeFrame, type Frame, FrameReader, type Header } from "./frames";
 import { internalError } from "../checks";
-import { createPythonLaunch } from "./interpreter";
 import { protocolVersion } from "./torchDevices";
+import { createTorchLaunch, findEndedProcess, type TorchLaunch } from "./torchrun";
 
 /** What `lathe_torch` reports about a request that failed. */
 export interface TorchFailure {
@@ -31,10 +32,7 @@ interface Pending {
 export interface TorchOptions {
   /** Path of the Python interpreter. */
   readonly python: string;
-  /** A device of PyTorch, such as `cuda`. */
-  readonly device: string;
-  /** CPU threads per operation; 0 is PyTorch's default. */
-  readonly threads: number;
+  readonly launch: TorchLaunch;
 }
 
 export class TorchProcess {
@@ -50,15 +48,12 @@ export class TorchProcess {
   kernels: ReadonlySet<string> = new Set();
 
   private constructor(private readonly options: TorchOptions) {
-    const { args, options: launch } = createPythonLaunch("lathe_torch", [
-      ...["--device", options.device],
-      ...["--threads", String(options.threads)],
-    ]);
+    const { args, options: launch } = createTorchLaunch(options.launch);
     this.#child = spawn(options.python, args, { ...launch, stdio: "pipe" });
     const reader = new FrameReader((frame) => this.#receive(frame));
     this.#child.stdout.on("data", (chunk: Buffer) => reader.push(chunk));
     this.#child.stderr.on("data", (chunk: Buffer) => {
-      this.#lastOutput = (this.#lastOutput + chunk.toString()).slice(-4000);
+      this.#lastOutput = (this.#lastOutput + chunk.toString()).slice(-16_000);
     });
     // Writing to a process that has ended fails here; its end is reported below.
     this.#child.stdin.on("error", () => undefined);
@@ -124,12 +119,17 @@ export class TorchProcess {
     const pending = [...this.#pending.values()];
     this.#pending.clear();
     const whatItDid = pending[0]?.what;
+    const { python, launch } = this.options;
+    const count = countProcesses(launch.parallel);
+    const during = whatItDid === undefined ? "" : ` while ${whatItDid}`;
+    const cause = count === 1 ? undefined : findEndedProcess(this.#lastOutput);
     const lastLine = this.#lastOutput.trim().split("\n").at(-1)?.trim() ?? "";
     this.#ended ??= new WorkbenchError(
       "process-died",
-      `The PyTorch process (${this.options.python}, device ${this.options.device}) ${how}` +
-        `${whatItDid === undefined ? "" : ` while ${whatItDid}`}. ` +
-        (lastLine === "" ? "" : `Its last message: ${lastLine.slice(0, 300)}. `) +
+      (cause === undefined
+        ? `The PyTorch process (${python}, device ${launch.device}) ${how}${during}. ` +
+          (lastLine === "" ? "" : `Its last message: ${lastLine.slice(0, 300)}. `)
+        : `Of the ${count} PyTorch processes (${python}, device ${launch.device}), ${cause.slice(0, 300)}${during}. `) +
         "Resume the run to continue from its last checkpoint. If the system ended the process because memory ran out, reduce the batch size first.",
     );
     for (const { reject } of pending) reject(this.#ended);

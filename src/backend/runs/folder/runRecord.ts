@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
 import { actionKeys } from "../../../schema/cellKeys";
+import { parallelSchema } from "../../../schema/parallel";
 import type { RunRecord } from "../../../protocol/run";
 
 const text = z.string();
@@ -37,6 +38,7 @@ const planSchema = z.looseObject({
   sweep: options,
   seed: z.number(),
   device: text,
+  parallel: parallelSchema.optional(),
   data: options.optional(),
   model: options.optional(),
   baseModel: z.union([text, z.looseObject({ id: text })]).optional(),

@@ -3,6 +3,7 @@ import type { ModelCounts } from "../../../protocol/counts";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { DeviceName } from "../../../schema/device";
 import { dataSchema, trainSchema } from "../../../schema/experiment";
+import { countProcesses } from "../../../schema/parallel";
 import type { RunPlan, Step } from "../../../protocol/run";
 import { defaultTokenizer, openTokenizer } from "../../data/tokenizers/openTokenizer";
 import { countModel, countStoredByAddress } from "../../models/accounting";
@@ -19,6 +20,7 @@ import { getBatchSize } from "../../training/request";
 import { getMemoryLimit, chooseMemorySavings } from "../../training/stepMemory";
 import { buildTrainStep } from "../../training/trainStep";
 import { planMethods } from "../actions/compress";
+import { estimateProcessMemory, type ProcessMemory } from "./processMemory";
 import {
   getDataOptionsAt,
   hasLabels,
@@ -45,6 +47,8 @@ export interface TrainingEstimate {
   readonly workingBytes: number;
   /** What is never materialized as a whole. */
   readonly savings: MemorySavings;
+  /** Of a training that several processes share. */
+  readonly perProcess?: ProcessMemory;
 }
 
 export interface StepEstimate {
@@ -238,5 +242,8 @@ function estimateTraining(
     stateBytes: state,
     workingBytes: working,
     savings,
+    ...(countProcesses(plan.parallel) === 1
+      ? {}
+      : { perProcess: estimateProcessMemory(trainee, batch, options, savings, plan.parallel!) }),
   };
 }

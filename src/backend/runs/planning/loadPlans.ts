@@ -3,6 +3,7 @@ import { relative, resolve } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { SchemaCatalog } from "../../../schema/experiment";
 import type { RunPlan } from "../../../protocol/run";
+import type { Scheduler } from "../../../protocol/scheduler";
 import { version } from "../../../protocol/version";
 import type { Experiment } from "../../experiment/experiment";
 import { loadExperiment } from "../../experiment/load";
@@ -20,6 +21,8 @@ export interface PlanChoice {
   readonly set?: readonly string[] | undefined;
   readonly seed?: number | undefined;
   readonly device?: string | undefined;
+  readonly parallelProcesses?: number | undefined;
+  readonly scheduler?: Scheduler | undefined;
   readonly throughCell?: number | undefined;
   /** The folders open where the selection was made: see `findWorkspace`. */
   readonly opened?: readonly string[] | undefined;
@@ -38,7 +41,7 @@ export interface Plans {
 
 export async function loadPlans(file: string, choice: PlanChoice, catalog: SchemaCatalog): Promise<Plans> {
   const workspace = findWorkspace(file, choice.opened);
-  const { text, variant, set, seed, device, throughCell, fresh } = choice;
+  const { text, variant, set, seed, device, parallelProcesses, scheduler, throughCell, fresh } = choice;
   const experiment =
     text === undefined ? await loadExperiment(file, catalog) : parseExperiment(text, file, catalog);
   const settings = parseSettings(set ?? []);
@@ -50,6 +53,8 @@ export async function loadPlans(file: string, choice: PlanChoice, catalog: Schem
     ...(variant === undefined ? {} : { variant }),
     ...(seed === undefined ? {} : { seed }),
     ...(device === undefined ? {} : { device }),
+    ...(parallelProcesses === undefined ? {} : { parallelProcesses }),
+    ...(scheduler === undefined ? {} : { scheduler }),
     ...(throughCell === undefined ? {} : { throughCell }),
   };
   const plans = planRuns(experiment, { ...request, set: settings });

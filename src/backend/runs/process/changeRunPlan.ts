@@ -7,7 +7,7 @@ import type { DeviceName } from "../../../schema/device";
 import type { SchemaCatalog } from "../../../schema/experiment";
 import { checkTrainOptions } from "../../engine/checks";
 import { chooseDevice } from "../../engine/devices";
-import { changePlan, type StepProgress } from "../../experiment/changePlan";
+import { changePlan, type PlanChanges, type StepProgress } from "../../experiment/changePlan";
 import { RunFolder } from "../folder/runFolder";
 import { addToSummary, type Summary } from "../metrics/metricLine";
 import { MetricsWriter } from "../metrics/metricsWriter";
@@ -15,47 +15,39 @@ import { readDone, removeDone, stepFolderName } from "../steps/finishedSteps";
 import { refuseIfTaken } from "./claimRun";
 import { withFolderLock } from "./folderMutex";
 
-/** `settings` as `--set` takes them. Results that no longer hold are removed before the record names the new plan. */
+/** Results that no longer hold are removed before the record names the new plan. */
 export async function changeRunPlan(
   path: string,
-  settings: readonly string[],
+  changes: PlanChanges,
   catalog: SchemaCatalog,
 ): Promise<void> {
   await withFolderLock(path, async () => {
     const folder = RunFolder.open(path);
     const { record } = folder;
     await refuseIfTaken(record);
-    refuseCandidate(record);
-    const { plan, first, notices } = changePlan(record.plan, settings, (step) => getProgress(folder, step), {
+    if (changes.device !== undefined) await refuseDevice(changes.device, record);
+    if (changes.settings.length > 0) refuseCandidate(record);
+    const { plan, first, notices } = changePlan(record.plan, changes, (step) => getProgress(folder, step), {
       catalog,
       codeVersion: version,
     });
     // A process that is killed in between leaves the old plan with fewer results, and the change can be asked for again.
-    const summary = dropResults(folder, first);
+    const summary = first === undefined ? record.summary : dropResults(folder, first);
     folder.update({
       plan,
       summary,
       notices: [...record.notices, ...notices],
-      state: record.state === "done" ? "stopped" : record.state,
+      state: record.state === "done" && first !== undefined ? "stopped" : record.state,
     });
-    folder.log(`The plan was changed: ${settings.join(", ")}.`);
+    if (changes.settings.length > 0) folder.log(`The plan was changed: ${changes.settings.join(", ")}.`);
     for (const notice of notices) folder.log(`Notice: ${notice}`);
   });
 }
 
-/** Lets a run that is not running continue on another device: what it has computed so far holds there too. */
-export async function changeRunDevice(path: string, name: DeviceName): Promise<void> {
-  // Refused here rather than by the run, which would have to begin for that.
-  const { name: device } = await chooseDevice(name);
-  await withFolderLock(path, async () => {
-    const folder = RunFolder.open(path);
-    const { record } = folder;
-    await refuseIfTaken(record);
-    for (const { action, options } of record.plan.steps)
-      if (action === "train") checkTrainOptions(device, options);
-    folder.update({ plan: { ...record.plan, device: name } });
-    folder.log(`The run continues on the device ${name}; its losses may differ by rounding.`);
-  });
+/** What a run has computed holds on any device; options that a device lacks are refused before the run begins. */
+async function refuseDevice(name: string, { plan }: RunRecord): Promise<void> {
+  const { name: device } = await chooseDevice(name as DeviceName);
+  for (const { action, options } of plan.steps) if (action === "train") checkTrainOptions(device, options);
 }
 
 /** The rungs of a search hold for all its runs. */

@@ -6,6 +6,7 @@ import { WorkbenchError } from "../../../protocol/errors";
 import type { BaseModel } from "../../../schema/baseModel";
 import type { DeviceName } from "../../../schema/device";
 import { dataSchema } from "../../../schema/experiment";
+import { countProcesses } from "../../../schema/parallel";
 import type { RunPlan } from "../../../protocol/run";
 import { getDefaultCacheFolder } from "../../data/cacheFolder";
 import { type DataSet, openData } from "../../data/dataSet";
@@ -84,10 +85,15 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     const trained = isResized ? addTokens(context, base, tokenizer.vocabSize) : base;
     const first = createFirstWorkpiece(plan, data, dataSets, trained);
     const engine = await openEngine(plan.device as DeviceName, {
+      parallel: plan.parallel,
       report: (message) => context.log(message),
     });
     const { name, description, reason, notices } = engine.device;
     context.log(`Device ${name} (${description}): ${reason}.`);
+    if (countProcesses(plan.parallel) > 1)
+      context.log(
+        `${countProcesses(plan.parallel)} processes share each batch; sharding: ${plan.parallel!.sharding}.`,
+      );
     for (const notice of notices) context.notice(notice);
     const { floor } = data ?? {};
     context.describe({

@@ -32,11 +32,12 @@ function findRepeatedActions(plans: readonly (RunPlan | undefined)[]): ReadonlyS
 
 function listSettings(plan: RunPlan, repeated: ReadonlySet<string>): ReadonlyMap<string, SettingValue> {
   const settings = new Map<string, SettingValue>();
-  const { data, model, baseModel, device, seed, steps } = plan;
+  const { data, model, baseModel, device, parallel, seed, steps } = plan;
   flatten(settings, "data", data);
   flatten(settings, "base_model", baseModel);
   flatten(settings, "model", model);
   flatten(settings, "device", device);
+  flatten(settings, "parallel", parallel);
   flatten(settings, "seed", seed);
   const counts = new Map<string, number>();
   for (const { action, options } of steps) {

@@ -35,7 +35,7 @@ export function createRunHandlers(service: Service): RunHandlers {
       await adoptPythonOf(service, run, settings);
       if (settings !== undefined && settings.length > 0) {
         const { changeRunPlan } = await import("../../runs/process/changeRunPlan");
-        await service.finish(changeRunPlan(folder, settings, await service.catalog()));
+        await service.finish(changeRunPlan(folder, { settings }, await service.catalog()));
       }
       await service.finish(resumeRun(folder, { advance: true }));
       return runs.refresh(run);
