@@ -86,7 +86,10 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     const first = createFirstWorkpiece(plan, data, dataSets, trained);
     const engine = await openEngine(plan.device as DeviceName, {
       parallel: plan.parallel,
-      report: (message) => context.log(message),
+      report: (message) => {
+        context.log(message);
+        context.progress({ step: context.control.step, steps: 0, action: message.replace(/\.$/, "") });
+      },
     });
     const { name, description, reason, notices } = engine.device;
     context.log(`Device ${name} (${description}): ${reason}.`);
