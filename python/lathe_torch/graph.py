@@ -60,6 +60,8 @@ class Graph:
     constants: dict[int, Tensor]
     nodes: list[Node]
     outputs: list[int]
+    computed: tuple[int, ...] = ()
+    """Values that come from another graph, as inputs after the others."""
 
     @staticmethod
     def parse(message: dict[str, Any], constants: Sequence[Tensor]) -> Graph:
@@ -214,6 +216,32 @@ def join_outputs(graph: Graph) -> Graph:
     return replace(graph, nodes=nodes)
 
 
+def split_integers(graph: Graph) -> tuple[Graph, Graph]:
+    """The part that computes with whole numbers alone, such as the masks of dropout, and the rest.
+
+    A mask is a long chain of operations that use their operands twice. The compiler would repeat each of them
+    for every use, in a time that doubles with each. The rest reads the results of the first part as inputs.
+    """
+    whole = {
+        value
+        for value, (dtype, _) in enumerate(graph.types)
+        if dtype in ("int32", "bool") and (value < len(graph.inputs) or value in graph.constants)
+    }
+    first: list[Node] = []
+    for node in graph.nodes:
+        if graph.types[node.value][0] in ("int32", "bool") and all(each in whole for each in node.inputs):
+            whole.add(node.value)
+            first.append(node)
+    made = {node.value for node in first}
+    rest = [node for node in graph.nodes if node.value not in made]
+    read = {each for node in rest for each in node.inputs} | set(graph.outputs)
+    computed = tuple(sorted(made & read))
+    return (
+        replace(graph, nodes=first, outputs=list(computed)),
+        replace(graph, nodes=rest, computed=computed),
+    )
+
+
 def find_last_uses(graph: Graph) -> dict[int, list[int]]:
     """The values that are dead after each node."""
     last: dict[int, int] = {}
@@ -239,13 +267,17 @@ def build_function(
     written into the memory of inputs, by output: what is compiled cannot free its inputs. `adapt` may replace
     the function of an operation, given its name.
     """
-    graph = join_outputs(remove_duplicates(graph))
+    graph = remove_duplicates(graph)
+    first = graph
+    if compiled is not None:
+        first, graph = split_integers(graph)
+    graph = join_outputs(graph)
     writer = _Writer(graph, device, adapt)
     writer.names["unpack_int4"] = unpack_int4
     dead = find_last_uses(graph)
     used = {each for node in graph.nodes for each in node.inputs} | set(graph.outputs)
     lines = writer.lines
-    inputs = "".join(f"v{i}, " for i in range(len(graph.inputs)))
+    inputs = "".join(f"v{i}, " for i in (*range(len(graph.inputs)), *graph.computed))
     if compiled is None:
         lines.append("def step(feeds):")
         if graph.inputs:
@@ -274,6 +306,11 @@ def build_function(
     exec(compile(source, file_name, "exec"), names)
     step: Step = names["step"]
     if compiled is not None:
-        translated = torch.compile(names["step"], dynamic=False)
-        step = lambda feeds: translated(*feeds)  # noqa: E731
+        step = compile_step(names["step"], build_function(first, device, adapt=adapt).step)
     return Function(step, file_name, writer.nodes_by_line, source)
+
+
+def compile_step(function: Callable[..., list[Tensor]], first: Step) -> Step:
+    """Translates the function of a graph whose last inputs are the results of `first`."""
+    translated = torch.compile(function, dynamic=False)
+    return lambda feeds: translated(*feeds, *first(list(feeds)))

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { relative } from "node:path";
-import type { DeviceName } from "../../../schema/device";
+import { type DeviceName, torchDeviceNames } from "../../../schema/device";
 import { formatCount } from "../../../protocol/quantities";
 import type { Step } from "../../../protocol/run";
 import { version } from "../../../protocol/version";
@@ -28,7 +28,11 @@ import { openWorkshop, type Workpiece, type Workshop } from "../steps/workshop";
 
 export const program: RunProgram = {
   body,
-  resolveDevice: async (device) => (await chooseDevice(device as DeviceName)).name,
+  // Asking PyTorch takes as long as loading it, and a device that is named has the queue of its name.
+  resolveDevice: async (device) =>
+    torchDeviceNames.some((each) => each === device)
+      ? device
+      : (await chooseDevice(device as DeviceName)).name,
   versions: { lathe: version },
 };
 
