@@ -2,7 +2,7 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { torchDeviceNames } from "../../../src/schema/device";
-import { useBundledPrograms } from "./realRuns";
+import { tinyExperiment, useBundledPrograms } from "./realRuns";
 import { writeAnsweringInterpreter } from "../../support/interpreters";
 import { temporaryFolder } from "../runs/workbench";
 import { Window } from "./window";
@@ -97,4 +97,27 @@ test("devices are tried once, and again on request; a trial that crashes is an e
     process.env.LATHE_COMMAND = saved;
   }
   expect(await window.ask("devices.list", {})).toEqual(list);
+}, 60_000);
+
+// Last, because the checks of a run load the runtime.
+test("the window is asked for its interpreter only by a run on a device of PyTorch, which then uses it", async () => {
+  const { path } = writeAnsweringInterpreter({ python: "3.8.10" });
+  const starting = await new Window().open();
+  starting.python = { setting: path };
+  const file = join(starting.workspace, "tiny.lathe.md");
+  const start = (device: string) => {
+    writeFileSync(file, tinyExperiment.replace("device: cpu", `device: ${device}`));
+    return starting.ask("runs.start", { experiment: file });
+  };
+  try {
+    await expect(start("dml")).rejects.toMatchObject({ code: "device-failed" });
+    expect(starting.askedForPython).toEqual([]);
+    await expect(start("torch:cpu")).rejects.toMatchObject({
+      code: "device-failed",
+      message: `PyTorch devices require Python 3.10 or newer, but ${path} (from the setting lathe.pythonPath) is Python 3.8.10. Select another interpreter with the setting lathe.pythonPath or the environment variable LATHE_PYTHON.`,
+    });
+    expect(starting.askedForPython).toEqual([file]);
+  } finally {
+    delete process.env.LATHE_PYTHON_SETTING;
+  }
 }, 60_000);
