@@ -49,6 +49,12 @@ const schema = z.strictObject({
     .describe(
       "Operators for quantized matrices: `microsoft` uses ONNX Runtime's MatMulNBits where the group size allows it, `standard` uses only DequantizeLinear.",
     ),
+  functions: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Write attention and other composite operations as functions of the domain `lathe`, which programs inline or replace by kernels of their own. By default, the file has only operators.",
+    ),
   external_data: z
     .boolean()
     .default(false)
@@ -70,7 +76,7 @@ export default defineExporter<Options>({
   samples: [
     {},
     { sequence_len: 5, batch_size: 2, input_type: "int32", with_past: true },
-    { operators: "standard", external_data: true, position_ids: true },
+    { operators: "standard", external_data: true, position_ids: true, functions: true },
   ],
   form: "graph",
   write: async (subject, options, folder) => {
@@ -103,8 +109,14 @@ const accuracyNotice =
 
 type Weights = ReadonlyMap<string, ConstantData>;
 
-function build(graph: Graph, { operators }: Options, weights: Weights, sharesConstants = true): OnnxModel {
-  return buildModel(graph, { portable: true, packed: operators === "microsoft", weights, sharesConstants });
+function build(
+  graph: Graph,
+  { operators, functions }: Options,
+  weights: Weights,
+  sharesConstants = true,
+): OnnxModel {
+  const packed = operators === "microsoft";
+  return buildModel(graph, { portable: true, packed, functions, weights, sharesConstants });
 }
 
 /** Sizes that are unlikely to be factors of the sizes of a model. `short` is for models with a small context. */

@@ -28,7 +28,7 @@ export function defineComposite<In extends Inputs, A extends Attrs = NoAttrs>(
 ): Composite<In, A> {
   const op: Composite<In, A> = createCallable<In, A, CompositeDefinition<In, A>>(
     definition,
-    (types, attrs) => getBody(op as AnyComposite, types as readonly TensorType[], attrs).outputs[0]!.type,
+    (types, attrs) => getBody(op, types, attrs).outputs[0]!.type,
   );
   return op;
 }
@@ -62,7 +62,7 @@ export function bodyOf({ op, inputs, attrs }: CompositeCall): Body {
 
 const bodies = new WeakMap<object, Map<string, Body>>();
 
-function getBody(op: AnyComposite, types: readonly TensorType[], attrs: Attrs): Body {
+function getBody(op: Pick<AnyComposite, "body">, types: readonly TensorType[], attrs: Attrs): Body {
   const bySignature = bodies.get(op) ?? new Map<string, Body>();
   bodies.set(op, bySignature);
   const key = JSON.stringify([types.map(({ dtype, shape }) => [dtype, shape]), attrs]);

@@ -5,7 +5,8 @@
  * is an error.
  */
 import { computeContentKey } from "./graph";
-import { encodeAttributes, type Initializer, type OnnxModel, type OnnxNode } from "./onnx";
+import { encodeAttributes, type Initializer, type OnnxModel } from "./onnx";
+import type { OnnxNode } from "./onnxSchema";
 import type { Port, Size } from "./onnx";
 import { onnxDtype, sizeOf } from "./op";
 
@@ -28,6 +29,7 @@ interface Product {
 export function mergeSizes(models: readonly OnnxModel[], axes: readonly DynamicAxis[]): OnnxModel {
   const [first] = models as readonly [OnnxModel];
   requireEqual(models, "nodes", ({ nodes }) => nodes);
+  requireEqual(models, "functions", ({ functions }) => functions);
   requireEqual(models, "constants", ({ initializers }) => initializers.map(({ name }) => name));
   const fit = (values: readonly number[], what: string) => fitProduct(values, axes, what);
   const sizes = new SizeNodes();
@@ -89,6 +91,7 @@ export function mergeSizes(models: readonly OnnxModel[], axes: readonly DynamicA
   }));
   return {
     portable: first.portable,
+    functions: first.functions,
     nodes: [...sizes.nodes, ...nodes],
     initializers: [...sizes.initializers, ...initializers],
     inputs: ports(({ inputs }) => inputs),

@@ -1,10 +1,13 @@
 /** Encodes a graph as an ONNX model. */
+import { bodyOf, type CompositeCall, findSelection, isCall } from "./composite";
 import { expandComposites } from "./expand";
 import { computeContentKey, type Graph, listInputs, sortTopologically } from "./graph";
+import { findUsedParts, functionDomain, FunctionTable, type OnnxFunction } from "./onnxFunctions";
 import { recomputeGateName } from "./recompute";
-import { modelProto } from "./onnxSchema";
+import { modelProto, type OnnxNode } from "./onnxSchema";
 import {
   type AnyPrimitive,
+  type Apply,
   type Attrs,
   type ConstantData,
   type DType,
@@ -39,16 +42,14 @@ export interface EncodeOptions {
   readonly weights?: ReadonlyMap<string, ConstantData>;
   /** False creates one initializer per constant, so that the same graph at other sizes has the same initializers. */
   readonly sharesConstants?: boolean;
+  /**
+   * Writes each composite as a local function of the domain `lathe` instead of its nodes. ONNX Runtime inlines functions
+   * before it optimizes, but its form of the nodes then depends on its version. Default: false.
+   */
+  readonly functions?: boolean;
 }
 
-export interface OnnxNode {
-  readonly name: string;
-  readonly opType: string;
-  readonly domain?: string;
-  readonly input: readonly string[];
-  readonly output: readonly string[];
-  readonly attribute?: readonly object[];
-}
+type MutableNode = Omit<OnnxNode, "output"> & { output: string[] };
 
 export interface Initializer {
   readonly name: string;
@@ -69,6 +70,7 @@ export interface Port {
 export interface OnnxModel {
   readonly portable: boolean;
   readonly nodes: readonly OnnxNode[];
+  readonly functions: readonly OnnxFunction[];
   readonly initializers: readonly Initializer[];
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
@@ -85,6 +87,8 @@ export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Arra
   return encodeModel(buildModel(graph, options));
 }
 
+type Constant = Extract<Value, { kind: "constant" }>;
+
 /** Inputs keep their names; nodes are named after their number and operation, for error messages. */
 export function buildModel(
   calls: Graph,
@@ -95,10 +99,23 @@ export function buildModel(
     freesAtOnce = false,
     weights,
     sharesConstants = true,
+    functions = false,
   }: EncodeOptions = {},
 ): OnnxModel {
-  const graph = expandComposites(calls, { merges: sharesConstants });
-  const nodes: (Omit<OnnxNode, "output"> & { output: string[] })[] = [];
+  // Nested calls are expanded within the body that contains them.
+  const graph = functions ? calls : expandComposites(calls, { merges: sharesConstants });
+  const { order, parts } = findUsedParts(graph);
+  const table = new FunctionTable();
+  const graphNodes: MutableNode[] = [];
+  let nodes = graphNodes;
+  /** Writes nodes to another list. */
+  const within = <T>(list: MutableNode[], write: () => T): T => {
+    const before = nodes;
+    nodes = list;
+    const result = write();
+    nodes = before;
+    return result;
+  };
   const initializers: Initializer[] = [];
   const constants = new Map<string, string>();
   const names = new Map<Value, string>();
@@ -148,36 +165,92 @@ export function buildModel(
     shape(sizes) {
       const cached = emit.constant(BigInt64Array.from(sizes, BigInt), [sizes.length]);
       if (!hides || sizes.length === 0) return cached;
-      zero ??= emit.node("Cast", [emit.node("Not", [recomputeGateName])], { to: onnxDtype.int64 });
-      const name = hidden.get(cached) ?? emit.node("Add", [cached, zero]);
-      hidden.set(cached, name);
-      return name;
+      const known = hidden.get(cached);
+      if (known !== undefined) return known;
+      // Outside the body that is being written, because others read it too.
+      return within(graphNodes, () => {
+        zero ??= emit.node("Cast", [emit.node("Not", [recomputeGateName])], { to: onnxDtype.int64 });
+        const name = emit.node("Add", [cached, zero]);
+        hidden.set(cached, name);
+        return name;
+      });
     },
   };
 
-  sortTopologically(Object.values(graph.outputs)).forEach((value, number) => {
-    if (value.kind === "constant") names.set(value, emit.constant(value.data, value.type.shape));
+  const writeValue = (value: Apply, known: Map<Value, string>, output?: string): void => {
+    const { attrs, type } = value;
+    const op = value.op as AnyPrimitive;
+    const feeds = value.inputs.map((each) => known.get(each)!);
+    const types = value.inputs.map((each) => each.type);
+    const before = nodes.length;
+    let name =
+      typeof op.onnx === "string"
+        ? emit.node(op.onnx, feeds, attrs)
+        : op.onnx(emit, feeds, { attrs, types, type });
+    const last = nodes.length > before ? nodes.at(-1) : undefined;
+    if (output !== undefined && last?.output[0] === name) last.output[0] = name = output;
+    known.set(value, name);
+  };
+  const writeConstant = ({ data, type }: Constant) => emit.constant(data, type.shape);
+  /** Writes a call of a function; the names of its outputs are by number. */
+  const writeCall = (call: CompositeCall): ReadonlyMap<number, string> => {
+    const { inputs: read, outputs } = parts.get(call)!;
+    const body = bodyOf(call);
+    const feeds = read.map((index) => names.get(call.inputs[index]!)!);
+    const known = new Map(read.map((index, i) => [body.inputs[index]!, feeds[i]!]));
+    const expanded = expandComposites(
+      { outputs: Object.fromEntries(outputs.map((index) => [index, body.outputs[index]!])) },
+      { merges: sharesConstants },
+    );
+    const results = outputs.map((index) => expanded.outputs[index]!);
+    const inner: MutableNode[] = [];
+    within(inner, () => {
+      for (const value of sortTopologically(results))
+        if (value.kind === "constant") known.set(value, writeConstant(value));
+        else if (value.kind === "apply") writeValue(value, known);
+    });
+    const made = table.add(
+      call.op.name,
+      inner,
+      feeds,
+      results.map((each) => known.get(each)!),
+    );
+    const output = outputs.map((index) => findOutputName(call, index) ?? fresh(`${current}/${index}`));
+    graphNodes.push({
+      name: fresh(current),
+      opType: made.name,
+      domain: functionDomain,
+      input: made.input,
+      output,
+    });
+    return new Map(outputs.map((index, i) => [index, output[i]!]));
+  };
+  const findOutputName = (call: CompositeCall, index: number): string | undefined =>
+    [...outputOf].find(([value]) => {
+      const selection = findSelection(value);
+      return index === 0 ? value === call : selection?.call === call && selection.index === index;
+    })?.[1];
+
+  const callOutputs = new Map<Value, ReadonlyMap<number, string>>();
+  order.forEach((value, number) => {
+    const selection = findSelection(value);
+    if (value.kind === "constant") names.set(value, writeConstant(value));
     else if (value.kind !== "apply") names.set(value, value.name);
+    else if (selection !== undefined)
+      names.set(value, callOutputs.get(selection.call)!.get(selection.index)!);
     else {
-      const { attrs, type } = value;
-      const op = value.op as AnyPrimitive;
-      current = `${number}.${op.name}`;
-      const feeds = value.inputs.map((each) => names.get(each)!);
-      const types = value.inputs.map((each) => each.type);
-      const before = nodes.length;
-      let name =
-        typeof op.onnx === "string"
-          ? emit.node(op.onnx, feeds, attrs)
-          : op.onnx(emit, feeds, { attrs, types, type });
-      const output = outputOf.get(value);
-      const last = nodes.length > before ? nodes.at(-1) : undefined;
-      if (output !== undefined && last?.output[0] === name) last.output[0] = name = output;
-      names.set(value, name);
+      current = `${number}.${value.op.name}`;
+      if (isCall(value)) {
+        const made = writeCall(value);
+        callOutputs.set(value, made);
+        const first = made.get(0);
+        if (first !== undefined) names.set(value, first);
+      } else writeValue(value, names, outputOf.get(value));
     }
   });
   for (const [output, value] of Object.entries(graph.outputs))
     if (names.get(value) !== output)
-      nodes.push({
+      graphNodes.push({
         name: `output ${output}`,
         opType: "Identity",
         input: [names.get(value)!],
@@ -188,7 +261,8 @@ export function buildModel(
   for (const { name, type } of stored) initializers.push({ name, type, data: weights!.get(name)! });
   return {
     portable,
-    nodes,
+    nodes: graphNodes,
+    functions: table.functions,
     initializers,
     inputs: inputs.filter((each) => !stored.includes(each)).map(({ name, type }) => ({ name, ...type })),
     outputs: Object.entries(graph.outputs).map(([name, { type }]) => ({ name, ...type })),
@@ -197,19 +271,30 @@ export function buildModel(
 
 /** Encodes a ModelProto. `placeOf` returns the location of an initializer that is stored outside the model. */
 export function encodeModel(
-  { portable, nodes, initializers, inputs, outputs }: OnnxModel,
+  { portable, nodes, functions, initializers, inputs, outputs }: OnnxModel,
   placeOf: (initializer: Initializer) => Place | undefined = () => undefined,
 ): Uint8Array {
-  const version = nodes.some(({ opType }) => opType === "DequantizeLinear") ? opsetOfCodes : opset;
-  const usesMicrosoft = !portable || nodes.some(({ domain }) => domain === microsoft);
+  const all = [...nodes, ...functions.flatMap((each) => each.nodes)];
+  const version = all.some(({ opType }) => opType === "DequantizeLinear") ? opsetOfCodes : opset;
+  const usesMicrosoft = !portable || all.some(({ domain }) => domain === microsoft);
+  const opsetImport = [
+    { domain: "", version },
+    ...(usesMicrosoft ? [{ domain: microsoft, version: microsoftOpset }] : []),
+  ];
+  const usesFunctions = functions.length > 0;
   return modelProto
     .encode({
       irVersion,
       producerName: "lathe",
-      opsetImport: [
-        { domain: "", version },
-        ...(usesMicrosoft ? [{ domain: microsoft, version: microsoftOpset }] : []),
-      ],
+      opsetImport: usesFunctions ? [...opsetImport, { domain: functionDomain, version: 1 }] : opsetImport,
+      functions: functions.map(({ name, input, output, nodes: node }) => ({
+        name,
+        domain: functionDomain,
+        input,
+        output,
+        node,
+        opsetImport,
+      })),
       graph: {
         name: "lathe",
         node: nodes,

@@ -25,6 +25,15 @@ for (const type of [
     producerVersion: [3, "string"],
     graph: [7, "GraphProto"],
     opsetImport: [8, "OperatorSetIdProto", "repeated"],
+    functions: [25, "FunctionProto", "repeated"],
+  }),
+  defineMessage("FunctionProto", {
+    name: [1, "string"],
+    input: [4, "string", "repeated"],
+    output: [5, "string", "repeated"],
+    node: [7, "NodeProto", "repeated"],
+    opsetImport: [9, "OperatorSetIdProto", "repeated"],
+    domain: [10, "string"],
   }),
   defineMessage("OperatorSetIdProto", { domain: [1, "string"], version: [2, "int64"] }),
   defineMessage("GraphProto", {
@@ -72,3 +81,13 @@ for (const type of [
 root.resolveAll();
 
 export const modelProto = root.lookupType("ModelProto");
+
+/** A NodeProto. */
+export interface OnnxNode {
+  readonly name: string;
+  readonly opType: string;
+  readonly domain?: string;
+  readonly input: readonly string[];
+  readonly output: readonly string[];
+  readonly attribute?: readonly object[];
+}

@@ -250,7 +250,14 @@ describe("a file of weights beside the model", () => {
       type: { dtype: "float32", shape: [600] },
       data: new Float32Array(600),
     } as const;
-    const graph = { portable: true, nodes: [], inputs: [], outputs: [], initializers: [weight] };
+    const graph = {
+      portable: true,
+      nodes: [],
+      functions: [],
+      inputs: [],
+      outputs: [],
+      initializers: [weight],
+    };
     writeOnnx(folder.path, "small.onnx", graph, { external: false, limit: 2400 });
     writeOnnx(folder.path, "large.onnx", graph, { external: false, limit: 2399 });
     expect(readdirSync(folder.path).sort()).toEqual(["large.onnx", "large.onnx_data", "small.onnx"]);
