@@ -16,6 +16,9 @@ from torch import Tensor
 
 from .operations import IGNORED_LABEL
 
+LATE_STEP = torch.tensor(1e30)
+"""A step at which AdamW's own bias corrections are 1."""
+
 NO_REDUCTION = 0
 """Of torch's losses: a loss for each row."""
 
@@ -83,6 +86,24 @@ def adamw(
     beta2: float,
 ) -> Results:
     """The next parameter and moments. The scalars include bias corrections; `keep` is 1 - the decay."""
+    # Its scalars are numbers, which a card would have to send first; a compiler fuses the passes by itself.
+    if type(parameter) is Tensor and parameter.device.type == "cpu" and not torch.compiler.is_compiling():
+        rate = step_size.item()
+        decay = 0.0 if keep is None or rate == 0 else (1 - keep.item()) / rate
+        copies = [each.clone() for each in (parameter, mean, square)]
+        torch._fused_adamw_(
+            *([each] for each in (copies[0], gradient.contiguous(), copies[1], copies[2])),
+            [],
+            [LATE_STEP],
+            lr=rate,
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=decay,
+            eps=epsilon.item(),
+            amsgrad=False,
+            maximize=False,
+        )
+        return tuple(copies)
     next_mean = torch.lerp(mean, gradient, 1 - beta1)
     next_square = (square * beta2).addcmul_(gradient, gradient, value=1 - beta2)
     change = next_square.sqrt().add_(epsilon).reciprocal_().mul_(next_mean).mul_(step_size)
