@@ -106,7 +106,7 @@ variants:
   other: {model: {hidden_size: 96}, train: {max_steps: 200}}
 \`\`\`
 
-The keys are those of data, model, base_model, device, seed and of the actions. A variant may define a whole model, of the
+The keys are those of data, model, base_model, device, parallel, seed and of the actions. A variant may define a whole model, of the
 same or another family; then the model needs no cell of its own.
 `,
   scales: `\`\`\`yaml example
