@@ -46,7 +46,10 @@ export class IgnoreRules {
       if (outcome !== undefined) return outcome;
       if (folder === root) break;
     }
-    return this.test(path.join(root, ".git", "info", "exclude"), root, file, isFolder) ?? false;
+    const git = path.join(root, ".git");
+    // In worktrees and submodules it is a file; the rules in the folder that it names are left out.
+    if (!lstatSync(git).isDirectory()) return false;
+    return this.test(path.join(git, "info", "exclude"), root, file, isFolder) ?? false;
   }
 
   private test(rules: string, folder: string, file: string, isFolder: boolean): boolean | undefined {

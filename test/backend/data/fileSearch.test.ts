@@ -76,6 +76,17 @@ describe("files that git ignores", () => {
     ]);
   });
 
+  test("are left out in a worktree, where .git is a file", async () => {
+    const folder = temporaryFolder();
+    await writeFiles(folder, {
+      ".git": "gitdir: /elsewhere/.git/worktrees/one\n",
+      ".gitignore": "*.tmp.txt\n",
+      "a.txt": "text",
+      "b.tmp.txt": "scratch",
+    });
+    expect((await readDocuments({}, { text: "*.txt" }, folder)).documents).toEqual(["text"]);
+  });
+
   test("are those that git lists", async ({ skip }) => {
     const folder = await makeRepository();
     const git = (...args: string[]) => spawnSync("git", ["-C", folder, ...args], { encoding: "utf8" });
