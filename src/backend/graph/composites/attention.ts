@@ -5,7 +5,7 @@ import { iota } from "../functions";
 import { constant, scalar, type Value } from "../op";
 import { add, lessOrEqual, where } from "../ops/elementwise";
 import { matmul } from "../ops/matmul";
-import { reshape } from "../ops/movement";
+import { concat, reshape, slice } from "../ops/movement";
 import { softmaxMatmul } from "../ops/normalization";
 import { logSumExp } from "../ops/reduction";
 
@@ -55,6 +55,49 @@ export function mixValues(weights: Value, values: Value): Value {
   return reshape(mixed, { shape: [...weights.type.shape.slice(0, 3), values.type.shape[3]!] });
 }
 
+/**
+ * Number of queries that attend at a time if attention is causal: they read only the keys up to their own, which skips almost
+ * half of the masked scores. Smaller blocks skip more, but their products are slower.
+ */
+const causalBlock = 128;
+
+interface Block {
+  /** The queries of the block. */
+  readonly from: number;
+  readonly to: number;
+  readonly scores: Value;
+  /** [batch, kvHeads, group · rows, d] */
+  readonly mixed: Value;
+}
+
+/** The scores and outputs of attention, in blocks of at most `size` queries if it is causal. */
+export function attendInBlocks(
+  [q, k, v, bias]: readonly [q: Value, k: Value, v: Value, bias: Value | undefined],
+  attrs: AttentionAttrs,
+  size: number = causalBlock,
+): Block[] {
+  const [rows, keys] = [q.type.shape[2]!, k.type.shape[2]!];
+  const count = attrs.causal ? Math.ceil(rows / size) : 1;
+  return Array.from({ length: count }, (_, i): Block => {
+    const [from, to] = count === 1 ? [0, rows] : [i * size, Math.min(rows, (i + 1) * size)];
+    const seen = keys - rows + to;
+    const [ownKeys, ownValues] = [part(k, 2, 0, seen), part(v, 2, 0, seen)];
+    const ownBias =
+      bias && part(part(bias, bias.type.shape.length - 2, from, to), bias.type.shape.length - 1, 0, seen);
+    const scores = computeScores(part(q, 2, from, to), ownKeys, ownBias, attrs);
+    return { from, to, scores, mixed: softmaxMatmul(stack(scores, k.type.shape[1]!), ownValues) };
+  });
+}
+
+/** Positions `start` to `end` of an axis; the whole of an axis that is broadcast. */
+function part(x: Value, axis: number, start: number, end: number): Value {
+  const size = x.type.shape[axis]!;
+  return size === 1 || (start === 0 && end === size) ? x : slice(x, { axis, start, end });
+}
+
+const join = (parts: readonly Value[]): Value =>
+  parts.length === 1 ? parts[0]! : concat(...parts, { axis: 2 });
+
 type AttentionInputs = readonly [q: Value, k: Value, v: Value, bias?: Value];
 
 /**
@@ -68,11 +111,12 @@ export const dotProductAttention: Composite<AttentionInputs, AttentionAttrs> = d
 >({
   name: "dotProductAttention",
   body: ([q, k, v, bias], attrs) => {
-    const scores = computeScores(q, k, bias, attrs);
-    const mixed = softmaxMatmul(stack(scores, k.type.shape[1]!), v);
+    const blocks = attendInBlocks([q, k, v, bias], attrs);
+    const unstack = ({ from, to, mixed }: Block) =>
+      reshape(mixed, { shape: [...q.type.shape.slice(0, 2), to - from, v.type.shape[3]!] });
     return [
-      reshape(mixed, { shape: [...q.type.shape.slice(0, 3), v.type.shape[3]!] }),
-      logSumExp(scores, { axes: [3], keepDims: true }),
+      join(blocks.map(unstack)),
+      join(blocks.map(({ scores }) => logSumExp(scores, { axes: [3], keepDims: true }))),
     ];
   },
   gradient: ({ inputs: [q, k, v, bias], output: y, grad: dy, attrs, needs }) => {
@@ -114,10 +158,11 @@ export const dotProductAttentionGradient: Composite<GradientInputs, AttentionAtt
 >({
   name: "dotProductAttentionGradient",
   body: ([q, k, v, y, , dy, bias], attrs) => {
-    const kvHeads = k.type.shape[1]!;
-    const mixed = softmaxMatmul(stack(computeScores(q, k, bias, attrs), kvHeads), v);
-    const known = new Map([[mixed, stack(y, kvHeads)]]);
-    const [dq, dk, dv] = pullBack(new Map([[mixed, stack(dy, kvHeads)]]), [q, k, v], known);
+    const blocks = attendInBlocks([q, k, v, bias], attrs);
+    const rowsOf = (x: Value, { from, to }: Block) => stack(part(x, 2, from, to), k.type.shape[1]!);
+    const seeds = new Map(blocks.map((block) => [block.mixed, rowsOf(dy, block)]));
+    const known = new Map(blocks.map((block) => [block.mixed, rowsOf(y, block)]));
+    const [dq, dk, dv] = pullBack(seeds, [q, k, v], known);
     return [dq!, dk!, dv!];
   },
   gradient: "stop",
