@@ -58,11 +58,14 @@ function emitProduct(
   // Operands may have fewer axes than the product.
   const transposeLast = (name: string, { shape }: TensorType) =>
     emit.node("Transpose", [name], { perm: createSwapPermutation(shape.length) });
-  // On CPUs, ONNX Runtime's product with a transposed left operand is slow if that operand is the smaller one, so a
-  // transposed copy pays off. The engine keeps the optimizer from fusing it again.
+  // On CPUs, ONNX Runtime's product with a transposed left operand is slow if that operand is the smaller one, and in a batch
+  // of products, so a transposed copy pays off. The engine keeps the optimizer from fusing it again.
   // A file for other runtimes has the same nodes for all sizes.
   const turnsA =
-    !emit.portable && attrs.transposeA && haveSameRank(types) && type.shape.at(-2)! <= type.shape.at(-1)!;
+    !emit.portable &&
+    attrs.transposeA &&
+    haveSameRank(types) &&
+    (type.shape.length > 2 || type.shape.at(-2)! <= type.shape.at(-1)!);
   const [left, transA] = turnsA ? [transposeLast(a!, types[0]!), false] : [a!, attrs.transposeA];
   const plain = types[0]!.shape.length === 2 && types[1]!.shape.length === 2;
   if (plain)
