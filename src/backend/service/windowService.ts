@@ -70,7 +70,7 @@ export class WindowService implements Service {
     // Read by `findInterpreter`, here and in the processes that are started from here.
     const variables = { LATHE_PYTHON_SETTING: setting, LATHE_PYTHON_SELECTED: selected };
     for (const [name, value] of Object.entries(variables))
-      if (value === undefined) delete process.env[name];
+      if (value === undefined) Reflect.deleteProperty(process.env, name);
       else process.env[name] = value;
   }
 
