@@ -170,7 +170,7 @@ describe("what a resumed run refuses", { timeout: 300_000 }, () => {
     const folder = await run(write("short", train(`max_steps: 10, ${constant}`), after));
     const before = [readFileSync(join(folder, "run.json"), "utf8"), await historyOf(folder)];
     const allowed =
-      "Allowed: train.max_steps, train.num_train_epochs, train.logging_steps, train.eval_steps, train.save_steps, train.save_total_limit.";
+      "Allowed: device, parallel, train.max_steps, train.num_train_epochs, train.logging_steps, train.eval_steps, train.save_steps, train.save_total_limit.";
     const other = (path: string) =>
       `${path} cannot change when a run is resumed: part of the run already depends on it. ${allowed} Start a new run to change anything else.`;
     const refusals: readonly (readonly [setting: string, message: string])[] = [
