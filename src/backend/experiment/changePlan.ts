@@ -84,7 +84,9 @@ export function changePlan(
   const first = changed.findIndex((step, index) => step !== plan.steps[index]);
   const moved = movePlan(plan, newPlan);
   if (moved !== plan) notices.push(describeMove(plan, moved));
-  if (first < 0 && moved !== plan) return { plan: moved, first: undefined, notices };
+  // A run may be resumed by naming the device and the processes that it already has.
+  if (first < 0 && (moved !== plan || settings.length === 0))
+    return { plan: moved, first: undefined, notices };
   if (first < 0)
     throw new WorkbenchError(
       "invalid-input",

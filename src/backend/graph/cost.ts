@@ -1,4 +1,5 @@
 /** Estimates the cost of a graph without running it: floating-point operations and peak memory. */
+import type { CompositeCall } from "./composite";
 import { expandComposites } from "./expand";
 import { type Graph, sortTopologically } from "./graph";
 import { type Apply, sizeOf, type TensorType, type Value } from "./op";
@@ -21,9 +22,23 @@ export function computeBytes({ dtype, shape }: TensorType): number {
   return sizeOf(shape) * elementBytes[dtype];
 }
 
-/** Floating-point operations of the graph's matrix products; a multiply-add counts as two. */
+/** Floating-point operations of the matrix products that the graph computes; a multiply-add counts as two. */
 export function countProductFlops(graph: Graph): number {
-  return sortTopologically(Object.values(expandComposites(graph).outputs)).reduce(
+  return countPrimitiveFlops(expandComposites(graph));
+}
+
+/**
+ * The same with all scores of causal attention, also those that are masked and skipped: the convention by which models are
+ * compared, which does not depend on how attention is computed.
+ */
+export function countModelProductFlops(graph: Graph): number {
+  const replaceCall = (call: CompositeCall): CompositeCall =>
+    call.attrs["causal"] === true ? { ...call, attrs: { ...call.attrs, causal: false } } : call;
+  return countPrimitiveFlops(expandComposites(graph, { replaceCall }));
+}
+
+function countPrimitiveFlops(graph: Graph): number {
+  return sortTopologically(Object.values(graph.outputs)).reduce(
     (total, value) => total + (value.kind === "apply" ? countValueFlops(value) : 0),
     0,
   );

@@ -6,6 +6,8 @@ import type { AnyOp, Apply, Value } from "./op";
 export interface ExpandOptions {
   /** True for calls that stay, because the executor has a kernel. Default: none. */
   readonly keeps?: (call: CompositeCall) => boolean;
+  /** The call whose body replaces a call, with the same types. Default: the call itself. */
+  readonly replaceCall?: (call: CompositeCall) => CompositeCall;
   /**
    * Computes equal subexpressions once: a gradient repeats values of its forward pass in its body. Default: true. False
    * keeps the graph's structure independent of its sizes.
@@ -18,7 +20,7 @@ export interface ExpandOptions {
 /** A graph of primitives with the same outputs. Outputs of calls that nothing reads are left out. */
 export function expandComposites(
   graph: Graph,
-  { keeps = () => false, merges = true, onValue }: ExpandOptions = {},
+  { keeps = () => false, replaceCall = (call) => call, merges = true, onValue }: ExpandOptions = {},
 ): Graph {
   const intern = merges ? createInterning() : (value: Apply) => value;
   const expanded = new Map<Value, readonly Value[]>();
@@ -34,7 +36,7 @@ export function expandComposites(
         onValue?.(result, origin);
         return result;
       }
-      const body = bodyOf(value);
+      const body = bodyOf(replaceCall(value));
       const inner = new Map(body.inputs.map((each, i) => [each, inputs[i]!]));
       const results = rewrite(body.outputs, inner, origin);
       expanded.set(value, results);

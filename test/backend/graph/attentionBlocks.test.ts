@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { pullBack } from "../../../src/backend/graph/autodiff";
 import { attendInBlocks, dotProductAttention } from "../../../src/backend/graph/composites/attention";
-import { countProductFlops } from "../../../src/backend/graph/cost";
+import { countModelProductFlops, countProductFlops } from "../../../src/backend/graph/cost";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input, type Value } from "../../../src/backend/graph/op";
 import { concat } from "../../../src/backend/graph/ops/movement";
@@ -49,13 +49,13 @@ for (const [rows, keys, size, count] of [
   });
 
 it("skips masked scores from two blocks of queries", () => {
-  const attend = (time: number, causal: boolean) => {
+  const build = (time: number, causal: boolean) => {
     const [q, k, v] = ["q", "k", "v"].map((name) => input(name, [1, 1, time, 4]));
-    return countProductFlops({
-      outputs: { y: dotProductAttention(q!, k!, v!, undefined, { scale: 0.5, causal }) },
-    });
+    return { outputs: { y: dotProductAttention(q!, k!, v!, undefined, { scale: 0.5, causal }) } };
   };
+  const attend = (time: number, causal: boolean) => countProductFlops(build(time, causal));
   expect(attend(128, true)).toBe(attend(128, false));
   expect(attend(256, true)).toBe(0.75 * attend(256, false));
   expect(attend(512, true)).toBe(0.625 * attend(512, false));
+  expect(countModelProductFlops(build(512, true))).toBe(attend(512, false));
 });

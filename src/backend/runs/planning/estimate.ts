@@ -7,7 +7,7 @@ import { countProcesses } from "../../../schema/parallel";
 import type { RunPlan, Step } from "../../../protocol/run";
 import { defaultTokenizer, openTokenizer } from "../../data/tokenizers/openTokenizer";
 import { countModel, countStoredByAddress } from "../../models/accounting";
-import { estimateMemory, countProductFlops } from "../../graph/cost";
+import { countModelProductFlops, estimateMemory } from "../../graph/cost";
 import { importLocalOutline, importShape } from "../../imports/importModel";
 import { dimensionsOf, listMatrixSlots, type ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
@@ -238,7 +238,7 @@ function estimateTraining(
       : { teacher: { model: options.teacher!.model, stored: countModel(teaching).total.stored } }),
     ...(options.max_steps === undefined ? {} : { steps: options.max_steps }),
     tokensPerStep: rows * length * parts,
-    flopsPerStep: countProductFlops(plain) * parts,
+    flopsPerStep: countModelProductFlops(plain) * parts,
     stateBytes: state,
     workingBytes: working,
     savings,
