@@ -1,6 +1,7 @@
 /**
  * The parts of the manifest that belong to no command, view or panel. `manifest.ts` writes all parts into package.json.
  */
+import type { DeviceName } from "../src/schema/device";
 
 /** What Lathe is, and where it works. */
 export const about = {
@@ -51,38 +52,29 @@ export const container = { id: "lathe", title: "Lathe", icon: "media/activity.sv
 const link = (page: string, text: string) =>
   ` [${text}](command:lathe.openDocumentation?%5B%22${page}%22%5D)`;
 
+/** What each value of `lathe.device` selects. */
+const deviceTexts: Readonly<Record<"" | Exclude<DeviceName, "auto">, string>> = {
+  "": "The device that each experiment names, or the first that works.",
+  cpu: "The processor. A resumed run continues bit for bit.",
+  webgpu: "Any graphics card that WebGPU reaches.",
+  cuda: "NVIDIA cards, on Linux and Windows.",
+  dml: "DirectML, on Windows.",
+  coreml: "Core ML, on macOS.",
+  torch: "The best device of PyTorch.",
+  "torch:cuda": "NVIDIA cards with PyTorch, and AMD cards with its ROCm build.",
+  "torch:mps": "Apple silicon with PyTorch.",
+  "torch:xpu": "Intel cards with PyTorch.",
+  "torch:cpu": "The processor with PyTorch.",
+};
+
 export const configuration = {
   title: "Lathe",
   properties: {
     "lathe.device": {
       type: "string",
-      enum: [
-        "",
-        "cpu",
-        "webgpu",
-        "cuda",
-        "dml",
-        "coreml",
-        "torch",
-        "torch:cuda",
-        "torch:mps",
-        "torch:xpu",
-        "torch:cpu",
-      ],
+      enum: Object.keys(deviceTexts),
       enumItemLabels: ["Use the experiment's device"],
-      enumDescriptions: [
-        "The device that each experiment names, or the first that works.",
-        "The processor. A resumed run continues bit for bit.",
-        "Any graphics card that WebGPU reaches.",
-        "NVIDIA cards, on Linux and Windows.",
-        "DirectML, on Windows.",
-        "Core ML, on macOS.",
-        "The best device of PyTorch.",
-        "NVIDIA cards with PyTorch, and AMD cards with its ROCm build.",
-        "Apple silicon with PyTorch.",
-        "Intel cards with PyTorch.",
-        "The processor with PyTorch.",
-      ],
+      enumDescriptions: Object.values(deviceTexts),
       default: "",
       scope: "machine-overridable",
       order: 1,
