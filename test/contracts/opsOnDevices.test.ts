@@ -1,19 +1,17 @@
 /** Compares every operation and its gradient on real devices with the plain evaluation in double precision. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Tensor as OrtTensor } from "onnxruntime-node";
 import type { Engine } from "../../src/backend/engine/engine";
 import { openEngine } from "../../src/backend/engine/open";
-import { loadRuntime } from "../../src/backend/engine/runtime";
 import { gradients } from "../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../src/backend/graph/evaluate";
 import { dropout } from "../../src/backend/graph/functions";
 import { encodeOnnx } from "../../src/backend/graph/onnx";
-import { type ConstantData, input, parameter, type Value } from "../../src/backend/graph/op";
+import { input, parameter, type Value } from "../../src/backend/graph/op";
 import { mul } from "../../src/backend/graph/ops/elementwise";
 import { scatterRows } from "../../src/backend/graph/ops/indexing";
 import { sum } from "../../src/backend/graph/ops/reduction";
 import { catalogOps, getSamples } from "../support/catalogOps";
-import { dataOf, expectClose, type GraphCase, runOn } from "../support/runGraph";
+import { expectClose, expectSession, type GraphCase, runOn } from "../support/runGraph";
 import { applyOp, computeRelativeError, createUniform, drawInputs } from "../support/sampleValues";
 import { torchSkipReason } from "../support/torch";
 import { webgpuSkipReason } from "../support/webgpu";
@@ -86,19 +84,7 @@ describe.each([
 
 describe("as a portable file", () => {
   it.each(cases)("$title: the same numbers and gradients", async (each) => {
-    const { InferenceSession, Tensor } = await loadRuntime();
-    const bytes = encodeOnnx(each.graph, { portable: true });
-    const session = await InferenceSession.create(bytes, { logSeverityLevel: 3, intraOpNumThreads: 1 });
-    const feeds = each.drawn
-      .filter(({ name }) => session.inputNames.includes(name))
-      .map((drawn) => [
-        drawn.name,
-        new Tensor(drawn.value.type.dtype, dataOf(drawn), drawn.value.type.shape),
-      ]);
-    const results = await session.run(Object.fromEntries(feeds) as Record<string, OrtTensor>);
-    const got = Object.entries(results).map(([name, { data }]) => [name, data as ConstantData] as const);
-    expectClose(each, Object.fromEntries(got), 1e-5);
-    await session.release();
+    await expectSession(each, encodeOnnx(each.graph, { portable: true }));
   });
 });
 

@@ -1,6 +1,8 @@
 /** Runs a graph with random inputs on a device and compares it with the plain evaluation. */
+import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { expect } from "vitest";
 import type { Engine } from "../../src/backend/engine/engine";
+import { loadRuntime } from "../../src/backend/engine/runtime";
 import { evaluateGraph } from "../../src/backend/graph/evaluate";
 import type { Graph } from "../../src/backend/graph/graph";
 import type { ConstantData, DType } from "../../src/backend/graph/op";
@@ -51,4 +53,17 @@ export async function runOn(
     async ([name, tensor]) => [name, (await tensor.read()).slice()] as const,
   );
   return Object.fromEntries(await Promise.all(read));
+}
+
+/** Runs an encoded graph in a session of ONNX Runtime of its own, and compares it with the plain evaluation. */
+export async function expectSession(each: GraphCase, bytes: Uint8Array): Promise<void> {
+  const { InferenceSession, Tensor } = await loadRuntime();
+  const session = await InferenceSession.create(bytes, { logSeverityLevel: 3, intraOpNumThreads: 1 });
+  const feeds = each.drawn
+    .filter(({ name }) => session.inputNames.includes(name))
+    .map((drawn) => [drawn.name, new Tensor(drawn.value.type.dtype, dataOf(drawn), drawn.value.type.shape)]);
+  const results = await session.run(Object.fromEntries(feeds) as Record<string, OrtTensor>);
+  const got = Object.entries(results).map(([name, { data }]) => [name, data as ConstantData] as const);
+  expectClose(each, Object.fromEntries(got), 1e-5);
+  await session.release();
 }

@@ -1,7 +1,5 @@
 /** Composites as local functions: what ONNX Runtime computes from them, and what the file contains. */
-import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
-import { loadRuntime } from "../../../src/backend/engine/runtime";
 import { layerNorm } from "../../../src/backend/graph/ops/normalization";
 import { gradients } from "../../../src/backend/graph/autodiff";
 import { dotProductAttention } from "../../../src/backend/graph/composites/attention";
@@ -9,30 +7,16 @@ import { adamw } from "../../../src/backend/graph/composites/updates";
 import { outputOf } from "../../../src/backend/graph/composite";
 import type { Graph } from "../../../src/backend/graph/graph";
 import { buildModel, encodeModel } from "../../../src/backend/graph/onnx";
-import { type ConstantData, input, parameter } from "../../../src/backend/graph/op";
+import { input, parameter } from "../../../src/backend/graph/op";
 import { sum } from "../../../src/backend/graph/ops/reduction";
 import { compositeCases } from "../../support/compositeCases";
-import { dataOf, expectClose } from "../../support/runGraph";
+import { expectSession } from "../../support/runGraph";
 
 describe.each([true, false])("portable: %s", (portable) => {
   it.each(compositeCases)("$title: ONNX Runtime computes the same numbers from functions", async (each) => {
-    const { InferenceSession, Tensor } = await loadRuntime();
     const model = buildModel(each.graph, { portable, functions: true });
     expect(model.functions.length).toBeGreaterThan(0);
-    const session = await InferenceSession.create(encodeModel(model), {
-      logSeverityLevel: 3,
-      intraOpNumThreads: 1,
-    });
-    const feeds = each.drawn
-      .filter(({ name }) => session.inputNames.includes(name))
-      .map((drawn) => [
-        drawn.name,
-        new Tensor(drawn.value.type.dtype, dataOf(drawn), drawn.value.type.shape),
-      ]);
-    const results = await session.run(Object.fromEntries(feeds) as Record<string, OrtTensor>);
-    const got = Object.entries(results).map(([name, { data }]) => [name, data as ConstantData] as const);
-    expectClose(each, Object.fromEntries(got), 1e-5);
-    await session.release();
+    await expectSession(each, encodeModel(model));
   });
 });
 
