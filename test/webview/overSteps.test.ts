@@ -67,6 +67,16 @@ describe("the view Over steps", () => {
     await again.close();
   });
 
+  it("moves once for each key, even if several are pressed within one frame", async () => {
+    const page = await open();
+    await page.page.locator(".step-map").evaluate((map) => {
+      for (const key of ["ArrowDown", "ArrowDown", "ArrowLeft", "ArrowLeft", "ArrowUp"])
+        map.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+    });
+    await expect.poll(() => hints(page).last().innerText()).toContain("Layer 1, step 560:");
+    await page.close();
+  });
+
   it("follows a run that trains, without moving what was chosen", async () => {
     const page = await open();
     await page.page.getByRole("slider").press("Home");

@@ -24,6 +24,12 @@ export interface Panel {
   afterDraw?(): void;
 }
 
+/**
+ * Events that come faster than frames and move what is drawn by a step. The handlers of other events read a control, which
+ * a drawing before them would reset.
+ */
+const steppingEvents = ["keydown", "pointermove"];
+
 export async function startPanel<P extends PanelId, S>(
   id: P,
   styles: readonly CSSResult[],
@@ -38,17 +44,15 @@ export async function startPanel<P extends PanelId, S>(
   const page = await openPage<P, S>(id);
 
   let error: string | undefined;
-  let requested = false;
+  let requested: number | undefined;
   const draw = () => {
-    requested = false;
+    requested = undefined;
     render(html`${renderErrorBanner(error, () => show(undefined))} ${panel.draw()}`, root);
     panel.afterDraw?.();
   };
   const stage: Stage = {
     redraw: () => {
-      if (requested) return;
-      requested = true;
-      requestAnimationFrame(draw);
+      requested ??= requestAnimationFrame(draw);
     },
     attempt: (work) => void work().catch(fail),
   };
@@ -66,6 +70,13 @@ export async function startPanel<P extends PanelId, S>(
   // An event without an error is the browser's own remark, as when a resize takes two frames.
   addEventListener("error", ({ error: thrown }) => thrown !== null && fail(thrown));
   addEventListener("unhandledrejection", (event) => fail(event.reason));
+  // Handlers belong to the last drawing: what one event changed is drawn before the next one is handled.
+  const drawIfRequested = () => {
+    if (requested === undefined) return;
+    cancelAnimationFrame(requested);
+    draw();
+  };
+  for (const type of steppingEvents) addEventListener(type, drawIfRequested, { capture: true });
   const panel = open(page, stage);
   render(html``, root);
   draw();
