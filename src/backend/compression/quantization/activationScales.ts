@@ -19,7 +19,7 @@ import type { Lab } from "../method";
 import type { Calibration } from "../calibration/batches";
 import type { Target } from "../targets";
 import type { QuantizedOptions } from "../../representations/quantised";
-import type { GridOptions } from "./grid";
+import type { GridOptions, Observer } from "./grid";
 import { readWeights, roundToNearest } from "./quantization";
 
 /** Matrices that read the same inputs, which can be scaled where they are computed. */
@@ -83,7 +83,8 @@ export async function scaleInputs(
 
 /**
  * Tries the scales (mean |x|)^α, divided by the root of the product of the largest and the smallest. The cost is the sum of
- * ‖X·(W − Ŵ)‖² over the targets. Returns undefined if no scales are best.
+ * ‖X·(W − Ŵ)‖² over the targets, of all scales with the extremes of the weights as ranges and of the best ones with the
+ * ranges that will be used. Returns undefined if no scales are best.
  */
 async function findFactors(
   { source, targets }: ScalableGroup,
@@ -101,24 +102,41 @@ async function findFactors(
     const products = await lab.algebra.multiply(h, difference, [inputs, inputs, outputs]);
     return products.reduce((total, each, i) => total + each * difference[i]!, 0);
   };
-  let [best, least]: [Float64Array | undefined, number] = [undefined, Infinity];
-  for (let step = 0; step < options.n_grid; step++) {
-    const factors = computeFactors(source, magnitudes!, step / options.n_grid);
+  const measureCost = async (factors: Float64Array, observer: Observer): Promise<number> => {
     let cost = 0;
     for (const [i, { matrix }] of targets.entries()) {
       const { dense, mask } = weights[i]!;
       const { outputs } = matrix;
       const scaled = dense.map((each, at) => each * factors[Math.floor(at / outputs)]!);
       const importance = (input: number) => gram![input * inputs + input]! / factors[input]! ** 2;
-      const rounded = roundToNearest(matrix, { dense: scaled, mask }, options, importance).materialize();
+      const grid = { ...options, observer };
+      const rounded = roundToNearest(matrix, { dense: scaled, mask }, grid, importance).materialize();
       cost += await measure(
         rounded.map((each, at) => each / factors[Math.floor(at / outputs)]! - dense[at]!),
       );
     }
-    if (cost < least) [best, least] = [step === 0 ? undefined : factors, cost];
+    return cost;
+  };
+  const rank = async (candidates: readonly Float64Array[], observer: Observer) => {
+    const costs: [factors: Float64Array, cost: number][] = [];
+    for (const factors of candidates) costs.push([factors, await measureCost(factors, observer)]);
+    return costs.sort(([, a], [, b]) => a - b).map(([factors]) => factors);
+  };
+  const unscaled = computeFactors(source, magnitudes!, 0);
+  const scales = Array.from({ length: options.n_grid - 1 }, (_, i) =>
+    computeFactors(source, magnitudes!, (i + 1) / options.n_grid),
+  );
+  let ranked = await rank([unscaled, ...scales], "minmax");
+  // A search of ranges takes many times as long as the extremes: only the best scales are compared by it.
+  if (options.observer !== "minmax") {
+    const finalists = ranked.slice(0, maxFinalists);
+    ranked = await rank([...new Set([unscaled, ...finalists])], options.observer);
   }
-  return best;
+  return ranked[0] === unscaled ? undefined : ranked[0];
 }
+
+/** How many scales are compared with the ranges of the grids searched. */
+const maxFinalists = 4;
 
 /** Smallest scale, as in AWQ's code, for inputs that are almost always zero. */
 const smallestFactor = 1e-4;
