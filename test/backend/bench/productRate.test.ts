@@ -1,4 +1,4 @@
-/** The ceiling of a training step: the products of its own graph. */
+/** The ceiling of a training step: its own products, and that no product of the step is faster. */
 import { expect, it } from "vitest";
 import {
   countFlops,
@@ -40,11 +40,15 @@ it("measures products of every form, small and large", async () => {
   }
 });
 
-it("takes the ceiling from the products of the step, and the ratio from the rates that it states", async () => {
+it("finds a ceiling that the products of the same step do not exceed", async () => {
   await using engine = await openEngine("cpu");
   const shape = createShape({ ...standardGpt, n_embd: 128, n_layer: 1, n_head: 2, n_positions: 128 });
   const request = { shape, rows: 4, length: 128, steps: 2, warmup: 2, profile: true };
-  const speed = await measureSpeed(engine, request);
+  // Other work on the machine can slow the ceiling alone: one of three measurements without it is enough.
+  let speed = await measureSpeed(engine, request);
+  const isBelow = () => speed.ceiling.flopsPerSecond < 0.9 * speed.profile!.productFlopsPerSecond;
+  for (let again = 0; again < 2 && isBelow(); again++) speed = await measureSpeed(engine, request);
+  expect(isBelow()).toBe(false);
   const { ceiling, profile, ratio, lossFirst, lossLast } = speed;
   const smallerRate = Math.min(speed.flopsPerSecond, speed.productFlopsPerSecond);
   expect(smallerRate).toBeGreaterThan(0);
