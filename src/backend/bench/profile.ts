@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
+import type { Engine } from "../engine/engine";
 import { expandComposites } from "../graph/expand";
 import { sortTopologically } from "../graph/graph";
 import type { Apply, Value } from "../graph/op";
@@ -45,17 +46,23 @@ type Event = z.infer<typeof eventsSchema>[number];
 /** Operators that multiply matrices, with or without a fused transpose. */
 const productKinds: ReadonlySet<string> = new Set(["MatMul", "Gemm", "FusedMatMul"]);
 
+/** The graph of a profiled step, how the engine compiles it, and the part of the model that each value belongs to. */
+export interface ProfiledStep extends Pick<Engine, "keeps"> {
+  readonly graph: TrainStepGraph;
+  readonly parts: ReadonlyMap<Value, StepPart>;
+}
+
 /** A folder for the profile of one program. */
 export class ProfileFolder implements Disposable {
   readonly #folder = mkdtempSync(join(tmpdir(), "lathe-profile-"));
   readonly prefix = join(this.#folder, "step");
 
   /** Once the program is disposed: the fastest run of the profile, after skipping `warmup` runs. */
-  read(graph: TrainStepGraph, parts: ReadonlyMap<Value, StepPart>, warmup: number): StepProfile {
+  read(step: ProfiledStep, warmup: number): StepProfile {
     const [file] = readdirSync(this.#folder);
     if (file === undefined) throw new Error("ONNX Runtime has written no profile.");
     const events = eventsSchema.parse(JSON.parse(readFileSync(join(this.#folder, file), "utf8")));
-    return summarizeProfile(events, graph, parts, warmup);
+    return summarizeProfile(events, step, warmup);
   }
 
   [Symbol.dispose](): void {
@@ -65,8 +72,7 @@ export class ProfileFolder implements Disposable {
 
 function summarizeProfile(
   events: readonly Event[],
-  graph: TrainStepGraph,
-  parts: ReadonlyMap<Value, StepPart>,
+  { graph, keeps, parts }: ProfiledStep,
   warmup: number,
 ): StepProfile {
   const runs = events.filter(({ name }) => name === "model_run").slice(warmup);
@@ -75,15 +81,17 @@ function summarizeProfile(
   // The runtime executes the bodies of composites; a value that several calls share belongs to the first of them.
   const origins = new Map<Value, Value>();
   const onValue = (value: Value, origin: Value) => origins.has(value) || origins.set(value, origin);
-  const order = sortTopologically(Object.values(expandComposites(graph, { onValue }).outputs));
+  const order = sortTopologically(Object.values(expandComposites(graph, { keeps, onValue }).outputs));
   const kinds = new Map<string, TimeShare>();
   const byPart = new Map<string, TimeShare>();
   let nodeSeconds = 0;
   let productSeconds = 0;
   let productFlops = 0;
-  for (const { cat, name, ts, dur, args } of events) {
-    if (cat !== "Node" || !name.endsWith("_kernel_time")) continue;
-    if (ts < fastest.ts || ts > fastest.ts + fastest.dur) continue;
+  const nodes = events.filter(
+    ({ cat, name, ts }) =>
+      cat === "Node" && name.endsWith("_kernel_time") && ts >= fastest.ts && ts <= fastest.ts + fastest.dur,
+  );
+  for (const { name, dur, args } of subtractInnerTimes(nodes)) {
     const kind = args.op_name ?? "unknown";
     const value = findValue(order, name);
     const seconds = dur / 1e6;
@@ -101,6 +109,20 @@ function summarizeProfile(
     parts: sortByTime(byPart),
     productFlopsPerSecond: productFlops / productSeconds,
   };
+}
+
+/** The events with the time that they take themselves: a Scan contains the nodes of its body. */
+function subtractInnerTimes(events: readonly Event[]): Event[] {
+  const results: Event[] = [];
+  const open: { readonly end: number; readonly at: number }[] = [];
+  for (const event of events.toSorted((a, b) => a.ts - b.ts || b.dur - a.dur)) {
+    const end = event.ts + event.dur;
+    while (open.length > 0 && open.at(-1)!.end < end) open.pop();
+    const outer = open.at(-1);
+    if (outer !== undefined) results[outer.at]!.dur -= event.dur;
+    open.push({ end, at: results.push({ ...event }) - 1 });
+  }
+  return results;
 }
 
 /** The encoder names nodes by the number of their value in the graph's listing, for example `12.matmul/Gemm`. */

@@ -118,7 +118,7 @@ export class TimedTraining implements AsyncDisposable {
     disposeAll(this.#stateTensors);
     this.#stateTensors = {};
     await this.program[Symbol.asyncDispose]();
-    return this.folder?.read(this.graph, this.#parts, warmup);
+    return this.folder?.read({ graph: this.graph, keeps: this.engine.keeps, parts: this.#parts }, warmup);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

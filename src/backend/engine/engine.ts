@@ -2,6 +2,7 @@
 import type { DeviceName, TorchDeviceName } from "../../schema/device";
 import type { TrainOptions } from "../../schema/experiment";
 import type { ParallelOptions } from "../../schema/parallel";
+import type { CompositeCall } from "../graph/composite";
 import type { Graph } from "../graph/graph";
 import type { ConstantData, TensorType } from "../graph/op";
 
@@ -83,6 +84,8 @@ export interface Engine extends AsyncDisposable {
    */
   upload(type: TensorType, data: ConstantData): Tensor;
   compile(graph: Graph, options?: CompileOptions): Promise<Program>;
+  /** Whether programs have one node for a call of a composite; all other calls are replaced by their bodies. */
+  readonly keeps: (call: CompositeCall) => boolean;
 }
 
 export interface EngineOptions {

@@ -1,6 +1,9 @@
 /** The ONNX Runtime engine: opens a device, uploads tensors and compiles graphs to programs. */
+import { availableParallelism } from "node:os";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { WorkbenchError } from "../../protocol/errors";
+import { blockSizePerThread, findBlockSize } from "../graph/blocks";
+import type { CompositeCall } from "../graph/composite";
 import { expandComposites } from "../graph/expand";
 import { type Graph, listInputs } from "../graph/graph";
 import { encodeOnnx } from "../graph/onnx";
@@ -31,7 +34,9 @@ export async function openOnnxRuntime(device: Device, { threads }: EngineOptions
   const options = createSessionOptions(device.name, count);
   // Only WebGPU outputs can stay on the device; the Node binding does not support device memory for the others.
   const transfer = device.name === "webgpu" ? await DeviceTransfer.open(runtime, options) : undefined;
-  return new OnnxRuntimeEngine(addTransferNotice(device), runtime, options, transfer);
+  const workers = count === 0 ? availableParallelism() : count;
+  const blockSize = device.name === "cpu" ? blockSizePerThread * workers : undefined;
+  return new OnnxRuntimeEngine(addTransferNotice(device), runtime, options, transfer, blockSize);
 }
 
 function addTransferNotice(device: Device): Device {
@@ -50,6 +55,8 @@ class OnnxRuntimeEngine implements Engine, Owner {
     private readonly runtime: Runtime,
     private readonly options: InferenceSession.SessionOptions,
     private readonly transfer: DeviceTransfer | undefined,
+    /** Elements of a block of elementwise composites, which only the CPU computes in blocks. */
+    private readonly blockSize: number | undefined,
   ) {}
 
   upload(type: TensorType, data: ConstantData): Tensor {
@@ -87,7 +94,8 @@ class OnnxRuntimeEngine implements Engine, Owner {
     // WebGPU has no FusedMatMul: its operands would be copied to the CPU, and the product back.
     // Other devices lack operations on sizes and have their own memory planners, so no sizes are hidden from them.
     const { name } = this.device;
-    const bytes = encodeOnnx(graph, { fused: name !== "webgpu", freesAtOnce: name === "cpu" });
+    const { blockSize } = this;
+    const bytes = encodeOnnx(calls, { fused: name !== "webgpu", freesAtOnce: name === "cpu", blockSize });
     const outputs = Object.fromEntries(Object.entries(graph.outputs).map(([name, { type }]) => [name, type]));
     const proven =
       this.transfer === undefined && inPlace ? findInPlaceStates(graph, state) : new Set<string>();
@@ -148,6 +156,9 @@ class OnnxRuntimeEngine implements Engine, Owner {
       };
     }
   }
+
+  readonly keeps = (call: CompositeCall): boolean =>
+    this.blockSize !== undefined && findBlockSize(call, this.blockSize) !== undefined;
 
   readonly #refuse = (thrown: unknown): never => {
     const message = explain(thrown);

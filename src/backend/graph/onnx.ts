@@ -1,4 +1,5 @@
 /** Encodes a graph as an ONNX model. */
+import { findBlockSize, getBlockBody } from "./blocks";
 import { bodyOf, type CompositeCall, findSelection, isCall } from "./composite";
 import { expandComposites } from "./expand";
 import { computeContentKey, type Graph, listInputs, sortTopologically } from "./graph";
@@ -14,6 +15,7 @@ import {
   dtypeOf,
   type Emitter,
   onnxDtype,
+  sizeOf,
   type TensorType,
   type Value,
 } from "./op";
@@ -40,6 +42,8 @@ export interface EncodeOptions {
   readonly fused?: boolean;
   /** Values to store in the file, by name of their input or parameter; all others are fed at run time. */
   readonly weights?: ReadonlyMap<string, ConstantData>;
+  /** Computes elementwise composites in blocks of at most this many elements (see `blocks.ts`). Default: whole. */
+  readonly blockSize?: number | undefined;
   /** False creates one initializer per constant, so that the same graph at other sizes has the same initializers. */
   readonly sharesConstants?: boolean;
   /**
@@ -49,7 +53,7 @@ export interface EncodeOptions {
   readonly functions?: boolean;
 }
 
-type MutableNode = Omit<OnnxNode, "output"> & { output: string[] };
+type MutableNode = Omit<OnnxNode, "output" | "attribute"> & { output: string[]; attribute?: object[] };
 
 export interface Initializer {
   readonly name: string;
@@ -100,10 +104,18 @@ export function buildModel(
     weights,
     sharesConstants = true,
     functions = false,
+    blockSize,
   }: EncodeOptions = {},
 ): OnnxModel {
+  const findBlock = (call: CompositeCall) =>
+    blockSize === undefined ? undefined : findBlockSize(call, blockSize);
   // Nested calls are expanded within the body that contains them.
-  const graph = functions ? calls : expandComposites(calls, { merges: sharesConstants });
+  const graph = functions
+    ? calls
+    : expandComposites(calls, {
+        merges: sharesConstants,
+        keeps: (call) => findBlock(call) !== undefined,
+      });
   const { order, parts } = findUsedParts(graph);
   const table = new FunctionTable();
   const graphNodes: MutableNode[] = [];
@@ -192,29 +204,45 @@ export function buildModel(
     known.set(value, name);
   };
   const writeConstant = ({ data, type }: Constant) => emit.constant(data, type.shape);
+  /** Writes the primitives that compute `values` from the inputs in `known`, and returns their nodes and the names of the values. */
+  const writeBody = (values: readonly Value[], known: Map<Value, string>) => {
+    const outputs = Object.fromEntries(values.map((value, i) => [i, value]));
+    const body = Object.values(expandComposites({ outputs }, { merges: sharesConstants }).outputs);
+    const inner: MutableNode[] = [];
+    within(inner, () => {
+      for (const value of sortTopologically(body))
+        if (value.kind === "constant") known.set(value, writeConstant(value));
+        else if (value.kind === "apply") writeValue(value, known);
+    });
+    return { inner, results: body.map((each) => known.get(each)!) };
+  };
+  /** Writes an elementwise call as a Scan over blocks of its inputs, and returns the name of its output. */
+  const writeBlocks = (call: CompositeCall, size: number): string => {
+    const body = getBlockBody(call, size);
+    const known = new Map(body.inputs.map((each, i) => [each, fresh(`${current}/x${i}`)]));
+    const ports = body.inputs.map((each) => encodePort({ ...each.type, name: known.get(each)! }));
+    const { inner, results } = writeBody(body.outputs, known);
+    const output = results.map((name) => encodePort({ ...body.outputs[0]!.type, name }));
+    const blocks = emit.shape([sizeOf(call.type.shape) / size, size]);
+    const input = call.inputs.map((each) => emit.node("Reshape", [names.get(each)!, blocks]));
+    const scan = emit.node("Scan", input, { num_scan_inputs: ports.length });
+    const g = { name: current, node: inner, input: ports, output };
+    nodes.at(-1)!.attribute!.push({ name: "body", type: graphAttribute, g });
+    const whole = emit.node("Reshape", [scan, emit.shape(call.type.shape)]);
+    const name = outputOf.get(call);
+    return name === undefined ? whole : (nodes.at(-1)!.output[0] = name);
+  };
   /** Writes a call of a function; the names of its outputs are by number. */
   const writeCall = (call: CompositeCall): ReadonlyMap<number, string> => {
     const { inputs: read, outputs } = parts.get(call)!;
     const body = bodyOf(call);
     const feeds = read.map((index) => names.get(call.inputs[index]!)!);
     const known = new Map(read.map((index, i) => [body.inputs[index]!, feeds[i]!]));
-    const expanded = expandComposites(
-      { outputs: Object.fromEntries(outputs.map((index) => [index, body.outputs[index]!])) },
-      { merges: sharesConstants },
+    const { inner, results } = writeBody(
+      outputs.map((index) => body.outputs[index]!),
+      known,
     );
-    const results = outputs.map((index) => expanded.outputs[index]!);
-    const inner: MutableNode[] = [];
-    within(inner, () => {
-      for (const value of sortTopologically(results))
-        if (value.kind === "constant") known.set(value, writeConstant(value));
-        else if (value.kind === "apply") writeValue(value, known);
-    });
-    const made = table.add(
-      call.op.name,
-      inner,
-      feeds,
-      results.map((each) => known.get(each)!),
-    );
+    const made = table.add(call.op.name, inner, feeds, results);
     const output = outputs.map((index) => findOutputName(call, index) ?? fresh(`${current}/${index}`));
     graphNodes.push({
       name: fresh(current),
@@ -241,7 +269,8 @@ export function buildModel(
     else {
       current = `${number}.${value.op.name}`;
       if (isCall(value)) {
-        const made = writeCall(value);
+        const block = findBlock(value);
+        const made = block === undefined ? writeCall(value) : new Map([[0, writeBlocks(value, block)]]);
         callOutputs.set(value, made);
         const first = made.get(0);
         if (first !== undefined) names.set(value, first);
@@ -333,3 +362,5 @@ export function encodeAttributes(attributes: Attrs): object[] {
 }
 // JavaScript has one number type and ONNX two; these attributes are floats even if their value is an integer.
 const floatAttributes = new Set(["alpha", "beta", "epsilon"]);
+/** The type of an attribute that is a graph. */
+const graphAttribute = 5;

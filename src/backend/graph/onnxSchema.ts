@@ -51,12 +51,13 @@ for (const type of [
     attribute: [5, "AttributeProto", "repeated"],
     domain: [7, "string"],
   }),
-  // `type` 1 float, 2 int, 3 string, 6 floats, 7 ints.
+  // `type` 1 float, 2 int, 3 string, 5 graph, 6 floats, 7 ints.
   defineMessage("AttributeProto", {
     name: [1, "string"],
     f: [2, "float"],
     i: [3, "int64"],
     s: [4, "bytes"],
+    g: [6, "GraphProto"],
     floats: [7, "float", "repeated"],
     ints: [8, "int64", "repeated"],
     type: [20, "int32"],

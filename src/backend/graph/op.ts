@@ -119,6 +119,11 @@ export interface CompositeDefinition<In extends Inputs, A extends Attrs> {
   /** Builds the outputs. It may depend on nothing but the types of the inputs and the attributes. */
   body(inputs: In, attrs: A): readonly [Value, ...Value[]];
   /**
+   * True if there is one output, each element of which depends only on the same element of the inputs, which all have its
+   * shape. Executors may compute such a call in blocks.
+   */
+  readonly elementwise?: boolean;
+  /**
    * The gradient of the first output, such as a call of another composite. Default, and where it returns undefined: the
    * gradient of the body.
    */

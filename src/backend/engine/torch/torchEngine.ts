@@ -1,5 +1,6 @@
 /** The PyTorch engine: tensors and programs are in a child process and named by number. */
 import { WorkbenchError } from "../../../protocol/errors";
+import type { CompositeCall } from "../../graph/composite";
 import { expandComposites } from "../../graph/expand";
 import { countProcesses, type ParallelOptions } from "../../../schema/parallel";
 import type { Graph } from "../../graph/graph";
@@ -78,7 +79,7 @@ class TorchEngine implements Engine, TorchOwner {
         "unsupported",
         `Only ONNX Runtime records profiles, not ${this.device.name}. Profile a step on cpu.`,
       );
-    const graph = expandComposites(calls, { keeps: ({ op }) => this.process.kernels.has(op.name) });
+    const graph = expandComposites(calls, { keeps: this.keeps });
     checkState(graph, state);
     const number = this.takeNumber();
     const encoded = encodeGraph(graph);
@@ -103,6 +104,8 @@ class TorchEngine implements Engine, TorchOwner {
     this.#programs.add(program);
     return program;
   }
+
+  readonly keeps = ({ op }: CompositeCall): boolean => this.process.kernels.has(op.name);
 
   readonly #refuse = (thrown: unknown): never => {
     if (!(thrown instanceof TorchRequestError)) throw thrown;

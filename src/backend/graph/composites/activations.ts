@@ -17,6 +17,7 @@ export const gelu: Composite<[Value]> = defineComposite<[Value]>({
 /** The gradient of `gelu` in x, given x and the gradient of y. */
 export const geluGradient: Composite<[Value, Value]> = defineComposite<[Value, Value]>({
   name: "geluGradient",
+  elementwise: true,
   body: ([x, dy]) => {
     const [dx] = pullBack(new Map([[computeGelu(x), dy]]), [x]);
     return [dx!];
@@ -33,6 +34,7 @@ type Activated = readonly [x: Value, y: Value, dy: Value];
 /** The gradient of `geluTanh` in x, given x, y and the gradient of y. */
 export const geluTanhGradient: Composite<Activated> = defineComposite<Activated>({
   name: "geluTanhGradient",
+  elementwise: true,
   // With s = σ(2u): dy/dx = s + y · (1 - s) · 2u', and 2u = x·(a + b·x²), 2u' = a + 3b·x².
   body: ([x, y, dy]) => {
     const square = mul(x, x);
@@ -47,6 +49,7 @@ export const geluTanhGradient: Composite<Activated> = defineComposite<Activated>
 /** The gradient of `silu` in x, given x, y and the gradient of y. */
 export const siluGradient: Composite<Activated> = defineComposite<Activated>({
   name: "siluGradient",
+  elementwise: true,
   // With s = σ(x): dy/dx = s + y · (1 - s).
   body: ([x, y, dy]) => {
     const s = sigmoid(x);
