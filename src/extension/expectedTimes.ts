@@ -7,6 +7,6 @@ export const expectedTimes: Readonly<Record<string, string>> = {
   first: t("1 to 2 minutes"),
   "one-shot": t("10 minutes"),
   distil: t("up to an hour"),
-  "compare-methods": t("several hours"),
+  "compare-methods": t("three quarters of an hour"),
   shakespeare: t("half a day, minutes on a graphics card"),
 };
