@@ -130,6 +130,6 @@ describe("cells of a Markdown file", () => {
     const started = performance.now();
     for (const part of ["- ", "> ", "word *x* [a](b)\n", "```yaml\na: 1\n```\n", "<b>\n", "<!--"])
       splitCells(part.repeat(262_144 / part.length));
-    expect(performance.now() - started).toBeLessThan(20_000);
+    expect(performance.now() - started).toBeLessThan(3000);
   });
 });

@@ -88,14 +88,14 @@ class OnnxRuntimeEngine implements Engine, Owner {
     { state = {}, inPlace = true, precision = "float32", compiled = false, profile }: CompileOptions = {},
   ): Promise<Program> {
     this.#checkOpen();
-    const graph = expandComposites(calls);
+    const graph = expandComposites(calls, { keeps: this.keeps });
     checkState(graph, state);
     checkTrainOptions(this.device.name, { precision, torch_compile: compiled });
     // WebGPU has no FusedMatMul: its operands would be copied to the CPU, and the product back.
     // Other devices lack operations on sizes and have their own memory planners, so no sizes are hidden from them.
     const { name } = this.device;
     const { blockSize } = this;
-    const bytes = encodeOnnx(calls, { fused: name !== "webgpu", freesAtOnce: name === "cpu", blockSize });
+    const bytes = encodeOnnx(graph, { fused: name !== "webgpu", freesAtOnce: name === "cpu", blockSize });
     const outputs = Object.fromEntries(Object.entries(graph.outputs).map(([name, { type }]) => [name, type]));
     const proven =
       this.transfer === undefined && inPlace ? findInPlaceStates(graph, state) : new Set<string>();
