@@ -41,6 +41,12 @@ const folders: readonly CatalogFolder[] = [
   },
   { folder: "src/backend/evaluation", name: "metrics", entry: "metric", type: ["AnyMetric", "./metric"] },
   {
+    folder: "src/backend/evaluation/tasks",
+    name: "tasks",
+    entry: "task",
+    type: ["Task", "../harness/task"],
+  },
+  {
     folder: "src/backend/data/datasets",
     name: "dataSets",
     entry: "named data set",

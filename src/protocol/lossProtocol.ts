@@ -7,8 +7,10 @@ export interface LossProtocol {
   readonly split: string;
   /** Hash of the ids in the order and the sequences in which the model read them, and of what counts. */
   readonly hash: string;
-  /** Tokens that count in the loss. */
+  /** Tokens that count in the loss, or the number of other units. */
   readonly tokens: number;
+  /** What is counted, if not tokens. */
+  readonly unit?: "rows" | undefined;
   /** Everything else that changes the number: `sequences of 256, mean over tokens`. */
   readonly method: string;
 }
@@ -21,14 +23,15 @@ export function isSameProtocol(a: LossProtocol | undefined, b: LossProtocol | un
   return a === undefined || b === undefined || getProtocolKey(a) === getProtocolKey(b);
 }
 
-export function describeProtocol({ data, split, hash, tokens, method }: LossProtocol): string {
-  return `${formatCount(tokens)} tokens of ${data}, ${split} split (ids ${hash.slice(0, 8)}), ${method}`;
+export function describeProtocol({ data, split, hash, tokens, unit, method }: LossProtocol): string {
+  const hashed = unit ?? "ids";
+  return `${formatCount(tokens)} ${unit ?? "tokens"} of ${data}, ${split} split (${hashed} ${hash.slice(0, 8)}), ${method}`;
 }
 
 /** In few words: `9 tokens instead of 12; sequences of 64 instead of sequences of 128`. */
 export function describeDifference(protocol: LossProtocol, reference: LossProtocol): string {
   const name = ({ data, split }: LossProtocol) => `${data}, ${split} split`;
-  const count = ({ tokens }: LossProtocol) => `${formatCount(tokens)} tokens`;
+  const count = ({ tokens, unit }: LossProtocol) => `${formatCount(tokens)} ${unit ?? "tokens"}`;
   const [terms, referenceTerms] = [protocol.method.split(", "), reference.method.split(", ")];
   const join = (own: readonly string[], others: readonly string[]) =>
     own.filter((term) => !others.includes(term)).join(", ");

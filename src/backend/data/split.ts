@@ -209,6 +209,11 @@ export class Split {
     return this.#characters?.reduce((count, length) => (length >= limit ? count + 1 : count), 0) ?? 0;
   }
 
+  /** Where the tokens of a document are. */
+  locateDocument(document: number): { readonly start: number; readonly end: number } {
+    return { start: this.#documentStarts[document]!, end: this.#documentStarts[document + 1]! };
+  }
+
   /** `count` tokens from position `from` of this split on. */
   read(from: number, count: number): Int32Array {
     const ids = new Int32Array(count);

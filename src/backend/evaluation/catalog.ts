@@ -9,6 +9,7 @@ import perplexity from "./perplexity";
 import regression from "./regression";
 import repetition from "./repetition";
 import savings from "./savings";
+import tasks from "./tasks";
 
 export const metrics: Readonly<Record<string, AnyMetric>> = {
   classification,
@@ -20,4 +21,5 @@ export const metrics: Readonly<Record<string, AnyMetric>> = {
   regression,
   repetition,
   savings,
+  tasks,
 };

@@ -28,14 +28,20 @@ export class ForwardProgram implements AsyncDisposable {
     private readonly size: ForwardSize,
     private readonly program: Program,
     private readonly weights: Tensors,
+    /** Whether the weights are disposed with the program. */
+    private readonly ownsWeights: boolean,
   ) {}
 
-  /** `answer` computes the output from the logits [rows, vocabulary]; its additional inputs are int32 [rows]. */
+  /**
+   * `answer` computes the output from the logits [rows, vocabulary]; its additional inputs are int32 [rows]. `weights` are
+   * those of the model on the device, if several programs share them.
+   */
   static async open(
     engine: Engine,
     { shape, tensors }: Pick<Subject, "shape" | "tensors">,
     size: ForwardSize,
     answer: (logits: Value) => Value,
+    weights?: Tensors,
   ): Promise<ForwardProgram> {
     const grid = (name: string) => input(name, [size.batch, size.time], "int32");
     const logits = buildInferenceForward(
@@ -49,7 +55,9 @@ export class ForwardProgram implements AsyncDisposable {
       { rows: input("rows", [size.rows], "int32") },
     );
     const program = await engine.compile({ outputs: { answer: answer(logits) } });
-    return new ForwardProgram(engine, size, program, uploadAll(engine, toInferenceTensors(shape, tensors)));
+    const ownsWeights = weights === undefined;
+    const used = weights ?? uploadAll(engine, toInferenceTensors(shape, tensors));
+    return new ForwardProgram(engine, size, program, used, ownsWeights);
   }
 
   async run(feeds: ForwardFeeds, signal: AbortSignal): Promise<Float32Array> {
@@ -73,7 +81,7 @@ export class ForwardProgram implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    disposeAll(this.weights);
+    if (this.ownsWeights) disposeAll(this.weights);
     await this.program[Symbol.asyncDispose]();
   }
 }

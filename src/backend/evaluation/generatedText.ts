@@ -7,8 +7,8 @@ import type { ChatMessage } from "../data/tokenizers/chatTemplate";
 import { getDocumentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
 import type { GrowingText } from "./nextToken";
 
-/** A text to continue, or a conversation to answer. */
-export type Prompt = string | readonly ChatMessage[];
+/** A text to continue, a conversation to answer, or a text with its tokens. */
+export type Prompt = string | readonly ChatMessage[] | FramedPrompt;
 
 export interface TextOptions {
   /** Prepend the tokenizer's start-of-document token, if it has one, to each prompt. */
@@ -59,18 +59,23 @@ export interface FramedPrompt {
   readonly ids: readonly number[];
 }
 
+function isFramedPrompt(prompt: Prompt): prompt is FramedPrompt {
+  return typeof prompt !== "string" && !Array.isArray(prompt);
+}
+
 export async function framePrompt(
   prompt: Prompt,
   tokenizer: Tokenizer,
   options: Pick<TextOptions, "add_special_tokens">,
 ): Promise<FramedPrompt> {
+  if (isFramedPrompt(prompt)) return prompt;
   // A chat template includes the start-of-document token.
-  const isFramed = options.add_special_tokens && typeof prompt === "string";
+  const hasFrame = options.add_special_tokens && typeof prompt === "string";
   const text = typeof prompt === "string" ? prompt : getChat(tokenizer).apply(prompt);
   const { before } = getDocumentFrame(tokenizer);
-  const ids = [...(isFramed ? before : []), ...(await tokenizer.encode(text))];
+  const ids = [...(hasFrame ? before : []), ...(await tokenizer.encode(text))];
   // A model needs a token to continue from; the end-of-document token also precedes the next document.
-  if (ids.length === 0 && isFramed && tokenizer.endOfText !== undefined) ids.push(tokenizer.endOfText);
+  if (ids.length === 0 && hasFrame && tokenizer.endOfText !== undefined) ids.push(tokenizer.endOfText);
   if (ids.length === 0)
     throw new WorkbenchError(
       "invalid-input",

@@ -31,6 +31,14 @@ export interface EvaluationData {
   readonly test: Split | undefined;
 }
 
+/** Where a metric finds files of its own. */
+export interface EvaluationPlaces {
+  /** Folder of relative paths. */
+  readonly baseFolder: string;
+  /** Folder for downloads. */
+  readonly cacheFolder: string;
+}
+
 /** Everything that a metric may use besides the model. */
 export interface EvaluationLab {
   readonly engine: Engine;
@@ -39,6 +47,8 @@ export interface EvaluationLab {
   progress(done: number, total: number, what: string): void;
   /** Shows a line before the evaluation ends; `Measurement.lines` contains it too. */
   log?(line: string): void;
+  /** By default the working directory and the cache folder of the system. */
+  readonly places?: EvaluationPlaces;
 }
 
 export interface Measurement<D> {
@@ -50,6 +60,8 @@ export interface Measurement<D> {
   readonly protocols?: LossProtocols;
   /** All results, as plain data. */
   readonly details: D;
+  /** Texts by file name, to be kept beside the results. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 export interface Metric<O, D> {
@@ -67,8 +79,14 @@ export interface Metric<O, D> {
   readonly samples: readonly Readonly<Record<string, unknown>>[];
   /** Refuses an unsupported kind of model, and names a metric that supports it. */
   checkModel?(shape: ModelShape): void;
+  /** Whether it reads files that are not part of the data, so that equal options do not mean equal results. */
+  readsFiles?(options: O): boolean;
   /** Refuses options that this model or data cannot satisfy, before any training starts. */
-  check?(subject: Pick<Subject, "shape" | "data" | "tokenizer">, options: O): void | Promise<void>;
+  check?(
+    subject: Pick<Subject, "shape" | "data" | "tokenizer">,
+    options: O,
+    places: EvaluationPlaces,
+  ): void | Promise<void>;
   evaluate(subject: Subject, options: O, lab: EvaluationLab): Promise<Measurement<D>>;
 }
 

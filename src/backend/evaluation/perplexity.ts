@@ -1,63 +1,109 @@
-/**
- * Loss and perplexity of a text by strided windows, with the protocol that makes two results comparable. The windows are
- * those of Hugging Face's guide to perplexity: with a stride of the whole context they do not overlap.
- */
-import type { LossProtocol, LossProtocols } from "../../protocol/lossProtocol";
+/** Loss and perplexity of a text, with the protocol that makes two results comparable. */
 import { createHash } from "node:crypto";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
-import { countText } from "../data/spaces";
-import { IGNORED, type Split } from "../data/split";
-import { getDocumentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
+import { countText, type TextCounts } from "../data/spaces";
+import { IGNORED } from "../data/split";
+import { refuseTokensWithoutRow } from "../data/tokenizers/vocabularyFit";
 import { input } from "../graph/op";
 import { crossEntropy } from "../graph/ops/loss";
 import { requireNextToken } from "../models/classifier";
 import { dimensionsOf, type ModelShape } from "../models/model";
 import { ForwardProgram } from "./forwardProgram";
+import { corpora, type CorpusName, readCorpus } from "./harness/corpora";
+import { createDocumentPlaces, refuseMissingFiles } from "./harness/documentFiles";
+import { HarnessEncoder } from "./harness/harnessEncoder";
 import { defineMetric, type EvaluationLab, getSplit, type Subject, getTokenizer } from "./metric";
-import { splitWindow, createWindows } from "./windows";
+import {
+  createProtocols,
+  formatProtocol,
+  getValuePrefix,
+  type PerplexityProtocol,
+  perplexityProtocols,
+} from "./perplexityProtocol";
+import {
+  countTextUnits,
+  createGptqWindows,
+  createHarnessWindows,
+  createStridedWindows,
+  readPlainText,
+  type TokenWindows,
+} from "./perplexityText";
 
-const optionsSchema = z.strictObject({
-  split: z.enum(["validation", "test", "train"]).default("validation").describe("Split to score."),
-  context: z
-    .int()
-    .min(2)
-    .optional()
-    .describe("Tokens per window. The default is `sequence_len`, or the model's context if that is shorter."),
-  stride: z
-    .int()
-    .min(1)
-    .optional()
-    .describe("Tokens between the starts of two windows, at most `context`. The default is half of it."),
-  max_tokens: z.int().min(2).optional().describe("Score only this many tokens, from the start of the split."),
-  batch_size: z
-    .int()
-    .min(1)
-    .optional()
-    .describe("Windows per batch. Affects only time and memory. The default is up to 8."),
-  line_ends_as_words: z
-    .boolean()
-    .default(false)
-    .describe("Count each line end as a word, as in word-level data sets with an end-of-sentence token."),
-});
+const optionsSchema = z
+  .strictObject({
+    protocol: z
+      .enum(perplexityProtocols)
+      .default("strided")
+      .describe(
+        "How the text is cut: `strided`, overlapping windows as in Hugging Face's guide to perplexity; `gptq`, windows of `context` tokens without overlap and without the rest, as GPTQ and later papers print it; `harness`, each document from BOS on, as lm-evaluation-harness measures it.",
+      ),
+    corpus: z
+      .enum(Object.keys(corpora) as [CorpusName, ...CorpusName[]])
+      .optional()
+      .describe(
+        "Text of the papers instead of the data cell's: the raw test split of WikiText-2 joined by two line ends, that of Penn Treebank joined by spaces, or the first 1,100 validation rows of C4 joined by spaces.",
+      ),
+    data_dir: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "Folder with the rows of the corpus, such as `wikitext2/test.parquet`. Without it, they are downloaded from the hub, except those of C4.",
+      ),
+    add_bos: z
+      .boolean()
+      .optional()
+      .describe(
+        "Begin the text with the BOS token; with `harness` each document. The default is what the tokenizer does; of `strided` on a data cell, the tokens that training reads.",
+      ),
+    split: z.enum(["validation", "test", "train"]).default("validation").describe("Split to score."),
+    context: z
+      .int()
+      .min(2)
+      .optional()
+      .describe(
+        "Tokens per window. The default is `sequence_len`; of `gptq` and of a corpus 2,048, of `harness` the model's context. At most the model's context.",
+      ),
+    stride: z
+      .int()
+      .min(1)
+      .optional()
+      .describe(
+        "Tokens between the starts of two windows of `strided`, at most `context`. The default is half of it.",
+      ),
+    max_tokens: z
+      .int()
+      .min(2)
+      .optional()
+      .describe("Score only this many tokens, from the start of the split."),
+    batch_size: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("Windows per batch. Affects only time and memory. The default is up to 8."),
+    line_ends_as_words: z
+      .boolean()
+      .default(false)
+      .describe("Count each line end as a word, as in word-level data sets with an end-of-sentence token."),
+  })
+  .superRefine(({ protocol, stride, corpus, data_dir: folder }, context) => {
+    if (protocol !== "strided" && stride !== undefined)
+      context.addIssue({
+        code: "custom",
+        path: ["stride"],
+        message: `the windows of ${protocol} do not overlap; leave stride out, or set protocol to strided`,
+        input: stride,
+      });
+    if (corpus === undefined && folder !== undefined)
+      context.addIssue({
+        code: "custom",
+        path: ["data_dir"],
+        message: "data_dir is for the rows of a corpus; name it in corpus, or leave data_dir out",
+        input: folder,
+      });
+  });
 type Options = z.output<typeof optionsSchema>;
-
-/** Everything that a result depends on besides the model: equal protocols make results comparable. */
-export interface PerplexityProtocol {
-  readonly data: string;
-  readonly split: string;
-  /** Hash of the token ids that were read. */
-  readonly hash: string;
-  readonly tokenizer: string;
-  readonly tokenizer_hash: string;
-  readonly context: number;
-  readonly stride: number;
-  readonly tokens: number;
-  readonly scored_tokens: number;
-  readonly words: number;
-  readonly bytes: number;
-  readonly line_ends_as_words: boolean;
-}
 
 export interface Perplexity {
   /** Nats per token. */
@@ -70,29 +116,39 @@ export interface Perplexity {
 }
 
 export default defineMetric<Options, Perplexity>({
-  title: "Loss and perplexity by strided windows",
+  title: "Loss and perplexity",
   options: optionsSchema,
   needs: ["data", "tokenizer"],
-  goals: {
-    "perplexity/loss": "minimize",
-    "perplexity/token": "minimize",
-    "perplexity/word": "minimize",
-    "perplexity/bits_per_byte": "minimize",
-  },
-  samples: [{}, { context: 6, stride: 2, max_tokens: 40, split: "train" }],
+  goals: Object.fromEntries(
+    perplexityProtocols.flatMap((protocol) =>
+      ["loss", "token", "word", "bits_per_byte"].map(
+        (value) => [`${getValuePrefix(protocol)}/${value}`, "minimize"] as const,
+      ),
+    ),
+  ),
+  samples: [
+    {},
+    { context: 6, stride: 2, max_tokens: 40, split: "train" },
+    { protocol: "gptq", context: 7, max_tokens: 40, add_bos: false },
+  ],
   checkModel: (shape) => requireNextToken(shape, "it has no perplexity"),
-  check: ({ shape, data }, options) => {
-    resolveWindowSize(shape, getSplit(data, options.split), options);
+  readsFiles: ({ corpus }) => corpus !== undefined,
+  check: async (subject, options, { baseFolder }) => {
+    const { corpus, data_dir: dataFolder } = options;
+    resolveWindowSize(subject, options);
+    if (corpus === undefined) getSplit(subject.data, options.split);
+    else await refuseMissingFiles(corpora[corpus].data, corpora[corpus].split, { baseFolder, dataFolder });
   },
   evaluate: async (subject, options, lab) => {
     const details = await measure(subject, options, lab);
     const { loss, perplexity, word_perplexity: word, bits_per_byte: bits, protocol } = details;
+    const prefix = getValuePrefix(protocol.protocol);
     return {
       values: {
-        "perplexity/loss": loss,
-        "perplexity/token": perplexity,
-        ...(word === null ? {} : { "perplexity/word": word }),
-        ...(bits === null ? {} : { "perplexity/bits_per_byte": bits }),
+        [`${prefix}/loss`]: loss,
+        [`${prefix}/token`]: perplexity,
+        ...(word === null ? {} : { [`${prefix}/word`]: word }),
+        ...(bits === null ? {} : { [`${prefix}/bits_per_byte`]: bits }),
       },
       lines: [
         `perplexity ${formatPerplexity(perplexity)} per token` +
@@ -106,100 +162,169 @@ export default defineMetric<Options, Perplexity>({
   },
 });
 
-/** Losses per token are of one tokenizer; those per word and per byte are of the text, whatever the tokenizer. */
-function createProtocols(protocol: PerplexityProtocol): LossProtocols {
-  const { data, split, context, stride, tokenizer, bytes, words } = protocol;
-  const windows = `context ${context}, stride ${stride}`;
-  const perToken: LossProtocol = {
-    data,
-    split,
-    hash: protocol.hash,
-    tokens: protocol.scored_tokens,
-    method: `${windows}, tokenizer ${tokenizer}`,
-  };
-  const text = createHash("sha256")
-    .update(JSON.stringify([data, split, bytes, words]))
-    .digest("hex");
-  const perText: LossProtocol = {
-    ...perToken,
-    hash: text,
-    method: `${windows}${protocol.line_ends_as_words ? ", line ends as words" : ""}`,
-  };
-  return {
-    "perplexity/loss": perToken,
-    "perplexity/token": perToken,
-    "perplexity/word": perText,
-    "perplexity/bits_per_byte": perText,
-  };
-}
-
-/** One line that describes the protocol, to print with each result. */
-export function formatProtocol(protocol: PerplexityProtocol): string {
-  const { data, split, hash, tokenizer, context, stride, tokens, scored_tokens: scored } = protocol;
-  const words = `${protocol.words} words${protocol.line_ends_as_words ? " with line ends" : ""}`;
-  return (
-    `${data}, ${split} split (ids ${hash.slice(0, 12)}), context ${context}, stride ${stride}, tokenizer ${tokenizer}, ` +
-    `${scored} of ${tokens} tokens scored, ${words}, ${protocol.bytes} bytes`
-  );
-}
-
 const formatPerplexity = (perplexity: number): string =>
   perplexity < 1e6 ? perplexity.toFixed(perplexity < 100 ? 3 : 1) : perplexity.toExponential(3);
 
+/** The windows to score, and the sizes of their text. */
+interface ScoredText extends TokenWindows {
+  readonly title: string;
+  readonly split: string;
+  readonly counts: TextCounts;
+  readonly tokens: number;
+}
+
 async function measure(subject: Subject, options: Options, lab: EvaluationLab): Promise<Perplexity> {
   requireNextToken(subject.shape, "it has no perplexity");
-  const split = getSplit(subject.data, options.split);
   const tokenizer = getTokenizer(subject);
-  const { context, stride } = resolveWindowSize(subject.shape, split, options);
-  const ids = split.read(0, Math.min(split.tokens, options.max_tokens ?? Infinity));
-  if (ids.length < 2)
-    throw new WorkbenchError(
-      "invalid-input",
-      `The ${options.split} split has ${ids.length} tokens, but scoring needs at least 2. Provide more text.`,
-    );
-  const { total, scored } = await score(subject, ids, { context, stride, batch: options.batch_size }, lab);
+  const size = resolveWindowSize(subject, options);
+  const text = await readText(subject, size, options, lab);
+  const { ids, counts, tokens } = text;
+  const { total, scored } = await score(subject, text, options.batch_size, lab);
   const loss = total / scored;
   // Extends the mean to every token with a predecessor, including the few that non-overlapping windows do not score.
-  const nats = loss * (ids.length - 1);
-  const { words, bytes, lines } = countTextUnits(tokenizer, split, ids);
-  const counted = words + (options.line_ends_as_words ? lines : 0);
+  const nats = options.protocol === "harness" ? total : loss * (tokens - 1);
+  const words = counts.words + (options.line_ends_as_words ? counts.lines : 0);
+  // Papers print GPTQ's number per token alone, and what is left out has words too.
+  const isPerToken = options.protocol === "gptq";
   return {
     loss,
     perplexity: Math.exp(loss),
-    word_perplexity: counted === 0 ? null : Math.exp(nats / counted),
-    bits_per_byte: bytes === 0 ? null : nats / bytes / Math.LN2,
+    word_perplexity: words === 0 || isPerToken ? null : Math.exp(nats / words),
+    bits_per_byte: counts.bytes === 0 || isPerToken ? null : nats / counts.bytes / Math.LN2,
     protocol: {
-      data: subject.data!.title,
-      split: options.split,
+      protocol: options.protocol,
+      data: text.title,
+      split: text.split,
       hash: createHash("sha256")
         .update(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength))
         .digest("hex"),
       tokenizer: tokenizer.id,
       tokenizer_hash: tokenizer.hash,
-      context,
-      stride,
-      tokens: ids.length,
+      add_bos: options.add_bos ?? null,
+      ...size,
+      tokens,
       scored_tokens: scored,
-      words: counted,
-      bytes,
+      words,
+      bytes: counts.bytes,
       line_ends_as_words: options.line_ends_as_words,
     },
   };
 }
 
-function resolveWindowSize(
-  shape: ModelShape,
-  split: Split,
+async function readText(
+  subject: Subject,
+  { context, stride }: WindowSize,
   options: Options,
-): { context: number; stride: number } {
+  lab: EvaluationLab,
+): Promise<ScoredText> {
+  const { protocol, corpus, add_bos: addBos } = options;
+  const tokenizer = getTokenizer(subject);
+  const maxTokens = options.max_tokens ?? Infinity;
+  if (protocol === "strided" && corpus === undefined && addBos === undefined) {
+    const split = getSplit(subject.data, options.split);
+    const ids = split.read(0, Math.min(split.tokens, maxTokens));
+    refuseShort(ids.length, options.split);
+    const counts = countTextUnits(tokenizer, split, ids);
+    const windows = createStridedWindows(ids, context, stride);
+    return { ...windows, title: subject.data!.title, split: options.split, counts, tokens: ids.length };
+  }
+  const encoder = new HarnessEncoder(tokenizer, addBos);
+  const { title, split, documents, counts } =
+    corpus === undefined
+      ? readSplitText(subject, encoder, options)
+      : await readCorpusText(corpus, encoder, context, options, lab);
+  const tokens = documents.reduce((sum, { length }) => sum + length, 0);
+  refuseShort(tokens, split);
+  refuseTokensWithoutRow(dimensionsOf(subject.shape).vocabulary, (rows) => {
+    const id = documents.flatMap((ids) => ids.find((each) => each >= rows) ?? [])[0];
+    return id === undefined ? undefined : { id, name: tokenizer.nameOf(id), place: title };
+  });
+  if (protocol === "harness") {
+    const prefix = encoder.requirePrefix("protocol harness");
+    return { ...createHarnessWindows(documents, prefix, context), title, split, counts, tokens };
+  }
+  if (documents.length > 1)
+    throw new WorkbenchError(
+      "invalid-input",
+      `This protocol reads one text, but the ${split} split of ${title} has ${documents.length} documents, and how they are joined changes the result. Join them into one file, name a corpus, or set protocol to harness.`,
+    );
+  const ids = Int32Array.from(documents[0]!);
+  const windows =
+    protocol === "gptq" ? createGptqWindows(ids, context) : createStridedWindows(ids, context, stride);
+  return { ...windows, title, split, counts, tokens };
+}
+
+interface FramedText {
+  readonly title: string;
+  readonly split: string;
+  readonly documents: readonly (readonly number[])[];
+  readonly counts: TextCounts;
+}
+
+function readSplitText(subject: Subject, encoder: HarnessEncoder, options: Options): FramedText {
+  const split = getSplit(subject.data, options.split);
+  const tokenizer = getTokenizer(subject);
+  const { documents, counts } = readPlainText(split, tokenizer, options.max_tokens ?? Infinity);
+  const { before, after } = encoder.frame;
+  return {
+    title: subject.data!.title,
+    split: options.split,
+    documents: documents.map((ids) => [...before, ...ids, ...after]),
+    counts,
+  };
+}
+
+async function readCorpusText(
+  name: CorpusName,
+  encoder: HarnessEncoder,
+  context: number,
+  { data_dir: dataFolder, max_tokens: maxTokens = Infinity }: Options,
+  lab: EvaluationLab,
+): Promise<FramedText> {
+  const { text, windows } = await readCorpus(name, createDocumentPlaces(lab, dataFolder));
+  const [ids] = (await encoder.encodeAll([text])) as [number[]];
+  const limit = Math.min(maxTokens, windows * context);
+  const read = ids.length <= limit ? text : encoder.decode(ids.slice(0, limit));
+  return {
+    title: name,
+    split: corpora[name].split,
+    documents: [ids.slice(0, limit)],
+    counts: countText(read),
+  };
+}
+
+function refuseShort(tokens: number, split: string): void {
+  if (tokens >= 2) return;
+  throw new WorkbenchError(
+    "invalid-input",
+    `The ${split} split has ${tokens} tokens, but scoring needs at least 2. Provide more text.`,
+  );
+}
+
+interface WindowSize {
+  readonly context: number;
+  readonly stride: number;
+}
+
+/** Tokens of a window in papers. */
+const usualContext = 2048;
+
+function resolveWindowSize({ shape, data }: Pick<Subject, "shape" | "data">, options: Options): WindowSize {
+  const { protocol, corpus } = options;
   const { context: maxLength } = dimensionsOf(shape);
-  const context = options.context ?? Math.max(2, Math.min(split.layout.sequenceLength, maxLength));
+  const usual =
+    protocol === "harness"
+      ? maxLength
+      : protocol === "gptq" || corpus !== undefined
+        ? usualContext
+        : getSplit(data, options.split).layout.sequenceLength;
+  const context = options.context ?? Math.max(2, Math.min(usual, maxLength));
   if (context > maxLength)
     throw new WorkbenchError(
       "unsupported",
       `A context of ${context} is longer than the model's ${maxLength} positions. Set context to at most ${maxLength}.`,
     );
-  const stride = options.stride ?? Math.ceil(context / 2);
+  const stride = protocol === "strided" ? (options.stride ?? Math.ceil(context / 2)) : context;
   if (stride > context)
     throw new WorkbenchError(
       "invalid-input",
@@ -208,24 +333,13 @@ function resolveWindowSize(
   return { context, stride };
 }
 
-interface WindowSize {
-  readonly context: number;
-  readonly stride: number;
-  readonly batch: number | undefined;
-}
-
 /** Sum of the nats of all scored tokens. */
 async function score(
   subject: Subject,
-  ids: Int32Array,
-  { context, stride, batch: requestedBatch }: WindowSize,
+  { ids, windows, time, share }: TokenWindows,
+  requestedBatch: number | undefined,
   lab: EvaluationLab,
 ): Promise<{ total: number; scored: number }> {
-  const time = Math.min(context, ids.length);
-  const share = Math.min(stride, time - 1);
-  const windows = [...createWindows(ids.length, context, stride)].flatMap((window) => [
-    ...splitWindow(window, share),
-  ]);
   const batch = Math.min(requestedBatch ?? computeDefaultBatch(subject.shape, share), windows.length);
   const rows = batch * share;
   await using program = await ForwardProgram.open(lab.engine, subject, { batch, time, rows }, (logits) =>
@@ -262,29 +376,4 @@ async function score(
 function computeDefaultBatch(shape: ModelShape, rows: number): number {
   const { vocabulary } = dimensionsOf(shape);
   return Math.max(1, Math.min(8, Math.floor(2 ** 26 / (rows * vocabulary))));
-}
-
-/**
- * Words, lines and bytes of the text of the first ids of a split. Counted in the original text, because the ids of some
- * tokenizers do not decode to it; for a piece that is only partly used, counted in the decoded ids.
- */
-function countTextUnits(
-  tokenizer: Tokenizer,
-  split: Split,
-  ids: Int32Array,
-): { words: number; lines: number; bytes: number } {
-  const { before, after } = getDocumentFrame(tokenizer);
-  const borders = new Set([...before, ...after]);
-  const { counts, end: first } = split.countsWithin(ids.length);
-  const total = { ...counts };
-  for (let start = first; start < ids.length; start++) {
-    let end = start;
-    while (end < ids.length && !borders.has(ids[end]!)) end++;
-    const { words, lines, bytes } = countText(tokenizer.decode(ids.subarray(start, end)));
-    total.words += words;
-    total.lines += lines;
-    total.bytes += bytes;
-    start = end;
-  }
-  return total;
 }

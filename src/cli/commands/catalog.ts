@@ -2,6 +2,7 @@
 import type { AnyCommand } from "../command";
 import attach from "./attach";
 import bench from "./bench";
+import compare from "./compare";
 import continueEntry from "./continue";
 import devices from "./devices";
 import evalEntry from "./eval";
@@ -23,6 +24,7 @@ import stop from "./stop";
 export const commands: Readonly<Record<string, AnyCommand>> = {
   attach,
   bench,
+  compare,
   continue: continueEntry,
   devices,
   eval: evalEntry,

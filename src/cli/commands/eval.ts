@@ -1,21 +1,23 @@
-/** `lathe eval MODEL`: loss and perplexity on a text, with the protocol that makes the figure comparable. */
+/** `lathe eval MODEL`: loss and perplexity of a text, with the protocol that makes the figure comparable. */
+import type * as z from "zod";
 import { dataSets } from "../../backend/data/datasets/catalog";
 import { getDefaultCacheFolder } from "../../backend/data/cacheFolder";
 import { type DataSet, openData } from "../../backend/data/dataSet";
-import type { EvaluationData } from "../../backend/evaluation/metric";
+import type { EvaluationData, Subject } from "../../backend/evaluation/metric";
 import perplexity from "../../backend/evaluation/perplexity";
 import { dimensionsOf } from "../../backend/models/model";
 import { refuseTokensWithoutRow } from "../../backend/data/tokenizers/vocabularyFit";
 import { WorkbenchError } from "../../protocol/errors";
 import { dataSchema } from "../../schema/experiment";
-import { defineCommand } from "../command";
-import { deviceOption, openLab } from "../evaluationLab";
+import { defineCommand, type Outcome } from "../command";
+import { deviceOption, openLab, type OpenLab } from "../evaluationLab";
 import { validateOptions, collect, parseNumber } from "../optionParsing";
 import {
   checkpointOption,
   type LoadedModel,
   loadModel,
   modelArgument,
+  openModelTokenizer,
   type ModelOptions,
   resolveTokenizerName,
   tokenizerOption,
@@ -32,6 +34,10 @@ interface Options extends ModelOptions {
   readonly maxTokens?: number;
   readonly batchSize?: number;
   readonly lineEndsAsWords?: boolean;
+  readonly protocol?: string;
+  readonly corpus?: string;
+  readonly dataDir?: string;
+  readonly addBos?: boolean;
   readonly device?: string;
 }
 
@@ -39,7 +45,7 @@ interface Options extends ModelOptions {
 const defaultMaxContext = 1024;
 
 export default defineCommand<readonly [string], Options>({
-  summary: "measure the perplexity of a model on a text, with strided windows",
+  summary: "measure the perplexity of a model on a text",
   arguments: [modelArgument],
   options: [
     [
@@ -49,6 +55,11 @@ export default defineCommand<readonly [string], Options>({
     ],
     tokenizerOption,
     ["--split <name>", "train, validation or test split of a named data set or a run; files are used whole"],
+    ["--protocol <name>", "strided (the default), gptq or harness"],
+    ["--corpus <name>", "text of the papers instead of --data: wikitext2, ptb or c4"],
+    ["--data-dir <folder>", "folder with the rows of the corpus; default: downloaded from the hub"],
+    ["--add-bos", "begin the text with the BOS token"],
+    ["--no-add-bos", "do not begin the text with the BOS token; default: what the tokenizer does"],
     ["--context <tokens>", "tokens per window", parseNumber],
     ["--stride <tokens>", "tokens between window starts; default: half the context", parseNumber],
     ["--max-tokens <tokens>", "score only this many tokens", parseNumber],
@@ -60,29 +71,39 @@ export default defineCommand<readonly [string], Options>({
   ],
   async run({ args: [text], options, terminal }) {
     const { data: _data, device, ...perplexityOptions } = omitModelOptions(options);
-    validateOptions(perplexity.options, perplexityOptions);
+    const parsed = validateOptions(perplexity.options, perplexityOptions);
     const model = await loadModel(text, options, terminal);
     perplexity.checkModel?.(model.shape);
+    if (parsed.corpus !== undefined) {
+      const tokenizer = await openModelTokenizer(model, options);
+      await using lab = await openLab({ device }, terminal);
+      return await measure(model, { tokenizer }, parsed, lab);
+    }
     using source = await openText(model, options);
     for (const notice of source.set.notices) terminal.log(toPlainText(notice));
     refuseTokensWithoutRow(dimensionsOf(model.shape).vocabulary, (rows) => source.set.findToken(rows));
     const resolved = validateOptions(perplexity.options, {
       ...perplexityOptions,
       split: perplexityOptions.split ?? source.split,
-      context: perplexityOptions.context ?? source.context,
+      context: perplexityOptions.context ?? (parsed.protocol === "strided" ? source.context : undefined),
     });
     await using lab = await openLab({ device }, terminal);
-    const { details, lines } = await perplexity.evaluate(
-      { ...model, tokenizer: source.set.tokenizer, data: source.data },
-      resolved,
-      lab,
-    );
-    return {
-      document: { model: model.source, device: lab.engine.device.name, ...details },
-      text: lines.map(toPlainText).join("\n"),
-    };
+    return await measure(model, { tokenizer: source.set.tokenizer, data: source.data }, resolved, lab);
   },
 });
+
+async function measure(
+  model: LoadedModel,
+  parts: Pick<Subject, "tokenizer" | "data">,
+  options: z.output<typeof perplexity.options>,
+  lab: OpenLab,
+): Promise<Outcome> {
+  const { details, lines } = await perplexity.evaluate({ ...model, ...parts }, options, lab);
+  return {
+    document: { model: model.source, device: lab.engine.device.name, ...details },
+    text: lines.map(toPlainText).join("\n"),
+  };
+}
 
 interface TextSource extends Disposable {
   readonly set: DataSet;

@@ -158,6 +158,7 @@ describe("a model", () => {
       /language model, not a classifier/,
     );
     const options = classification.options.parse({ positive_label: "strange" });
-    expect(() => classification.check!(classifier, options)).toThrow(/Allowed: even, odd/);
+    const places = { baseFolder: ".", cacheFolder: "." };
+    expect(() => classification.check!(classifier, options, places)).toThrow(/Allowed: even, odd/);
   });
 });

@@ -1,13 +1,20 @@
 /** Evaluates the current model with each metric. */
 import { join } from "node:path";
+import { getDefaultCacheFolder } from "../../data/cacheFolder";
 import { metrics } from "../../evaluation/catalog";
 import { writeAtomic } from "../folder/atomicFile";
 import type { LossProtocol } from "../../../protocol/lossProtocol";
 import type { Action } from "../steps/action";
 import { writeLossProtocols } from "../steps/lossProtocols";
+import { resolveExperimentFolder } from "../steps/workshop";
 import { describeWrittenFile } from "../folder/modelFile";
 
 const action: Action = {
+  isRunSpecific: ({ options }) =>
+    Object.entries(options).some(([name, values]) => {
+      const metric = metrics[name]!;
+      return metric.readsFiles?.(metric.options.parse(values)) === true;
+    }),
   async perform({ step, workpiece, workshop, folder }) {
     const { context, data, engine, tokenizer } = workshop;
     const results: Record<string, unknown> = {};
@@ -39,6 +46,7 @@ const action: Action = {
               steps: workpiece.step,
               action: `${what} ${done}/${total}`,
             }),
+          places: { baseFolder: resolveExperimentFolder(context), cacheFolder: getDefaultCacheFolder() },
         },
       );
       if (Object.keys(measured.values).length > 0)
@@ -47,6 +55,8 @@ const action: Action = {
       lines.push(`## ${metric.title}`, "", ...measured.lines, "");
       Object.assign(protocols, measured.protocols);
       results[name] = { values: measured.values, details: measured.details as unknown };
+      for (const [file, text] of Object.entries(measured.files ?? {}))
+        writeAtomic(join(folder, file), text, { durable: true });
       if (name === "generate")
         writeAtomic(join(folder, "samples.json"), formatJson(measured.details), { durable: true });
     }

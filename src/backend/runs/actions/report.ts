@@ -10,7 +10,7 @@ import type { Action, ActionCall } from "../steps/action";
 import { describeWrittenFile } from "../folder/modelFile";
 
 const action: Action = {
-  isRunSpecific: true,
+  isRunSpecific: () => true,
 
   async perform(call) {
     writeAtomic(join(call.folder, "report.md"), reportOf(call), { durable: true });

@@ -87,7 +87,7 @@ async function executeStep(step: Step, start: StepStart): Promise<Workpiece | un
   if (isRetry) clearStep(context, step, keptFiles);
   // Metrics of an attempt that restarts are measured again.
   if (isRetry && !canResume) context.truncate(lines);
-  if (!canResume && action.isRunSpecific !== true && context.plan.fresh !== true) {
+  if (!canResume && action.isRunSpecific?.(step) !== true && context.plan.fresh !== true) {
     const reused = await reuseResult(context, step, workpiece, lines);
     if (reused !== undefined) return takeFinished(context, step, workpiece, reused);
   }

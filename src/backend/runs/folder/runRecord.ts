@@ -64,7 +64,14 @@ const planSchema = z.looseObject({
 
 export const lossProtocolsSchema = z.record(
   z.string(),
-  z.looseObject({ data: text, split: text, hash: text, tokens: z.number(), method: text }),
+  z.looseObject({
+    data: text,
+    split: text,
+    hash: text,
+    tokens: z.number(),
+    unit: z.enum(["rows"]).optional(),
+    method: text,
+  }),
 );
 
 const recordSchema = z.looseObject({

@@ -6,6 +6,7 @@ import { WorkbenchError } from "../../../protocol/errors";
 import type { DeviceName } from "../../../schema/device";
 import { type DataOptions, dataSchema } from "../../../schema/experiment";
 import type { RunPlan, Step } from "../../../protocol/run";
+import { getDefaultCacheFolder } from "../../data/cacheFolder";
 import { openTokenizer } from "../../data/tokenizers/openTokenizer";
 import type { DataSet } from "../../data/dataSet";
 import type { Tokenizer } from "../../data/tokenizers/tokenizer";
@@ -13,7 +14,7 @@ import { checkTrainOptions } from "../../engine/checks";
 import { chooseDevice } from "../../engine/devices";
 import { resolveThreadCount } from "../../engine/runtime";
 import { metrics } from "../../evaluation/catalog";
-import type { EvaluationData } from "../../evaluation/metric";
+import type { EvaluationData, EvaluationPlaces } from "../../evaluation/metric";
 import { toCanonicalJson } from "../../experiment/stepKey";
 import { importOutline } from "../../imports/importModel";
 import type { ModelShape } from "../../models/model";
@@ -127,11 +128,15 @@ async function checkPlan(originalPlan: RunPlan, workspace: string): Promise<void
   };
   let current = shape;
   for (const step of plan.steps)
-    current = await check(step, () => checkStep(step, { plan, shape: current, teachers, ...subject }));
+    current = await check(step, () =>
+      checkStep(step, { plan, folder, shape: current, teachers, ...subject }),
+    );
 }
 
 interface StepContext extends Omit<Subject, "data"> {
   readonly plan: RunPlan;
+  /** Of the experiment. */
+  readonly folder: string;
   readonly data: DataSet | undefined;
   readonly teachers: Teachers<ModelShape>;
 }
@@ -164,11 +169,11 @@ async function checkStep(step: Step, context: StepContext): Promise<ModelShape> 
   teachers.after(step, shape);
   // Other data than the experiment's is left to the run to read.
   if (step.action === "evaluate")
-    await checkEvaluation(step.options, {
-      ...context,
-      shape,
-      data: dataOptions === plan.data ? data : undefined,
-    });
+    await checkEvaluation(
+      step.options,
+      { ...context, shape, data: dataOptions === plan.data ? data : undefined },
+      { baseFolder: context.folder, cacheFolder: getDefaultCacheFolder() },
+    );
   return shape;
 }
 
@@ -196,12 +201,18 @@ interface Subject {
   readonly hasTokenizer: boolean;
 }
 
-async function checkEvaluation(options: Step["options"], subject: Subject): Promise<void> {
+async function checkEvaluation(
+  options: Step["options"],
+  subject: Subject,
+  places: EvaluationPlaces,
+): Promise<void> {
   for (const [name, values] of Object.entries(options)) {
     const metric = metrics[name]!;
     const { needs } = metric;
     metric.checkModel?.(subject.shape);
-    if (needs.includes("data") && !subject.hasData)
+    const parsed = metric.options.parse(values) as unknown;
+    const readsData = needs.includes("data") && metric.readsFiles?.(parsed) !== true;
+    if (readsData && !subject.hasData)
       throw new WorkbenchError(
         "invalid-input",
         `evaluate.${name} has no text to read. Add a data cell above it.`,
@@ -211,7 +222,6 @@ async function checkEvaluation(options: Step["options"], subject: Subject): Prom
         "invalid-input",
         `evaluate.${name} needs a tokenizer, but the base model has none. Add a data cell with data.tokenizer.`,
       );
-    if (!needs.includes("data") || subject.data !== undefined)
-      await metric.check?.(subject, metric.options.parse(values));
+    if (!readsData || subject.data !== undefined) await metric.check?.(subject, parsed, places);
   }
 }

@@ -24,8 +24,8 @@ export interface Action {
   readonly continuedFiles?: readonly string[];
   /** Files of the step's folder that save time for an attempt which restarts; they are removed once the step is done. */
   readonly partialFiles?: readonly string[];
-  /** Its result describes the run itself, so it is never reused from another run. */
-  readonly isRunSpecific?: boolean;
+  /** Whether its result depends on more than its key, such as the run itself, so that it is never reused from another run. */
+  isRunSpecific?(step: Step): boolean;
   /**
    * Returns the same workpiece if the model is unchanged; a new one has its checkpoint. Undefined if it was stopped
    * before it was done; everything needed to resume is on the disk then.

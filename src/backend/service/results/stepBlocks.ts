@@ -4,7 +4,7 @@ import type { Block, CellValue } from "../../../protocol/blocks";
 import type { Counts } from "../../../protocol/counts";
 import { formatPercent } from "../../../protocol/quantities";
 import type { RunRecord } from "../../../protocol/run";
-import { formatProtocol } from "../../evaluation/perplexity";
+import { formatProtocol, perplexityProtocols } from "../../evaluation/perplexityProtocol";
 import type { StepFiles } from "./stepFiles";
 
 /** Longer text is read in the file. */
@@ -82,6 +82,8 @@ const evaluationSchema = z.record(
 );
 
 const protocolSchema = z.object({
+  protocol: z.enum(perplexityProtocols).default("strided"),
+  add_bos: z.boolean().nullable().default(null),
   data: z.string(),
   split: z.string(),
   hash: z.string(),

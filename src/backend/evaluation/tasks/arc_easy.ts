@@ -1,0 +1,20 @@
+import { readLetteredQuestion } from "../harness/letteredQuestion";
+import { defineTask } from "../harness/task";
+
+export default defineTask({
+  kind: "choices",
+  title: "ARC easy",
+  version: "1.0",
+  splits: { training: "train", validation: "validation", test: "test" },
+  parts: [
+    {
+      name: "arc_easy",
+      data: { folder: "arc_easy", hub: "allenai/ai2_arc", config: "ARC-Easy", license: "CC BY-SA 4.0" },
+    },
+  ],
+  normalized: true,
+  read: (document) => ({
+    context: `Question: ${document.text("question")}\nAnswer:`,
+    ...readLetteredQuestion(document, document.text("answerKey")),
+  }),
+});
