@@ -35,6 +35,7 @@ export interface ModelOptions {
   readonly config?: readonly string[];
   readonly ignoreExtraTensors?: boolean;
   readonly stripPrefix?: string;
+  readonly adapter?: string;
 }
 
 /** How the model is named and read; what is left are the options of a command itself. */
@@ -45,6 +46,7 @@ export function omitModelOptions<O extends ModelOptions>(options: O): Omit<O, ke
     config: _config,
     ignoreExtraTensors: _ignore,
     stripPrefix: _strip,
+    adapter: _adapter,
     ...rest
   } = options;
   return rest;
@@ -55,6 +57,7 @@ export const readingOptions: readonly OptionSpec[] = [
   ["--config <key=value>", "replace a key of the model's config.json; may be repeated", collect],
   ["--ignore-extra-tensors", "load without tensors that the model does not have"],
   ["--strip-prefix <text>", "remove this from the beginning of the names of tensors"],
+  ["--adapter <folder>", "an adapter of PEFT for the model"],
 ];
 
 export const checkpointOption: OptionSpec = [
@@ -105,11 +108,13 @@ function getReadingOptions({
   config,
   ignoreExtraTensors,
   stripPrefix,
+  adapter,
 }: ModelOptions): Omit<BaseModelOptions, "id"> {
   return {
     ...(config === undefined ? {} : { config: parseSettings(config, "--config") }),
     ...(ignoreExtraTensors === undefined ? {} : { ignore_extra_tensors: ignoreExtraTensors }),
     ...(stripPrefix === undefined ? {} : { strip_prefix: stripPrefix }),
+    ...(adapter === undefined ? {} : { adapter }),
   };
 }
 

@@ -25,6 +25,13 @@ export const baseModelOptions = z.strictObject({
     .min(1)
     .optional()
     .describe("What to remove from the beginning of the names of tensors, such as `module.`."),
+  adapter: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "A folder with an adapter of PEFT for this model (adapter_config.json and adapter_model.safetensors). The model keeps it as an adapter.",
+    ),
   resize_embeddings: z
     .boolean()
     .optional()

@@ -8,6 +8,7 @@ import { baseModelSchema } from "./baseModel";
 import { engineOptions } from "./engineOptions";
 import { deviceSchema } from "./device";
 import { labelOptions } from "./labelOptions";
+import { loraSchema } from "./lora";
 import { paperSchema } from "./paper";
 import { parallelSchema } from "./parallel";
 import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe";
@@ -152,6 +153,7 @@ export const trainSchema = z.strictObject({
     .default(1)
     .describe("Clip gradients to this global norm. 0 disables clipping."),
   teacher: teacherSchema.optional(),
+  lora: loraSchema.optional(),
   cumulative_loss: z
     .enum(["none", "literal", "two-batch", "ema-grad"])
     .default("none")

@@ -4,9 +4,12 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
 import { createBytesTokenizer } from "../../src/backend/data/tokenizers/bytes";
+import { planAdapters } from "../../src/backend/compression/adapters";
 import { exporters } from "../../src/backend/exports/catalog";
 import { exportModel } from "../../src/backend/exports/exportModel";
+import { openAdapter } from "../../src/backend/imports/adapter";
 import { models } from "../../src/backend/models/catalog";
+import { loraSchema } from "../../src/schema/lora";
 import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../support/subject";
 
 it("is in the catalog for every file that defines one", () => {
@@ -33,9 +36,16 @@ describe.each(Object.entries(exporters))("%s", (format, exporter) => {
     async ({ sample, family }) => {
       using folder = createTemporaryFolder();
       const tokenizer = createBytesTokenizer();
-      const shape = createTinyShape(family, { vocab_size: tokenizer.vocabSize });
+      const plain = createTinyShape(family, { vocab_size: tokenizer.vocabSize });
+      // A format of adapters needs some, and refuses the model without them.
+      const shape = format === "peft" ? planAdapters(plain, loraSchema.parse({ r: 2 })).during : plain;
       const subject = { shape, tensors: drawModelTensors(shape, 4), tokenizer };
       const target = join(folder.path, "out");
+      if (format === "peft" && family === "kphi3") {
+        const refused = exportModel(subject, { format, ...sample }, target);
+        await expect(refused).rejects.toThrow(/is not a linear layer in kphi3, so PEFT cannot adapt it/);
+        return;
+      }
       if ("with_past" in sample && models[family]!.mask !== "causal") {
         const refused = exportModel(subject, { format, ...sample }, target);
         await expect(refused).rejects.toThrow(/does not continue from past tokens/);
@@ -45,9 +55,19 @@ describe.each(Object.entries(exporters))("%s", (format, exporter) => {
       expect(readdirSync(folder.path)).toEqual(["out"]);
       expect(exported.folder).toBe(target);
       expect(exported.files.map(({ name }) => name)).toEqual(
-        expect.arrayContaining(["config.json", "tokenizer.json", "tokenizer_config.json"]),
+        expect.arrayContaining([
+          format === "peft" ? "adapter_config.json" : "config.json",
+          "tokenizer.json",
+          "tokenizer_config.json",
+        ]),
       );
       for (const { name, bytes } of exported.files) expect(statSync(join(target, name)).size).toBe(bytes);
+      if (format === "peft") {
+        expect(() => exporter.checkModel!(plain)).toThrow(/has no adapters to export/);
+        using adapter = openAdapter(target, plain);
+        expect(adapter.shape).toEqual(shape);
+        return;
+      }
       const config = JSON.parse(readFileSync(join(target, "config.json"), "utf8")) as object;
       expect(config).toMatchObject({
         model_type: family,

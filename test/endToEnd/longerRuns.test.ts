@@ -210,3 +210,25 @@ describe("what a resumed run refuses", { timeout: 300_000 }, () => {
     expect(existsSync(join(folder, "steps/2-evaluate/done.json"))).toBe(true);
   });
 });
+
+it(
+  "merges adapters again after more steps, as a run of as many steps does",
+  { timeout: 60_000 },
+  async () => {
+    const lora = "lora: {r: 2, lora_dropout: 0.1, merge: true}";
+    const whole = await run(write("whole", train(`max_steps: 9, ${constant}, ${lora}`), after));
+    const { total } = recordOf(whole).counts!;
+    expect(total.trainable).toBe(total.stored);
+    expect(readFileSync(join(whole, "log.txt"), "utf8")).toMatch(
+      /Training [\d,]+ of [\d,]+ stored scalars: the adapters\./,
+    );
+    const part = await run(write("part", train(`max_steps: 4, ${constant}, ${lora}`), after));
+    await extend(part, "train.max_steps=9");
+    const models = (folder: string) =>
+      [...tensorsOf(folder)]
+        .filter(([name]) => name.startsWith("steps"))
+        .map(([, bytes]) => bytes.toString("base64"));
+    expect(models(part)).toHaveLength(2);
+    expect(models(part)).toEqual(models(whole));
+  },
+);

@@ -24,6 +24,8 @@ export interface Exporter<O> {
   readonly samples: readonly Readonly<Record<string, unknown>>[];
   /** How the format writes matrices that are not dense. Unless it is `stored`, structurally pruned models are compacted first. */
   readonly form: Form;
+  /** Throws, with the reason, if the format cannot write such a model; absent if it writes every model. */
+  checkModel?(shape: ModelShape): void;
   /** Fills an empty folder and returns the lines that the user must see. Throws before it writes anything. */
   write(subject: ExportSubject, options: O, folder: string): Promise<readonly string[]>;
 }

@@ -18,7 +18,12 @@ interface NamedFile {
   readonly bytes: number;
 }
 
-const configurationFiles = new Set(["config.json", "manifest.json", "generation_config.json"]);
+const configurationFiles = new Set([
+  "config.json",
+  "adapter_config.json",
+  "manifest.json",
+  "generation_config.json",
+]);
 
 function classifyFile(name: string): "weights" | "configuration" | "tokenizer" {
   if (/\.(safetensors(\.index\.json)?|onnx(_data)?)$/.test(name)) return "weights";

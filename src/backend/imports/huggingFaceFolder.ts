@@ -4,6 +4,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { InvalidInput, WorkbenchError } from "../../protocol/errors";
 import { type ModelShape, createShape } from "../models/model";
+import { describeAdapterUse } from "./adapterConfig";
 import { readJson } from "./jsonFile";
 import { readPublishedConfig, refuseUnknownChanges } from "./publishedConfig";
 
@@ -127,10 +128,7 @@ const pickles = /\.(bin|pt|pth|ckpt|h5|msgpack)(\.index\.json)?$/;
 function noWeightsError(folder: string): WorkbenchError {
   const names = readdirSync(folder);
   if (names.includes("adapter_config.json"))
-    return new WorkbenchError(
-      "unsupported",
-      `${folder} is an adapter for another model and has no weights of its own. Merge it into its base model first, for example with PEFT's merge_and_unload().`,
-    );
+    return new WorkbenchError("unsupported", `${folder} has no weights: ${describeAdapterUse(folder)}.`);
   const pickle = names.find((name) => pickles.test(name));
   if (pickle !== undefined)
     return new WorkbenchError(

@@ -9,6 +9,7 @@ import { type ModelShape, parametersOf } from "../models/model";
 import type { TensorData } from "../representations/representation";
 import { readCheckpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
+import { openAdapter } from "./adapter";
 import { readGenerationConfig } from "./generationConfig";
 import { fetchModel, type FetchContext } from "./hub/fetchModel";
 import { parseHubId } from "./hub/hubId";
@@ -28,7 +29,7 @@ export interface ImportOptions extends Partial<DownloadContext> {
 
 /** `model` is a path, or a hub id if no such path exists. A model of the hub is downloaded first. */
 export async function importModel(model: BaseModel, options: ImportOptions = {}): Promise<ImportedModel> {
-  const { id, ...reading } = toReadOptions(model);
+  const { id, adapter, ...reading } = toReadOptions(model);
   const path = await resolveModelFolder(id, options, {
     wanted: "everything",
     network: true,
@@ -39,10 +40,39 @@ export async function importModel(model: BaseModel, options: ImportOptions = {})
   const read =
     source.kind === "checkpoint" ? readOwnCheckpoint(source.path) : readForeignModel(source, reading);
   const generationConfig = source.kind === "huggingFace" ? readGenerationConfig(source.path) : undefined;
-  return { ...read, ...source.companions, ...(generationConfig === undefined ? {} : { generationConfig }) };
+  return {
+    ...(adapter === undefined ? read : addAdapter(read, resolve(options.baseFolder ?? ".", adapter))),
+    ...source.companions,
+    ...(generationConfig === undefined ? {} : { generationConfig }),
+  };
 }
 
-function toReadOptions(model: BaseModel): Pick<BaseModelOptions, "id"> & ReadOptions {
+function addAdapter(model: ImportedModel, folder: string): ImportedModel {
+  using adapter = openAdapter(folder, model.shape);
+  const { file } = model;
+  return {
+    ...model,
+    shape: adapter.shape,
+    tensors: new Map([...model.tensors, ...adapter.read()]),
+    ...(file === undefined
+      ? {}
+      : {
+          file: {
+            bytes: file.bytes + adapter.bytes,
+            tensorBytes: (name: string) => adapter.tensorBytes(name) || file.tensorBytes(name),
+          },
+        }),
+  };
+}
+
+/** The shape with the adapter of the options, of which only names and sizes are read. */
+function addAdapterShape(shape: ModelShape, adapter: string | undefined, baseFolder: string): ModelShape {
+  if (adapter === undefined) return shape;
+  using opened = openAdapter(resolve(baseFolder, adapter), shape);
+  return opened.shape;
+}
+
+function toReadOptions(model: BaseModel): Pick<BaseModelOptions, "id" | "adapter"> & ReadOptions {
   if (typeof model === "string") return { id: model };
   // The files are read as they are; the run resizes what was read.
   const { resize_embeddings: _resize, ...others } = model;
@@ -57,16 +87,17 @@ export async function importShape(model: BaseModel, baseFolder: string): Promise
 }
 
 export async function importLocalOutline(model: BaseModel, baseFolder: string): Promise<Outline> {
-  const { id, ...reading } = toReadOptions(model);
+  const { id, adapter, ...reading } = toReadOptions(model);
   const request = { wanted: "outline", network: false, config: reading.config } as const;
   const path = await resolveModelFolder(id, { baseFolder }, request);
   const source = locateModel(path, "last");
-  return { shape: readSourceShape(source, reading), ...source.companions };
+  const shape = addAdapterShape(readSourceShape(source, reading), adapter, baseFolder);
+  return { shape, ...source.companions };
 }
 
 /** Reads a hub model without its weights. Imports a local model completely. */
 export async function importOutline(model: BaseModel, options: ImportOptions): Promise<Outline> {
-  const { id, ...reading } = toReadOptions(model);
+  const { id, adapter, ...reading } = toReadOptions(model);
   if (parseHubId(id, options.baseFolder ?? ".") === undefined) return importModel(model, options);
   const path = await resolveModelFolder(id, options, {
     wanted: "outline",
@@ -74,7 +105,8 @@ export async function importOutline(model: BaseModel, options: ImportOptions): P
     config: reading.config,
   });
   const source = locateModel(path, "last");
-  return { shape: readSourceShape(source, reading), ...source.companions };
+  const shape = addAdapterShape(readSourceShape(source, reading), adapter, options.baseFolder ?? ".");
+  return { shape, ...source.companions };
 }
 
 async function resolveModelFolder(

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
 import { listTokenizerFiles } from "../data/tokenizers/openTokenizer";
+import { describeAdapterUse } from "./adapterConfig";
 import type { ImportedModel } from "./importedModel";
 import { findCheckpoint, type CheckpointChoice } from "./runFolder";
 
@@ -62,8 +63,7 @@ function createFileSource(path: string): Omit<Source, "kind"> {
 
 function describeMissingConfig(folder: string): string {
   const names = readdirSync(folder);
-  if (names.includes("adapter_config.json"))
-    return ": it is an adapter for another model. Merge it into its base model first, for example with PEFT's merge_and_unload()";
+  if (names.includes("adapter_config.json")) return `: ${describeAdapterUse(folder)}`;
   return names.some((name) => name.endsWith(".safetensors"))
     ? ": there are weights, but config.json is missing"
     : "";

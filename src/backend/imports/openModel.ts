@@ -43,7 +43,7 @@ export function openModel(path: string, which: CheckpointChoice = "last"): Opene
 }
 
 /** Options for Hugging Face folders that do not quite match their configuration. */
-export type ReadOptions = Omit<BaseModelOptions, "id" | "resize_embeddings">;
+export type ReadOptions = Omit<BaseModelOptions, "id" | "resize_embeddings" | "adapter">;
 
 export function openSource(
   { kind, path: source, companions }: Source,

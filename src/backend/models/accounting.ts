@@ -5,7 +5,7 @@
 import type { Counts, ModelCounts, RoleCounts } from "../../protocol/counts";
 import { sizeOf } from "../graph/op";
 import { countBias, listBiasParameters, biasRole } from "./biases";
-import { listMatrixSlots, type ModelShape, tensorsOf } from "./model";
+import { createTrainedTest, listMatrixSlots, type ModelShape, tensorsOf } from "./model";
 import { stripLayer } from "./roles";
 import { describeStorage } from "./weights";
 import {
@@ -66,32 +66,41 @@ export function countStoredByAddress(shape: ModelShape): Map<string, number> {
 
 /** Yields one row for each stored matrix, including its bias. */
 function* countMatrixRows(shape: ModelShape, options: CountOptions): Generator<RoleCounts> {
-  for (const { bias, stored, split } of listMatrixSlots(shape))
+  const isTrained = createTrainedTest(shape);
+  for (const { matrix: whole, bias, stored, split } of listMatrixSlots(shape))
     for (const [i, each] of stored.entries()) {
       const { matrix, representation, options: storedOptions } = each;
       const specs = [...representation.parameters(matrix, storedOptions)];
-      const counts = [representation.count(matrix, storedOptions, options.tensors)];
+      const freeze = (found: MatrixCounts) =>
+        isTrained(whole.role) ? found : { ...found, trainable: countAdapters(specs) };
+      const counts = [freeze(representation.count(matrix, storedOptions, options.tensors))];
       // A matrix stored in parts has one bias tensor, counted with the first part.
       if (bias !== undefined && (!split || i === 0)) {
         specs.push(...listBiasParameters(bias));
-        counts.push(countBias(bias, options.tensors));
+        const biasCounts = countBias(bias, options.tensors);
+        counts.push(isTrained(whole.role) ? biasCounts : { ...biasCounts, trainable: 0 });
       }
       yield createRow(matrix, describeStorage(each), matrix.kind !== "projection", specs, counts, options);
     }
 }
 
+const countAdapters = (specs: readonly ParameterSpec[]): number =>
+  specs.reduce((sum, { adapter, shape }) => sum + (adapter === true ? sizeOf(shape) : 0), 0);
+
 /** Yields one row for each role that is not a matrix: norms. */
 function* countTensorRows(shape: ModelShape, options: CountOptions): Generator<RoleCounts> {
+  const isTrained = createTrainedTest(shape);
   const byRole = new Map<string, ParameterSpec[]>();
   for (const spec of tensorsOf(shape)) byRole.set(spec.role, [...(byRole.get(spec.role) ?? []), spec]);
   for (const [role, specs] of byRole) {
     const [{ layer, embedding }] = specs as [ParameterSpec];
+    const counts = countScalars(specs, options.tensors);
     yield createRow(
       { role, layer },
       "dense",
       embedding,
       specs,
-      [countScalars(specs, options.tensors)],
+      [isTrained(role) ? counts : { ...counts, trainable: 0 }],
       options,
     );
   }

@@ -131,8 +131,8 @@ export function applyRotary(x: Value, angles: Rotary): Value {
 /** Drops activations if the inputs have a seed. Every call has its own random stream, except that a later part continues its predecessor's. */
 export type Dropout = (x: Value, rate: number, part?: DropoutPart) => Value;
 
-export function createDropout({ dropoutSeed: seed }: ModelInputs): Dropout {
-  let site = 0;
+export function createDropout({ dropoutSeed: seed }: ModelInputs, firstSite = 0): Dropout {
+  let site = firstSite;
   return (x, rate, part) => {
     if (seed === undefined) return x;
     if (part === undefined || part.start === 0) site++;

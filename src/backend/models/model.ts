@@ -18,6 +18,7 @@ import type {
   ModelInputs,
   RepresentationChoices,
 } from "./family";
+import { createDropout } from "./layers";
 import { bindWeights, listWithPieces, type MatrixSlot, type StoredMatrix } from "./weights";
 
 /** A model without its weights: plain data that checkpoints store. */
@@ -173,13 +174,42 @@ function resolveStoredMatrix(matrix: MatrixSpec, choices: RepresentationChoices)
   };
 }
 
-/** Lists every stored tensor of the model; tied tensors are listed once. */
+/**
+ * Lists every stored tensor of the model; tied tensors are listed once. Of a model with adapters, only these and the head over
+ * classes are trained, as PEFT does.
+ */
 export function parametersOf(shape: ModelShape): ParameterSpec[] {
   const matrices = listMatrixSlots(shape).flatMap(({ stored, bias }) => [
     ...stored.flatMap(({ matrix, representation, options }) => representation.parameters(matrix, options)),
     ...(bias === undefined ? [] : listBiasParameters(bias)),
   ]);
-  return [...matrices, ...tensorsOf(shape)];
+  const specs = [...matrices, ...tensorsOf(shape)];
+  if (!hasAdapters(shape)) return specs;
+  const isTrained = createTrainedTest(shape);
+  return specs.map((spec) =>
+    spec.adapter === true || isTrained(spec.role) ? spec : { ...spec, trainable: false },
+  );
+}
+
+/** Whether a matrix of the model has an adapter. */
+export function hasAdapters({ representations: choices }: Pick<ModelShape, "representations">): boolean {
+  return Object.values(choices).some(({ type }) => type === "adapted");
+}
+
+/** Returns whether the tensors of a role are trained, apart from its adapter. */
+export function createTrainedTest(shape: ModelShape): (role: string) => boolean {
+  if (!hasAdapters(shape)) return () => true;
+  const headRoles = new Set(listClassHeadMatrices(shape).map(({ role }) => role));
+  return (role) => headRoles.has(role);
+}
+
+/** Lists the matrices of the head over classes; none for a language model. */
+export function listClassHeadMatrices({
+  family,
+  config,
+}: Pick<ModelShape, "family" | "config">): readonly MatrixSpec[] {
+  const classes = getLabelCount(config);
+  return classes === undefined ? [] : familyOf(family).heads.classes.matrices(config, classes);
 }
 
 /** Returns the head of this model: over classes if the configuration has some, else over the vocabulary. */
@@ -228,6 +258,9 @@ export function buildLogits(
   return scores;
 }
 
+/** Far above the sites at which a family drops activations. */
+const firstAdapterSite = 1 << 20;
+
 /** Builds the input of the head: [batch · time, width], or only `options.rows` of it. */
 export function buildHiddenStates(
   shape: ModelShape,
@@ -258,6 +291,7 @@ export function buildHiddenStates(
       "unsupported",
       `Sequences of ${time} tokens are longer than the model's ${context} positions; shorten sequence_len, or raise model.${keys.context}.`,
     );
-  const bound = bindWeights(listMatrixSlots(shape), weights, options);
+  const drop = inputs.dropoutSeed === undefined ? undefined : createDropout(inputs, firstAdapterSite);
+  const bound = bindWeights(listMatrixSlots(shape), weights, options, drop);
   return familyOf(shape.family).hidden(shape.config, bound, inputs, options);
 }

@@ -5,6 +5,7 @@ import { addBias } from "../graph/ops/matmul";
 import { concat, slice } from "../graph/ops/movement";
 import type {
   AnyRepresentation,
+  DropInputs,
   FileOperators,
   Inference,
   MatrixSpec,
@@ -64,6 +65,7 @@ export function bindWeights(
   slots: readonly MatrixSlot[],
   source: ValueSource,
   { onMatrix, onPiece, inference }: ForwardOptions,
+  drop?: DropInputs,
 ): Weights {
   const byRole = new Map(slots.map((slot) => [slot.matrix.role, slot]));
   const values = new Map<string, Value>();
@@ -87,7 +89,8 @@ export function bindWeights(
     return stored.map((each, i) => {
       const { matrix, representation, options } = each;
       const better = inference === undefined ? undefined : getInference(each, inference);
-      const product = better?.apply(x, tensor) ?? representation.apply(x, tensor, matrix, options, onPiece);
+      const product =
+        better?.apply(x, tensor) ?? representation.apply(x, tensor, matrix, options, onPiece, drop);
       const whole = bias === undefined ? undefined : buildBiasValue(bias, tensor);
       const partValue = whole !== undefined && split ? columns(whole, parts![i]!.from, parts![i]!.to) : whole;
       const y = partValue === undefined ? product : addBias(product, partValue);

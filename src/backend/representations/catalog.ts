@@ -1,5 +1,6 @@
 /** Every representation by its file's name. Written by `npm run generate`. */
 import type { AnyRepresentation } from "./representation";
+import adapted from "./adapted";
 import clustered from "./clustered";
 import dense from "./dense";
 import diagonal from "./diagonal";
@@ -12,6 +13,7 @@ import sliced from "./sliced";
 import tied from "./tied";
 
 export const representations: Readonly<Record<string, AnyRepresentation>> = {
+  adapted,
   clustered,
   dense,
   diagonal,

@@ -6,6 +6,7 @@ import type { Value } from "../graph/op";
 import dense from "./dense";
 import {
   type Axis,
+  type DropInputs,
   type Inference,
   type MatrixCounts,
   type MatrixSpec,
@@ -31,7 +32,14 @@ export interface CompositeDefinition<O> extends Pick<
 > {
   pieces(matrix: MatrixSpec, options: O): readonly MatrixSpec[];
   /** Like `apply` of a representation. If `observed`, every piece is applied. */
-  apply(x: Value, pieces: readonly PieceValue[], matrix: MatrixSpec, options: O, observed: boolean): Value;
+  apply(
+    x: Value,
+    pieces: readonly PieceValue[],
+    matrix: MatrixSpec,
+    options: O,
+    observed: boolean,
+    drop?: DropInputs,
+  ): Value;
   /** The dense matrix in the layout of its family, from those of the pieces in the layouts of the pieces. */
   dense(pieces: readonly Value[], matrix: MatrixSpec, options: O): Value;
   /** The dense matrix [inputs, outputs], from those of the pieces. */
@@ -84,13 +92,14 @@ function createRepresentation<O>(
     pieces: (matrix, given) => definition.pieces(matrix, given),
     withPieces: (pieces) => createRepresentation(definition, pieces),
     parameters: (matrix, given) => toRole(piecesOf(matrix, given).flatMap(listParameters), matrix),
-    apply: (x, values, matrix, given, onPiece) =>
+    apply: (x, values, matrix, given, onPiece, drop) =>
       definition.apply(
         x,
-        piecesOf(matrix, given).map((piece) => createPieceValue(piece, values, onPiece)),
+        piecesOf(matrix, given).map((piece) => createPieceValue(piece, values, { onPiece, drop })),
         matrix,
         given,
         onPiece !== undefined,
+        drop,
       ),
     ...(hasDense
       ? {
@@ -130,7 +139,7 @@ const toRole = (specs: readonly ParameterSpec[], { role }: MatrixSpec): Paramete
 function createPieceValue(
   { matrix, representation, options }: StoredPiece,
   values: ValueSource,
-  onPiece: OnMatrix | undefined,
+  { onPiece, drop }: { readonly onPiece?: OnMatrix | undefined; readonly drop?: DropInputs | undefined },
   inference?: Inference,
 ): PieceValue {
   const buildDense =
@@ -140,7 +149,8 @@ function createPieceValue(
   return {
     dense: buildDense,
     apply: (x) => {
-      const y = inference?.apply(x, values) ?? representation.apply(x, values, matrix, options, onPiece);
+      const y =
+        inference?.apply(x, values) ?? representation.apply(x, values, matrix, options, onPiece, drop);
       onPiece?.(matrix.role, x, y);
       return y;
     },
@@ -158,7 +168,7 @@ function combineInference<O>(
   const forms = pieces.map(find);
   if (forms.every((form) => form === undefined)) return undefined;
   const valuesOf = (values: ValueSource) =>
-    pieces.map((piece, i) => createPieceValue(piece, values, undefined, forms[i]));
+    pieces.map((piece, i) => createPieceValue(piece, values, {}, forms[i]));
   const hasDense = pieces.every(({ representation }, i) => (forms[i] ?? representation).dense !== undefined);
   return {
     parameters: toRole(

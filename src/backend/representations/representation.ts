@@ -30,6 +30,8 @@ export interface ParameterSpec {
   readonly packing?: Packing;
   /** What each axis indexes. */
   readonly axes?: readonly Axis[];
+  /** True for a tensor of an adapter: while a model has adapters, its other tensors are not trained. */
+  readonly adapter?: true;
 }
 
 /**
@@ -163,8 +165,18 @@ export interface Representation<O> {
   pieces?(matrix: MatrixSpec, options: O): readonly MatrixSpec[];
   /** The same representation of a matrix whose pieces are stored this way, in the order of `pieces`. */
   withPieces?(pieces: readonly StoredPiece[]): Representation<O>;
-  /** y = x·W without bias: [rows, inputs] → [rows, outputs]. With `onPiece`, every piece is applied to an input of its own. */
-  apply(x: Value, values: ValueSource, matrix: MatrixSpec, options: O, onPiece?: OnMatrix): Value;
+  /**
+   * y = x·W without bias: [rows, inputs] → [rows, outputs]. With `onPiece`, every piece is applied to an input of its own.
+   * `drop` is present in training.
+   */
+  apply(
+    x: Value,
+    values: ValueSource,
+    matrix: MatrixSpec,
+    options: O,
+    onPiece?: OnMatrix,
+    drop?: DropInputs,
+  ): Value;
   /** A faster form for inference, without dequantization; undefined if there is none. */
   inference?(matrix: MatrixSpec, options: O): Inference | undefined;
   /** The form in files for other runtimes, if it differs from the stored form. */
@@ -192,6 +204,9 @@ export interface StoredPiece {
 
 /** Called with the role, input [rows, inputs] and output [rows, outputs] of each applied matrix. */
 export type OnMatrix = (role: string, x: Value, y: Value) => void;
+
+/** Drops a share of x [rows, inputs]; every call has its own random stream. */
+export type DropInputs = (x: Value, rate: number) => Value;
 
 /** The default `count` is for representations that store only float32 tensors. */
 export function defineRepresentation<O>(

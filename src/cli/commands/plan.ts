@@ -162,7 +162,7 @@ function formatEstimate(
         `  ${i + 1}. ${action}: ${size}`,
         ...(treated === undefined ? [] : formatTreated(treated)),
       ].join("\n");
-    const { steps: total, tokensPerStep, stateBytes, workingBytes, teacher, perProcess } = training;
+    const { steps: total, tokensPerStep, stateBytes, workingBytes, teacher, perProcess, adapted } = training;
     const seconds = estimateSeconds(training, rate);
     const work =
       total === undefined
@@ -177,6 +177,11 @@ function formatEstimate(
     const memory = `memory ${formatBytes(stateBytes + workingBytes)} (${formatBytes(stateBytes)} weights and optimizer)`;
     return [
       `  ${i + 1}. ${action}: ${work}${teacherText}${time}; ${memory}`,
+      ...(adapted === undefined
+        ? []
+        : [
+            `     trains ${formatCount(adapted.trainable)} of ${formatCount(adapted.stored)} parameters; afterwards ${size}`,
+          ]),
       ...(savings === undefined ? [] : [`     ${savings}`]),
       ...(perProcess === undefined ? [] : formatProcessMemory(perProcess)),
     ].join("\n");

@@ -144,7 +144,9 @@ describe("a Hugging Face folder", () => {
     writeFileSync(join(folder.path, "pytorch_model.bin"), "");
     await expect(importModel(folder.path)).rejects.toThrow(/Convert it with transformers/);
     writeFileSync(join(folder.path, "adapter_config.json"), "{}");
-    await expect(importModel(folder.path)).rejects.toThrow(/adapter for another model.*Merge it/);
+    await expect(importModel(folder.path)).rejects.toThrow(
+      /adapter for another model.*base_model: \{id: BASE_MODEL, adapter: /,
+    );
   });
 
   it("is refused with the invalid key and value of its configuration", async () => {
@@ -317,7 +319,7 @@ it.each([
       writeFileSync(join(folder, "adapter_config.json"), "{}");
       return folder;
     },
-    /adapter for another model.*Merge it into its base model/,
+    /adapter for another model.*Load it with its base model/,
   ],
   [
     "a .bin file of something else",

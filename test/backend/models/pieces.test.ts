@@ -50,6 +50,10 @@ const cases: readonly (readonly [string, RepresentationChoices])[] = [
   ["cores with codes", choose([up, "mpo", narrow], [`${up}.core_1`, "quantised", { bits: 4 }])],
   ["wide cores, one tied", choose([up, "mpo", wide], [`${up}.core_2`, "tied", { tied: 3 }])],
   ["wide cores, one masked", choose([up, "mpo", wide], [`${up}.core_2`, "masked"])],
+  ["codes with an adapter", choose([up, "adapted", { r: 3 }], [`${up}.base`, "quantised", { bits: 4, group_size: 16 }])],
+  ["a mask with an adapter of norms", choose([up, "adapted", { r: 3, use_dora: true }], [`${up}.base`, "masked"])],
+  ["factors with an adapter", choose([up, "adapted", { r: 2 }], [`${up}.base`, "factored", { rank: 5 }])],
+  ["codes with an adapter of norms", choose([down, "adapted", { r: 3, use_dora: true }], [`${down}.base`, "quantised"])],
   ["a factored embedding with codes", choose(["embed_tokens", "factored", { rank: 16 }], ["embed_tokens.out", "quantised", { bits: 8 }])],
 ]; // prettier-ignore
 

@@ -118,7 +118,7 @@ function refuseOther({ repository }: HubId, { files }: Repository, scope: FetchC
   if (!files.includes("config.json"))
     throw refuse(
       files.includes("adapter_config.json")
-        ? "is an adapter, which is not supported. Merge it into its base model first."
+        ? "is an adapter for another model. Download it into a folder and load it with its base model: base_model: {id: BASE_MODEL, adapter: FOLDER}."
         : "has no config.json, so it does not contain a supported model.",
     );
   if (scope === "outline" || files.includes(single) || files.includes(index)) return;

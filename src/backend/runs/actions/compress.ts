@@ -5,6 +5,7 @@ import { matchToModel } from "../../data/labels";
 import { getHead } from "../../models/classifier";
 import { countModel } from "../../models/accounting";
 import { methods } from "../../methods/catalog";
+import { refuseAdapters } from "../../compression/adapters";
 import type { AnyMethod, Trial } from "../../compression/method";
 import type { ModelShape } from "../../models/model";
 import { strategies } from "../../strategies/catalog";
@@ -32,6 +33,7 @@ const action: Action = {
     for (const [name, values] of Object.entries(step.options)) {
       const method = treatments[name]!;
       const options: unknown = method.options.parse(values);
+      refuseAdapters(model.shape, `compress.${name}`);
       // A method that does not support this model refuses here, before anything changes.
       const { before, after } = method.plan(model.shape, options);
       context.folder.write(
@@ -116,6 +118,7 @@ export function refuseNeeds(options: Options, has: { readonly text: boolean }): 
 export function planMethods(shape: ModelShape, options: Options): ModelShape {
   return Object.entries(options).reduce((before, [name, values]) => {
     const method = treatments[name]!;
+    refuseAdapters(before, `compress.${name}`);
     return method.plan(before, method.options.parse(values)).shape;
   }, shape);
 }

@@ -2,10 +2,13 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
+import { formatCount } from "../../../protocol/quantities";
 import { type Labels, matchToModel } from "../../data/labels";
+import { createAdapters, mergeAdapters, planAdapters } from "../../compression/adapters";
+import { countModel } from "../../models/accounting";
 import { getHead, getLabelCount } from "../../models/classifier";
 import { draw } from "../../models/initialize";
-import { parametersOf } from "../../models/model";
+import { hasAdapters, type ModelShape, parametersOf } from "../../models/model";
 import { trainSchema } from "../../../schema/experiment";
 import {
   type Checkpoint,
@@ -43,8 +46,13 @@ const action: Action = {
     const { summary } = data;
     writeAtomic(join(folder, "data.json"), `${JSON.stringify(summary, undefined, 2)}\n`, { durable: true });
     const options = trainSchema.parse(step.options);
-    const initial = addHead(workpiece, data.labels, context);
-    const { shape } = initial;
+    const headed = addHead(workpiece, data.labels, context);
+    const { during: shape, after } = planAdapters(headed.shape, options.lora);
+    const initial =
+      options.lora === undefined
+        ? headed
+        : { shape, tensors: createAdapters({ shape, tensors: headed.tensors }, context.plan.seed) };
+    logTrained(shape, context);
     const { train: sequences, validation, notice } = matchToModel(data, getHead(shape.config));
     if (notice !== undefined) context.notice(notice);
     const teacher = options.teacher && workshop.teachers.of(options.teacher);
@@ -78,7 +86,7 @@ const action: Action = {
         action: step.index,
         evaluateAt: rungs.steps,
         // After an earlier training step, the history already contains an evaluation at this step.
-        evaluateFirst: workpiece.step === 0 || initial.tensors !== workpiece.tensors,
+        evaluateFirst: workpiece.step === 0 || headed.tensors !== workpiece.tensors,
       },
       {
         metrics: (done, tokens, values) =>
@@ -115,11 +123,24 @@ const action: Action = {
       context.notice(describeEarlyEnd(workpiece.step, result, chosen, result.endedEarly));
     const { state } = result;
     const [steps, tokens] = [workpiece.step + state.step, workpiece.tokens + state.tokens];
-    return { shape, tensors, step: steps, tokens, checkpoint };
+    if (after === shape) return { shape, tensors, step: steps, tokens, checkpoint };
+    const merged = { shape: after, tensors: mergeAdapters({ shape, tensors }, after) };
+    const mergedFolder = join(folder, "checkpoint");
+    writeCheckpoint(mergedFolder, merged);
+    context.log("Merged the adapters into the weights.");
+    return { ...merged, step: steps, tokens, checkpoint: mergedFolder };
   },
 };
 
 export default action;
+
+function logTrained(shape: ModelShape, context: RunContext): void {
+  if (!hasAdapters(shape)) return;
+  const { trainable, stored } = countModel(shape).total;
+  context.log(
+    `Training ${formatCount(trainable)} of ${formatCount(stored)} stored scalars: the adapters${getHead(shape.config) === undefined ? "" : " and the head"}. All other weights are frozen.`,
+  );
+}
 
 /** `offset` are the steps before this training. */
 function describeEarlyEnd(

@@ -4,9 +4,10 @@
  */
 import { WorkbenchError } from "../../../protocol/errors";
 import type { DeviceName } from "../../../schema/device";
-import { type DataOptions, dataSchema } from "../../../schema/experiment";
+import { type DataOptions, dataSchema, trainSchema } from "../../../schema/experiment";
 import type { RunPlan, Step } from "../../../protocol/run";
 import { getDefaultCacheFolder } from "../../data/cacheFolder";
+import { planAdapters } from "../../compression/adapters";
 import { openTokenizer } from "../../data/tokenizers/openTokenizer";
 import type { DataSet } from "../../data/dataSet";
 import type { Tokenizer } from "../../data/tokenizers/tokenizer";
@@ -16,6 +17,7 @@ import { resolveThreadCount } from "../../engine/runtime";
 import { metrics } from "../../evaluation/catalog";
 import type { EvaluationData, EvaluationPlaces } from "../../evaluation/metric";
 import { toCanonicalJson } from "../../experiment/stepKey";
+import { findExporter } from "../../exports/exportModel";
 import { importOutline } from "../../imports/importModel";
 import type { ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
@@ -46,6 +48,7 @@ export async function checkPlans(plans: readonly RunPlan[], workspace: string): 
       step.action === "train"
         ? {
             teacher: getTeacherOptions(step),
+            lora: step.options["lora"],
             mlm: getMaskProbability(step),
             precision: step.options["precision"],
             compiled: step.options["torch_compile"],
@@ -158,15 +161,18 @@ async function checkStep(step: Step, context: StepContext): Promise<ModelShape> 
         : { shape: createShapeForLabels(shape, read.labels), isSure: true };
     shape = trained;
     if (isSure && hasData) createPrepare(shape, tokenizer, getMaskProbability(step));
+    const { during, after } = planAdapters(shape, trainSchema.parse(step.options).lora);
+    shape = after;
     const teacherOptions = getTeacherOptions(step);
     if (teacherOptions !== undefined && isSure)
-      createTeacher(shape, teachers.of(teacherOptions), teacherOptions);
+      createTeacher(during, teachers.of(teacherOptions), teacherOptions);
   }
   if (step.action === "compress") {
     refuseNeeds(step.options, { text: hasData });
     shape = planMethods(shape, step.options);
   }
   teachers.after(step, shape);
+  if (step.action === "export") findExporter(String(step.options["format"])).checkModel?.(shape);
   // Other data than the experiment's is left to the run to read.
   if (step.action === "evaluate")
     await checkEvaluation(

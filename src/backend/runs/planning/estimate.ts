@@ -1,18 +1,22 @@
 /** Estimates a plan: exact counts, and estimates of memory and work from the graphs that would run. */
-import type { ModelCounts } from "../../../protocol/counts";
+import type { Counts, ModelCounts } from "../../../protocol/counts";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { DeviceName } from "../../../schema/device";
 import { dataSchema, trainSchema } from "../../../schema/experiment";
+import type { LoraOptions } from "../../../schema/lora";
 import { countProcesses } from "../../../schema/parallel";
 import type { RunPlan, Step } from "../../../protocol/run";
+import { planAdapters } from "../../compression/adapters";
 import { defaultTokenizer, openTokenizer } from "../../data/tokenizers/openTokenizer";
 import { countModel, countStoredByAddress } from "../../models/accounting";
-import { countModelProductFlops, estimateMemory } from "../../graph/cost";
+import { computeBytes, countModelProductFlops, estimateMemory } from "../../graph/cost";
+import { findExporter } from "../../exports/exportModel";
 import { importLocalOutline, importShape } from "../../imports/importModel";
-import { dimensionsOf, listMatrixSlots, type ModelShape } from "../../models/model";
+import { dimensionsOf, hasAdapters, listMatrixSlots, type ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
 import { metrics } from "../../evaluation/catalog";
 import { layersOf, generalizeRole } from "../../models/roles";
+import type { ParameterSpec } from "../../representations/representation";
 import { createTrainee } from "../../training/trainee";
 import { describeSavings, type MemorySavings, noSavings } from "../../training/memorySavings";
 import { refuseProbability } from "../../training/objective";
@@ -32,6 +36,8 @@ import { readTeachers, createTeacher, Teachers } from "../steps/teachers";
 import { resolveExperimentFolder, createPlanShape } from "../steps/workshop";
 
 export interface TrainingEstimate {
+  /** Scalars that are trained and that are stored during the training; absent if the model has no adapters. */
+  readonly adapted?: { readonly trainable: number; readonly stored: number };
   /** The teacher model and its number of stored scalars. */
   readonly teacher?: { readonly model: string; readonly stored: number };
   /** Absent if the number of steps depends on the data, which a plan does not read. */
@@ -96,6 +102,8 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
     if (step.action === "train") shape = createShapeForData(shape, getDataOptionsAt(plan, step.index)).shape;
     const was = shape;
     refuseUnsuited(shape, step);
+    const { during, after: trained } = planAdapters(shape, getLora(step));
+    shape = trained;
     if (step.action === "compress") shape = planMethods(shape, step.options);
     const counts = countModel(shape);
     teachers.after(step, shape);
@@ -107,7 +115,7 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
       ? {
           action: step.action,
           counts,
-          training: estimateTraining(shape, plan, step, teachers),
+          training: estimateTraining(during, plan, step, teachers),
         }
       : { action: step.action, counts };
   });
@@ -123,10 +131,19 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
   };
 }
 
+const sumBytes = (specs: readonly ParameterSpec[]): number =>
+  specs.reduce((sum, { shape, dtype }) => sum + computeBytes({ shape, dtype }), 0);
+
+const pickAdapted = ({ trainable, stored }: Counts) => ({ trainable, stored });
+
+const getLora = ({ action, options }: Step): LoraOptions | undefined =>
+  action === "train" ? trainSchema.parse(options).lora : undefined;
+
 /** Refuses what this kind of model does not learn or cannot be measured by. */
 function refuseUnsuited(shape: ModelShape, { action, options }: Step): void {
   if (action === "train") refuseProbability(shape, options["mlm_probability"] as number | undefined);
   if (action === "evaluate") for (const name of Object.keys(options)) metrics[name]?.checkModel?.(shape);
+  if (action === "export") findExporter(String(options["format"])).checkModel?.(shape);
 }
 
 function compareSlots(before: ModelShape, after: ModelShape): SizeChange[] {
@@ -164,7 +181,10 @@ export async function planFinalShape(plan: RunPlan, workspace: string): Promise<
       action === "compress"
         ? planMethods(shape, options)
         : action === "train"
-          ? createShapeForData(shape, getDataOptionsAt(plan, index)).shape
+          ? planAdapters(
+              createShapeForData(shape, getDataOptionsAt(plan, index)).shape,
+              trainSchema.parse(options).lora,
+            ).after
           : shape,
     await planShape(plan, workspace),
   );
@@ -233,13 +253,15 @@ function estimateTraining(
   const { state, working } = estimateMemory(graph, graph.state);
   const parts = options.gradient_accumulation_steps;
   return {
+    ...(hasAdapters(shape) ? { adapted: pickAdapted(countModel(shape).total) } : {}),
     ...(teaching === undefined
       ? {}
       : { teacher: { model: options.teacher!.model, stored: countModel(teaching).total.stored } }),
     ...(options.max_steps === undefined ? {} : { steps: options.max_steps }),
     tokensPerStep: rows * length * parts,
     flopsPerStep: countModelProductFlops(plain) * parts,
-    stateBytes: state,
+    // Frozen weights, codes and masks are inputs of the step that it does not replace.
+    stateBytes: state + sumBytes(trainee.parameters.filter(({ trainable }) => !trainable)),
     workingBytes: working,
     savings,
     ...(countProcesses(plan.parallel) === 1

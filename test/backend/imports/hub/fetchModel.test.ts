@@ -206,7 +206,7 @@ describe("one clear error, and nothing is written", () => {
       { files: { "adapter_config.json": Buffer.from("{}") } },
       [],
       "unsupported",
-      /is an adapter, which is not supported/,
+      /is an adapter for another model\. Download it/,
     ],
   ];
   it.each(cases)("for %s", (_, content, given, code, message) =>

@@ -66,11 +66,12 @@ test("the last checkpoint of a run is exported in every supported format", async
   for (const { id, title } of formats) {
     expect(title).not.toBe("");
     const to = join(temporaryFolder(), `exported-${id}`);
-    const { files } = await real.window.ask("models.export", {
-      subject: { kind: "run", run: real.run },
-      format: id,
-      to,
-    });
+    const request = { subject: { kind: "run", run: real.run }, format: id, to } as const;
+    if (id === "peft") {
+      await expect(real.window.ask("models.export", request)).rejects.toThrow(/has no adapters to export/);
+      continue;
+    }
+    const { files } = await real.window.ask("models.export", request);
     expect(files.length).toBeGreaterThan(1);
     for (const file of files) expect(readFileSync(file).length, file).toBeGreaterThan(0);
     if (id !== "onnx") expect((await importModel(to)).shape.family).toBe("phi3");
