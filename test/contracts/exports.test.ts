@@ -46,6 +46,13 @@ describe.each(Object.entries(exporters))("%s", (format, exporter) => {
         await expect(refused).rejects.toThrow(/is not a linear layer in kphi3, so PEFT cannot adapt it/);
         return;
       }
+      const reason = exporter.refuses?.(shape, exporter.options.parse(sample));
+      if (reason !== undefined) {
+        const refused = exportModel(subject, { format, ...sample }, target);
+        await expect(refused).rejects.toThrow(`The model cannot be exported as ${format}: ${reason}.`);
+        expect(readdirSync(folder.path)).toEqual([]);
+        return;
+      }
       if ("with_past" in sample && models[family]!.mask !== "causal") {
         const refused = exportModel(subject, { format, ...sample }, target);
         await expect(refused).rejects.toThrow(/does not continue from past tokens/);
@@ -54,6 +61,11 @@ describe.each(Object.entries(exporters))("%s", (format, exporter) => {
       const exported = await exportModel(subject, { format, ...sample }, target);
       expect(readdirSync(folder.path)).toEqual(["out"]);
       expect(exported.folder).toBe(target);
+      for (const { name, bytes } of exported.files) expect(statSync(join(target, name)).size).toBe(bytes);
+      if (exporter.hasCompanions === false) {
+        expect(exported.files.length).toBe(1);
+        return;
+      }
       expect(exported.files.map(({ name }) => name)).toEqual(
         expect.arrayContaining([
           format === "peft" ? "adapter_config.json" : "config.json",
@@ -61,7 +73,6 @@ describe.each(Object.entries(exporters))("%s", (format, exporter) => {
           "tokenizer_config.json",
         ]),
       );
-      for (const { name, bytes } of exported.files) expect(statSync(join(target, name)).size).toBe(bytes);
       if (format === "peft") {
         expect(() => exporter.checkModel!(plain)).toThrow(/has no adapters to export/);
         using adapter = openAdapter(target, plain);

@@ -6,7 +6,7 @@ import { distance } from "fastest-levenshtein";
 import { WorkbenchError } from "../../protocol/errors";
 import type { WeightRole } from "../../protocol/service/models";
 import { sizeOf } from "../graph/op";
-import type { OpenedModel } from "../imports/openModel";
+import type { OpenedModel } from "../imports/openedModel";
 import { listMatrixSlots, type ModelShape, tensorsOf } from "../models/model";
 import { describeStorage, listWithPieces, type MatrixSlot, type StoredMatrix } from "../models/weights";
 import { requireFloats, denseShape, weightName } from "../representations/dense";

@@ -33,7 +33,17 @@ export function narrow(data: Float32Array, dtype: HalfDtype): Uint16Array {
   return Uint16Array.from(bits, dtype === "bfloat16" ? toBfloat : toHalf);
 }
 
-function decodeHalf(half: number): number {
+const scratch = new Float32Array(1);
+const scratchBits = new Uint32Array(scratch.buffer);
+
+/** The float16 pattern of one number. */
+export function encodeHalf(value: number): number {
+  scratch[0] = value;
+  return toHalf(scratchBits[0]!);
+}
+
+/** The number of a float16 pattern. */
+export function decodeHalf(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >> 10) & 0x1f;
   const fraction = half & 0x3ff;

@@ -1,9 +1,21 @@
 /** Every export format by its file's name. Written by `npm run generate`. */
 import type { AnyExporter } from "./exporter";
+import compressedTensors from "./compressed-tensors";
 import dfloat11 from "./dfloat11";
+import gguf from "./gguf";
+import gptq from "./gptq";
 import onnx from "./onnx";
 import packed from "./packed";
 import peft from "./peft";
 import safetensors from "./safetensors";
 
-export const exporters: Readonly<Record<string, AnyExporter>> = { dfloat11, onnx, packed, peft, safetensors };
+export const exporters: Readonly<Record<string, AnyExporter>> = {
+  "compressed-tensors": compressedTensors,
+  dfloat11,
+  gguf,
+  gptq,
+  onnx,
+  packed,
+  peft,
+  safetensors,
+};

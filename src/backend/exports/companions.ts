@@ -13,6 +13,7 @@ export function writeConfig(
   { shape, tokenizer, generationConfig }: ExportSubject,
   folder: string,
   dtype: StoredDtype = "float32",
+  extra: Readonly<Record<string, unknown>> = {},
 ): void {
   const { torch_dtype: _old, dtype: _new, ...config } = createExportedConfig(shape);
   const ends = tokenizer === undefined ? undefined : (tokenizer.endOfText ?? null);
@@ -26,6 +27,7 @@ export function writeConfig(
     eos_token_id: config["eos_token_id"] ?? ends ?? null,
     pad_token_id: config["pad_token_id"] ?? null,
     torch_dtype: dtype,
+    ...extra,
   });
   if (generationConfig !== undefined) writeJson(join(folder, "generation_config.json"), generationConfig);
 }

@@ -2,6 +2,7 @@
 import { WorkbenchError } from "../../protocol/errors";
 import { exporters } from "./catalog";
 import { compact } from "./compaction";
+import type { ModelShape } from "../models/model";
 import type { AnyExporter, ExportSubject, Form } from "./exporter";
 import { type SizeRow, compareSizes, listUnsavedNotes } from "./savings";
 import { writeFolder, type WrittenFolder } from "./writtenFolder";
@@ -21,18 +22,29 @@ export async function exportModel(
 ): Promise<ExportResult> {
   const exporter = findExporter(format);
   const options = exporter.options.parse(exportOptions) as unknown;
+  refuseShape(subject.shape, format, options);
   const notices: string[] = [];
   let unsaved: readonly string[] = [];
   const result = await writeFolder(folder, async (draft) => {
     const { notes, ...smaller } = compactFor(exporter.form, subject);
     notices.push(...(await exporter.write(smaller, options, draft)), ...notes);
-    unsaved = listUnsavedNotes(smaller, exporter.form);
+    unsaved = listUnsavedNotes(smaller, exporter);
   });
   const sizes = compareSizes(subject.shape, result.files);
   const [{ before, after }] = sizes as [SizeRow];
   if (after >= before && unsaved.length === 0)
     notices.push("The export saved no space: the weights take as many bytes as in dense float32.");
   return { format, ...result, notices: [...notices, ...unsaved], sizes };
+}
+
+/** Throws the reason why a model cannot be written in a format. `options` are the format's own, parsed. */
+export function refuseShape(shape: ModelShape, format: string, options: unknown): void {
+  const reason = findExporter(format).refuses?.(shape, options);
+  if (reason === undefined) return;
+  throw new WorkbenchError(
+    "unsupported",
+    `The model cannot be exported as ${format}: ${reason}. Export it as safetensors, onnx or packed instead.`,
+  );
 }
 
 /** A graph can have matrices of different sizes in each layer, so a graph is compacted only if no layer needs padding. */

@@ -2,6 +2,7 @@
 import { WorkbenchError } from "../../protocol/errors";
 import { exportTensors } from "../models/huggingFace";
 import { familyOf, type ModelShape } from "../models/model";
+import type { MatrixSlot } from "../models/weights";
 import type { TensorSource } from "../representations/representation";
 import type { HostTensor, HostTensors } from "../checkpoints/safetensors";
 import type { ExportSubject } from "./exporter";
@@ -30,10 +31,13 @@ export function toPlainShape(shape: ModelShape): ModelShape {
   return { ...shape, representations: declared };
 }
 
-export function toPlainTensors({ shape, tensors }: ExportSubject): Map<string, HostTensor> {
+export function toPlainTensors(
+  { shape, tensors }: Pick<ExportSubject, "shape" | "tensors">,
+  isIncluded?: (slot: MatrixSlot) => boolean,
+): Map<string, HostTensor> {
   toPlainShape(shape);
   return new Map(
-    [...exportTensors(shape, createSource(tensors))].map(({ name, shape: size, data }) => [
+    [...exportTensors(shape, createSource(tensors), isIncluded)].map(({ name, shape: size, data }) => [
       name,
       { shape: size, data },
     ]),

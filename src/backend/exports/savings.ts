@@ -3,7 +3,7 @@ import { sizeOf } from "../graph/op";
 import { familyOf, listMatrixSlots, type ModelShape, parametersOf } from "../models/model";
 import { listWithPieces, type StoredMatrix } from "../models/weights";
 import { formatBytes, missingText, formatPercent } from "../../protocol/quantities";
-import type { ExportSubject, Form } from "./exporter";
+import type { AnyExporter, ExportSubject } from "./exporter";
 import { createSource } from "./plainTensors";
 
 export interface SizeRow {
@@ -26,7 +26,7 @@ const configurationFiles = new Set([
 ]);
 
 function classifyFile(name: string): "weights" | "configuration" | "tokenizer" {
-  if (/\.(safetensors(\.index\.json)?|onnx(_data)?)$/.test(name)) return "weights";
+  if (/\.(safetensors(\.index\.json)?|onnx(_data)?|gguf)$/.test(name)) return "weights";
   return configurationFiles.has(name) ? "configuration" : "tokenizer";
 }
 
@@ -69,12 +69,16 @@ export function formatSizeTable(sizes: readonly SizeRow[]): string[] {
 }
 
 /** Explains why matrices take as much space as dense ones: one line for each representation that the format does not keep. */
-export function listUnsavedNotes({ shape, tensors }: ExportSubject, form: Form): string[] {
+export function listUnsavedNotes(
+  { shape, tensors }: ExportSubject,
+  { form, keeps = [] }: Pick<AnyExporter, "form" | "keeps">,
+): string[] {
   if (form === "stored") return [];
   const declared = familyOf(shape.family).representations?.(shape.config) ?? {};
   const byType = new Map<string, StoredMatrix[]>();
   for (const each of listMatrixSlots(shape).flatMap(({ stored }) => stored.flatMap(listWithPieces))) {
-    const isKept = each.type === "dense" || each.type === declared[each.matrix.role]?.type;
+    const isKept =
+      each.type === "dense" || keeps.includes(each.type) || each.type === declared[each.matrix.role]?.type;
     if (!isKept) byType.set(each.type, [...(byType.get(each.type) ?? []), each]);
   }
   const notes: string[] = [];
@@ -109,4 +113,4 @@ export function listUnsavedNotes({ shape, tensors }: ExportSubject, form: Form):
   return notes;
 }
 
-const formatMatrixCount = (count: number): string => (count === 1 ? "1 matrix" : `${count} matrices`);
+export const formatMatrixCount = (count: number): string => (count === 1 ? "1 matrix" : `${count} matrices`);

@@ -72,10 +72,11 @@ function divide(tensors: HostTensors, dtype: StoredDtype, shardBytes: number): H
 }
 
 /** Throws if a finite weight would be written as infinity, because that would change the model. */
-function refuseOutOfRange(tensors: HostTensors, dtype: StoredDtype): void {
+export function refuseOutOfRange(tensors: HostTensors, dtype: StoredDtype): void {
   if (dtype === "float32") return;
   const limit = largest[dtype];
   for (const [name, { data }] of tensors) {
+    if (!(data instanceof Float32Array)) continue;
     const large = data.find((each) => Math.abs(each) > limit && Number.isFinite(each));
     if (large === undefined) continue;
     throw new WorkbenchError(

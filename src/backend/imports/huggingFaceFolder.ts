@@ -7,11 +7,14 @@ import { type ModelShape, createShape } from "../models/model";
 import { describeAdapterUse } from "./adapterConfig";
 import { readJson } from "./jsonFile";
 import { readPublishedConfig, refuseUnknownChanges } from "./publishedConfig";
+import { type CodeLayout, readQuantizationConfig, withFileCodes } from "./quantizedConfig";
 
 const configSchema = z.record(z.string(), z.unknown());
 
 export interface ModelFolder {
   readonly shape: ModelShape;
+  /** How the files pack the codes of quantized matrices; undefined if none is. */
+  readonly layout?: CodeLayout;
   /** One line for each thing that was ignored. */
   readonly notices: readonly string[];
 }
@@ -26,7 +29,8 @@ export function readModelFolder(
   try {
     const written = { ...read, ...changes };
     refuseUnsupported(path, written);
-    const { config, notice } = readPublishedConfig(written);
+    const { quantization_config: quantization, ...described } = written as Record<string, unknown>;
+    const { config, notice } = readPublishedConfig(described);
     refuseUnknownChanges(
       written,
       Object.keys(changes).filter((key) => !Object.hasOwn(read, key)),
@@ -36,7 +40,10 @@ export function readModelFolder(
       ...(changed === "" ? [] : [`${path}: overrode ${changed} with the values in base_model.config.`]),
       ...(notice === undefined ? [] : [`${path}: ${notice}`]),
     ];
-    return { shape: createShape(addLabelCount(config)), notices };
+    const shape = createShape(addLabelCount(config));
+    if (quantization === undefined || quantization === null) return { shape, notices };
+    const files = readQuantizationConfig(quantization);
+    return { shape: withFileCodes(shape, files), layout: files.layout, notices };
   } catch (thrown) {
     if (!(thrown instanceof WorkbenchError)) throw thrown;
     const withPath = (fault: WorkbenchError) =>

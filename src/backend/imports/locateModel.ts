@@ -1,27 +1,26 @@
-/** Determines the kind of model at a path: a run folder, a checkpoint, a Hugging Face folder or a llama2.c file. */
+/** Determines the kind of model at a path: a run folder, a checkpoint, a Hugging Face folder, a llama2.c file or a GGUF file. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
 import { listTokenizerFiles } from "../data/tokenizers/openTokenizer";
 import { describeAdapterUse } from "./adapterConfig";
+import { hasVocabulary } from "./ggufFile";
 import type { ImportedModel } from "./importedModel";
 import { findCheckpoint, type CheckpointChoice } from "./runFolder";
 
 export interface Source {
-  readonly kind: "checkpoint" | "huggingFace" | "llama2c";
+  readonly kind: "checkpoint" | "huggingFace" | "llama2c" | "gguf";
   readonly path: string;
   readonly companions: Pick<ImportedModel, "run" | "tokenizerFolder">;
 }
 
 const kinds =
-  "a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), a llama2.c .bin file, " +
+  "a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), a llama2.c .bin file, a .gguf file, " +
   "a named model such as stories260k, or a model of the Hugging Face hub as owner/name";
 
 /** Why other kinds of model files are not supported. */
 const refusals: Readonly<Record<string, string>> = {
   ".safetensors": "contains weights without a configuration. Use the folder that also contains config.json.",
-  ".gguf":
-    "is a GGUF file, which is supported only as data.tokenizer. Use the Hugging Face folder of the model.",
   ...Object.fromEntries(
     [".pt", ".pth", ".ckpt", ".pkl"].map((extension) => [
       extension,
@@ -35,7 +34,7 @@ const refusals: Readonly<Record<string, string>> = {
 export function locateModel(path: string, which: CheckpointChoice): Source {
   if (!existsSync(path))
     throw new WorkbenchError("not-found", `There is no model at ${path}. Name ${kinds}.`);
-  if (!statSync(path).isDirectory()) return { kind: "llama2c", ...createFileSource(path) };
+  if (!statSync(path).isDirectory()) return createFileSource(path);
   const has = (name: string) => existsSync(join(path, name));
   if (has("run.json"))
     return {
@@ -52,10 +51,13 @@ export function locateModel(path: string, which: CheckpointChoice): Source {
   );
 }
 
-function createFileSource(path: string): Omit<Source, "kind"> {
+function createFileSource(path: string): Source {
   const extension = extname(path);
+  // The tokenizer is in the file itself.
+  if (extension === ".gguf")
+    return { kind: "gguf", path, companions: hasVocabulary(path) ? { tokenizerFolder: path } : {} };
   if (extension === ".bin" && basename(path) !== "pytorch_model.bin")
-    return { path, companions: findTokenizer(dirname(path)) };
+    return { kind: "llama2c", path, companions: findTokenizer(dirname(path)) };
   const reason = extension === ".bin" ? refusals[".pt"] : refusals[extension];
   if (reason !== undefined) throw new WorkbenchError("unsupported", `${path} ${reason}`);
   throw new WorkbenchError("invalid-input", `${path} is not a supported model file. Name ${kinds}.`);

@@ -7,36 +7,17 @@ import { join } from "node:path";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { BaseModelOptions } from "../../schema/baseModel";
-import type { WrittenFile } from "../models/accounting";
 import type { RepresentationChoices } from "../models/family";
 import { readLlama2c } from "../models/llama2c";
 import { type ModelShape, withRepresentations } from "../models/model";
-import type { TensorData } from "../representations/representation";
 import { refuseLfsPointer } from "../data/lfsPointer";
-import { readModelFolder, readShape, findWeightFiles } from "./huggingFaceFolder";
+import { type ModelFolder, readModelFolder, readShape, findWeightFiles } from "./huggingFaceFolder";
 import { readJson } from "./jsonFile";
 import { locateModel, type Source } from "./locateModel";
 import type { CheckpointChoice } from "./runFolder";
-import { bindFiles, type FileTensor } from "./tensorFiles";
-
-export interface OpenedModel extends Disposable {
-  readonly shape: ModelShape;
-  /** The folder or file that was opened. */
-  readonly source: string;
-  /** The run that produced it. */
-  readonly run?: string | undefined;
-  /** The files that contain the weights. */
-  readonly files: readonly string[];
-  readonly written: WrittenFile;
-  /** All tensors of its safetensors files, including unused ones. */
-  readonly fileTensors?: readonly FileTensor[];
-  /** One line for each thing that was ignored or skipped. */
-  readonly notices: readonly string[];
-  /** Reads elements `from` to `to` (exclusive) of a tensor of the model; by default, all. */
-  read(name: string, from?: number, to?: number): TensorData;
-  /** Throws if a file contains a copy of a tied tensor with different values. */
-  checkTied(): void;
-}
+import type { OpenedModel } from "./openedModel";
+import { openGgufModel, readGgufShape } from "./openGgufModel";
+import { bindFiles } from "./tensorFiles";
 
 export function openModel(path: string, which: CheckpointChoice = "last"): OpenedModel {
   return openSource(locateModel(path, which));
@@ -52,13 +33,15 @@ export function openSource(
   refuseOptions({ kind, path: source }, options);
   const shared = { source, run: companions.run };
   if (kind === "llama2c") return { ...shared, ...openLlama2c(source) };
-  const { shape, notices } =
+  if (kind === "gguf") return { ...shared, ...openGgufModel(source) };
+  const { shape, notices, layout }: ModelFolder =
     kind === "checkpoint"
       ? { shape: readOwnShape(source), notices: [] }
       : readModelFolder(source, options.config);
   const weights =
     kind === "checkpoint" ? { files: [join(source, "model.safetensors")] } : findWeightFiles(source);
   const bound = bindFiles(shape, source, weights, {
+    ...(layout === undefined ? {} : { layout }),
     ...(options.ignore_extra_tensors === undefined ? {} : { ignoreExtra: options.ignore_extra_tensors }),
     ...(options.strip_prefix === undefined ? {} : { stripPrefix: options.strip_prefix }),
   });
@@ -69,6 +52,7 @@ export function openSource(
 export function readSourceShape({ kind, path }: Source, options: ReadOptions = {}): ModelShape {
   refuseOptions({ kind, path }, options);
   if (kind === "checkpoint") return readOwnShape(path);
+  if (kind === "gguf") return readGgufShape(path);
   return kind === "huggingFace" ? readModelFolder(path, options.config).shape : readLlama2cFile(path).shape;
 }
 
@@ -77,9 +61,11 @@ export function refuseOptions({ kind, path }: Pick<Source, "kind" | "path">, opt
   if (kind === "huggingFace" || key === undefined) return;
   throw new WorkbenchError(
     "invalid-input",
-    `${path} is a ${kind === "checkpoint" ? "checkpoint of Lathe" : "llama2.c file"}, but base_model.${key} applies only to Hugging Face folders. Remove ${key}.`,
+    `${path} is a ${kindNames[kind]}, but base_model.${key} applies only to Hugging Face folders. Remove ${key}.`,
   );
 }
+
+const kindNames = { checkpoint: "checkpoint of Lathe", llama2c: "llama2.c file", gguf: "GGUF file" } as const;
 
 const choicesSchema = z.object({
   representations: z.record(

@@ -123,7 +123,7 @@ const isSet = (value: unknown) =>
 /** Keys of any family that change the model unless they are empty, with the reason and what to do. */
 const unsupported: Readonly<Record<string, string>> = {
   quantization_config:
-    "quantized checkpoints are not supported. Use the model in float32, float16 or bfloat16",
+    "the codes of quantized checkpoints are read only from a folder with their weights. Use that folder",
   compression_config:
     "compressed checkpoints are not supported. Use the model in float32, float16 or bfloat16",
   is_encoder_decoder: "encoder-decoder models are not supported. Use a decoder-only model",

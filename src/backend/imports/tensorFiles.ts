@@ -12,6 +12,8 @@ import { floatDtypes, isFloat } from "../checkpoints/dtypes";
 import type { TensorFile } from "../checkpoints/safetensors";
 import { refuseLfsPointer } from "../data/lfsPointer";
 import { listNames, type WeightFiles } from "./huggingFaceFolder";
+import type { CodeLayout } from "./quantizedConfig";
+import { unpackCodes } from "./unpackCodes";
 
 /** Options for files whose tensor names or contents do not quite match the model. */
 export interface TensorOptions {
@@ -19,6 +21,8 @@ export interface TensorOptions {
   readonly ignoreExtra?: boolean;
   /** Prefix that is removed from the names in the file. */
   readonly stripPrefix?: string;
+  /** How the files pack the codes of quantized matrices. */
+  readonly layout?: CodeLayout;
 }
 
 /** A tensor as the header of its file describes it. */
@@ -56,17 +60,19 @@ export function bindFiles(
       refuseLfsPointer(file);
       openFiles.set(file, openCodedTensors(file));
     }
-    const places = new Map<string, TensorFile>();
+    const written = new Map<string, TensorFile>();
     for (const [path, file] of openFiles)
       for (const name of file.shapes.keys()) {
-        if (places.has(name))
+        if (written.has(name))
           throw new WorkbenchError(
             "corrupt",
             `${source}: ${name} is in two files, one of which is ${basename(path)}. Use another copy of the model.`,
           );
-        places.set(name, file);
+        written.set(name, file);
       }
     if (index !== undefined) checkIndex(source, index, openFiles);
+    const places =
+      options.layout === undefined ? written : unpackCodes(source, shape, options.layout, written);
     const names = stripNames(source, [...places.keys()], options.stripPrefix);
     const inFile = (name: string) => names.get(name)!;
     const sizes = new Map(

@@ -126,13 +126,20 @@ export function createExportedConfig({
 /**
  * Yields the model's tensors as Hugging Face code expects them: matrices in the layout of the family, packed ones whole. The
  * grouped projections of kphi3 keep their form; every other representation is written as the equivalent dense matrix.
+ * Matrices for which `isIncluded` is false are left out, without their biases.
  */
-export function* exportTensors(shape: ModelShape, tensors: TensorSource): Generator<ExportedTensor> {
+export function* exportTensors(
+  shape: ModelShape,
+  tensors: TensorSource,
+  isIncluded: (slot: MatrixSlot) => boolean = () => true,
+): Generator<ExportedTensor> {
   const declared = familyOf(shape.family).representations?.(shape.config) ?? {};
   for (const slot of listMatrixSlots(shape)) {
     const declaredType = declared[slot.matrix.role]?.type;
     const [first] = slot.stored as readonly [StoredMatrix];
-    if (!slot.split && describeStorage(first) === (declaredType ?? "dense")) {
+    if (!isIncluded(slot)) {
+      // The caller writes the matrix itself; its bias is written below.
+    } else if (!slot.split && describeStorage(first) === (declaredType ?? "dense")) {
       for (const { name, shape: size } of first.representation.parameters(first.matrix, first.options))
         yield { name, shape: size, data: tensors(name) };
     } else if (declaredType !== undefined && declaredType !== "dense")

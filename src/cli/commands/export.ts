@@ -40,6 +40,8 @@ interface Options extends ModelOptions {
   readonly dtype?: string;
   readonly maxShardSize?: string;
   readonly entropyCoding?: boolean | string;
+  readonly vocabulary?: string;
+  readonly checkpointFormat?: string;
 }
 
 const modelFormats = Object.keys(exporters);
@@ -48,13 +50,21 @@ const formats = [...modelFormats, ...historyFormats];
 const formatList = `${formats.slice(0, -1).join(", ")} or ${formats.at(-1)!}`;
 
 export default defineCommand<readonly [string], Options>({
-  summary: "write a model as a Hugging Face folder or an ONNX file, or a run's metrics",
+  summary: "write a model as a Hugging Face folder, a GGUF or an ONNX file, or a run's metrics",
   arguments: [modelArgument],
   options: [
     ["--format <name>", `${modelFormats.join(" or ")}; of a run's metrics ${historyFormats.join(" or ")}`],
     ["--out <dir>", "folder to create; default: named after the model and the format"],
-    ["--dtype <type>", "safetensors and packed: float32, float16 or bfloat16 weights"],
-    ["--max-shard-size <size>", "safetensors: largest file of weights, such as 5GB; larger models are split"],
+    [
+      "--dtype <type>",
+      "float32, float16 or bfloat16 weights; gguf: also q8_0, q4_0, q4_k or q6_k; gptq and compressed-tensors: type of the scales",
+    ],
+    ["--vocabulary <include or none>", "gguf: whether the tokenizer is written into the file"],
+    ["--checkpoint-format <name>", "gptq: gptq stores zero points less one, gptq_v2 as they are"],
+    [
+      "--max-shard-size <size>",
+      "Hugging Face folders: largest file of weights, such as 5GB; larger models are split",
+    ],
     [
       "--entropy-coding <true or false>",
       "packed: whether masks and codes may be entropy-coded; default true",

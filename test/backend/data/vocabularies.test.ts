@@ -169,10 +169,10 @@ describe("a GGUF file", () => {
       header(
         3n,
         text("tokenizer.ggml.model", "gpt2"),
-        text("tokenizer.ggml.pre", "qwen2"),
+        text("tokenizer.ggml.pre", "falcon"),
         list("tokenizer.ggml.tokens", 8, [string("a")]),
       ),
-      /of the kind gpt2\/qwen2/,
+      /of the kind gpt2\/falcon/,
     ],
   ])("is refused where it %s", async (_, content, message) => {
     const folder = temporaryFolder();

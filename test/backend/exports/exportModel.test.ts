@@ -26,8 +26,8 @@ it("fills an empty folder, and never changes one that is not empty", async () =>
 });
 
 it("lists the formats", async () => {
-  await expect(exportModel(subject, { format: "gguf" }, "nowhere")).rejects.toThrow(
-    `Unknown export format "gguf". Allowed: ${Object.keys(exporters).join(", ")}.`,
+  await expect(exportModel(subject, { format: "tflite" }, "nowhere")).rejects.toThrow(
+    `Unknown export format "tflite". Allowed: ${Object.keys(exporters).join(", ")}.`,
   );
 });
 

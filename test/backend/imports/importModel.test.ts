@@ -106,7 +106,7 @@ describe("a Hugging Face folder", () => {
     [
       "a quantization",
       { quantization_config: { bits: 4 } },
-      /config.json: quantization_config is.*not supported/,
+      /config.json: quantization_config.quant_method is missing, but supported is "gptq" or "compressed-tensors"/,
     ],
     [
       "another task",
@@ -306,12 +306,12 @@ it.each([
     /is a pickle, which is not read because loading it can run code. Save the model as safetensors/,
   ],
   [
-    "quantized weights",
+    "an empty GGUF file",
     (folder: string) => {
       writeFileSync(join(folder, "model.gguf"), "GGUF");
       return join(folder, "model.gguf");
     },
-    /GGUF file, which is supported only as data.tokenizer/,
+    /model.gguf is not a readable GGUF file: it does not begin with GGUF/,
   ],
   [
     "an adapter",

@@ -96,7 +96,10 @@ describe("a key that changes the result", () => {
     [{ ...gpt2, per_layer_config: { 0: { n_inner: 4 } } }, /per_layer_config is/],
     [{ ...gpt2, hidden_size: 16 }, /hidden_size is 16 and n_embd is 8, but both set the same size/],
     [{ ...llama, compression_config: { format: "int" } }, /compression_config is/],
-    [{ ...llama, quantization_config: { bits: 4 } }, /quantization_config is \{"bits":4\}, but quantized/],
+    [
+      { ...llama, quantization_config: { bits: 4 } },
+      /quantization_config.quant_method is missing, but supported is "gptq"/,
+    ],
     [{ ...llama, partial_rotary_factor: 0.5 }, /partial_rotary_factor: only 1/],
     [{ ...llama, hidden_act: "mish" }, /hidden_act/],
     [{ ...llama, rope_scaling: { type: "linear", factor: 2 } }, /rope_scaling: .* scaled \("linear"\)/],

@@ -4,7 +4,7 @@
 import { expect, it } from "vitest";
 import { getRoleValues } from "../../../src/backend/analysis/roleValues";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
-import type { OpenedModel } from "../../../src/backend/imports/openModel";
+import type { OpenedModel } from "../../../src/backend/imports/openedModel";
 import irc from "../../../src/backend/methods/irc";
 import layerdrop from "../../../src/backend/methods/layerdrop";
 import magnitude from "../../../src/backend/methods/magnitude";

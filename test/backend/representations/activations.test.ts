@@ -167,7 +167,7 @@ it("reports that floats save nothing, and that a dense matrix reads its inputs a
   const options = savings.options.parse({ repeats: 3, batch_size: 2, sequence_len: 4 });
   const { details } = await savings.evaluate(subject, options, createQuietLab(engine));
   expect(details.reasons).toEqual([expect.stringMatching(/^Quantised: .* Inputs are rounded to 6 bits/)]);
-  const notes = listUnsavedNotes(model, "dense");
+  const notes = listUnsavedNotes(model, { form: "dense" });
   expect(notes.at(-1)).toMatch(/^14 matrices with rounded inputs: a dense matrix reads them as they are/);
-  expect(listUnsavedNotes(model, "stored")).toEqual([]);
+  expect(listUnsavedNotes(model, { form: "stored" })).toEqual([]);
 });

@@ -1,5 +1,6 @@
 /** Byte-level BPE as GPT-2 publishes it (`vocab.json` and `merges.txt`), as a Hugging Face `tokenizer.json`. */
 import { type AddedToken, toAddedTokenJson, createDocumentTemplate } from "./addedTokens";
+import { type CuttingRule, cuttingRules } from "./cuttingRules";
 
 export interface ByteLevelVocabulary {
   /** Ids by token, written in the printable stand-ins of the bytes. */
@@ -9,22 +10,36 @@ export interface ByteLevelVocabulary {
   readonly added: readonly AddedToken[];
   /** What a text begins with, if anything. */
   readonly bos?: number | undefined;
+  /** How text is cut; default: as GPT-2 does. */
+  readonly rule?: CuttingRule | undefined;
 }
 
-export function createByteLevelTokenizerJson({ vocab, merges, added, bos }: ByteLevelVocabulary): object {
+export function createByteLevelTokenizerJson({
+  vocab,
+  merges,
+  added,
+  bos,
+  rule = cuttingRules["gpt-2"]!,
+}: ByteLevelVocabulary): object {
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
   const contents = new Map(added.map(({ id, content }) => [id, content]));
   return {
     version: "1.0",
     added_tokens: added.map(toAddedTokenJson),
     normalizer: null,
-    pre_tokenizer: byteLevel,
+    pre_tokenizer: rule.steps.length === 1 ? rule.steps[0] : { type: "Sequence", pretokenizers: rule.steps },
     post_processor: createDocumentTemplate(bos, (id) => contents.get(id)!) ?? {
       ...byteLevel,
       trim_offsets: false,
     },
     decoder: byteLevel,
-    model: { type: "BPE", unk_token: null, vocab, merges: merges.map((pair) => pair.split(" ")) },
+    model: {
+      type: "BPE",
+      unk_token: null,
+      ...(rule.ignoresMerges ? { ignore_merges: true } : {}),
+      vocab,
+      merges: merges.map((pair) => pair.split(" ")),
+    },
   };
 }
 

@@ -14,7 +14,7 @@ const FIRST_PIECE = FIRST_BYTE + 256;
 const MAX_PIECE_BYTES = 4096;
 
 export function createLlama2cTokenizer(id: string, file: Uint8Array): Tokenizer {
-  const { pieces, scores } = parse(id, file);
+  const { pieces, scores } = parseLlama2cVocabulary(id, file);
   // Control and byte tokens are excluded: the text "<s>" or "<0x41>" must not turn into one.
   const idOf = new Map<string, number>();
   for (let piece = pieces.length - 1; piece >= FIRST_PIECE; piece--) idOf.set(pieces[piece]!, piece);
@@ -55,7 +55,13 @@ export function createLlama2cTokenizer(id: string, file: Uint8Array): Tokenizer 
   };
 }
 
-function parse(id: string, file: Uint8Array): { pieces: string[]; scores: number[] } {
+export interface Llama2cVocabulary {
+  /** The text of each token, with spaces as spaces. */
+  readonly pieces: string[];
+  readonly scores: number[];
+}
+
+export function parseLlama2cVocabulary(id: string, file: Uint8Array): Llama2cVocabulary {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
   const corruptError = (why: string): WorkbenchError =>
     new WorkbenchError(

@@ -1,8 +1,10 @@
 /** Writes the current model in a format that other programs read. */
 import { join } from "node:path";
-import { exportModel } from "../../exports/exportModel";
+import type { Step } from "../../../protocol/run";
+import { exportModel, findExporter, refuseShape } from "../../exports/exportModel";
 import { formatSizeTable } from "../../exports/savings";
 import { writeAtomic } from "../folder/atomicFile";
+import type { ModelShape } from "../../models/model";
 import type { Action } from "../steps/action";
 
 const action: Action = {
@@ -28,3 +30,8 @@ const action: Action = {
 };
 
 export default action;
+
+/** Throws the reason why the step cannot export this model. */
+export function refuseExport(shape: ModelShape, { options: { format, ...options } }: Step): void {
+  refuseShape(shape, String(format), findExporter(String(format)).options.parse(options));
+}

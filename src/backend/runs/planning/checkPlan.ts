@@ -22,6 +22,7 @@ import { importOutline } from "../../imports/importModel";
 import type { ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
 import { planMethods, refuseNeeds } from "../actions/compress";
+import { refuseExport } from "../actions/export";
 import { refuseMismatch } from "./modelFit";
 import { readIfShort } from "./shortData";
 import {
@@ -171,6 +172,7 @@ async function checkStep(step: Step, context: StepContext): Promise<ModelShape> 
     refuseNeeds(step.options, { text: hasData });
     shape = planMethods(shape, step.options);
   }
+  if (step.action === "export") refuseExport(shape, step);
   teachers.after(step, shape);
   if (step.action === "export") findExporter(String(step.options["format"])).checkModel?.(shape);
   // Other data than the experiment's is left to the run to read.

@@ -23,6 +23,7 @@ import { refuseProbability } from "../../training/objective";
 import { getBatchSize } from "../../training/request";
 import { getMemoryLimit, chooseMemorySavings } from "../../training/stepMemory";
 import { buildTrainStep } from "../../training/trainStep";
+import { refuseExport } from "../actions/export";
 import { planMethods } from "../actions/compress";
 import { estimateProcessMemory, type ProcessMemory } from "./processMemory";
 import {
@@ -139,8 +140,10 @@ const pickAdapted = ({ trainable, stored }: Counts) => ({ trainable, stored });
 const getLora = ({ action, options }: Step): LoraOptions | undefined =>
   action === "train" ? trainSchema.parse(options).lora : undefined;
 
-/** Refuses what this kind of model does not learn or cannot be measured by. */
-function refuseUnsuited(shape: ModelShape, { action, options }: Step): void {
+/** Refuses what this kind of model does not learn, cannot be measured by or cannot be written as. */
+function refuseUnsuited(shape: ModelShape, step: Step): void {
+  const { action, options } = step;
+  if (action === "export") refuseExport(shape, step);
   if (action === "train") refuseProbability(shape, options["mlm_probability"] as number | undefined);
   if (action === "evaluate") for (const name of Object.keys(options)) metrics[name]?.checkModel?.(shape);
   if (action === "export") findExporter(String(options["format"])).checkModel?.(shape);

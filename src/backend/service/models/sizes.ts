@@ -10,7 +10,7 @@ import { paperSchema } from "../../../schema/paper";
 import type { RunPlan } from "../../../protocol/run";
 import type { ModelSize, PublishedSize, Subject } from "../../../protocol/service/models";
 import { sumModelCounts, countModel, countRoles } from "../../models/accounting";
-import type { OpenedModel } from "../../imports/openModel";
+import type { OpenedModel } from "../../imports/openedModel";
 import type { ModelShape } from "../../models/model";
 import { getFileStamp } from "../../runs/folder/boundedFile";
 import { readsFiles, planFinalShape } from "../../runs/planning/estimate";

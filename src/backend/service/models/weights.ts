@@ -1,7 +1,7 @@
 /** Computes statistics and pictures of weights; the weights themselves never leave the service. */
 import { WorkbenchError } from "../../../protocol/errors";
 import type { ModelRequests, Subject } from "../../../protocol/service/models";
-import type { OpenedModel } from "../../imports/openModel";
+import type { OpenedModel } from "../../imports/openedModel";
 import { computeCorrelation } from "../../analysis/correlation";
 import { computeDistributions } from "../../analysis/distributions";
 import { computeHeatMap } from "../../analysis/heatMap";
