@@ -25,12 +25,18 @@ export default defineExporter<z.output<typeof optionsSchema>>({
     const refusal = refuseShape(subject.shape);
     if (refusal !== undefined)
       throw new WorkbenchError("unsupported", `After compaction, the model has no packed form: ${refusal}.`);
-    return writeQuantizedFolder(
+    const notices = writeQuantizedFolder(
       subject,
       options,
       { tensorsOf: ({ matrix }, codes) => packModule(matrix, codes), config: createConfig },
       folder,
     );
+    const hasZeros = listMatrixSlots(subject.shape)
+      .filter(isCoded)
+      .some((slot) => !(findCoding(slot) as Coding).symmetric);
+    return hasZeros
+      ? [...notices, "transformers 5.24 with compressed-tensors 0.20.1 does not load packed zero points."]
+      : notices;
   },
 });
 
