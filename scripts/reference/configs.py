@@ -16,10 +16,30 @@ import sys
 
 import torch
 import transformers
-from transformers import GPT2Config, LlamaConfig, Phi3Config
+from transformers import (
+    DistilBertConfig,
+    Gemma2Config,
+    GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
+    MistralConfig,
+    OPTConfig,
+    Phi3Config,
+    PhiConfig,
+    Qwen3Config,
+    RobertaConfig,
+)
+from transformers.models.distilbert import modeling_distilbert
+from transformers.models.gemma2 import modeling_gemma2
 from transformers.models.gpt2 import modeling_gpt2
+from transformers.models.gpt_neox import modeling_gpt_neox
 from transformers.models.llama import modeling_llama
+from transformers.models.mistral import modeling_mistral
+from transformers.models.opt import modeling_opt
+from transformers.models.phi import modeling_phi
 from transformers.models.phi3 import modeling_phi3
+from transformers.models.qwen3 import modeling_qwen3
+from transformers.models.roberta import modeling_roberta
 
 from make import FOLDER
 
@@ -107,14 +127,23 @@ FAMILIES = {
     "gpt2": (GPT2Config, modeling_gpt2),
     "llama": (LlamaConfig, modeling_llama),
     "phi3": (Phi3Config, modeling_phi3),
+    "mistral": (MistralConfig, modeling_mistral),
+    "qwen3": (Qwen3Config, modeling_qwen3),
+    "gemma2": (Gemma2Config, modeling_gemma2),
+    "gpt_neox": (GPTNeoXConfig, modeling_gpt_neox),
+    "phi": (PhiConfig, modeling_phi),
+    "opt": (OPTConfig, modeling_opt),
+    "roberta": (RobertaConfig, modeling_roberta),
+    "distilbert": (DistilBertConfig, modeling_distilbert),
 }
 
 
 def main() -> None:
     families = {
         name: {
+            "class": config.__name__.removesuffix("Config"),
             "defaults": json.loads(config().to_json_string(use_diff=False)),
-            "earlier": {**GENERAL, **GENERATION, **EARLIER[name]},
+            "earlier": {**GENERAL, **GENERATION, **EARLIER.get(name, {})},
             "reads": sorted(set(re.findall(r"\bconfig\.([a-z]\w*)", inspect.getsource(modeling)))),
         }
         for name, (config, modeling) in FAMILIES.items()

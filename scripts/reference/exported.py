@@ -52,10 +52,14 @@ def difference(folder: Path, code: Path | None) -> tuple:
     tokens = torch.tensor(numpy.arange(ROWS * LENGTH).reshape(ROWS, LENGTH) * 7 % config["vocab_size"])
     # A mask of ones, as a classifier otherwise looks for padding.
     # One text at a time, as a classifier without a padding token refuses more.
-    outputs = [model.eval()(row[None], attention_mask=torch.ones_like(row[None])).logits for row in tokens]
+    feeds = {"attention_mask": torch.ones(1, LENGTH, dtype=torch.int64)}
+    # It would take a token with the number of padding for padding, wherever it is.
+    if name.startswith("Roberta"):
+        feeds["position_ids"] = torch.arange(LENGTH)[None] + config["pad_token_id"] + 1
+    outputs = [model.eval()(row[None], **feeds).logits for row in tokens]
     theirs = torch.cat(outputs).detach().numpy()
     if theirs.ndim == 2:  # a class for each text: of the first token, or of the last one that is not padding
-        place = 0 if name.startswith("Bert") else LENGTH - 1
+        place = 0 if "ert" in name else LENGTH - 1
         if place:
             counted = tokens != (-1 if config.get("pad_token_id") is None else config["pad_token_id"])
             place = numpy.array([numpy.nonzero(row)[0].max() for row in counted.numpy()])
@@ -63,9 +67,14 @@ def difference(folder: Path, code: Path | None) -> tuple:
     return name, float(numpy.abs(logits - theirs).max())
 
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--code", type=Path)
-parser.add_argument("folders", nargs="+", type=Path)
-arguments = parser.parse_args()
-for folder in arguments.folders:
-    print(folder, *difference(folder, arguments.code))
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--code", type=Path)
+    parser.add_argument("folders", nargs="+", type=Path)
+    arguments = parser.parse_args()
+    for folder in arguments.folders:
+        print(folder, *difference(folder, arguments.code))
+
+
+if __name__ == "__main__":
+    main()

@@ -16,14 +16,34 @@ from tiny import BERT, GPT2, LLAMA
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
     GPT2Config,
     GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    OPTConfig,
+    OPTForCausalLM,
     Phi3Config,
     Phi3ForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+    SmolLM3Config,
+    SmolLM3ForCausalLM,
 )
 
 PATH = Path(__file__).resolve().parents[2] / "test" / "fixtures" / "trajectories.json"
@@ -90,7 +110,25 @@ def families():
     # Projections of two groups and of four.
     yield "kphi3", KPhi3ForCausalLM, Phi3Config, {**LLAMA, "pad_token_id": None, "min_channels_per_group": 5}
     yield "qwen2", Qwen2ForCausalLM, Qwen2Config, LLAMA
+    yield "qwen3", Qwen3ForCausalLM, Qwen3Config, {**LLAMA, "head_dim": 8}
+    smollm3 = {**LLAMA, "no_rope_layer_interval": 2, "pad_token_id": None}
+    yield "smollm3", SmolLM3ForCausalLM, SmolLM3Config, smollm3
+    yield "mistral", MistralForCausalLM, MistralConfig, {**LLAMA, "sliding_window": 5}
+    gemma = {**LLAMA, "head_dim": 8, "query_pre_attn_scalar": 6, "sliding_window": 5, "pad_token_id": None}
+    yield "gemma2", Gemma2ForCausalLM, Gemma2Config, {**gemma, "attn_logit_softcapping": 2.0}
+    yield "gemma3_text", Gemma3ForCausalLM, Gemma3TextConfig, {**gemma, "sliding_window_pattern": 2}
+    plain = {key: value for key, value in LLAMA.items() if key not in ("rms_norm_eps", "num_key_value_heads")}
+    yield "gpt_neox", GPTNeoXForCausalLM, GPTNeoXConfig, {**plain, "rotary_pct": 0.5}
+    yield "phi", PhiForCausalLM, PhiConfig, {**plain, "num_key_value_heads": 1}
+    opt = {key: value for key, value in plain.items() if key != "intermediate_size"}
+    yield "opt", OPTForCausalLM, OPTConfig, {**opt, "ffn_dim": 24, "dropout": 0.0, "pad_token_id": None}
     yield "bert", BertForSequenceClassification, BertConfig, {**BERT, "id2label": dict(enumerate(CLASSES))}
+    roberta = {**BERT, "id2label": dict(enumerate(CLASSES)), "max_position_embeddings": 18}
+    yield "roberta", RobertaForSequenceClassification, RobertaConfig, roberta
+    distilbert = {"vocab_size": 257, "dim": 16, "hidden_dim": 24, "n_layers": 2, "n_heads": 2}
+    off = {"dropout": 0.0, "attention_dropout": 0.0, "seq_classif_dropout": 0.0}
+    distilbert = {**distilbert, **off, "max_position_embeddings": 16, "id2label": dict(enumerate(CLASSES))}
+    yield "distilbert", DistilBertForSequenceClassification, DistilBertConfig, distilbert
 
 
 def rate(step: int) -> float:

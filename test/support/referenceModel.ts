@@ -1,11 +1,21 @@
 /** Reads the fixtures that scripts/reference/make.py writes, and draws the weights that both sides share. */
 import { readFileSync } from "node:fs";
 import { crossEntropy } from "../../src/backend/graph/ops/loss";
-import { input, parameter, scalar, type Shape, sizeOf, type Value } from "../../src/backend/graph/op";
+import {
+  constant,
+  input,
+  parameter,
+  scalar,
+  type Shape,
+  sizeOf,
+  type Value,
+} from "../../src/backend/graph/op";
 import { mul } from "../../src/backend/graph/ops/elementwise";
+import { gather } from "../../src/backend/graph/ops/indexing";
 import { sum } from "../../src/backend/graph/ops/reduction";
 import type { ModelInputs } from "../../src/backend/models/family";
-import { forward, type ModelShape, createShape } from "../../src/backend/models/model";
+import { readFileRows } from "../../src/backend/models/huggingFace";
+import { familyOf, forward, type ModelShape, createShape } from "../../src/backend/models/model";
 
 export interface ReferenceCase {
   readonly name: string;
@@ -40,6 +50,30 @@ export const referenceNames = [
   "qwen2-window",
   "qwen2-types",
   "bert",
+  "llama-linear",
+  "llama-llama3",
+  "llama-yarn",
+  "llama-longrope",
+  "qwen2-yarn",
+  "phi3-longrope",
+  "mistral",
+  "mistral-full",
+  "qwen3",
+  "qwen3-tied",
+  "gemma2",
+  "gemma2-types",
+  "gemma3_text",
+  "gemma3_text-types",
+  "gpt_neox",
+  "gpt_neox-sequential",
+  "phi",
+  "phi-tied",
+  "opt",
+  "opt-plain",
+  "smollm3",
+  "smollm3-layers",
+  "roberta",
+  "distilbert",
 ] as const;
 
 /** Models with a classification head. */
@@ -48,6 +82,9 @@ export const classReferenceNames = [
   "llama-classes",
   "qwen2-classes",
   "bert-classes",
+  "gpt_neox-classes",
+  "roberta-classes",
+  "distilbert-classes",
 ] as const;
 
 export function readReference(
@@ -74,6 +111,18 @@ export function createReferenceTensor(name: string, shape: Shape, bound: number)
   return Float32Array.from(drawUniform(name, sizeOf(shape), bound), (each) => each + offset);
 }
 
+/** The tensor of a model whose file holds the one that `createReferenceTensor` draws. */
+export function createModelTensor(
+  { family, config }: ModelShape,
+  name: string,
+  size: Shape,
+  bound: number,
+): Float32Array {
+  const drawn = createReferenceTensor(name, size, bound);
+  const order = familyOf(family).fileRows?.(config, name);
+  return order === undefined ? drawn : (readFileRows(order, drawn) as Float32Array);
+}
+
 /** A model on one reference case as a graph, with its feeds. */
 export function createReferenceGraph({ bound, config, tensors }: Reference, reference: ReferenceCase) {
   const shape: ModelShape = createShape(config);
@@ -88,10 +137,12 @@ export function createReferenceGraph({ bound, config, tensors }: Reference, refe
       ? { segments: input("segments", grid, "int32"), positions: input("positions", grid, "int32") }
       : {}),
   };
+  const { fileRows } = familyOf(shape.family);
   const getWeight = (name: string): Value => {
     const value = weights.get(name);
     if (value === undefined) throw new Error(`Hugging Face has no tensor ${name}.`);
-    return value;
+    const order = fileRows?.(shape.config, name);
+    return order === undefined ? value : gather(value, constant(order, [order.length]));
   };
   const logits = forward(shape, getWeight, inputs);
   // The label of a position is the next token, and the last has none; classes and masked tokens are at their own

@@ -31,6 +31,11 @@ export function resizeAxes(title: string, shape: ModelShape, sizes: NewSizes): M
   requireDense(title, shape);
   const { sizeKeys } = familyOf(shape.family);
   const { width, heads, kvHeads, headDim } = dimensionsOf(shape);
+  if (sizes.hidden !== undefined && sizes.hidden !== width && sizeKeys.fixedWidth !== undefined)
+    throw new WorkbenchError(
+      "unsupported",
+      `${title} cannot be applied: in ${shape.family} models ${sizeKeys.fixedWidth}, so channels of the residual stream cannot be removed. Prune heads or channels of the feed-forward layers.`,
+    );
   const { hidden = width, channels = countChannels(shape), heads: units = kvHeads } = sizes;
   const headCount = (heads / kvHeads) * units;
   const headSizes: Record<string, number> =
@@ -128,11 +133,10 @@ export function cutAxes({ shape, tensors }: Checkpoint, after: ModelShape, keep:
       out.set(name, pickEntries(tensors.get(name)!, readFloats(tensors, name), outputs, undefined));
     }
   }
-  for (const { name, axes } of tensorsOf(shape))
-    out.set(
-      name,
-      pickEntries(tensors.get(name)!, readFloats(tensors, name), entriesOf(axes![0]!), undefined),
-    );
+  for (const { name, axes: [axis] = [] } of tensorsOf(shape)) {
+    const entries = axis === undefined ? undefined : entriesOf(axis);
+    out.set(name, pickEntries(tensors.get(name)!, readFloats(tensors, name), entries, undefined));
+  }
   const names = parametersOf(after).map(({ name }) => name);
   return { shape: after, tensors: new Map(names.map((name) => [name, out.get(name)!])) };
 }

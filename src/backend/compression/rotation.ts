@@ -41,7 +41,7 @@ export function createRotatedShape(title: string, shape: ModelShape): ModelShape
   if (isRead !== undefined)
     throw new WorkbenchError(
       "unsupported",
-      `${title} cannot be applied: the norms of ${shape.family} models are part of the residual stream, so their weights cannot move into the matrices that read it, as a rotation requires.`,
+      `${title} cannot be applied: the norms of ${shape.family} models are part of the residual stream or of the outputs that are added to it, so their weights cannot move into the matrices that read it, as a rotation requires.`,
     );
   if (!sources.some(({ isTied }) => isTied)) return shape;
   return withRepresentations({ ...shape, config: { ...shape.config, tie_word_embeddings: false } }, {});
@@ -157,7 +157,8 @@ export async function rotateStream(
       set(slot.bias.spec.name, await rotateRows(readFloats(tensors, slot.bias.spec.name)));
   }
   const weights = new Set(listInputSources(shape).flatMap(({ norm }) => norm?.weight ?? []));
-  for (const { name } of tensorsOf(shape)) {
+  for (const { name, axes = [] } of tensorsOf(shape)) {
+    if (axes[0]?.kind !== "hidden") continue;
     const data = readFloats(tensors, name);
     set(name, weights.has(name) ? data.slice(0, newWidth) : await rotateRows(data));
   }

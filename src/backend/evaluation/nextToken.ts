@@ -7,7 +7,7 @@ import type { Engine, Program, Tensor, Tensors } from "../engine/engine";
 import { input, sizeOf } from "../graph/op";
 import { type CacheSizes, KeyValueCache, listCacheNames, getCacheType } from "../models/keyValueCache";
 import { buildInferenceForward, toInferenceTensors } from "../models/inference";
-import { dimensionsOf, type ModelShape } from "../models/model";
+import { checkGrowth, dimensionsOf, type ModelShape } from "../models/model";
 import { disposeAll } from "../training/evaluateLoss";
 import { uploadAll } from "../training/feeds";
 import { ForwardProgram } from "./forwardProgram";
@@ -35,6 +35,7 @@ export async function openWithoutCache(
   model: Model,
   { batch, slots: time }: CacheSizes,
 ): Promise<NextToken> {
+  checkGrowth(model.shape, time);
   const program = await ForwardProgram.open(engine, model, { batch, time, rows: batch }, (all) => all);
   return {
     logits: (texts, signal) => {

@@ -158,8 +158,10 @@ function buildForwardGraph(
   const { vocabulary } = dimensionsOf(shape);
   const tokens = createIdsInput("input_ids", [batch, time], options);
   const mask = createIdsInput("attention_mask", [batch, time], options);
-  // An encoder counts padding too, as transformers does: without positions they are 0, 1, 2, …
-  const counted = familyOf(shape.family).mask === "causal" ? { positions: computePositions(mask) } : {};
+  // Most encoders count padding too, as transformers does: without positions they are 0, 1, 2, …
+  const family = familyOf(shape.family);
+  const isCounted = family.mask === "causal" || family.skipsPadding === true;
+  const counted = isCounted ? { positions: computePositions(mask) } : {};
   const positions = options.position_ids
     ? { positions: createIdsInput("position_ids", [batch, time], options) }
     : counted;

@@ -42,6 +42,7 @@ export function openSource(
     kind === "checkpoint" ? { files: [join(source, "model.safetensors")] } : findWeightFiles(source);
   const bound = bindFiles(shape, source, weights, {
     ...(layout === undefined ? {} : { layout }),
+    isOwn: kind === "checkpoint",
     ...(options.ignore_extra_tensors === undefined ? {} : { ignoreExtra: options.ignore_extra_tensors }),
     ...(options.strip_prefix === undefined ? {} : { stripPrefix: options.strip_prefix }),
   });

@@ -93,14 +93,14 @@ const descriptive = new Set([
   ...["bos_token_id", "eos_token_id", "pad_token_id", "id2label", "label2id", "num_labels", "problem_type"],
 ]);
 
-/** A null selects the default of a key. */
+/** A null selects the default of a key, unless it is a value of its own. */
 function splitKeys(family: AnyFamily, config: Config) {
   const fields = listFields(family);
   const known: Record<string, unknown> = {};
   const ignored: string[] = [];
   for (const [key, value] of Object.entries(config)) {
     const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
-    if (field !== undefined && (value !== null || isInert(field))) known[key] = value;
+    if (field !== undefined && (value !== null || field.safeParse(null).success)) known[key] = value;
     if ((field === undefined || isInert(field)) && !descriptive.has(key))
       ignored.push(field === undefined ? addHint(key, config, Object.keys(fields)) : key);
   }

@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
 import type { WrittenFile } from "../models/accounting";
 import type { Shape } from "../graph/op";
-import { bindTensors } from "../models/huggingFace";
+import { bindTensors, readFileRows } from "../models/huggingFace";
 import { familyOf, type ModelShape, parametersOf } from "../models/model";
 import type { TensorData } from "../representations/representation";
 import { openCodedTensors } from "../coding/codedTensors";
@@ -23,6 +23,8 @@ export interface TensorOptions {
   readonly stripPrefix?: string;
   /** How the files pack the codes of quantized matrices. */
   readonly layout?: CodeLayout;
+  /** Whether the files are checkpoints of Lathe, whose rows have the order of the model. */
+  readonly isOwn?: boolean;
 }
 
 /** A tensor as the header of its file describes it. */
@@ -105,7 +107,13 @@ export function bindFiles(
         };
       }),
       notices: createNotices(source, skipped.map(inFile), options),
-      read: (name, from, to) => read(bound.get(name)!, from, to),
+      read: (name, from, to) => {
+        const order =
+          options.isOwn === true ? undefined : familyOf(shape.family).fileRows?.(shape.config, name);
+        return order === undefined
+          ? read(bound.get(name)!, from, to)
+          : readFileRows(order, read(bound.get(name)!)).slice(from, to);
+      },
       checkTied: () => {
         for (const [alias, name] of familyOf(shape.family).heads.language.tied(shape.config)) {
           const other = bound.get(name);

@@ -1,20 +1,25 @@
-/** The decoder of llama, qwen2 and phi3, which differ in biases, packed projections, dropout and the attention window. */
-import type { Value } from "../graph/op";
+/**
+ * The decoder of llama, mistral, qwen, phi3 and gemma, which differ in biases, packed projections, norms, dropout and the
+ * attention window.
+ */
+import { scalar, type Value } from "../graph/op";
 import { add, mul } from "../graph/ops/elementwise";
+import { reshape } from "../graph/ops/movement";
 import { rmsNorm } from "../graph/ops/normalization";
 import type { Axis, MatrixSpec, ParameterSpec, Purpose } from "../representations/representation";
-import { resolveHeadSizes, type RotaryConfig, resolveRopeTheta } from "./config";
+import { resolveHeadSizes } from "./decoderConfig";
 import type { Dimensions, ForwardOptions, InputSource, ModelInputs, Weights } from "./family";
 import {
   attention,
   createAttentionMasks,
   getLayerCache,
   createDropout,
-  buildRotary,
+  createRotaries,
   getTokens,
   finishHidden,
   listSectionLayers,
 } from "./layers";
+import { computeFrequencies, type Frequencies, type RotaryConfig, type TypeNames } from "./rotary";
 import {
   createCausalHead,
   channelsAxis,
@@ -30,7 +35,7 @@ import {
 } from "./specs";
 
 /** The keys of a configuration that the decoder reads. */
-export interface DecoderConfig extends RotaryConfig {
+export interface DecoderConfig {
   readonly vocab_size: number;
   readonly hidden_size: number;
   readonly num_hidden_layers: number;
@@ -46,6 +51,19 @@ export interface DecoderConfig extends RotaryConfig {
   readonly resid_pdrop?: number;
   readonly sliding_window?: number | null | undefined;
 }
+
+/** The norms of a decoder, by their names in a layer. */
+export interface NormNames {
+  /** The norm of the inputs of the feed-forward layer. */
+  readonly feedForward: string;
+  /** Norms of the outputs of the attention and of the feed-forward layer, before they are added to the residual stream. */
+  readonly outputs?: { readonly attention: string; readonly feedForward: string };
+  /** Whether each head of the queries and of the keys has a norm, `q_norm` and `k_norm`. */
+  readonly heads?: boolean;
+  /** Whether weights are stored as their difference from 1. */
+  readonly isCentered?: boolean;
+}
+const plainNorms: NormNames = { feedForward: "post_attention_layernorm" };
 
 export const decoderSizeKeys = {
   width: "hidden_size",
@@ -141,8 +159,26 @@ export function createSeparateProjections(
   ];
 }
 
+/** The same frequencies in all layers. */
+export function rotateAlike(
+  config: DecoderConfig & RotaryConfig,
+  typeNames?: TypeNames,
+): Pick<DecoderParts, "frequencies"> {
+  const frequencies = computeFrequencies(config, resolveHeadSizes(config).headDim, typeNames);
+  return { frequencies: () => frequencies };
+}
+
+/** `longestGrowth` of families that rotate all layers alike. */
+export const alikeGrowth = (
+  config: DecoderConfig & RotaryConfig,
+  typeNames?: TypeNames,
+): number | undefined => computeFrequencies(config, resolveHeadSizes(config).headDim, typeNames).long?.from;
+
 /** Computes the queries, keys and values, and the gated inner values, of a layer with unpacked matrices. */
-export function projectSeparately(weights: Weights, activate: (x: Value) => Value): Projections {
+export function projectSeparately(
+  weights: Weights,
+  activate: (x: Value) => Value,
+): Pick<DecoderParts, "queries" | "gated"> {
   return {
     queries: (role, x) => [
       weights.linear(`${role}.q_proj`, x),
@@ -154,13 +190,30 @@ export function projectSeparately(weights: Weights, activate: (x: Value) => Valu
   };
 }
 
-function createDecoderNorms(config: DecoderConfig): ParameterSpec[] {
+function createDecoderNorms(
+  config: DecoderConfig,
+  { feedForward, outputs, heads = false, isCentered = false }: NormNames,
+): ParameterSpec[] {
+  const init = isCentered ? "zeros" : "ones";
   const createNorm = (role: string, layer?: number) =>
-    defineNorm(role, `model.${role}.weight`, config.hidden_size, "ones", layer);
+    defineNorm(role, `model.${role}.weight`, config.hidden_size, init, layer);
+  const { headDim } = resolveHeadSizes(config);
+  const createHeadNorm = (role: string, layer: number): ParameterSpec => ({
+    ...defineNorm(role, `model.${role}.weight`, headDim, init, layer),
+    axes: [],
+  });
+  const names = [
+    "input_layernorm",
+    ...(outputs === undefined ? [] : [outputs.attention]),
+    feedForward,
+    ...(outputs === undefined ? [] : [outputs.feedForward]),
+  ];
   return [
     ...range(config.num_hidden_layers).flatMap((layer) => [
-      createNorm(`layers.${layer}.input_layernorm`, layer),
-      createNorm(`layers.${layer}.post_attention_layernorm`, layer),
+      ...names.map((name) => createNorm(`layers.${layer}.${name}`, layer)),
+      ...(heads ? ["q_norm", "k_norm"] : []).map((name) =>
+        createHeadNorm(`layers.${layer}.self_attn.${name}`, layer),
+      ),
     ]),
     createNorm("norm"),
   ];
@@ -207,7 +260,10 @@ export function createInputSources(
 export const separateRoles = { queries: ["q_proj", "k_proj", "v_proj"], gated: ["gate_proj", "up_proj"] };
 
 /** The part of a definition that all families of this decoder share; `name` is the prefix of their class names. */
-export function createDecoderFamily<C extends Omit<DecoderConfig, "vocab_size">>(name: string) {
+export function createDecoderFamily<C extends Omit<DecoderConfig, "vocab_size">>(
+  name: string,
+  norms: NormNames = plainNorms,
+) {
   return {
     keys: { context: "max_position_embeddings", layers: "num_hidden_layers" },
     mask: "causal",
@@ -215,7 +271,7 @@ export function createDecoderFamily<C extends Omit<DecoderConfig, "vocab_size">>
     layerName,
     sizeKeys: decoderSizeKeys,
     dimensions: getDecoderDimensions,
-    tensors: createDecoderNorms,
+    tensors: (config: DecoderConfig) => createDecoderNorms(config, norms),
     heads: {
       language: createCausalHead<C>(`${name}ForCausalLM`, "model.embed_tokens", widthOf),
       classes: createLastTokenHead<C>(`${name}ForSequenceClassification`, widthOf),
@@ -223,13 +279,30 @@ export function createDecoderFamily<C extends Omit<DecoderConfig, "vocab_size">>
   } as const;
 }
 
-export interface Projections {
+/** What the families of this decoder compute in different ways. */
+export interface DecoderParts {
   /** Computes q, k and v of a layer's attention. */
   queries(role: string, x: Value): readonly [Value, Value, Value];
   /** Computes the activated inner values of a layer's feed-forward block. */
   gated(role: string, x: Value): Value;
   /** The attention window of each layer, if they differ. */
   window?(layer: number): number | null | undefined;
+  /** The rotary frequencies of each layer; undefined for a layer without positions. */
+  frequencies(layer: number): Frequencies | undefined;
+  readonly norms?: NormNames;
+  /** Factor of the embeddings. */
+  readonly embeddingScale?: number;
+  /** Factor of the scores of attention; 1/√headDim when left out. */
+  readonly scoreScale?: number;
+  /** The bound of the scores of attention; see `AttentionOptions`. */
+  readonly scoreCap?: number | null | undefined;
+}
+
+/** Normalizes each head: [rows, heads · headDim] of the same size. */
+function normalizeHeads(x: Value, headDim: number, norm: (rows: Value) => Value): Value {
+  const { shape } = x.type;
+  const [rows, width] = shape as [number, number];
+  return reshape(norm(reshape(x, { shape: [(rows * width) / headDim, headDim] })), { shape });
 }
 
 export function buildDecoder(
@@ -237,42 +310,58 @@ export function buildDecoder(
   weights: Weights,
   inputs: ModelInputs,
   options: ForwardOptions,
-  projections: Projections,
+  parts: DecoderParts,
 ): Value {
   const sizes = resolveHeadSizes(config);
   const tokens = getTokens(inputs);
   const drop = createDropout(inputs);
   const maskOf = createAttentionMasks(inputs, "causal");
+  const rotaryOf = createRotaries(inputs);
   const windowOf = (layer: number) =>
-    projections.window === undefined ? config.sliding_window : projections.window(layer);
-  const angles = buildRotary(inputs, sizes.headDim, resolveRopeTheta(config));
-  const normed = (role: string, x: Value) =>
-    rmsNorm(x, weights.tensor(`model.${role}.weight`), { epsilon: config.rms_norm_eps });
+    parts.window === undefined ? config.sliding_window : parts.window(layer);
+  const { feedForward, outputs, heads = false, isCentered = false } = parts.norms ?? plainNorms;
+  const normed = (role: string, x: Value) => {
+    const weight = weights.tensor(`model.${role}.weight`);
+    return rmsNorm(x, isCentered ? add(weight, scalar(1)) : weight, { epsilon: config.rms_norm_eps });
+  };
   const { embd_pdrop: embeddingRate = 0, resid_pdrop: residualRate = 0 } = config;
+  const projectHeads = (layer: string, x: Value): readonly [Value, Value, Value] => {
+    const [q, k, v] = parts.queries(`${layer}.self_attn`, x);
+    if (!heads) return [q, k, v];
+    const each = (name: string, values: Value) =>
+      normalizeHeads(values, sizes.headDim, (rows) => normed(`${layer}.self_attn.${name}`, rows));
+    return [each("q_norm", q), each("k_norm", k), v];
+  };
+  const embed = () => {
+    const embedded = weights.lookup("embed_tokens", tokens.ids);
+    const { embeddingScale: scale } = parts;
+    return drop(scale === undefined ? embedded : mul(embedded, scalar(scale)), embeddingRate);
+  };
 
-  let x = options.section?.state ?? drop(weights.lookup("embed_tokens", tokens.ids), embeddingRate);
+  let x = options.section?.state ?? embed();
   for (const index of listSectionLayers(config.num_hidden_layers, options)) {
     const layer = layerRole(index);
     const start = x;
-    const mixed = attention(
-      projections.queries(`${layer}.self_attn`, normed(`${layer}.input_layernorm`, x)),
-      {
-        tokens,
-        ...sizes,
-        mask: "causal",
-        attends: maskOf(windowOf(index)),
-        rotary: angles,
-        extend: getLayerCache(inputs, index),
-        dropout: drop,
-        dropoutRate: config.attention_dropout,
-        block: options.attentionBlock,
-        onBlock: options.onAttentionBlock,
-        onWeights: options.onAttention,
-      },
-    );
-    x = add(x, drop(weights.linear(`${layer}.self_attn.o_proj`, mixed), residualRate));
-    const inner = projections.gated(`${layer}.mlp`, normed(`${layer}.post_attention_layernorm`, x));
-    x = add(x, drop(weights.linear(`${layer}.mlp.down_proj`, inner), residualRate));
+    const finish = (name: string | undefined, y: Value) =>
+      drop(name === undefined ? y : normed(`${layer}.${name}`, y), residualRate);
+    const mixed = attention(projectHeads(layer, normed(`${layer}.input_layernorm`, x)), {
+      tokens,
+      ...sizes,
+      mask: "causal",
+      attends: maskOf(windowOf(index)),
+      rotary: rotaryOf(parts.frequencies(index)),
+      scale: parts.scoreScale,
+      cap: parts.scoreCap,
+      extend: getLayerCache(inputs, index),
+      dropout: drop,
+      dropoutRate: config.attention_dropout,
+      block: options.attentionBlock,
+      onBlock: options.onAttentionBlock,
+      onWeights: options.onAttention,
+    });
+    x = add(x, finish(outputs?.attention, weights.linear(`${layer}.self_attn.o_proj`, mixed)));
+    const inner = parts.gated(`${layer}.mlp`, normed(`${layer}.${feedForward}`, x));
+    x = add(x, finish(outputs?.feedForward, weights.linear(`${layer}.mlp.down_proj`, inner)));
     options.onLayer?.(start, x);
   }
   return finishHidden(x, options, (last) => normed("norm", last));

@@ -103,6 +103,8 @@ export interface SizeKeys {
   readonly coupledHeads?: string;
   /** Whether transformers rejects a configuration whose heads do not divide the width, regardless of the head width. */
   readonly headsDivideWidth?: boolean;
+  /** What else depends on the width, so that channels of the residual stream cannot be removed. */
+  readonly fixedWidth?: string;
 }
 
 /** The objective of a language model: to predict the next token, or masked tokens. */
@@ -153,6 +155,8 @@ export interface Family<C> {
   readonly keys: { readonly context: string; readonly layers: string };
   /** Which tokens a token attends to: itself and earlier ones, or all of its text. */
   readonly mask: Mask;
+  /** Whether positions count only tokens that are not padding, in an encoder. */
+  readonly skipsPadding?: boolean;
   readonly dimensions: (config: Complete<C>) => Dimensions;
   /** All matrices below the head, in forward order. */
   readonly matrices: (config: Complete<C>) => readonly MatrixSpec[];
@@ -166,6 +170,10 @@ export interface Family<C> {
   readonly sizeKeys: SizeKeys;
   /** Hugging Face's prefix of all names except the head's: `model`. Some files omit it. */
   readonly prefix: string;
+  /** Returns the length beyond which a text cannot grow token by token, because earlier tokens would change; any if undefined. */
+  readonly longestGrowth?: (config: Complete<C>) => number | undefined;
+  /** Returns the row in files of transformers of each row of a tensor, if files have another order of rows. */
+  readonly fileRows?: (config: Complete<C>, tensor: string) => Int32Array | undefined;
   /** Returns the name of a tensor in old files. */
   readonly oldNames?: (name: string) => string;
   /** Matches tensors of published files that belong to another head or follow from the configuration. */

@@ -123,6 +123,27 @@ export function createExportedConfig({
     : plain;
 }
 
+/** Returns a tensor with the rows of a file in the order of the model; `order` is that of `fileRows`. */
+export function readFileRows(order: Int32Array, data: TensorData): TensorData {
+  const width = data.length / order.length;
+  const rows = data.slice();
+  order.forEach((from, row) => rows.set(data.subarray(from * width, (from + 1) * width), row * width));
+  return rows;
+}
+
+/** Returns a tensor with its rows in the order that files of transformers have. */
+function writeFileRows(
+  { family, config }: Pick<ModelShape, "family" | "config">,
+  { name, shape, data }: ExportedTensor,
+): ExportedTensor {
+  const order = familyOf(family).fileRows?.(config, name);
+  if (order === undefined) return { name, shape, data };
+  const width = data.length / order.length;
+  const rows = data.slice();
+  order.forEach((to, row) => rows.set(data.subarray(row * width, (row + 1) * width), to * width));
+  return { name, shape, data: rows };
+}
+
 /**
  * Yields the model's tensors as Hugging Face code expects them: matrices in the layout of the family, packed ones whole. The
  * grouped projections of kphi3 keep their form; every other representation is written as the equivalent dense matrix.
@@ -132,6 +153,15 @@ export function* exportTensors(
   shape: ModelShape,
   tensors: TensorSource,
   isIncluded: (slot: MatrixSlot) => boolean = () => true,
+): Generator<ExportedTensor> {
+  for (const tensor of listExportedTensors(shape, tensors, isIncluded)) yield writeFileRows(shape, tensor);
+}
+
+/** The same with rows in the order of the model. */
+function* listExportedTensors(
+  shape: ModelShape,
+  tensors: TensorSource,
+  isIncluded: (slot: MatrixSlot) => boolean,
 ): Generator<ExportedTensor> {
   const declared = familyOf(shape.family).representations?.(shape.config) ?? {};
   for (const slot of listMatrixSlots(shape)) {

@@ -1,6 +1,8 @@
 /** kphi-3 (Schwarz Schuler and Rojas Gómez, 2025): Phi-3 whose projections are grouped pointwise convolution blocks. */
 import * as z from "zod";
-import { checkHeads, defineInert } from "./config";
+import { defineInert } from "./config";
+import { checkHeads } from "./decoderConfig";
+import { createRopeKeys, wholeRotary } from "./rotary";
 import { defineModel } from "./family";
 import { createPhi3Decoder, phi3Keys } from "./phi3";
 
@@ -8,6 +10,9 @@ const configSchema = z
   .strictObject({
     model_type: z.literal("kphi3"),
     ...phi3Keys,
+    // The published code has scaled frequencies too, but with a release of transformers that this one differs from.
+    ...createRopeKeys({ types: ["default"] }),
+    partial_rotary_factor: wholeRotary,
     min_channels_per_group: phi3Keys.min_channels_per_group
       .unwrap()
       .default(256)

@@ -1,8 +1,14 @@
 /** Building blocks that families share. Activations are [batch · time, width], so that each projection is one matrix product. */
 import { constant, type Value, scalar } from "../graph/op";
 import { gelu } from "../graph/composites/activations";
-import { computeScores, dotProductAttention, maskedScore, mixValues } from "../graph/composites/attention";
-import { dropout, type DropoutPart, iota } from "../graph/functions";
+import {
+  computeScores,
+  dotProductAttention,
+  maskedScore,
+  maskScores,
+  mixValues,
+} from "../graph/composites/attention";
+import { dropout, type DropoutPart, int, iota } from "../graph/functions";
 import { geluTanh, silu } from "../graph/ops/activation";
 import {
   add,
@@ -17,12 +23,15 @@ import {
   relu,
   sin,
   sub,
+  tanh,
   where,
 } from "../graph/ops/elementwise";
 import { gather } from "../graph/ops/indexing";
 import { concat, reshape, slice, transpose } from "../graph/ops/movement";
 import { softmax } from "../graph/ops/normalization";
+import { sum } from "../graph/ops/reduction";
 import type { ForwardOptions, Mask, ModelInputs, Weights } from "./family";
+import type { Frequencies } from "./rotary";
 import { range } from "./specs";
 
 /** Activations by the names that `config.json` uses. */
@@ -92,18 +101,20 @@ export function createAttentionMasks(inputs: ModelInputs, mask: Mask) {
   };
 }
 
-/** Cosines and sines of the rotary angles: [time, headDim / 2], or [batch, 1, time, headDim / 2] with positions. */
+/** Cosines and sines of the rotary angles: [time, pairs], or [batch, 1, time, pairs] with positions. */
 export interface Rotary {
   readonly cos: Value;
   readonly sin: Value;
 }
 
-export function buildRotary(inputs: ModelInputs, headDim: number, theta: number): Rotary {
+function buildRotary(inputs: ModelInputs, frequencies: Frequencies): Rotary {
   const [batch, time] = inputs.tokens.type.shape as [number, number];
-  const half = Float32Array.from({ length: headDim / 2 }, (_, i) => theta ** ((-2 * i) / headDim));
+  const { scale } = frequencies;
+  const radians = selectFrequencies(inputs, frequencies);
+  const scaled = (x: Value) => (scale === 1 ? x : mul(x, scalar(scale)));
   const of = (positions: Value): Rotary => {
-    const angles = mul(cast(positions, { to: "float32" }), constant(half, [headDim / 2]));
-    return { cos: cos(angles), sin: sin(angles) };
+    const angles = mul(cast(positions, { to: "float32" }), radians);
+    return { cos: scaled(cos(angles)), sin: scaled(sin(angles)) };
   };
   const every = (count: number) => of(reshape(iota(count), { shape: [count, 1] }));
   if (inputs.positions === undefined) return every(time);
@@ -114,16 +125,47 @@ export function buildRotary(inputs: ModelInputs, headDim: number, theta: number)
   return { cos: gather(tables.cos, at), sin: gather(tables.sin, at) };
 }
 
-/** Applies the rotary embedding in the rotate-half convention: channel i of a head is rotated with channel i + d/2. */
+/** Builds the angles of each set of frequencies once; layers with the same set share them. */
+export function createRotaries(inputs: ModelInputs) {
+  const rotaries = new Map<Frequencies, Rotary>();
+  return (frequencies: Frequencies | undefined): Rotary | undefined => {
+    if (frequencies === undefined) return undefined;
+    const rotary = rotaries.get(frequencies) ?? buildRotary(inputs, frequencies);
+    rotaries.set(frequencies, rotary);
+    return rotary;
+  };
+}
+
+/** Returns the radians per position [pairs]. As in transformers, the longest text of a batch decides for all of them. */
+function selectFrequencies(
+  { tokens, positions, cache }: ModelInputs,
+  { frequencies, long }: Frequencies,
+): Value {
+  const [, time] = tokens.type.shape as [number, number];
+  const of = (radians: Float32Array) => constant(radians, [radians.length]);
+  // With a cache, no text becomes long enough; see `longestGrowth` of a family.
+  if (long === undefined || cache !== undefined) return of(frequencies);
+  if (positions === undefined) return of(time > long.from ? long.frequencies : frequencies);
+  const isBeyond = cast(greater(positions, int(long.from - 1)), { to: "float32" }); // [batch, time]
+  const count = sum(isBeyond, { axes: [0, 1], keepDims: false });
+  return where(greater(count, scalar(0)), of(long.frequencies), of(frequencies));
+}
+
+/**
+ * Applies the rotary embedding in the rotate-half convention to the first d channels of a head, for which there are angles:
+ * channel i is rotated with channel i + d/2.
+ */
 export function applyRotary(x: Value, angles: Rotary): Value {
   const axis = x.type.shape.length - 1;
-  const width = x.type.shape[axis]!;
-  // Use x only through its halves, so that their gradients are concatenated rather than padded and added.
-  const first = slice(x, { axis, start: 0, end: width / 2 });
-  const second = slice(x, { axis, start: width / 2, end: width });
+  const [width, half] = [x.type.shape[axis]!, angles.cos.type.shape.at(-1)!];
+  // Use x only through its parts, so that their gradients are concatenated rather than padded and added.
+  const first = slice(x, { axis, start: 0, end: half });
+  const second = slice(x, { axis, start: half, end: 2 * half });
+  const others = 2 * half === width ? [] : [slice(x, { axis, start: 2 * half, end: width })];
   return concat(
     sub(mul(first, angles.cos), mul(second, angles.sin)),
     add(mul(second, angles.cos), mul(first, angles.sin)),
+    ...others,
     { axis },
   );
 }
@@ -147,7 +189,11 @@ export interface AttentionOptions {
   readonly headDim: number;
   readonly mask: Mask;
   readonly attends: AttentionMask;
-  readonly rotary?: Rotary;
+  readonly rotary?: Rotary | undefined;
+  /** Factor of the scores; 1/√headDim when left out. */
+  readonly scale?: number | undefined;
+  /** The bound of the scores: they become cap · tanh(score / cap). */
+  readonly cap?: number | null | undefined;
   /** Appends new keys and values [batch, kvHeads, time, headDim] to those of earlier tokens, and returns all of them. */
   readonly extend?: ((keys: Value, values: Value) => readonly [Value, Value]) | undefined;
   readonly dropout: Dropout;
@@ -156,6 +202,11 @@ export interface AttentionOptions {
   readonly block?: number | undefined;
   readonly onBlock?: ((inputs: readonly Value[], output: Value) => void) | undefined;
   readonly onWeights?: ((weights: Value) => void) | undefined;
+}
+
+/** cap · tanh(x / cap), for which transformers has keys named `…_softcapping`; x where there is no cap. */
+export function capValues(x: Value, cap: number | null | undefined): Value {
+  return cap == null ? x : mul(tanh(mul(x, scalar(1 / cap))), scalar(cap));
 }
 
 /** softmax(q·kᵀ/√d + bias)·v of every head: [batch · time, heads · d] of each → [batch · time, heads · d]. */
@@ -169,6 +220,7 @@ export function attention(
     mask,
     attends: { causal, bias },
     rotary: angles,
+    cap,
     ...options
   }: AttentionOptions,
 ): Value {
@@ -180,7 +232,7 @@ export function attention(
   const [keys, values] = options.extend?.(...news) ?? news;
   const keyCount = keys.type.shape[2]!;
   const size = options.block ?? time;
-  const attrs = { scale: 1 / Math.sqrt(headDim), causal };
+  const attrs = { scale: options.scale ?? 1 / Math.sqrt(headDim), causal };
   const blocks = range(Math.ceil(time / size)).map((block) => {
     const [start, end] = [block * size, Math.min(time, (block + 1) * size)];
     const part = (x: Value, axis: number, from: number, to: number) =>
@@ -191,12 +243,20 @@ export function attention(
     const [seenKeys, seenValues] = [part(keys, 2, 0, seen), part(values, 2, 0, seen)];
     const axis = (bias?.type.shape.length ?? 0) - 2;
     const ownBias = bias && part(part(bias, axis, start, end), axis + 1, 0, seen);
-    const weights = softmax(computeScores(blockQueries, seenKeys, ownBias, attrs));
+    const scores =
+      cap == null
+        ? computeScores(blockQueries, seenKeys, ownBias, attrs)
+        : maskScores(
+            capValues(computeScores(blockQueries, seenKeys, undefined, { ...attrs, causal: false }), cap),
+            ownBias,
+            causal,
+          );
+    const weights = softmax(scores);
     options.onWeights?.(weights);
     const place = { axis: 2, start, whole: [time, keyCount] } as const;
     const dropped = options.dropout(weights, options.dropoutRate, place);
     const mixed = // [batch, heads, rows, headDim]
-      dropped === weights
+      dropped === weights && cap == null
         ? dotProductAttention(blockQueries, seenKeys, seenValues, ownBias, attrs)
         : mixValues(dropped, seenValues);
     options.onBlock?.([queries, keys, values], mixed);
@@ -211,13 +271,20 @@ export function getLayerCache({ cache }: ModelInputs, layer: number): AttentionO
   return cache && ((keys, values) => cache.extend(layer, keys, values));
 }
 
-/** Adds the learned embedding of each token's position to x [batch · time, width]. */
-export function addPositions(x: Value, weights: Weights, { tokens, positions }: ModelInputs): Value {
+/** Adds the learned embedding of each token's position to x [batch · time, width]. The table starts with `unused` other rows. */
+export function addPositions(
+  x: Value,
+  weights: Weights,
+  { tokens, positions }: ModelInputs,
+  unused = 0,
+): Value {
   const [batch, time] = tokens.type.shape as [number, number];
   const [, width] = x.type.shape as [number, number];
-  if (positions !== undefined)
-    return add(x, weights.lookup("embed_positions", reshape(positions, { shape: [batch * time] })));
-  const rows = slice(weights.table("embed_positions"), { axis: 0, start: 0, end: time }); // [time, width]
+  if (positions !== undefined) {
+    const ids = reshape(positions, { shape: [batch * time] });
+    return add(x, weights.lookup("embed_positions", unused === 0 ? ids : add(ids, int(unused))));
+  }
+  const rows = slice(weights.table("embed_positions"), { axis: 0, start: unused, end: unused + time }); // [time, width]
   return reshape(add(reshape(x, { shape: [batch, time, width] }), rows), { shape: [batch * time, width] });
 }
 

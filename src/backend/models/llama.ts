@@ -1,13 +1,16 @@
 /** Llama (Touvron et al. 2023): rotary positions, RMS norms, a gated feed-forward layer, grouped-query attention. */
 import * as z from "zod";
-import { checkHeads, decoderKeys, inertKeys, allowOnly } from "./config";
+import { inertKeys } from "./config";
+import { checkHeads, decoderKeys } from "./decoderConfig";
 import {
+  alikeGrowth,
   buildDecoder,
   createDecoderFamily,
   createDecoderMatrices,
   createInputSources,
   decoderSizeKeys,
   projectSeparately,
+  rotateAlike,
   createSeparateProjections,
   separateRoles,
   tinyDecoder,
@@ -29,7 +32,6 @@ const configSchema = z
       .default(false)
       .describe("Whether q, k, v and the output projection have biases."),
     mlp_bias: z.boolean().default(false).describe("Whether the feed-forward layer has biases."),
-    partial_rotary_factor: allowOnly([1], "all channels of a head are rotated"),
   })
   .superRefine(checkHeads);
 
@@ -49,13 +51,11 @@ export default defineModel<z.output<typeof configSchema>>({
         feedForwardKey: "mlp_bias",
       }),
     ),
+  longestGrowth: (config) => alikeGrowth(config),
   inputSources: (config) => createInputSources(config, separateRoles),
   hidden: (config, weights, inputs, options) =>
-    buildDecoder(
-      config,
-      weights,
-      inputs,
-      options,
-      projectSeparately(weights, activations[config.hidden_act]!),
-    ),
+    buildDecoder(config, weights, inputs, options, {
+      ...projectSeparately(weights, activations[config.hidden_act]!),
+      ...rotateAlike(config),
+    }),
 });

@@ -233,6 +233,17 @@ export function createValue({ name, shape, dtype, trainable }: ParameterSpec): V
   return trainable ? parameter(name, shape) : input(name, shape, dtype);
 }
 
+/** Throws if texts of up to `slots` tokens cannot grow token by token. */
+export function checkGrowth({ family, config }: ModelShape, slots: number): void {
+  const limit = familyOf(family).longestGrowth?.(config);
+  if (limit === undefined || slots <= limit) return;
+  throw new WorkbenchError(
+    "unsupported",
+    `A text cannot grow to ${slots} tokens: beyond ${limit} tokens (original_max_position_embeddings), longrope changes the rotary frequencies of all earlier tokens. ` +
+      `Use at most ${limit} tokens, prompt and new ones together.`,
+  );
+}
+
 /** Builds the logits [batch · time, vocabulary] or [batch · time, classes], or only `options.rows` of them. */
 export function forward(
   shape: ModelShape,
@@ -286,6 +297,7 @@ export function buildHiddenStates(
     throw new Error("A cache needs the positions of the tokens, and has no segments.");
   if (inputs.cache !== undefined && mask !== "causal")
     throw new Error(`A cache keeps earlier tokens, and the attention of ${shape.family} is ${mask}.`);
+  if (inputs.cache !== undefined) checkGrowth(shape, inputs.cache.slots);
   if (time > context)
     throw new WorkbenchError(
       "unsupported",

@@ -4,43 +4,51 @@ import { mul } from "../graph/ops/elementwise";
 import type { Value } from "../graph/op";
 import type { MatrixSpec } from "../representations/representation";
 import { groupedInits } from "../representations/grouped";
+import { allowOnly, dropoutRate, inertKeys, positiveInt } from "./config";
+import { bareDecoderKeys as decoderKeys, checkHeads } from "./decoderConfig";
+import { createRopeKeys, partialFactor, type RotaryConfig } from "./rotary";
 import {
-  checkHeads,
-  decoderKeys,
-  dropoutRate,
-  defineInert,
-  inertKeys,
-  allowOnly,
-  positiveInt,
-} from "./config";
-import {
+  alikeGrowth,
   buildDecoder,
   createDecoderFamily,
   createDecoderMatrices,
   createInputSources,
   createLayerAxes,
+  rotateAlike,
   tinyDecoder,
 } from "./decoder";
 import { type Complete, defineModel, type RepresentationChoices } from "./family";
 import { activations } from "./layers";
 import { defineMatrix, normal, definePackedMatrix } from "./specs";
 
+/** Names that transformers reads as `longrope` in a phi3. */
+const longRopeNames = { su: "longrope", yarn: "longrope" } as const;
+
 /** The keys of phi3 and of kphi3, which is phi3 with grouped projections. */
 export const phi3Keys = {
   ...inertKeys,
   ...decoderKeys,
+  ...createRopeKeys({
+    types: ["default", "longrope"],
+    typeNames: longRopeNames,
+    partial: partialFactor.optional(),
+  }),
   hidden_size: decoderKeys.hidden_size.default(3072),
   intermediate_size: decoderKeys.intermediate_size.default(8192),
   max_position_embeddings: decoderKeys.max_position_embeddings.default(4096),
   rms_norm_eps: decoderKeys.rms_norm_eps.default(1e-5),
-  original_max_position_embeddings: defineInert("Affects scaled rotary frequencies only; ignored."),
+  original_max_position_embeddings: positiveInt
+    .default(4096)
+    .describe("Longest sequence with the factors `short_factor`; longer ones have `long_factor`."),
   resid_pdrop: dropoutRate.default(0).describe("Dropout of each block's output."),
   embd_pdrop: dropoutRate.default(0).describe("Dropout of the embeddings."),
   sliding_window: positiveInt
     .nullable()
     .optional()
     .describe("Number of tokens to which a token attends, including itself; unlimited when left out."),
-  partial_rotary_factor: allowOnly([1], "all channels of a head are rotated"),
+  partial_rotary_factor: partialFactor
+    .default(1)
+    .describe("Share of the channels of a head that are rotated."),
   attention_bias: allowOnly([false], "the projections of Phi-3 have no biases"),
   min_channels_per_group: z
     .int()
@@ -57,9 +65,15 @@ export const phi3Keys = {
     .describe("Initial weights of grouped projections: as published, or from the inputs of a group."),
 };
 
-const configSchema = z.strictObject({ model_type: z.literal("phi3"), ...phi3Keys }).superRefine(checkHeads);
+const configSchema = z
+  .strictObject({ model_type: z.literal("phi3"), ...phi3Keys })
+  .superRefine((value, context) => checkHeads(value, context, longRopeNames));
 
-export type Phi3Config = Omit<z.output<typeof configSchema>, "model_type">;
+export type Phi3Config = Omit<
+  z.output<typeof configSchema>,
+  "model_type" | "original_max_position_embeddings" | "partial_rotary_factor"
+> &
+  Pick<RotaryConfig, "original_max_position_embeddings" | "partial_rotary_factor">;
 
 function createLayerMatrices(config: Complete<Phi3Config>, index: number): MatrixSpec[] {
   const { hidden, queries, keys, channels } = createLayerAxes(config, index);
@@ -102,11 +116,13 @@ export const createPhi3Decoder = (name: string) =>
   ({
     ...createDecoderFamily<Phi3Config>(name),
     matrices: createPhi3Matrices,
+    longestGrowth: (config) => alikeGrowth(config, longRopeNames),
     representations: chooseGroupedRepresentations,
     inputSources: (config) => createInputSources(config, { queries: ["qkv_proj"], gated: ["gate_up_proj"] }),
     hidden: (config, weights, inputs, options) => {
       const activate = activations[config.hidden_act]!;
       return buildDecoder(config, weights, inputs, options, {
+        ...rotateAlike(config, longRopeNames),
         queries: (role, x) => weights.parts(`${role}.qkv_proj`, x) as [Value, Value, Value],
         gated: (role, x) => {
           const [gate, up] = weights.parts(`${role}.gate_up_proj`, x) as [Value, Value];

@@ -1,5 +1,5 @@
 /** Helpers to define the tensors of a family: axes, matrices along them, norms, heads. */
-import { matmul } from "../graph/ops/matmul";
+import { addBias, matmul } from "../graph/ops/matmul";
 import type {
   Axis,
   Init,
@@ -8,6 +8,7 @@ import type {
   ParameterSpec,
   Purpose,
 } from "../representations/representation";
+import type { Value } from "../graph/op";
 import type { ClassHead, Complete, LanguageHead } from "./family";
 
 export const vocabularyAxis = (tokens: number): Axis => ({ kind: "vocabulary", units: tokens, unit: 1 });
@@ -123,7 +124,16 @@ export function defineLayerNorm(role: string, name: string, width: number, layer
 
 interface Tieable {
   readonly tie_word_embeddings: boolean;
-  readonly initializer_range: number;
+  readonly initializer_range?: number;
+}
+
+interface CausalHeadOptions<C> {
+  /** Returns the standard deviation of initial weights; `initializer_range` when left out. */
+  readonly stdOf?: (config: C) => number;
+  /** Whether the head has a bias, tied or not. */
+  readonly bias?: boolean;
+  /** What becomes of the logits. */
+  readonly finish?: (config: C, logits: Value) => Value;
 }
 
 /** `lm_head` over the vocabulary, or the token embedding if the two are tied. */
@@ -131,10 +141,23 @@ export function createCausalHead<C extends Tieable>(
   architecture: string,
   embeddingName: string,
   widthOf: (config: C) => number,
+  { stdOf = readStd, bias = false, finish = (_, logits) => logits }: CausalHeadOptions<Complete<C>> = {},
 ): LanguageHead<C> {
+  const biasName = "lm_head.bias";
   return {
     architecture,
     task: "causal-lm",
+    // The bias of a head of its own is declared with its matrix.
+    tensors: (config) =>
+      config.tie_word_embeddings && bias
+        ? [
+            {
+              ...defineNorm("lm_head", biasName, config.vocab_size, "zeros"),
+              embedding: true,
+              axes: [vocabularyAxis(config.vocab_size)],
+            },
+          ]
+        : [],
     matrices: (config) =>
       config.tie_word_embeddings
         ? []
@@ -142,22 +165,25 @@ export function createCausalHead<C extends Tieable>(
             defineMatrix("lm_head", "head", "lm_head", {
               layout: "out_in",
               kind: "head",
-              init: normal(config.initializer_range),
+              bias,
+              init: normal(stdOf(config)),
               axes: [hiddenAxis(widthOf(config)), vocabularyAxis(config.vocab_size)],
             }),
           ],
     tied: (config) => (config.tie_word_embeddings ? [["lm_head.weight", `${embeddingName}.weight`]] : []),
-    apply: (config, weights, hidden) =>
-      config.tie_word_embeddings
-        ? matmul(hidden, weights.table("embed_tokens"), { transposeB: true })
-        : weights.linear("lm_head", hidden),
+    apply: (config, weights, hidden) => {
+      if (!config.tie_word_embeddings) return finish(config, weights.linear("lm_head", hidden));
+      const logits = matmul(hidden, weights.table("embed_tokens"), { transposeB: true });
+      return finish(config, bias ? addBias(logits, weights.tensor(biasName)) : logits);
+    },
   };
 }
 
 /** `score` without a bias, applied to the last token of a text, as in Hugging Face's decoders for sequence classification. */
-export function createLastTokenHead<C extends { readonly initializer_range: number }>(
+export function createLastTokenHead<C extends Tieable>(
   architecture: string,
   widthOf: (config: Complete<C>) => number,
+  stdOf: (config: Complete<C>) => number = readStd,
 ): ClassHead<C> {
   return {
     architecture,
@@ -166,13 +192,18 @@ export function createLastTokenHead<C extends { readonly initializer_range: numb
       defineMatrix("score", "head", "score", {
         layout: "out_in",
         kind: "head",
-        init: normal(config.initializer_range),
+        init: normal(stdOf(config)),
         axes: [hiddenAxis(widthOf(config)), { kind: "classes", units: classes, unit: 1 }],
       }),
     ],
     apply: (_, weights, hidden) => weights.linear("score", hidden),
   };
 }
+
+const readStd = ({ initializer_range: std }: { readonly initializer_range?: number }): number => {
+  if (std === undefined) throw new Error("The family has another key for the standard deviation of weights.");
+  return std;
+};
 
 export const normal = (std: number): Init => ({ kind: "normal", std });
 

@@ -5,6 +5,8 @@ import { dimensionsOf, createShape, withRepresentations } from "../../../src/bac
 
 const llama = { model_type: "llama", vocab_size: 64, hidden_size: 32, num_attention_heads: 4 };
 
+const llama3 = { rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4 };
+
 /** The error message of a configuration. */
 function refusal(config: Record<string, unknown>): string {
   try {
@@ -59,8 +61,61 @@ describe("a configuration", () => {
     [{ ...llama, num_attention_heads: 32 }, /even/],
     [{ ...llama, hidden_size: -32 }, /hidden_size/],
     [{ ...llama, num_hidden_layers: 1.5 }, /num_hidden_layers/],
-    [{ ...llama, rope_scaling: { type: "linear", factor: 2 } }, /rope_scaling: .*scaled \("linear"\)/],
-    [{ ...llama, rope_parameters: { rope_type: "llama3", rope_theta: 1e4 } }, /rope_parameters/],
+    [
+      { ...llama, rope_scaling: { type: "ntk", factor: 2 } },
+      /rope_scaling.type: .*"ntk" are not supported; allowed are default, linear, dynamic, llama3, yarn, longrope/,
+    ],
+    [
+      { ...llama, rope_parameters: { rope_type: "llama3", rope_theta: 1e4 } },
+      /rope_parameters.factor: .*need factor/,
+    ],
+    [
+      { ...llama, rope_scaling: { type: "linear", factor: 2, beta_fast: 3 } },
+      /rope_scaling.beta_fast: .*"linear" do not use beta_fast/,
+    ],
+    [
+      { ...llama, rope_parameters: { ...llama3, high_freq_factor: 1 } },
+      /high_freq_factor: it has to be greater than low_freq_factor 1/,
+    ],
+    [
+      { ...llama, rope_parameters: { rope_type: "longrope", short_factor: [1, 1, 1, 1], long_factor: [1] } },
+      /rope_parameters.long_factor: it has 1 factors for 4 pairs/,
+    ],
+    [{ ...llama, partial_rotary_factor: 0.5 }, /partial_rotary_factor: only 1/],
+    [
+      { model_type: "phi3", vocab_size: 4, rope_scaling: { type: "linear", factor: 2 } },
+      /"linear" are not supported; allowed are default, longrope, su, yarn/,
+    ],
+    [
+      {
+        model_type: "kphi3",
+        vocab_size: 4,
+        rope_scaling: { type: "su", short_factor: [1], long_factor: [1] },
+      },
+      /"su" are not supported; allowed are default/,
+    ],
+    [{ model_type: "gpt_neox", vocab_size: 4, head_dim: 8 }, /head_dim: .*= 96 channels/],
+    [{ model_type: "gpt_neox", vocab_size: 4, rotary_pct: 0.01 }, /0 of the 96 channels/],
+    [
+      { model_type: "opt", vocab_size: 4, word_embed_proj_dim: 512 },
+      /word_embed_proj_dim: .*hidden_size 768/,
+    ],
+    [{ model_type: "opt", vocab_size: 4, do_layer_norm_before: false }, /do_layer_norm_before: only true/],
+    [{ model_type: "opt", vocab_size: 4, layerdrop: 0.1 }, /layerdrop: only 0/],
+    [{ model_type: "phi", vocab_size: 4, qk_layernorm: true }, /qk_layernorm: only false/],
+    [{ model_type: "gemma2", vocab_size: 4, layer_types: ["full_attention"] }, /1 entries for 26 layers/],
+    [{ model_type: "gemma2", vocab_size: 4, sliding_window: null }, /needs a sliding_window/],
+    [{ model_type: "gemma2", vocab_size: 4, use_bidirectional_attention: true }, /only false/],
+    [
+      { model_type: "gemma3_text", vocab_size: 4, rope_scaling: { rope_type: "yarn", factor: 2 } },
+      /"yarn" are not supported; allowed are default, linear/,
+    ],
+    [
+      { model_type: "gemma3_text", vocab_size: 4, attn_logit_softcapping: 50 },
+      /attn_logit_softcapping: only null/,
+    ],
+    [{ model_type: "qwen3", vocab_size: 4, head_dim: 5 }, /heads of 5 channels cannot be rotated in pairs/],
+    [{ model_type: "qwen3", vocab_size: 4, layer_types: ["sliding_attention"] }, /1 entries for 32 layers/],
     [{ ...llama, hidden_act: "mish" }, /hidden_act/],
     [{ ...llama, model_type: "lama" }, /Unknown model_type "lama".*Did you mean llama/],
     [{ vocab_size: 4 }, /no model_type/],
@@ -71,7 +126,8 @@ describe("a configuration", () => {
     [{ model_type: "gpt2", vocab_size: 4, add_cross_attention: true }, /no encoder/],
     [{ model_type: "kphi3", vocab_size: 4, min_channels_per_group: 0 }, /at least one channel/],
     [{ model_type: "kphi3", vocab_size: 4, embed_size: 64 }, /has to equal hidden_size 3072/],
-    [{ model_type: "phi3", vocab_size: 4, partial_rotary_factor: 0.75 }, /all channels/],
+    [{ model_type: "phi3", vocab_size: 4, partial_rotary_factor: 0.99 }, /95 of the 96 channels/],
+    [{ model_type: "kphi3", vocab_size: 4, partial_rotary_factor: 0.75 }, /all channels/],
   ])("%o is refused with the reason", (config, reason) => {
     expect(refusal(config)).toMatch(reason);
   });

@@ -9,7 +9,7 @@ import { models } from "../../../src/backend/models/catalog";
 import { getHead } from "../../../src/backend/models/classifier";
 import { parametersOf, createShape } from "../../../src/backend/models/model";
 import { createPrepare } from "../../../src/backend/training/objective";
-import { createReferenceTensor } from "../../support/referenceModel";
+import { createModelTensor } from "../../support/referenceModel";
 import { createTrainOptions } from "../../support/tinyModels";
 import { computeLargestRatio, openTinyData, trainTiny } from "../../support/tinyRun";
 
@@ -57,7 +57,7 @@ it.for(Object.keys(models))("%s has PyTorch's ten losses and gradient norms", as
     tensors: new Map(
       parametersOf(shape).map(({ name, shape: size }) => [
         name,
-        { shape: size, data: createReferenceTensor(name, size, bound) },
+        { shape: size, data: createModelTensor(shape, name, size, bound) },
       ]),
     ),
     // All sequences in one batch, so that their order does not matter.

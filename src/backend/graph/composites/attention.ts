@@ -44,8 +44,13 @@ export function computeScores(q: Value, k: Value, bias: Value | undefined, attrs
   const [batch, heads, rows] = q.type.shape as [number, number, number, number];
   const [, kvHeads, keys] = k.type.shape as [number, number, number, number];
   const products = matmul(stack(q, kvHeads), k, { transposeB: true, scale: attrs.scale });
-  const scores = reshape(products, { shape: [batch, heads, rows, keys] });
-  const masked = attrs.causal ? add(scores, buildCausalBias(rows, keys)) : scores;
+  return maskScores(reshape(products, { shape: [batch, heads, rows, keys] }), bias, attrs.causal);
+}
+
+/** Adds the causal mask and the bias to scores [batch, heads, rows, keys]. */
+export function maskScores(scores: Value, bias: Value | undefined, causal: boolean): Value {
+  const [rows, keys] = scores.type.shape.slice(2) as [number, number];
+  const masked = causal ? add(scores, buildCausalBias(rows, keys)) : scores;
   return bias === undefined ? masked : add(masked, bias);
 }
 
