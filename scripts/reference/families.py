@@ -1,7 +1,7 @@
 """Saves a tiny model of every fixture with transformers, and compares it with Lathe before and after Lathe exports it.
 
     pip install torch transformers
-    python scripts/reference/families.py FOLDER
+    npm run build && python scripts/reference/families.py FOLDER
 
 Each model is in FOLDER/<fixture>, with the weights of make.py, and FOLDER/<fixture>-exported is what `lathe export` makes of it.
 Both are loaded with transformers and by Lathe, and the largest difference of their logits is printed.
@@ -46,7 +46,7 @@ def main() -> None:
         saved, exported = arguments.folder / name, arguments.folder / f"{name}-exported"
         if not save(name, saved):
             continue
-        command = ["npx", "tsx", "src/cli/main.ts", "export", saved, "--format", "safetensors", "--out", exported]
+        command = ["node", "dist/lathe.cjs", "export", saved, "--format", "safetensors", "--out", exported]
         subprocess.run(command, check=True, capture_output=True)
         print(name, *difference(saved, None), "exported", *difference(exported, None))
 

@@ -5,6 +5,7 @@ import { models } from "../../src/backend/models/catalog";
 const alike: Readonly<Record<string, string>> = {
   distilbert: "bert",
   gemma3_text: "gemma2",
+  gpt_neox: "gpt2",
   mistral: "llama",
   opt: "gpt2",
   roberta: "bert",

@@ -63,7 +63,7 @@ function resolveModelType(config: Config): unknown {
   const name = architectureOf(config)
     ?.replace(/(LMHeadModel|DoubleHeadsModel|For[A-Z]\w*|Model)$/, "")
     .toLowerCase();
-  return name !== undefined && Object.hasOwn(models, name) ? name : undefined;
+  return Object.keys(models).find((type) => type.replaceAll("_", "") === name);
 }
 
 function architectureOf({ architectures }: Config): string | undefined {
