@@ -5,7 +5,7 @@ import { getDocumentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
 import { refuseLfsPointer } from "../data/lfsPointer";
 import { createExportedConfig } from "../models/huggingFace";
 import { locatePublishedCode } from "../models/kphi3";
-import { architectureOf, dimensionsOf } from "../models/model";
+import { architectureOf, dimensionsOf, familyOf } from "../models/model";
 import type { StoredDtype } from "../checkpoints/halfPrecision";
 import type { ExportSubject } from "./exporter";
 
@@ -18,7 +18,7 @@ export function writeConfig(
   const { torch_dtype: _old, dtype: _new, ...config } = createExportedConfig(shape);
   const ends = tokenizer === undefined ? undefined : (tokenizer.endOfText ?? null);
   const architecture = architectureOf({ ...shape, family: String(config["model_type"]) });
-  writeJson(join(folder, "config.json"), {
+  const written = {
     architectures: [architecture],
     ...(config["model_type"] === "kphi3" ? { auto_map: locatePublishedCode(architecture) } : {}),
     ...config,
@@ -28,7 +28,9 @@ export function writeConfig(
     pad_token_id: config["pad_token_id"] ?? null,
     torch_dtype: dtype,
     ...extra,
-  });
+  };
+  const { floatKeys = [] } = familyOf(shape.family);
+  writeFileSync(join(folder, "config.json"), addDecimalPoints(formatJson(written), floatKeys));
   if (generationConfig !== undefined) writeJson(join(folder, "generation_config.json"), generationConfig);
 }
 
@@ -80,6 +82,16 @@ function listSpecialTokenTexts({ files, bos, endOfText }: Tokenizer): {
   return { ...entry("bos_token", bos), ...entry("eos_token", endOfText) };
 }
 
+const formatJson = (content: unknown): string => `${JSON.stringify(content, undefined, 2)}\n`;
+
 function writeJson(path: string, content: unknown): void {
-  writeFileSync(path, `${JSON.stringify(content, undefined, 2)}\n`);
+  writeFileSync(path, formatJson(content));
+}
+
+/** Writes whole numbers of these keys at the top level of a formatted object as 30.0, not 30. */
+function addDecimalPoints(json: string, keys: readonly string[]): string {
+  return keys.reduce(
+    (text, key) => text.replace(new RegExp(`^( {2}"${key}": -?\\d+)(,?)$`, "mu"), "$1.0$2"),
+    json,
+  );
 }

@@ -166,6 +166,8 @@ export interface Family<C> {
   readonly representations?: (config: Complete<C>) => RepresentationChoices;
   /** Aliases of keys in `config.json`, as in transformers' `attribute_map`. */
   readonly aliases?: Readonly<Record<string, string>>;
+  /** Keys whose numbers transformers accepts only with a decimal point. */
+  readonly floatKeys?: readonly string[];
   /** The keys for the sizes that structured pruning reduces. */
   readonly sizeKeys: SizeKeys;
   /** Hugging Face's prefix of all names except the head's: `model`. Some files omit it. */

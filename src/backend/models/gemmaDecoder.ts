@@ -51,7 +51,7 @@ export interface GemmaConfig extends Omit<DecoderConfig, "vocab_size"> {
 }
 
 /**
- * A norm with weights around 1 is no input source, since a factor of its weight is not one of the stored number; and outputs
+ * A norm with weights around 1 is not an input source, since a factor of its weight is not one of the stored number; and outputs
  * pass a norm before they reach the residual stream, so that it cannot be rotated.
  */
 function createInputSources({ num_hidden_layers: layers, ...config }: GemmaConfig): InputSource[] {
@@ -91,6 +91,7 @@ export function createGemmaFamily<C extends GemmaConfig>(name: string, norms: No
           attentionKey: "attention_bias",
         }),
       ),
+    floatKeys: ["final_logit_softcapping", "attn_logit_softcapping"],
     inputSources: createInputSources,
     heads: {
       ...family.heads,

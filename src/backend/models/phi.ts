@@ -1,6 +1,6 @@
 /** Phi-1, Phi-1.5 and Phi-2 (Gunasekar et al. 2023): one layer norm for the attention and a parallel feed-forward layer. */
 import * as z from "zod";
-import { activationNames, allowOnly, dropoutRate, inertKeys, positiveInt } from "./config";
+import { activationNames, allowOnly, dropoutRate, inertKeys } from "./config";
 import { bareDecoderKeys, checkHeads, resolveHeadSizes } from "./decoderConfig";
 import { type Complete, defineModel } from "./family";
 import { createLayerNormFamily } from "./layerNormDecoder";

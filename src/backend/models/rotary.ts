@@ -84,7 +84,7 @@ export function createRotarySettings({
     .superRefine((settings, context) => {
       const fault = (key: string, message: string, input: unknown) =>
         context.addIssue({ code: "custom", path: [key], message, input });
-      const written = typeOf(settings as Settings);
+      const written = typeOf(settings);
       const type = typeNames[written] ?? written;
       if (!(types as readonly string[]).includes(type)) {
         const allowed = [...types, ...Object.keys(typeNames)].join(", ");
@@ -154,7 +154,7 @@ export interface RotaryConfig {
 /** Returns the rotary settings with the precedence of transformers: an empty object counts as missing. */
 function selectSettings({ rope_parameters, rope_scaling }: RotaryConfig): Settings {
   const isWritten = rope_scaling != null && Object.keys(rope_scaling).length > 0;
-  return (isWritten ? rope_scaling : rope_parameters) ?? ({} as Settings);
+  return (isWritten ? rope_scaling : rope_parameters) ?? {};
 }
 
 /** Returns the base of the rotary frequencies. */

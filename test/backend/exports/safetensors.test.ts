@@ -239,3 +239,14 @@ it("writes a tokenizer that loads with the same ids", async () => {
   expect([...(await again.encode(text))]).toEqual([...(await tokenizer.encode(text))]);
   expect(again.endOfText).toBe(256);
 });
+
+it("writes whole numbers with a decimal point where transformers accepts no others", async () => {
+  using folder = createTemporaryFolder();
+  const shape = createTinyShape("gemma2", { final_logit_softcapping: 30 });
+  const target = join(folder.path, "out");
+  await exportModel({ shape, tensors: drawModelTensors(shape, 6) }, { format: "safetensors" }, target);
+  const written = readFileSync(join(target, "config.json"), "utf8");
+  expect(written).toContain('"final_logit_softcapping": 30.0,');
+  expect(written).toContain('"attn_logit_softcapping": 50.0,');
+  expect((await importModel(target)).shape.config).toEqual(expect.objectContaining(shape.config));
+});
