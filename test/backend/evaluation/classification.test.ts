@@ -4,11 +4,11 @@ import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
 import { testDevice } from "../../support/device";
+import { distinctFamilies } from "../../support/families";
 import classification from "../../../src/backend/evaluation/classification";
 import { bootstrap, computeScores } from "../../../src/backend/evaluation/classScores";
 import generate from "../../../src/backend/evaluation/generate";
 import perplexity from "../../../src/backend/evaluation/perplexity";
-import { models } from "../../../src/backend/models/catalog";
 import { createClassifierShape } from "../../../src/backend/models/classifier";
 import { initialize } from "../../../src/backend/models/initialize";
 import { createTrainOptions } from "../../support/tinyModels";
@@ -120,7 +120,7 @@ describe("a model", () => {
     await engine[Symbol.asyncDispose]();
   });
 
-  it.each(Object.keys(models))(
+  it.each(distinctFamilies)(
     "%s learns to distinguish two kinds of words by its last token",
     async (family) => {
       const before = createTinyClassifier(family, data);

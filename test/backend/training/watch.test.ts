@@ -10,7 +10,6 @@ import {
 } from "../../../src/protocol/watch";
 import { openEngine } from "../../../src/backend/engine/open";
 import { input } from "../../../src/backend/graph/op";
-import { models } from "../../../src/backend/models/catalog";
 import { listMatrixSlots } from "../../../src/backend/models/model";
 import { layerRole } from "../../../src/backend/models/roles";
 import { disposeAll } from "../../../src/backend/training/evaluateLoss";
@@ -29,6 +28,7 @@ import {
   buildWeightWatch,
   readSpreads,
 } from "../../../src/backend/training/watch";
+import { distinctFamilies } from "../../support/families";
 import { countMoved, countPlainly } from "../../support/plainSpread";
 import { createUniform } from "../../support/sampleValues";
 import { createTinyShape, drawModelTensors } from "../../support/subject";
@@ -74,7 +74,7 @@ it.each([9, 5000, 4_300_000])("counts %i numbers on the device as a plain loop d
   expect(getStatistic(record!.spread, "largest")).toBe(size === 9 ? 2 : 3e38);
 });
 
-describe.each(Object.keys(models))("a model of the family %s", (family) => {
+describe.each(distinctFamilies)("a model of the family %s", (family) => {
   // Without dropout, whose masks another program may draw differently.
   const dropouts = Object.keys(createTinyShape(family).config).filter((key) => /dropout|pdrop/.test(key));
   const shape = createTinyShape(family, Object.fromEntries(dropouts.map((key) => [key, 0])));
