@@ -9,6 +9,7 @@ import { type AdaptedMatrix, listAdapted } from "../models/adapters";
 import {
   familyOf,
   hasAdapters,
+  hasFileOrder,
   listClassHeadMatrices,
   listMatrixSlots,
   type ModelShape,
@@ -78,6 +79,11 @@ function checkModel(shape: ModelShape): void {
       throw new WorkbenchError(
         "unsupported",
         `${matrix.role} is only a part of a module, so PEFT cannot adapt it. Export as packed, or as safetensors with the adapters merged.`,
+      );
+    if (hasFileOrder(shape, matrix))
+      throw new WorkbenchError(
+        "unsupported",
+        `Files of ${shape.family} have the outputs of ${matrix.role} in another order, in which adapters are not written. Export as packed, or as safetensors with the adapters merged.`,
       );
     if (Object.hasOwn(declared, matrix.role))
       throw new WorkbenchError(

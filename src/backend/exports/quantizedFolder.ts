@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { narrow, type StoredDtype, storedDtypes, widenInto } from "../checkpoints/halfPrecision";
 import { computeStoredBytes, type HostTensor } from "../checkpoints/safetensors";
-import { familyOf, listMatrixSlots, type ModelShape } from "../models/model";
+import { familyOf, hasFileOrder, listMatrixSlots, type ModelShape } from "../models/model";
 import type { MatrixSlot } from "../models/weights";
 import type { MatrixSpec } from "../representations/representation";
 import { WorkbenchError } from "../../protocol/errors";
@@ -114,6 +114,8 @@ export function refuseCodes(
     const { matrix } = slot;
     if (matrix.kind === "embedding")
       return `${matrix.role} is quantized, and the format has only matrices of linear layers. Leave it out of the targets`;
+    if (hasFileOrder(shape, matrix))
+      return `${matrix.role}: files have its outputs in another order, and codes are not reordered. Leave it out of the targets`;
     const coding = findCoding(slot);
     if (typeof coding === "string") return `${matrix.role}: ${coding}`;
     const reason = refuseCoding(coding, matrix);

@@ -80,14 +80,17 @@ function matchTensors(
   base: ModelShape,
   config: AdapterConfig,
 ): MatchedTensors {
-  const { prefix } = familyOf(base.family);
+  // An adapter of a matrix whose outputs files have in another order is not read.
+  const { prefix, fileRows } = familyOf(base.family);
   // A head over classes is trained whole beside the adapters, and stored whole.
   const heads = listClassHeadMatrices(base);
   const headNames = heads.flatMap(({ name }) => [`${name}.weight`, `${name}.bias`]);
   const headRoles = new Set(heads.map(({ role }) => role));
   const roles = new Map(
     listModules(base).flatMap(({ matrix: { name, role, kind } }) =>
-      kind === "embedding" || headRoles.has(role) ? [] : [[name, role] as const],
+      kind === "embedding" || headRoles.has(role) || fileRows?.(base.config, `${name}.weight`) !== undefined
+        ? []
+        : [[name, role] as const],
     ),
   );
   const found = new Set<string>();

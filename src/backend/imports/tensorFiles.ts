@@ -55,6 +55,11 @@ export function bindFiles(
   { files, index }: WeightFiles,
   options: TensorOptions = {},
 ): BoundTensors {
+  if (options.layout !== undefined && familyOf(shape.family).fileRows !== undefined)
+    throw new WorkbenchError(
+      "unsupported",
+      `${source}: quantized ${shape.family} models are not read, because their files have rows in another order. Use the model in float32, float16 or bfloat16.`,
+    );
   const openFiles = new Map<string, TensorFile>();
   const close = () => openFiles.forEach((file) => file[Symbol.dispose]());
   try {

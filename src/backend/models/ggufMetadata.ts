@@ -5,8 +5,9 @@
  */
 import type * as z from "zod";
 import { getLabelCount } from "./classifier";
-import { isInert, resolveRopeTheta, type RotaryConfig } from "./config";
+import { isInert } from "./config";
 import { dimensionsOf, familyOf, listMatrixSlots, type ModelShape } from "./model";
+import { resolveRopeTheta, type RotaryConfig } from "./rotary";
 
 type Config = Readonly<Record<string, unknown>>;
 
@@ -47,6 +48,8 @@ const decoder: Architecture = {
     ...["vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"],
     ...["num_key_value_heads", "head_dim", "max_position_embeddings", "initializer_range", "rms_norm_eps"],
     ...["tie_word_embeddings", "attention_dropout", "rope_theta"],
+    // Has no effect unless angles are scaled.
+    "original_max_position_embeddings",
   ],
   conditions: {
     hidden_act: oneOf("silu", "swish"),

@@ -114,7 +114,8 @@ export default defineModel<Config>({
   // Published files have the head's name of earlier versions, and masks that follow from the configuration.
   oldNames: (name) => (name === "lm_head.weight" ? "embed_out.weight" : name),
   unread: /(^|\.)attention\.(masked_)?bias$/,
-  fileRows: (config, tensor) => (/\.attention\.query_key_value\.(weight|bias)$/.test(tensor) ? listFileRows(config) : undefined),
+  fileRows: (config, tensor) =>
+    /\.attention\.query_key_value\.(weight|bias)$/.test(tensor) ? listFileRows(config) : undefined,
   ...createLayerNormFamily<Complete<Config>>(
     {
       prefix: "gpt_neox",

@@ -233,6 +233,11 @@ export function createValue({ name, shape, dtype, trainable }: ParameterSpec): V
   return trainable ? parameter(name, shape) : input(name, shape, dtype);
 }
 
+/** Whether files of transformers have the outputs of a matrix in another order. */
+export function hasFileOrder({ family, config }: ModelShape, { name }: MatrixSpec): boolean {
+  return familyOf(family).fileRows?.(config, `${name}.weight`) !== undefined;
+}
+
 /** Throws if texts of up to `slots` tokens cannot grow token by token. */
 export function checkGrowth({ family, config }: ModelShape, slots: number): void {
   const limit = familyOf(family).longestGrowth?.(config);
