@@ -22,7 +22,8 @@ const rounded = (data: Float32Array) => {
 };
 const large = (name: string) => ({
   vocab_size: 400,
-  ...(name === "gpt2" ? { n_embd: 48, n_head: 4 } : { hidden_size: 48 }),
+  [models[name]!.sizeKeys.width]: 48,
+  ...(name === "gpt2" ? { n_head: 4 } : {}),
 });
 
 it.each(Object.keys(models))("a %s is loaded with its bfloat16 weights, bit for bit", async (family) => {
