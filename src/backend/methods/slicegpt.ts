@@ -16,7 +16,7 @@ import { calibrationSchema } from "../compression/calibration/batches";
 import { gramTap } from "../compression/calibration/observe";
 import { chooseWidth, resizeAxes, widthMultiple } from "../compression/cutAxes";
 import { createShareOption, defineMethod, type Lab, planBetween } from "../compression/method";
-import { createRotatedShape, foldNorms, rotateStream } from "../compression/rotation";
+import { createRotatedShape, foldNorms, hasLayerNorms, rotateStream } from "../compression/rotation";
 import { readFloats } from "../compression/unpackTargets";
 
 const title = "SliceGPT";
@@ -77,6 +77,11 @@ function createSlicedShape(shape: ModelShape, options: Options): ModelShape {
     throw new WorkbenchError(
       "unsupported",
       `${title} cannot be applied: the width of ${shape.family} models is always the number of heads times their width, so the residual stream cannot become narrower on its own.`,
+    );
+  if (hasLayerNorms(shape))
+    throw new WorkbenchError(
+      "unsupported",
+      `${title} cannot be applied: the layer norms of ${shape.family} models subtract the mean over the channels, which is another one over principal components. Use a family with RMS norms.`,
     );
   const hidden = chooseWidth(title, shape, options, dimensionsOf(shape).heads);
   const sliced = resizeAxes(title, rotated, { hidden });

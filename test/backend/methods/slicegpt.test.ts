@@ -84,5 +84,9 @@ it("counts a head that was tied, and refuses widths that heads determine", () =>
   expect(countModel(slicegpt.plan(tied, parse({ rate: 0 })).shape)).toEqual(before);
   expect(() => slicegpt.plan(createTinyShape("gpt2"), parse({}))).toThrow(/width of gpt2 models is always/);
   expect(() => slicegpt.plan(createTinyShape("bert"), parse({}))).toThrow(/norms of bert models/);
+  expect(() => slicegpt.plan(createTinyShape("gemma2"), parse({}))).toThrow(/norms of gemma2 models/);
+  expect(() => slicegpt.plan(createTinyShape("phi"), parse({}))).toThrow(
+    /layer norms of phi models subtract the mean/,
+  );
   expect(() => slicegpt.plan(tied, parse({ multiple_of: 32 }))).toThrow(/multiple of 32/);
 });
