@@ -97,6 +97,6 @@ it(
       "plan",
       workspace.write("dense.lathe.md", `${adapterData}\n${model}\nexport: {format: peft}`),
     );
-    expect(dense.errors).toMatch(/has no adapters to export as peft/);
+    expect(dense.errors).toMatch(/as peft: it has no adapters/);
   },
 );

@@ -24,13 +24,11 @@ export interface Exporter<O> {
   readonly samples: readonly Readonly<Record<string, unknown>>[];
   /** How the format writes matrices that are not dense. Unless it is `stored`, structurally pruned models are compacted first. */
   readonly form: Form;
-  /** Throws, with the reason, if the format cannot write such a model; absent if it writes every model. */
-  checkModel?(shape: ModelShape): void;
   /** Types of representations that it does not write as dense matrices. */
   readonly keeps?: readonly string[];
   /** False if the format has its configuration and tokenizer in its own file. */
   readonly hasCompanions?: false;
-  /** Why a model cannot be written, without a full stop; undefined if it can. */
+  /** Why a model cannot be written, without a full stop; undefined if it can. Absent if the format writes every model. */
   refuses?(shape: ModelShape, options: O): string | undefined;
   /** Fills an empty folder and returns the lines that the user must see. Throws before it writes anything. */
   write(subject: ExportSubject, options: O, folder: string): Promise<readonly string[]>;

@@ -2,7 +2,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
-import { WorkbenchError } from "../../protocol/errors";
 import { storedDtypes } from "../checkpoints/halfPrecision";
 import { type HostTensor, writeSafetensors } from "../checkpoints/safetensors";
 import { type AdaptedMatrix, listAdapted } from "../models/adapters";
@@ -37,10 +36,9 @@ export default defineExporter<z.output<typeof optionsSchema>>({
   options: optionsSchema,
   samples: [{}, { dtype: "bfloat16", base_model_name_or_path: "base" }],
   form: "stored",
-  checkModel,
+  refuses,
   write: async (subject, { dtype, base_model_name_or_path: base }, folder) => {
     const { shape, tensors } = subject;
-    checkModel(shape);
     const names = parametersOf(shape).flatMap(({ name, trainable }) => (trainable ? [name] : []));
     const written = new Map<string, HostTensor>(
       names.map((name) => [`${peftPrefix}${name}`, tensors.get(name)!]),
@@ -64,39 +62,24 @@ export default defineExporter<z.output<typeof optionsSchema>>({
   },
 });
 
-/** Throws if PEFT could not load the adapters of the model. */
-function checkModel(shape: ModelShape): void {
-  if (!hasAdapters(shape))
-    throw new WorkbenchError(
-      "unsupported",
-      "The model has no adapters to export as peft. Train with train.lora and without merge: true, or export as safetensors.",
-    );
+/** Why PEFT could not load the adapters of the model. */
+function refuses(shape: ModelShape): string | undefined {
+  if (!hasAdapters(shape)) return "it has no adapters, which train.lora adds unless it has merge: true";
   const declared = familyOf(shape.family).representations?.(shape.config) ?? {};
   const slots = new Map(listMatrixSlots(shape).map(({ matrix }) => [matrix.role, matrix]));
   const adapted = listAdapted(shape);
   for (const { matrix } of adapted) {
-    if (!slots.has(matrix.role))
-      throw new WorkbenchError(
-        "unsupported",
-        `${matrix.role} is only a part of a module, so PEFT cannot adapt it. Export as packed, or as safetensors with the adapters merged.`,
-      );
+    if (!slots.has(matrix.role)) return `${matrix.role} is only a part of a module, so PEFT cannot adapt it`;
     if (hasFileOrder(shape, matrix))
-      throw new WorkbenchError(
-        "unsupported",
-        `Files of ${shape.family} have the outputs of ${matrix.role} in another order, in which adapters are not written. Export as packed, or as safetensors with the adapters merged.`,
-      );
+      return `files of ${shape.family} have the outputs of ${matrix.role} in another order, in which adapters are not written`;
     if (Object.hasOwn(declared, matrix.role))
-      throw new WorkbenchError(
-        "unsupported",
-        `${matrix.role} is not a linear layer in ${shape.family}, so PEFT cannot adapt it. Export as packed.`,
-      );
+      return `${matrix.role} is not a linear layer in ${shape.family}, so PEFT cannot adapt it`;
   }
   const other = adapted.find(({ options }) => !haveEqualSettings(options, adapted[0]!.options));
-  if (other !== undefined)
-    throw new WorkbenchError(
-      "unsupported",
-      `${other.matrix.role} has an adapter with other settings than ${adapted[0]!.matrix.role}, which this format cannot represent. Export as packed.`,
-    );
+  return (
+    other &&
+    `${other.matrix.role} has an adapter with other settings than ${adapted[0]!.matrix.role}, which this format cannot represent`
+  );
 }
 
 /** Returns the content of adapter_config.json, with the keys of PEFT's `LoraConfig`. */

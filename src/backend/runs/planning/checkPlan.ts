@@ -17,7 +17,6 @@ import { resolveThreadCount } from "../../engine/runtime";
 import { metrics } from "../../evaluation/catalog";
 import type { EvaluationData, EvaluationPlaces } from "../../evaluation/metric";
 import { toCanonicalJson } from "../../experiment/stepKey";
-import { findExporter } from "../../exports/exportModel";
 import { importOutline } from "../../imports/importModel";
 import type { ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
@@ -174,7 +173,6 @@ async function checkStep(step: Step, context: StepContext): Promise<ModelShape> 
   }
   if (step.action === "export") refuseExport(shape, step);
   teachers.after(step, shape);
-  if (step.action === "export") findExporter(String(step.options["format"])).checkModel?.(shape);
   // Other data than the experiment's is left to the run to read.
   if (step.action === "evaluate")
     await checkEvaluation(

@@ -10,7 +10,6 @@ import { planAdapters } from "../../compression/adapters";
 import { defaultTokenizer, openTokenizer } from "../../data/tokenizers/openTokenizer";
 import { countModel, countStoredByAddress } from "../../models/accounting";
 import { computeBytes, countModelProductFlops, estimateMemory } from "../../graph/cost";
-import { findExporter } from "../../exports/exportModel";
 import { importLocalOutline, importShape } from "../../imports/importModel";
 import { dimensionsOf, hasAdapters, listMatrixSlots, type ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
@@ -146,7 +145,6 @@ function refuseUnsuited(shape: ModelShape, step: Step): void {
   if (action === "export") refuseExport(shape, step);
   if (action === "train") refuseProbability(shape, options["mlm_probability"] as number | undefined);
   if (action === "evaluate") for (const name of Object.keys(options)) metrics[name]?.checkModel?.(shape);
-  if (action === "export") findExporter(String(options["format"])).checkModel?.(shape);
 }
 
 function compareSlots(before: ModelShape, after: ModelShape): SizeChange[] {
