@@ -60,6 +60,13 @@ test("a link in a run folder is not listed", async () => {
   expect(await models()).toEqual(before);
 });
 
+/** Formats for models that have what the model of the run lacks. */
+const missingParts: Readonly<Record<string, string>> = {
+  peft: "it has no adapters",
+  gptq: "none of its matrices is quantized",
+  "compressed-tensors": "none of its matrices is quantized",
+};
+
 test("the last checkpoint of a run is exported in every supported format", async () => {
   const { formats } = await real.window.ask("models.formats", {});
   expect(formats.map(({ id }) => id)).toEqual(Object.keys(exporters));
@@ -67,14 +74,15 @@ test("the last checkpoint of a run is exported in every supported format", async
     expect(title).not.toBe("");
     const to = join(temporaryFolder(), `exported-${id}`);
     const request = { subject: { kind: "run", run: real.run }, format: id, to } as const;
-    if (id === "peft") {
-      await expect(real.window.ask("models.export", request)).rejects.toThrow(/as peft: it has no adapters/);
+    const missing = missingParts[id];
+    if (missing !== undefined) {
+      await expect(real.window.ask("models.export", request)).rejects.toThrow(`as ${id}: ${missing}`);
       continue;
     }
     const { files } = await real.window.ask("models.export", request);
-    expect(files.length).toBeGreaterThan(1);
+    expect(files.length).toBeGreaterThan(id === "gguf" ? 0 : 1);
     for (const file of files) expect(readFileSync(file).length, file).toBeGreaterThan(0);
-    if (id !== "onnx") expect((await importModel(to)).shape.family).toBe("phi3");
+    if (id !== "onnx") expect((await importModel(id === "gguf" ? files[0]! : to)).shape.family).toBe("phi3");
   }
 }, 60_000);
 
@@ -100,8 +108,8 @@ test("models that can't be exported are refused with the reason", async () => {
   const exported = (params: object) =>
     window.ask("models.export", { subject, format: "safetensors", to, ...params });
   await expect(exported({ to: "relative" })).rejects.toMatchObject({ code: "invalid-input" });
-  await expect(exported({ format: "gguf" })).rejects.toThrow(
-    `Unknown export format "gguf". Allowed: ${Object.keys(exporters).join(", ")}.`,
+  await expect(exported({ format: "mlx" })).rejects.toThrow(
+    `Unknown export format "mlx". Allowed: ${Object.keys(exporters).join(", ")}.`,
   );
   await expect(exported({ format: "__proto__" })).rejects.toMatchObject({ code: "invalid-input" });
   await expect(exported({ subject: { kind: "plan", experiment: file } })).rejects.toMatchObject({
