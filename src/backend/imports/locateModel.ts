@@ -45,6 +45,13 @@ export function locateModel(path: string, which: CheckpointChoice): Source {
   if (has("manifest.json"))
     return { kind: "checkpoint", path, companions: { ...findEnclosingRun(path), ...findTokenizer(path) } };
   if (has("config.json")) return { kind: "huggingFace", path, companions: findTokenizer(path) };
+  const files = readdirSync(path).filter((name) => extname(name) === ".gguf");
+  if (files.length === 1) return createFileSource(join(path, files[0]!));
+  if (files.length > 1)
+    throw new WorkbenchError(
+      "invalid-input",
+      `${path} contains ${files.length} GGUF files. Name one of them: ${files.sort().join(", ")}.`,
+    );
   throw new WorkbenchError(
     "invalid-input",
     `${path} holds no model${describeMissingConfig(path)}. Name ${kinds}.`,

@@ -314,6 +314,14 @@ it.each([
     /model.gguf is not a readable GGUF file: it does not begin with GGUF/,
   ],
   [
+    "a folder with several GGUF files",
+    (folder: string) => {
+      for (const name of ["b.gguf", "a.gguf"]) writeFileSync(join(folder, name), "GGUF");
+      return folder;
+    },
+    /contains 2 GGUF files. Name one of them: a.gguf, b.gguf/,
+  ],
+  [
     "an adapter",
     (folder: string) => {
       writeFileSync(join(folder, "adapter_config.json"), "{}");

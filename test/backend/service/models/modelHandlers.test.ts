@@ -82,7 +82,7 @@ test("the last checkpoint of a run is exported in every supported format", async
     const { files } = await real.window.ask("models.export", request);
     expect(files.length).toBeGreaterThan(id === "gguf" ? 0 : 1);
     for (const file of files) expect(readFileSync(file).length, file).toBeGreaterThan(0);
-    if (id !== "onnx") expect((await importModel(id === "gguf" ? files[0]! : to)).shape.family).toBe("phi3");
+    if (id !== "onnx") expect((await importModel(to)).shape.family).toBe("phi3");
   }
 }, 60_000);
 
