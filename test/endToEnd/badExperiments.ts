@@ -1,5 +1,6 @@
 /** Experiments that cannot run, and the error message of each. */
 import { exporters } from "../../src/backend/exports/catalog";
+import { models } from "../../src/backend/models/catalog";
 import { schemaCatalog } from "../../src/backend/schemaCatalog";
 import { createExperimentSchema, trainSchema } from "../../src/schema/experiment";
 
@@ -29,7 +30,7 @@ const dataSetNames = [...(schemaCatalog.dataSets ?? [])].sort().join(", ");
 const metricNames = Object.keys(schemaCatalog.metrics).sort().join(", ");
 const methodNames = Object.keys(schemaCatalog.methods).join(", ");
 const modelKinds =
-  "Name a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), a llama2.c .bin file, a named model such as stories260k, or a model of the Hugging Face hub as owner/name.";
+  "Name a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), a llama2.c .bin file, a .gguf file, a named model such as stories260k, or a model of the Hugging Face hub as owner/name.";
 
 export const badExperiments: readonly Case[] = [
   {
@@ -61,8 +62,7 @@ export const badExperiments: readonly Case[] = [
   {
     what: "an unknown model",
     cells: [data, model.replace("llama", "lama"), train],
-    message:
-      'bad.lathe.md:5:21: unknown value "lama" of model.model_type. Did you mean "llama"? Allowed: bert, gpt2, kphi3, llama, phi3, qwen2.',
+    message: `bad.lathe.md:5:21: unknown value "lama" of model.model_type. Did you mean "llama"? Allowed: ${Object.keys(models).join(", ")}.`,
   },
   {
     what: "a duplicate key",

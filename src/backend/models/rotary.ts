@@ -269,6 +269,8 @@ export function checkRotary(
   context: z.RefinementCtx,
   typeNames: TypeNames = {},
 ): void {
+  // A width that is not positive is a fault of the sizes, which is reported there.
+  if (!(headDim > 0)) return;
   const width = countRotated(config, headDim);
   const fault = (path: string[], message: string) =>
     context.addIssue({ code: "custom", path, message, input: config });
