@@ -39,9 +39,11 @@ export function findNearest(word: string, words: readonly string[]): string | un
   const edits = (candidate: string) =>
     // A substring is a stronger hint than a similar word: `gpu` means webgpu, not cpu.
     word.length >= 3 && candidate.includes(lower) ? 0 : distance(lower, candidate);
+  // Of equally near words, one of the same length: phi4 means phi3 rather than phi.
+  const growth = (candidate: string) => Math.abs(candidate.length - word.length);
   const ranked = words
-    .map((candidate) => ({ candidate, edits: edits(candidate.toLowerCase()) }))
-    .sort((a, b) => a.edits - b.edits);
+    .map((candidate) => ({ candidate, edits: edits(candidate.toLowerCase()), growth: growth(candidate) }))
+    .sort((a, b) => a.edits - b.edits || a.growth - b.growth);
   const best = ranked[0];
   const near = Math.max(word.length > 3 ? 2 : 1, Math.floor(word.length / 3));
   return best !== undefined && best.edits <= near ? best.candidate : undefined;

@@ -111,7 +111,7 @@ describe("hover", () => {
       ["Width of the residual stream.", "Of `model_type: phi3`"],
     ],
     ["model: {hidden_|size: 3}", ["Width of the residual stream."]],
-    ["model: {model_|type: phi3}", ["`gpt2`, `kphi3`, `llama`, `phi3`"]],
+    ["model: {model_|type: phi3}", ["`gpt2`", "`kphi3`, `llama`", "`phi`, `phi3`"]],
     ["variants: {a: {train: {max_|steps: 3}}}", ["`train.max_steps`", "`null` removes the key"]],
     [
       "compress: [{magnitude: {sparsity: 0.|5}}]",
