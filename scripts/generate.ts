@@ -7,6 +7,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   generateCatalogs,
+  generateCompatibility,
   generateGoals,
   generateManifest,
   generatePageParts,
@@ -34,6 +35,7 @@ if (!check || stale.length === 0) {
   stale.push(...(await update(await generateManifest(root))));
   stale.push(...(await update(await generateReference())));
   stale.push(...(await update(await generatePageParts(root))));
+  stale.push(...(await update(await generateCompatibility(root))));
   stale.push(...(await update(await generateStructure(root))));
 }
 for (const file of stale) console.log(`${check ? "stale" : "written"}: ${file}`);

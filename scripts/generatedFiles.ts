@@ -46,6 +46,14 @@ export async function generateReference(): Promise<Map<string, string>> {
   return new Map([["docs/experiment.md", createReferencePage()]]);
 }
 
+/** What works together, from the catalogs of families, methods and formats. */
+export async function generateCompatibility(root: string): Promise<Map<string, string>> {
+  const { createCompatibilityPage } = await import("./compatibility");
+  const file = "docs/compatibility.md";
+  const style = await resolveConfig(path.join(root, file));
+  return new Map([[file, await format(createCompatibilityPage(), { ...style, parser: "markdown" })]]);
+}
+
 /** Pages written by hand that contain a generated part. */
 export async function generatePageParts(root: string): Promise<Map<string, string>> {
   const { createPairTable } = await import("./methodPairs");

@@ -76,7 +76,7 @@ export function createPairTable(): string {
 }
 
 /** A reason without the roles of the model and the title of the method. */
-function generalize(message: string): string {
+export function generalize(message: string): string {
   const type = /is stored as (\w+)/.exec(message)?.[1];
   if (type !== undefined) return `A matrix is stored as \`${type}\`, which the second method does not treat.`;
   const reason = message

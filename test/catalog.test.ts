@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import {
   generateCatalogs,
+  generateCompatibility,
   generatePageParts,
   generateReference,
   generateStructure,
@@ -19,6 +20,7 @@ test("catalogs, the experiment reference and generated parts of pages are curren
     ...(await generateCatalogs(root)),
     ...(await generateReference()),
     ...(await generatePageParts(root)),
+    ...(await generateCompatibility(root)),
     ...(await generateStructure(root)),
   ]);
   expect(await findStaleFiles(root, files)).toEqual([]);

@@ -10,6 +10,7 @@ export type GgufEntry = { readonly key: string } & (
   | { readonly type: "uint32" | "float32"; readonly value: number }
   | { readonly type: "bool"; readonly value: boolean }
   | { readonly type: "string"; readonly value: string }
+  | { readonly type: "bools"; readonly value: readonly boolean[] }
   | { readonly type: "strings"; readonly value: readonly string[] }
   | { readonly type: "float32s" | "int32s"; readonly value: readonly number[] }
 );
@@ -59,9 +60,11 @@ function encodeEntry(entry: GgufEntry): Buffer[] {
     case "float32":
       return [uint32(scalarTypes.float32), float32(entry.value)];
     case "bool":
-      return [uint32(scalarTypes.bool), Buffer.of(entry.value ? 1 : 0)];
+      return [uint32(scalarTypes.bool), bool(entry.value)];
     case "string":
       return [uint32(scalarTypes.string), string(entry.value)];
+    case "bools":
+      return encodeList(scalarTypes.bool, entry.value, bool);
     case "strings":
       return encodeList(scalarTypes.string, entry.value, string);
     case "float32s":
@@ -74,6 +77,8 @@ function encodeEntry(entry: GgufEntry): Buffer[] {
 function encodeList<T>(type: number, values: readonly T[], encode: (value: T) => Buffer): Buffer[] {
   return [uint32(listType), uint32(type), uint64(values.length), ...values.map(encode)];
 }
+
+const bool = (value: boolean): Buffer => Buffer.of(value ? 1 : 0);
 
 function uint32(value: number): Buffer {
   const bytes = Buffer.alloc(4);

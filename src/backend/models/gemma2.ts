@@ -20,7 +20,7 @@ import { range } from "./specs";
 
 const cap = z.number().positive().nullable();
 
-const resolveLayerTypes = ({ layer_types: types, num_hidden_layers: layers }: LayerTypes) =>
+export const resolveLayerTypes = ({ layer_types: types, num_hidden_layers: layers }: LayerTypes) =>
   types ?? range(layers).map((layer) => (layer % 2 === 0 ? "sliding_attention" : "full_attention"));
 
 const configSchema = z

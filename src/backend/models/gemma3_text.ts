@@ -68,7 +68,7 @@ const configSchema = z
 
 type Config = z.output<typeof configSchema>;
 
-function resolveLayerTypes(config: LayerTypes & { readonly sliding_window_pattern: number }) {
+export function resolveLayerTypes(config: LayerTypes & { readonly sliding_window_pattern: number }) {
   const { layer_types: types, num_hidden_layers: layers, sliding_window_pattern: pattern } = config;
   return (
     types ??
@@ -77,7 +77,7 @@ function resolveLayerTypes(config: LayerTypes & { readonly sliding_window_patter
 }
 
 /** The configuration with the rotary keys of one kind of layer. */
-function toRotary(
+export function toRotary(
   config: Pick<
     Config,
     "rope_theta" | "rope_local_base_freq" | "rope_scaling" | "rope_parameters" | "max_position_embeddings"

@@ -4,6 +4,7 @@
  * each head are reordered. Source: llama.cpp, `convert_hf_to_gguf.py`, `gguf-py/gguf/tensor_mapping.py`.
  */
 import type { Shape } from "../graph/op";
+import { architectures } from "./ggufArchitectures";
 import { denseShape, transposeArray, weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
 import { dimensionsOf, listMatrixSlots, type ModelShape, tensorsOf } from "./model";
@@ -42,21 +43,23 @@ export interface GgufTensorLayout {
   readonly isFloat: boolean;
   /** Heads whose rows are reordered for rotation; absent if none are. */
   readonly permutedHeads?: number;
+  /** Whether the file has the sum with 1: of norms that the model stores as their difference from 1. */
+  readonly addsOne?: true;
 }
-
-/** Whether the architecture rotates neighboring channels. */
-const permutedFamilies = new Set(["llama"]);
 
 /** Every tensor of a model whose matrices are dense, in forward order. */
 export function listGgufTensors(shape: ModelShape): GgufTensorLayout[] {
   const plain = { ...shape, representations: {} };
   const { heads, kvHeads } = dimensionsOf(shape);
+  const { isPermuted, addsOneToNorms, tensorNames = {} } = architectures[shape.family]!;
+  const getName = (role: string, layer: number | undefined) =>
+    getGgufName({ ...namesByRole, ...tensorNames }, role, layer);
   const headsOf = ({ purpose }: MatrixSpec) => {
-    if (!permutedFamilies.has(shape.family)) return undefined;
+    if (isPermuted !== true) return undefined;
     return purpose === "query" ? heads : purpose === "key" ? kvHeads : undefined;
   };
   const matrices = listMatrixSlots(plain).flatMap(({ matrix, bias }): GgufTensorLayout[] => {
-    const base = getGgufName(matrix.role, matrix.layer);
+    const base = getName(matrix.role, matrix.layer);
     const isTransposed = matrix.kind !== "embedding" && matrix.layout === "in_out";
     const permutedHeads = headsOf(matrix);
     const [rows, columns] = denseShape(matrix);
@@ -85,18 +88,23 @@ export function listGgufTensors(shape: ModelShape): GgufTensorLayout[] {
     ];
   });
   const norms = tensorsOf(plain).map(({ name, role, layer, shape: size }): GgufTensorLayout => ({
-    name: `${getGgufName(role, layer)}.${name.slice(name.lastIndexOf(".") + 1)}`,
+    name: `${getName(role, layer)}.${name.slice(name.lastIndexOf(".") + 1)}`,
     source: name,
     role,
     shape: size,
     isTransposed: false,
     isFloat: true,
+    ...(addsOneToNorms === true ? { addsOne: true } : {}),
   }));
   return [...matrices, ...norms];
 }
 
-function getGgufName(role: string, layer: number | undefined): string {
-  const name = namesByRole[stripLayer(role, layer)];
+function getGgufName(
+  names: Readonly<Record<string, string>>,
+  role: string,
+  layer: number | undefined,
+): string {
+  const name = names[stripLayer(role, layer)];
   if (name === undefined) throw new Error(`${role} has no name in GGUF files.`);
   return layer === undefined ? name : `blk.${layer}.${name}`;
 }
@@ -104,8 +112,9 @@ function getGgufName(role: string, layer: number | undefined): string {
 /** Rearranges the model's own tensor for the file. */
 export function toGgufLayout(
   data: Float32Array,
-  { shape, isTransposed, permutedHeads }: GgufTensorLayout,
+  { shape, isTransposed, permutedHeads, addsOne }: GgufTensorLayout,
 ): Float32Array {
+  if (addsOne === true) return data.map((each) => each + 1);
   const [rows, columns = 1] = shape as [number, number?];
   const byRow = isTransposed ? transposeArray(data, columns, rows) : data;
   return permutedHeads === undefined ? byRow : moveRows(byRow, columns, mapRotaryRows(rows, permutedHeads));
@@ -114,8 +123,9 @@ export function toGgufLayout(
 /** The inverse of `toGgufLayout`. */
 export function fromGgufLayout(
   data: Float32Array,
-  { shape, isTransposed, permutedHeads }: GgufTensorLayout,
+  { shape, isTransposed, permutedHeads, addsOne }: GgufTensorLayout,
 ): Float32Array {
+  if (addsOne === true) return data.map((each) => each - 1);
   const [rows, columns = 1] = shape as [number, number?];
   const moved =
     permutedHeads === undefined ? data : moveRows(data, columns, invert(mapRotaryRows(rows, permutedHeads)));

@@ -6,106 +6,17 @@
 import type * as z from "zod";
 import { getLabelCount } from "./classifier";
 import { isInert } from "./config";
+import {
+  type Config,
+  type ConfigEntry,
+  type ConfigReader,
+  type GgufArchitecture,
+  type Keys,
+  usualKeys,
+} from "./ggufArchitecture";
+import { architectures, missing } from "./ggufArchitectures";
 import { dimensionsOf, familyOf, listMatrixSlots, type ModelShape } from "./model";
-import { resolveRopeTheta, type RotaryConfig } from "./rotary";
-
-type Config = Readonly<Record<string, unknown>>;
-
-/** A key below the name of the architecture. */
-export interface ConfigEntry {
-  readonly key: string;
-  readonly type: "uint32" | "float32";
-  readonly value: number;
-}
-
-interface Architecture {
-  /** The name in files, if it is not that of the family. A file is read as the family of that name. */
-  readonly name?: string;
-  /** The keys of the configuration that are written, or that change nothing after training. */
-  readonly known: readonly string[];
-  /** Why a value of a key cannot be written; undefined if it can. */
-  readonly conditions: Readonly<Record<string, (value: unknown, config: Config) => string | undefined>>;
-  readonly epsilon: { readonly key: string; readonly written: string };
-  readonly isRotary: boolean;
-}
-
-const oneOf =
-  (...values: readonly unknown[]) =>
-  (value: unknown) =>
-    values.includes(value)
-      ? undefined
-      : `llama.cpp computes ${values.map((each) => JSON.stringify(each)).join(" or ")}`;
-
-function refuseScaledAngles(value: unknown): string | undefined {
-  const { rope_type, type, partial_rotary_factor: share } = value as Config;
-  if ((rope_type ?? type ?? "default") !== "default") return "scaled rotary angles are not written";
-  return (share ?? 1) === 1 ? undefined : "all channels of a head are rotated";
-}
-
-const rmsEpsilon = { key: "rms_norm_eps", written: "attention.layer_norm_rms_epsilon" };
-const decoder: Architecture = {
-  known: [
-    ...["vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"],
-    ...["num_key_value_heads", "head_dim", "max_position_embeddings", "initializer_range", "rms_norm_eps"],
-    ...["tie_word_embeddings", "attention_dropout", "rope_theta"],
-    // Has no effect unless angles are scaled.
-    "original_max_position_embeddings",
-  ],
-  conditions: {
-    hidden_act: oneOf("silu", "swish"),
-    rope_parameters: refuseScaledAngles,
-    rope_scaling: refuseScaledAngles,
-    partial_rotary_factor: oneOf(1),
-    rope_interleaved: oneOf(false),
-  },
-  epsilon: rmsEpsilon,
-  isRotary: true,
-};
-
-const architectures: Readonly<Record<string, Architecture>> = {
-  llama: { ...decoder, known: [...decoder.known, "attention_bias", "mlp_bias"] },
-  qwen2: {
-    ...decoder,
-    // Without a window, its length and its layers have no effect.
-    known: [...decoder.known, "sliding_window", "max_window_layers"],
-    conditions: {
-      ...decoder.conditions,
-      use_sliding_window: oneOf(false),
-      layer_types: (value) =>
-        (value as readonly unknown[]).every((each) => each === "full_attention")
-          ? undefined
-          : "llama.cpp computes full attention in every layer",
-    },
-  },
-  phi3: {
-    ...decoder,
-    known: [...decoder.known, "resid_pdrop", "embd_pdrop", "init"],
-    conditions: {
-      ...decoder.conditions,
-      attention_bias: oneOf(false),
-      min_channels_per_group: (value) =>
-        (value as number) < 0 ? undefined : "grouped projections have no form in llama.cpp",
-      sliding_window: (value, config) =>
-        (value as number) >= (config["max_position_embeddings"] as number)
-          ? undefined
-          : "llama.cpp ignores the window of this architecture",
-    },
-  },
-  gpt2: {
-    known: [
-      ...["vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "n_inner", "resid_pdrop", "embd_pdrop"],
-      ...["attn_pdrop", "layer_norm_epsilon", "initializer_range", "tie_word_embeddings"],
-    ],
-    conditions: {
-      activation_function: oneOf("gelu_new", "gelu_pytorch_tanh"),
-      scale_attn_weights: oneOf(true),
-      scale_attn_by_inverse_layer_idx: oneOf(false),
-      add_cross_attention: oneOf(false),
-    },
-    epsilon: { key: "layer_norm_epsilon", written: "attention.layer_norm_epsilon" },
-    isRotary: false,
-  },
-};
+import { countRotated, resolveRopeTheta } from "./rotary";
 
 /** The architecture of a family that `refuseGguf` does not refuse. */
 export const getGgufArchitecture = (family: string): string => architectures[family]?.name ?? family;
@@ -114,7 +25,9 @@ export const getGgufArchitecture = (family: string): string => architectures[fam
 export function refuseGguf({ family, config }: Pick<ModelShape, "family" | "config">): string | undefined {
   const architecture = architectures[family];
   if (architecture === undefined)
-    return `GGUF files are written for ${Object.keys(architectures).join(", ")}, not for ${family}`;
+    return familyOf(family).mask === "causal"
+      ? `GGUF files are not written for ${family}: ${missing[family] ?? "it has no architecture of llama.cpp"}`
+      : `GGUF files are not written for ${family}: llama.cpp computes embeddings with an encoder, not the tokens that are hidden`;
   if (getLabelCount(config) !== undefined)
     return "GGUF files are written for language models, and this is a classifier";
   const fields: Readonly<Record<string, z.ZodType>> = (familyOf(family).config as unknown as z.ZodObject)
@@ -122,30 +35,31 @@ export function refuseGguf({ family, config }: Pick<ModelShape, "family" | "conf
   for (const [key, value] of Object.entries(config)) {
     const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
     const isDescriptive = key === "model_type" || field === undefined || isInert(field);
-    if (isDescriptive || value === null || value === undefined || architecture.known.includes(key)) continue;
+    if (isDescriptive || value === null || value === undefined) continue;
     const reason = refuseValue(architecture, key, value, config);
     if (reason !== undefined) return `${key} is ${JSON.stringify(value)}, but ${reason}`;
   }
-  return undefined;
+  return architecture.refuses?.(config);
 }
 
 function refuseValue(
-  { conditions }: Architecture,
+  { conditions, known }: GgufArchitecture,
   key: string,
   value: unknown,
   config: Config,
 ): string | undefined {
   if (Object.hasOwn(conditions, key)) return conditions[key]!(value, config);
-  return value === false ? undefined : "this key has no form in GGUF files";
+  return value === false || known.includes(key) ? undefined : "this key has no form in GGUF files";
 }
 
 /** The metadata below the architecture. */
 export function listGgufConfig(shape: ModelShape): ConfigEntry[] {
   const { vocabulary, context, layers, width, heads, kvHeads, headDim } = dimensionsOf(shape);
-  const { epsilon, isRotary } = architectures[shape.family]!;
+  const { epsilon, rotary, write } = architectures[shape.family]!;
   const down = listMatrixSlots(shape).find(({ matrix }) => matrix.purpose === "down")!;
   const count = (key: string, value: number): ConfigEntry => ({ key, type: "uint32", value });
   const number = (key: string, value: number): ConfigEntry => ({ key, type: "float32", value });
+  const angles = rotary?.(shape.config);
   return [
     count("context_length", context),
     count("embedding_length", width),
@@ -155,18 +69,15 @@ export function listGgufConfig(shape: ModelShape): ConfigEntry[] {
     count("attention.head_count_kv", kvHeads),
     count("vocab_size", vocabulary),
     number(epsilon.written, shape.config[epsilon.key] as number),
-    ...(isRotary
-      ? [
+    ...(angles === undefined
+      ? []
+      : [
           count("attention.key_length", headDim),
           count("attention.value_length", headDim),
-          count("rope.dimension_count", headDim),
-          number("rope.freq_base", resolveRopeTheta(shape.config as unknown as RotaryConfig)),
-        ]
-      : []),
-    // Old versions of llama.cpp require a window; as long as the context, it has no effect.
-    ...(shape.family === "phi3"
-      ? [count("attention.sliding_window", (shape.config["sliding_window"] as number | null) ?? context)]
-      : []),
+          count("rope.dimension_count", countRotated(angles, headDim)),
+          number("rope.freq_base", resolveRopeTheta(angles)),
+        ]),
+    ...(write?.(shape.config) ?? []),
   ];
 }
 
@@ -181,81 +92,59 @@ export interface GgufDescription {
 }
 
 /** The configuration of the model in a GGUF file. Throws an `Error` with the reason if it is not supported. */
-export function readGgufConfig({
-  architecture,
-  entries,
-  tensors,
-  vocabulary,
-}: GgufDescription): Readonly<Record<string, unknown>> {
-  const known = architectures[architecture];
-  if (known === undefined)
+export function readGgufConfig(description: GgufDescription): Config {
+  const { architecture, entries, tensors, vocabulary } = description;
+  const found = Object.entries(architectures).find(([family, { name = family }]) => name === architecture);
+  if (found === undefined) {
+    const names = Object.keys(architectures).map(getGgufArchitecture);
     throw new Error(
-      `its architecture is ${JSON.stringify(architecture)}, and supported are ${Object.keys(architectures).join(", ")}`,
+      `its architecture is ${JSON.stringify(architecture)}, and supported are ${[...new Set(names)].join(", ")}`,
     );
+  }
+  const [family, known] = found;
   const used = new Set<string>();
-  const find = (key: string): number | undefined => {
-    used.add(key);
-    const value = entries.get(key);
-    if (value === undefined) return undefined;
-    if (typeof value !== "number" || !Number.isFinite(value))
-      throw new Error(`${architecture}.${key} is ${describe(value)}, and only a number is supported`);
-    return toShortest(value);
-  };
+  const values = createValues(description, used);
+  const { number, require } = values;
   const read = (key: string): number => {
-    const value = find(key);
+    const value = number(key);
     if (value === undefined) throw new Error(`${architecture}.${key} is missing`);
     return value;
   };
-  const requireValue = (key: string, value: number, reason: string) => {
-    const written = find(key);
-    if (written !== undefined && written !== value)
-      throw new Error(`${architecture}.${key} is ${written}, and only ${value} is supported: ${reason}`);
-  };
+  const keys: Keys = { ...usualKeys, ...known.keys };
   const [width, heads] = [read("embedding_length"), read("attention.head_count")];
-  const sizes = { vocabulary, width, heads, layers: read("block_count"), context: read("context_length") };
-  const channels = read("feed_forward_length");
-  const kvHeads = find("attention.head_count_kv") ?? heads;
-  const epsilon = read(known.epsilon.written);
-  const isTied = !tensors.has("output.weight");
-  const has = (name: string) => tensors.has(`blk.0.${name}`);
-  requireValue("vocab_size", vocabulary, "the token embedding has as many rows");
-  let config: Record<string, unknown>;
-  if (known.isRotary) {
-    const headDim = find("attention.key_length") ?? width / heads;
-    requireValue("attention.value_length", headDim, "keys and values have the same size");
-    requireValue("rope.dimension_count", headDim, "all channels of a head are rotated");
-    requireValue("rope.scaling.factor", 1, "rotary angles are not scaled");
-    requireValue("expert_count", 0, "the model has one feed-forward block per layer");
-    config = {
-      hidden_size: width,
-      intermediate_size: channels,
-      num_hidden_layers: sizes.layers,
-      num_attention_heads: heads,
-      num_key_value_heads: kvHeads,
-      head_dim: headDim,
-      max_position_embeddings: sizes.context,
-      rms_norm_eps: epsilon,
-      rope_theta: find("rope.freq_base") ?? 10_000,
-      ...(architecture === "llama"
-        ? { attention_bias: has("attn_q.bias"), mlp_bias: has("ffn_gate.bias") }
-        : {}),
-    };
-    if (architecture === "phi3") {
-      const window = find("attention.sliding_window") ?? 0;
-      if (window > 0 && window < sizes.context) config["sliding_window"] = window;
-      used.add("rope.scaling.original_context_length"); // Without scaling, it has no effect.
-    }
-  } else {
-    requireValue("attention.head_count_kv", heads, "every head has its own keys and values");
-    config = {
-      n_embd: width,
-      n_inner: channels,
-      n_layer: sizes.layers,
-      n_head: heads,
-      n_positions: sizes.context,
-      layer_norm_epsilon: epsilon,
-    };
+  const [layers, context] = [read("block_count"), read("context_length")];
+  require("vocab_size", vocabulary, "the token embedding has as many rows");
+  const config: Record<string, unknown> = {
+    model_type: family,
+    vocab_size: vocabulary,
+    tie_word_embeddings: !tensors.has("output.weight"),
+    [keys.width]: width,
+    [keys.channels]: read("feed_forward_length"),
+    [keys.layers]: layers,
+    [keys.heads]: heads,
+    [keys.context]: context,
+    [known.epsilon.key]: read(known.epsilon.written),
+  };
+  if (keys.kvHeads === null)
+    require("attention.head_count_kv", heads, "every head has its own keys and values");
+  else config[keys.kvHeads] = number("attention.head_count_kv") ?? heads;
+  let headDim = width / heads;
+  if (known.rotary !== undefined) {
+    if (keys.headDim === null)
+      require("attention.key_length", headDim, "heads divide the width of the model");
+    else config[keys.headDim] = headDim = number("attention.key_length") ?? headDim;
+    require("attention.value_length", headDim, "keys and values have the same size");
+    require("rope.scaling.factor", 1, "rotary angles are not scaled");
+    require("expert_count", 0, "the model has one feed-forward block per layer");
+    config[keys.theta] = number("rope.freq_base") ?? 10_000;
+    const rotated = number("rope.dimension_count") ?? headDim;
+    if (known.rotatedShare !== undefined) config[known.rotatedShare] = rotated / headDim;
+    if (countRotated(known.rotary(config), headDim) !== rotated)
+      throw new Error(
+        `${architecture}.rope.dimension_count is ${rotated}, and heads have ${headDim} channels`,
+      );
   }
+  Object.assign(config, known.read?.({ ...values, layers, context, width, heads, headDim }));
   const scaling = entries.get("rope.scaling.type");
   used.add("rope.scaling.type");
   if (scaling !== undefined && scaling !== "none")
@@ -267,7 +156,44 @@ export function readGgufConfig({
     throw new Error(
       `${architecture}.${unknown} is ${describe(entries.get(unknown))}, and this key is not supported`,
     );
-  return { model_type: architecture, vocab_size: vocabulary, tie_word_embeddings: isTied, ...config };
+  return config;
+}
+
+/** Reads values of the types that are expected, and notes their keys in `used`. */
+function createValues(
+  { architecture, entries, tensors }: GgufDescription,
+  used: Set<string>,
+): Pick<ConfigReader, "number" | "boolean" | "pattern" | "require" | "hasInLayer"> {
+  const find = <T>(key: string, type: string, isType: (value: unknown) => value is T): T | undefined => {
+    used.add(key);
+    const value = entries.get(key);
+    if (value === undefined || isType(value)) return value;
+    throw new Error(`${architecture}.${key} is ${describe(value)}, and only ${type} is supported`);
+  };
+  const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
+  const number = (key: string): number | undefined => {
+    const value = find(key, "a number", isNumber);
+    return value === undefined ? undefined : toShortest(value);
+  };
+  return {
+    number,
+    boolean: (key) => find(key, "true or false", (value): value is boolean => typeof value === "boolean"),
+    pattern: (key) =>
+      find(
+        key,
+        "a number of layers or a value for each layer",
+        (value): value is number | readonly boolean[] =>
+          Array.isArray(value)
+            ? value.every((each) => typeof each === "boolean")
+            : Number.isInteger(value) && (value as number) > 0,
+      ),
+    require: (key, value, reason) => {
+      const written = number(key);
+      if (written !== undefined && written !== value)
+        throw new Error(`${architecture}.${key} is ${written}, and only ${value} is supported: ${reason}`);
+    },
+    hasInLayer: (name) => tensors.has(`blk.0.${name}`),
+  };
 }
 
 /** The shortest decimal of the same float32, such as 1e-5. */

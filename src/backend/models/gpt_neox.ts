@@ -73,7 +73,7 @@ const configSchema = z
 type Config = z.output<typeof configSchema>;
 
 /** The configuration with the names of rotary keys that other families have. */
-const toRotary = (
+export const toRotary = (
   config: Omit<RotaryConfig, "rope_theta"> & {
     readonly rotary_emb_base: number;
     readonly rotary_pct: number;

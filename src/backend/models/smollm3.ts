@@ -73,7 +73,8 @@ const configSchema = z
 
 type Config = z.output<typeof configSchema>;
 
-const listRotated = (config: Config): readonly (0 | 1)[] =>
+/** For each layer 1 if it has rotary positions, else 0. */
+export const listRotated = (config: Config): readonly (0 | 1)[] =>
   config.no_rope_layers ??
   range(config.num_hidden_layers).map((layer) => ((layer + 1) % config.no_rope_layer_interval === 0 ? 0 : 1));
 
