@@ -63,7 +63,7 @@ export default defineExporter<Options>({
       : undefined),
   write: async (subject, { dtype, vocabulary }, folder) => {
     const { shape, tokenizer } = subject;
-    const plain = toPlainTensors(subject);
+    const plain = toPlainTensors(subject, undefined, "model");
     const written = listGgufTensors(shape).map((layout) => createOutput(layout, subject, plain, dtype));
     const architecture = getGgufArchitecture(shape.family);
     const vocabularyEntries: GgufEntry[] =

@@ -1,6 +1,6 @@
 /** The tensors of a model as its family publishes them: masks applied, packed matrices joined, tied matrices written once. */
 import { WorkbenchError } from "../../protocol/errors";
-import { exportTensors } from "../models/huggingFace";
+import { exportTensors, listModelTensors } from "../models/huggingFace";
 import { familyOf, type ModelShape } from "../models/model";
 import type { MatrixSlot } from "../models/weights";
 import type { TensorSource } from "../representations/representation";
@@ -31,13 +31,16 @@ export function toPlainShape(shape: ModelShape): ModelShape {
   return { ...shape, representations: declared };
 }
 
+/** `order` is that of the rows: of files of transformers, or of the model. */
 export function toPlainTensors(
   { shape, tensors }: Pick<ExportSubject, "shape" | "tensors">,
   isIncluded?: (slot: MatrixSlot) => boolean,
+  order: "file" | "model" = "file",
 ): Map<string, HostTensor> {
   toPlainShape(shape);
+  const list = order === "file" ? exportTensors : listModelTensors;
   return new Map(
-    [...exportTensors(shape, createSource(tensors), isIncluded)].map(({ name, shape: size, data }) => [
+    [...list(shape, createSource(tensors), isIncluded)].map(({ name, shape: size, data }) => [
       name,
       { shape: size, data },
     ]),

@@ -106,6 +106,10 @@ const phi: GgufArchitecture = {
     rope_scaling: refuseScaledAngles,
     rope_interleaved: oneOf(false),
     tie_word_embeddings: unwritten.tiedHead,
+    head_dim: (value, { hidden_size: width, num_attention_heads: heads }) =>
+      (value as number) * (heads as number) === width
+        ? undefined
+        : "llama.cpp divides the width by the number of heads",
   },
   keys: { headDim: null },
   epsilon: layerNormEpsilon("layer_norm_eps"),

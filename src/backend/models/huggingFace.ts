@@ -154,14 +154,14 @@ export function* exportTensors(
   tensors: TensorSource,
   isIncluded: (slot: MatrixSlot) => boolean = () => true,
 ): Generator<ExportedTensor> {
-  for (const tensor of listExportedTensors(shape, tensors, isIncluded)) yield writeFileRows(shape, tensor);
+  for (const tensor of listModelTensors(shape, tensors, isIncluded)) yield writeFileRows(shape, tensor);
 }
 
 /** The same with rows in the order of the model. */
-function* listExportedTensors(
+export function* listModelTensors(
   shape: ModelShape,
   tensors: TensorSource,
-  isIncluded: (slot: MatrixSlot) => boolean,
+  isIncluded: (slot: MatrixSlot) => boolean = () => true,
 ): Generator<ExportedTensor> {
   const declared = familyOf(shape.family).representations?.(shape.config) ?? {};
   for (const slot of listMatrixSlots(shape)) {

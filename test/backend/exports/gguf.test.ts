@@ -48,6 +48,10 @@ describe("weights in float32 are read again bit for bit", () => {
     ["phi3", {}],
     ["gpt2", {}],
     ["gpt2", { tie_word_embeddings: false, n_inner: 40 }],
+    ["qwen3", { head_dim: 8, rope_theta: 5000 }],
+    ["smollm3", { num_hidden_layers: 5, no_rope_layer_interval: 4 }],
+    ["phi", { partial_rotary_factor: 0.5, hidden_size: 32, resid_pdrop: 0 }],
+    ["gpt_neox", { hidden_act: "gelu_new", rotary_emb_base: 500, use_parallel_residual: false }],
   ])("%s %o", async (family, changes) => {
     const subject = subjectOf(family, changes);
     await withFile(subject, { dtype: "float32" }, async (file) => {
@@ -57,6 +61,43 @@ describe("weights in float32 are read again bit for bit", () => {
       expect(config).toEqual(changes);
       expect(shape.family).toBe(family);
     });
+  });
+});
+
+describe("norms around 1 are written whole, so that their difference from 1 is rounded", () => {
+  const gemma = { query_pre_attn_scalar: 4, final_logit_softcapping: 3, rope_theta: 5000 };
+  const types = ["full_attention", "sliding_attention"];
+  it.each([
+    ["gemma2", { ...gemma, tie_word_embeddings: true, attn_logit_softcapping: 2.5 }],
+    ["gemma2", { ...gemma, tie_word_embeddings: true, layer_types: types }],
+    ["gemma3_text", { ...gemma, rope_local_base_freq: 300, sliding_window_pattern: 6 }],
+    ["gemma3_text", { ...gemma, sliding_window: null, layer_types: ["full_attention", "full_attention"] }],
+  ])("%s %o", async (family, changes) => {
+    const subject = subjectOf(family, changes);
+    await withFile(subject, { dtype: "float32" }, async (file) => {
+      const { shape, tensors } = await importModel(file);
+      const config = Object.fromEntries(Object.keys(changes).map((key) => [key, shape.config[key]]));
+      expect(config).toEqual(changes);
+      expect(shape.family).toBe(family);
+      expect([...tensors.keys()].sort()).toEqual([...subject.tensors.keys()].sort());
+      for (const [name, { data }] of subject.tensors) {
+        const read = tensors.get(name)!.data as Float32Array;
+        if (!name.includes("norm")) expect(read, name).toEqual(data);
+        else for (const [i, each] of read.entries()) expect(each, name).toBeCloseTo(data[i]!, 6);
+      }
+      using opened = openGguf(file);
+      const [norm] = subject.tensors.get("model.norm.weight")!.data;
+      expect(opened.read("output_norm.weight")[0]).toBe(Math.fround(norm! + 1));
+    });
+  });
+});
+
+it("writes a mistral as a llama, with the rows of its queries and keys reordered", async () => {
+  const subject = subjectOf("mistral", { sliding_window: null });
+  await withFile(subject, { dtype: "float32" }, async (file) => {
+    const { shape, tensors } = await importModel(file);
+    expect(shape.family).toBe("llama");
+    expect(plain(tensors)).toEqual(plain(subject.tensors));
   });
 });
 
@@ -177,8 +218,42 @@ describe("quantized types", () => {
 
 describe("models without a form in GGUF are refused", () => {
   it.each([
-    ["bert", {}, /GGUF files are written for llama, qwen2, phi3, gpt2, not for bert/],
-    ["kphi3", {}, /not for kphi3/],
+    ["bert", {}, /GGUF files are not written for bert: llama.cpp computes embeddings with an encoder/],
+    ["kphi3", {}, /not written for kphi3: its grouped projections have no form/],
+    ["opt", {}, /not written for opt: llama.cpp has no architecture for it/],
+    ["mistral", { sliding_window: 5 }, /sliding_window is 5, but llama.cpp ignores the window/],
+    ["qwen3", { attention_bias: true }, /attention_bias is true, but llama.cpp adds no bias to the output/],
+    ["smollm3", { no_rope_layer_interval: 2 }, /no_rope_layer_interval is 2, but .* every layer of number 4/],
+    ["gpt_neox", { hidden_act: "gelu" }, /hidden_act is "gelu", but llama.cpp computes "gelu_new"/],
+    ["gpt_neox", { hidden_act: "gelu_new", tie_word_embeddings: true }, /tie_word_embeddings is true, but/],
+    ["phi", { tie_word_embeddings: true }, /tie_word_embeddings is true, but/],
+    ["phi", { head_dim: 8 }, /head_dim is 8, but/],
+    [
+      "gemma2",
+      { tie_word_embeddings: true, query_pre_attn_scalar: 6 },
+      /query_pre_attn_scalar is 6, but .* 4/,
+    ],
+    [
+      "gemma2",
+      { tie_word_embeddings: true, query_pre_attn_scalar: 4, attn_logit_softcapping: null },
+      /attn_logit_softcapping is null, but/,
+    ],
+    [
+      "gemma2",
+      { query_pre_attn_scalar: 4 },
+      /tie_word_embeddings is false, but llama.cpp has no head but the token embedding/,
+    ],
+    [
+      "gemma3_text",
+      {
+        query_pre_attn_scalar: 4,
+        rope_parameters: {
+          full_attention: { rope_type: "linear", factor: 2 },
+          sliding_attention: { rope_type: "default" },
+        },
+      },
+      /rope_parameters is .*, but scaled rotary angles are not written/,
+    ],
     ["llama", { hidden_act: "gelu" }, /hidden_act is "gelu", but llama.cpp computes "silu" or "swish"/],
     ["gpt2", { activation_function: "gelu" }, /activation_function is "gelu"/],
     ["phi3", { sliding_window: 8 }, /sliding_window is 8, but llama.cpp ignores the window/],
