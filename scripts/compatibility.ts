@@ -49,7 +49,7 @@ export interface Verdict {
 }
 
 export interface FormatVerdict extends Verdict {
-  /** The first form that works; if none does, the one whose refusal is told. */
+  /** The first form that works; if none does, the one whose refusal counts. */
   readonly form: Form;
 }
 
@@ -74,7 +74,7 @@ export function judgeFormat(shape: ModelShape, format: string): Verdict {
   return { shape, ...(refusal === undefined ? {} : { refusal }) };
 }
 
-/** A format of codes or of adapters refuses a model without any, so all forms are tried, and what it says about them. */
+/** A format of codes or adapters refuses a model without any, so all forms are tried. A refusal that only one gets counts. */
 export function judgeFamily(family: string, format: string): FormatVerdict {
   const shape = createRoomyShape(family);
   const verdicts: FormatVerdict[] = [];
