@@ -13,7 +13,16 @@ import { createPairOptions, generalize } from "./methodPairs";
 
 const width = 32;
 
-/** As many key-value heads as heads, and sizes that are multiples of 32. */
+/** Settings of the smallest models that are not sizes, and that published models do not have. */
+const oddSettings = [
+  "sliding_window",
+  "sliding_window_pattern",
+  "no_rope_layer_interval",
+  "tie_word_embeddings",
+  "rotary_pct",
+];
+
+/** As many key-value heads as heads, sizes that are multiples of 32, and otherwise the defaults of the family. */
 export function createRoomyShape(
   family: string,
   changes: Readonly<Record<string, unknown>> = {},
@@ -23,9 +32,11 @@ export function createRoomyShape(
   const ofHeads = sizeKeys.heads && {
     [sizeKeys.heads.kvHeads]: heads,
     ...(sizeKeys.heads.headDim in tiny ? { [sizeKeys.heads.headDim]: width / heads } : {}),
+    // Published models of Gemma divide scores by the root of the width of a head.
+    ...("query_pre_attn_scalar" in tiny ? { query_pre_attn_scalar: width / heads } : {}),
   };
   return createShape({
-    ...tiny,
+    ...Object.fromEntries(Object.entries(tiny).filter(([key]) => !oddSettings.includes(key))),
     [sizeKeys.width]: width,
     [sizeKeys.intermediate]: 2 * width,
     ...ofHeads,
@@ -124,7 +135,7 @@ export function createCompatibilityPage(): string {
 
 Every family of models with every [method](methods.md) and every [format](models.md#what-is-written), as \`lathe plan\` judges them: ✓ works, and a number names the reason below the table for which it is refused. Methods and formats have their default options, methods at half of their rate; other options can allow more or less. [One method after another](methods.md#one-method-after-another) is a table of its own.
 
-Sizes are such that they alone refuse nothing: as many key-value heads as heads, and every size a multiple of 32.
+Models have the defaults of their family, and sizes that refuse nothing by themselves: as many key-value heads as heads, and every size a multiple of 32.
 
 ## Families and methods
 
@@ -177,4 +188,5 @@ const nameNoFamily = (reason: string, family: string): string =>
       word === "models" ? "such models" : "this model",
     )
     .replaceAll(/times \d+/g, "times their width")
-    .replace("the second method", "the method");
+    .replace("the second method", "the method")
+    .replace(/^\w+_\w+(?= is )/, (key) => `\`${key.toLowerCase()}\``);

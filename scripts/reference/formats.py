@@ -1,6 +1,6 @@
 """
 Whether the programs of each format run what Lathe exports, with equal logits: llama.cpp a GGUF file, transformers the folders
-of compressed-tensors and of GPTQ.
+of compressed-tensors, of GPTQ and of AWQ, the last in float16, as its kernels have no other type.
 
     pip install torch transformers gguf compressed-tensors gptqmodel optimum
     npm install --prefix PACKAGES node-llama-cpp
@@ -95,8 +95,9 @@ def hugging_face(folder: Path, tokens: numpy.ndarray) -> numpy.ndarray:
         missing = model.load_state_dict(unpacked(folder), strict=False)
         report = {"unexpected": missing.unexpected_keys, "missing": set(missing.missing_keys) - {"lm_head.weight"}}
     else:
+        dtype = torch.float16 if quantization["quant_method"] == "awq" else torch.float32
         model, report = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, device_map="cpu"
+            folder, dtype=dtype, output_loading_info=True, device_map="cpu"
         )
     faults = {key: found for key, found in report.items() if found}
     assert not faults, faults

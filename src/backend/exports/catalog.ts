@@ -1,5 +1,6 @@
 /** Every export format by its file's name. Written by `npm run generate`. */
 import type { AnyExporter } from "./exporter";
+import awq from "./awq";
 import compressedTensors from "./compressed-tensors";
 import dfloat11 from "./dfloat11";
 import gguf from "./gguf";
@@ -10,6 +11,7 @@ import peft from "./peft";
 import safetensors from "./safetensors";
 
 export const exporters: Readonly<Record<string, AnyExporter>> = {
+  awq,
   "compressed-tensors": compressedTensors,
   dfloat11,
   gguf,

@@ -27,7 +27,7 @@ export function refuseGguf({ family, config }: Pick<ModelShape, "family" | "conf
   if (architecture === undefined)
     return familyOf(family).mask === "causal"
       ? `GGUF files are not written for ${family}: ${missing[family] ?? "it has no architecture of llama.cpp"}`
-      : `GGUF files are not written for ${family}: llama.cpp computes embeddings with an encoder, not the tokens that are hidden`;
+      : "GGUF files are not written for encoders: llama.cpp computes embeddings with them, not the tokens that are hidden";
   if (getLabelCount(config) !== undefined)
     return "GGUF files are written for language models, and this is a classifier";
   const fields: Readonly<Record<string, z.ZodType>> = (familyOf(family).config as unknown as z.ZodObject)

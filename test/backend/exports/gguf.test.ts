@@ -218,7 +218,7 @@ describe("quantized types", () => {
 
 describe("models without a form in GGUF are refused", () => {
   it.each([
-    ["bert", {}, /GGUF files are not written for bert: llama.cpp computes embeddings with an encoder/],
+    ["bert", {}, /GGUF files are not written for encoders: llama.cpp computes embeddings with them/],
     ["kphi3", {}, /not written for kphi3: its grouped projections have no form/],
     ["opt", {}, /not written for opt: llama.cpp has no architecture for it/],
     ["mistral", { sliding_window: 5 }, /sliding_window is 5, but llama.cpp ignores the window/],

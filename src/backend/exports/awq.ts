@@ -1,0 +1,129 @@
+/**
+ * A Hugging Face folder in the layout of AWQ (AutoAWQ, `gemm`): codes of four bits packed in 32-bit words along the outputs, in
+ * the order that its kernels read. Source: AutoAWQ, `modules/linear/gemm.py`, `WQLinear_GEMM.from_linear`.
+ */
+import * as z from "zod";
+import { WorkbenchError } from "../../protocol/errors";
+import { type WordLine, writeCode } from "../coding/packedWords";
+import type { HostTensor } from "../checkpoints/safetensors";
+import { familyOf, listMatrixSlots, type ModelShape } from "../models/model";
+import type { MatrixSpec } from "../representations/representation";
+import { type CodedMatrix, type Coding, describeCoding, findCoding, isCoded } from "./codedMatrix";
+import { defineExporter } from "./exporter";
+import { folderOptions, refuseCodes, writeQuantizedFolder } from "./quantizedFolder";
+
+const optionsSchema = z.strictObject({
+  ...folderOptions,
+  dtype: z
+    .enum(["float16", "bfloat16"])
+    .default("float16")
+    .describe("Type of the scales and of all weights that are not quantized; readers have no others."),
+});
+
+const bits = 4;
+/** Codes of a word. */
+const perWord = 32 / bits;
+/** The place within a word of each of eight consecutive outputs. */
+const places = [0, 4, 1, 5, 2, 6, 3, 7] as const;
+const groupSizes = [16, 32, 64, 128];
+
+export default defineExporter<z.output<typeof optionsSchema>>({
+  title: "Hugging Face folder with AWQ's codes",
+  options: optionsSchema,
+  samples: [{}, { dtype: "bfloat16", max_shard_size: "8KB" }],
+  form: "dense",
+  keeps: ["quantised"],
+  refuses: (shape) => refuseShape(shape),
+  write: async (subject, options, folder) => {
+    const refusal = refuseShape(subject.shape);
+    if (refusal !== undefined)
+      throw new WorkbenchError(
+        "unsupported",
+        `After compaction, the model has no form in AWQ's layout: ${refusal}.`,
+      );
+    const format = {
+      tensorsOf: ({ matrix }: { readonly matrix: MatrixSpec }, codes: CodedMatrix) =>
+        packModule(matrix, codes),
+      config: createConfig,
+    };
+    return writeQuantizedFolder(subject, options, format, folder);
+  },
+});
+
+/** The format has one coding for all matrices. */
+function refuseShape(shape: ModelShape): string | undefined {
+  let first: { readonly role: string; readonly coding: Coding } | undefined;
+  return refuseCodes(shape, (coding, matrix) => {
+    if (matrix.kind !== "projection") return "the format quantizes only the matrices of the layers";
+    if (matrix.layout === "in_out")
+      return "this matrix is a Conv1D layer in transformers, which AWQ does not quantize";
+    if (coding.bits !== bits) return `the format has codes of ${bits} bits`;
+    if (coding.groupSize !== undefined && !groupSizes.includes(coding.groupSize))
+      return `the format has groups of ${groupSizes.join(", ")}, or one`;
+    if (matrix.outputs % perWord !== 0)
+      return `its ${matrix.outputs} outputs have to be a multiple of ${perWord}`;
+    first ??= { role: matrix.role, coding };
+    return describeCoding(coding) === describeCoding(first.coding)
+      ? undefined
+      : `the format has one coding for all matrices, and ${first.role} has ${describeCoding(first.coding)}`;
+  });
+}
+
+function createConfig(shape: ModelShape): Record<string, unknown> {
+  const slots = listMatrixSlots(shape);
+  const { groupSize } = findCoding(slots.find(isCoded)!) as Coding;
+  const tied = familyOf(shape.family).heads.language.tied(shape.config);
+  const others = slots
+    .filter((slot) => !isCoded(slot) && slot.matrix.kind !== "embedding")
+    .map(({ matrix }) => matrix.name);
+  return {
+    quant_method: "awq",
+    version: "gemm",
+    bits,
+    group_size: groupSize ?? -1,
+    // Every group has a zero point in the file; that of symmetric codes is half of the range.
+    zero_point: true,
+    modules_to_not_convert: [...others, ...tied.map(([alias]) => alias.replace(/\.weight$/, ""))],
+  };
+}
+
+/** [inputs, outputs / 8] codes, [groups, outputs / 8] zero points, [groups, outputs] scales. */
+function packModule(
+  { name, inputs, outputs }: MatrixSpec,
+  { codes, scales, zeros }: CodedMatrix,
+): (readonly [string, HostTensor])[] {
+  const groups = scales.length / outputs;
+  const [half, width] = [2 ** (bits - 1), outputs / perWord];
+  const pack = (rows: number, codeAt: (row: number, output: number) => number): Int32Array => {
+    const words = new Int32Array(rows * width);
+    for (let row = 0; row < rows; row++) {
+      const line: WordLine = { words, at: row * width, stride: 1, bits };
+      for (let output = 0; output < outputs; output++) {
+        const place = output - (output % perWord) + places[output % perWord]!;
+        writeCode(line, place, codeAt(row, output) + half);
+      }
+    }
+    return words;
+  };
+  const byGroup = Float32Array.from(
+    { length: scales.length },
+    (_, i) => scales[(i % outputs) * groups + Math.floor(i / outputs)]!,
+  );
+  return [
+    [
+      `${name}.qweight`,
+      {
+        shape: [inputs, width],
+        data: pack(inputs, (input, output) => codes[output * inputs + input]!),
+      },
+    ],
+    [
+      `${name}.qzeros`,
+      {
+        shape: [groups, width],
+        data: pack(groups, (group, output) => zeros?.[output * groups + group] ?? 0),
+      },
+    ],
+    [`${name}.scales`, { shape: [groups, outputs], data: byGroup }],
+  ];
+}
