@@ -64,6 +64,7 @@ test("a link in a run folder is not listed", async () => {
 const missingParts: Readonly<Record<string, string>> = {
   peft: "it has no adapters",
   gptq: "none of its matrices is quantized",
+  awq: "none of its matrices is quantized",
   "compressed-tensors": "none of its matrices is quantized",
 };
 
