@@ -17,7 +17,7 @@ export function createHandlers(service: Service): Handlers<Omit<Requests, keyof 
       const { createAgainHandlers } = await import("./service/runs/againHandlers");
       return createAgainHandlers(service);
     }),
-    ...loadLater(["runs.results", "runs.card"], async () => {
+    ...loadLater(["runs.results", "runs.card", "runs.tasks"], async () => {
       const { createResultHandlers } = await import("./service/results/resultHandlers");
       return createResultHandlers(service);
     }),

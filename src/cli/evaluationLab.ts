@@ -2,6 +2,7 @@
 import type { Engine } from "../backend/engine/engine";
 import { openEngine } from "../backend/engine/open";
 import type { EvaluationLab } from "../backend/evaluation/metric";
+import { TimeLeft } from "../backend/evaluation/timeLeft";
 import { WorkbenchError } from "../protocol/errors";
 import { formatDuration } from "../protocol/quantities";
 import { type DeviceName, deviceNames } from "../schema/device";
@@ -63,23 +64,22 @@ export async function openLab(
 
 const plainInterval = 5000;
 
-/** A bar if lines can be redrawn, otherwise a line every few seconds. */
+/** A bar if lines can be redrawn, otherwise a line every few seconds; both with the time that is left. */
 function createProgressReporter(terminal: Terminal) {
-  const startedAt = performance.now();
-  let lastShownAt = startedAt;
+  const timeLeft = new TimeLeft();
+  let lastShownAt = performance.now();
   return {
     show: (done: number, total: number, label: string): void => {
+      const left = timeLeft.estimate(done, total);
+      const time = left === undefined || done >= total ? "" : `  ${formatDuration(left)} left`;
       if (terminal.interactive) {
-        const left =
-          done === 0 ? undefined : ((performance.now() - startedAt) / 1000 / done) * (total - done);
-        const time = left === undefined ? "" : `  ${formatDuration(left)} left`;
         const bar = drawBar(done / total, 20, terminal.noticeColors);
         terminal.showLive(done < total ? [`${bar}  ${done}/${total} ${toPlainLine(label)}${time}`] : []);
         return;
       }
       if (performance.now() - lastShownAt < plainInterval) return;
       lastShownAt = performance.now();
-      terminal.log(`${done}/${total} ${toPlainLine(label)}`);
+      terminal.log(`${done}/${total} ${toPlainLine(label)}${time}`);
     },
     end: (): void => terminal.showLive([]),
   };

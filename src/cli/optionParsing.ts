@@ -24,8 +24,15 @@ function toSchemaName(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-/** Completes options by a schema, without `--json`, which every command has. Errors name the flag to change. */
-export function validateOptions<O>(schema: z.ZodType<O>, options: Readonly<Record<string, unknown>>): O {
+/**
+ * Completes options by a schema, without `--json`, which every command has. Errors name the flag to change: that of the
+ * key's own name, unless `flagsOf` has another.
+ */
+export function validateOptions<O>(
+  schema: z.ZodType<O>,
+  options: Readonly<Record<string, unknown>>,
+  flagsOf: Readonly<Record<string, string>> = {},
+): O {
   const entries = Object.entries(options)
     .filter(([name, value]) => value !== undefined && name !== "json")
     .map(([name, value]) => [toSchemaName(name), value]);
@@ -34,7 +41,7 @@ export function validateOptions<O>(schema: z.ZodType<O>, options: Readonly<Recor
   throw new InvalidInput(
     parsed.error.issues.map(({ path, message, ...issue }) => {
       const keys = "keys" in issue ? issue.keys : [String(path[0])];
-      const flags = keys.map((key) => `--${key.replaceAll("_", "-")}`).join(", ");
+      const flags = keys.map((key) => flagsOf[key] ?? `--${key.replaceAll("_", "-")}`).join(", ");
       const problem = "keys" in issue ? "has no effect here; omit it" : message;
       return new WorkbenchError("invalid-input", `${flags}: ${problem}.`);
     }),

@@ -1,6 +1,9 @@
 /** Whether two models differ on the same documents: McNemar's test for answers, the paired bootstrap for any numbers. */
 import { computeMean, type Interval, resampleIntervals } from "./resampling";
 
+/** Bootstrap resamples where nobody asks for another number. */
+export const defaultResamples = 1000;
+
 export interface McNemar {
   /** Documents that only the first, and only the second, has right. */
   readonly onlyFirst: number;

@@ -73,11 +73,11 @@ export interface ShrinkData {
   readonly fewerFirst: boolean;
 }
 
-/** Metrics that the runs have in common, quality metrics first. */
+/** Metrics that the runs have in common, quality metrics first; standard errors belong to their metrics. */
 export function listMetrics(runs: readonly ShrinkRun[]): string[] {
   const names = new Set(runs.flatMap(({ metrics }) => Object.keys(metrics)));
   const isAsked = (name: string) =>
-    !/^(system|gpu|compress)\/|tokens_per_second$|learning_rate$|grad_norm$/.test(name);
+    !/^(system|gpu|compress)\/|tokens_per_second$|learning_rate$|grad_norm$|_stderr$/.test(name);
   const rank = (name: string) =>
     /^(classification|perplexity)\//.test(name) ? 0 : name === "eval/loss" ? 1 : 2;
   return [...names].filter(isAsked).sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));

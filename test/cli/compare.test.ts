@@ -1,5 +1,5 @@
 /** `lathe compare` on the documents that two runs kept. */
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import type { DocumentLine } from "../../src/backend/runs/folder/documentResults";
@@ -121,6 +121,21 @@ it.each([
   ["a damaged line", ["{"], protocol, /documents-piqa\.jsonl:1 is not the result of a document/],
 ])("refuses a run of %s", async (_, lines, losses, message) => {
   await expect(run(first, writeRun(3, lines, losses))).rejects.toThrow(message);
+});
+
+it("refuses a run that did not record how it evaluated", async () => {
+  const id = writeRun(5, createLines([1, 1, 0, 0, 1, 1, 1, 1]));
+  const path = join(folder.path, id, "run.json");
+  const { losses: _, ...record } = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+  writeFileSync(path, JSON.stringify(record));
+  await expect(run(first, id)).rejects.toThrow(`${id} did not record how it evaluated piqa`);
+});
+
+it("refuses a damaged record of an evaluation", async () => {
+  const damaged = join(folder.path, "damaged");
+  mkdirSync(damaged);
+  writeFileSync(join(damaged, "evaluation.json"), "{}");
+  await expect(run(first, damaged)).rejects.toThrow(/evaluation\.json is not the record of an evaluation/);
 });
 
 it("refuses runs without a common task", async () => {

@@ -1,5 +1,6 @@
 /** Runs side by side: the settings in which they differ, their sizes and what they came to, against the first of them. */
 import { html, nothing, type TemplateResult } from "lit";
+import type { Block } from "../../src/protocol/blocks";
 import type { RunRequests, RunSummary } from "../../src/protocol/service/runs";
 import {
   formatBytes,
@@ -20,6 +21,8 @@ export interface ComparisonPage {
   readonly getAll: () => readonly RunSummary[];
   /** Undefined while they are being read. */
   readonly differences: Differences | undefined;
+  /** The tasks of the runs against those of the first, document by document. */
+  readonly tasks: readonly Block[];
   close(): void;
   exportCsv(rows: readonly (readonly (string | number | boolean | null)[])[]): void;
 }
@@ -30,16 +33,25 @@ interface Line {
   readonly format?: (value: number) => string;
   /** Compared only between runs that measured it alike. */
   readonly metric?: string;
+  /** Standard errors of the values. */
+  readonly errors?: readonly (number | null)[];
 }
 
 export function renderComparison(page: ComparisonPage): TemplateResult {
   const { runs, differences } = page;
   const sections = createSections(runs, differences);
   const marks = new ProtocolMarks(page.getAll, runs);
+  const taskTables = page.tasks.flatMap((block) => (block.kind === "table" ? [block] : []));
   const createRows = () => [
     ["", ...runs.map(({ name }) => name)],
     ["run", ...runs.map(({ id }) => id)],
-    ...sections.flatMap(({ lines }) => lines.map(({ title, values }) => [title, ...values])),
+    ...sections.flatMap(({ lines }) =>
+      lines.flatMap(({ title, values, errors }) => [
+        [title, ...values],
+        ...(errors === undefined ? [] : [[`${title}, standard error`, ...errors]]),
+      ]),
+    ),
+    ...taskTables.flatMap(({ columns, rows }) => [columns, ...rows]),
   ];
   return html`<header>
       <h2>Comparison of ${runs.length} runs</h2>
@@ -70,11 +82,33 @@ export function renderComparison(page: ComparisonPage): TemplateResult {
             </tbody>`,
         )}
       </table>
+      ${page.tasks.map(renderTasks)}
     </div>`;
 }
 
+function renderTasks(block: Block): TemplateResult | typeof nothing {
+  if (block.kind === "text") return html`<p class="muted">${block.text}</p>`;
+  if (block.kind !== "table") return nothing;
+  return html`<table class="tasks" aria-label=${block.title ?? "Tasks"}>
+    <thead>
+      <tr>
+        ${block.columns.map((column) => html`<th scope="col">${column}</th>`)}
+      </tr>
+    </thead>
+    <tbody>
+      ${block.rows.map(
+        ([value, ...cells]) =>
+          html`<tr>
+            <th scope="row">${value}</th>
+            ${cells.map((cell) => html`<td>${cell ?? html`<span class="muted">${missingText}</span>`}</td>`)}
+          </tr>`,
+      )}
+    </tbody>
+  </table>`;
+}
+
 function renderLine(
-  { title, values, format, metric }: Line,
+  { title, values, format, metric, errors }: Line,
   runs: readonly RunSummary[],
   marks: ProtocolMarks,
 ): TemplateResult {
@@ -94,10 +128,14 @@ function renderLine(
           : html`<span class="delta">${isComparable ? formatChange(ratio) : "not comparable"}</span>`;
       const mark = metric === undefined ? undefined : marks.get(runs[i]!, metric);
       return html`<td title=${mark === undefined ? String(value) : `${value}\n${mark.title}`}>
-        ${format(value)}${mark === undefined ? nothing : renderProtocolMark(mark)}${delta}
+        ${format(value)}${formatError(errors?.[i])}${mark === undefined ? nothing : renderProtocolMark(mark)}${delta}
       </td>`;
     })}
   </tr>`;
+}
+
+function formatError(error: number | null | undefined): string {
+  return error == null ? "" : ` ± ${formatNumber(error, 2)}`;
 }
 
 interface Section {
@@ -138,16 +176,24 @@ function createSections(
     createSizeLine("non-zero", ({ counts }) => counts?.total.nonZero, formatCount),
     createSizeLine("bytes", ({ counts }) => counts?.total.bytes, formatBytes),
   ].filter(({ values }) => values.some((value) => value !== null));
-  const metricLines = metrics.flatMap((metric) =>
-    (["last", "min"] as const).map((which) =>
-      createSizeLine(
-        `${metric} ${which}`,
-        (run) => run.metrics[metric]?.[which] ?? undefined,
-        (value) => formatNumber(value, 5),
-        metric,
-      ),
-    ),
-  );
+  const getError = (run: RunSummary, metric: string) => run.metrics[`${metric}_stderr`]?.last ?? null;
+  const metricLines = metrics
+    .filter((metric) => !metric.endsWith("_stderr"))
+    .flatMap((metric) =>
+      (["last", "min"] as const).flatMap((which): Line[] => {
+        const errors = runs.map((run) => getError(run, metric));
+        const hasErrors = errors.some((error) => error !== null);
+        // What is measured once has no minimum of its own.
+        if (hasErrors && which === "min") return [];
+        const line = createSizeLine(
+          `${metric} ${which}`,
+          (run) => run.metrics[metric]?.[which] ?? undefined,
+          (value) => formatNumber(value, 5),
+          metric,
+        );
+        return [hasErrors ? { ...line, errors } : line];
+      }),
+    );
   return [
     { title: "Settings", lines: settingLines, ...(remark === undefined ? {} : { remark }) },
     ...(sizeLines.length === 0 ? [] : [{ title: "Sizes", lines: sizeLines }]),

@@ -1,5 +1,6 @@
 /** The comparison below the table of runs: which runs it shows, and how high it is. */
 import { html, nothing, type TemplateResult } from "lit";
+import type { Block } from "../../src/protocol/blocks";
 import type { CsvValue } from "../../src/protocol/csv";
 import type { Host } from "../../src/protocol/page";
 import type { RunSummary } from "../../src/protocol/service/runs";
@@ -16,6 +17,7 @@ export interface ComparisonPanePage {
 
 export class ComparisonPane {
   private differences: Differences | undefined;
+  private tasks: readonly Block[] = [];
 
   constructor(
     private readonly page: ComparisonPanePage,
@@ -35,6 +37,7 @@ export class ComparisonPane {
           runs: compared,
           getAll: () => [...runs.values()],
           differences: compared.length === this.differences?.values.length ? this.differences : undefined,
+          tasks: this.tasks,
           close: () => {
             this.compared = [];
             this.page.closed();
@@ -48,6 +51,7 @@ export class ComparisonPane {
   compare(runs: readonly string[], known: ReadonlyMap<string, RunSummary> | undefined): void {
     this.compared = known === undefined ? runs : runs.filter((run) => known.has(run));
     this.differences = undefined;
+    this.tasks = [];
     this.page.changed();
     if (known === undefined || this.compared.length === 0) return;
     const requested = this.compared;
@@ -55,6 +59,12 @@ export class ComparisonPane {
       const differences = await this.page.host.request("runs.differences", { runs: requested });
       if (this.compared !== requested) return;
       this.differences = differences;
+      this.page.changed();
+    });
+    this.page.attempt(async () => {
+      const { blocks } = await this.page.host.request("runs.tasks", { runs: requested });
+      if (this.compared !== requested) return;
+      this.tasks = blocks;
       this.page.changed();
     });
   }

@@ -379,6 +379,12 @@ export const runsStyles = css`
     font-family: var(--vscode-editor-font-family, monospace);
     font-size: 0.95em;
   }
+  .comparison .tasks {
+    margin-top: 14px;
+  }
+  .comparison p {
+    margin: 8px 16px;
+  }
   .comparison .section th {
     padding-top: 10px;
     color: var(--lathe-muted);

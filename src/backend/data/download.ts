@@ -197,7 +197,8 @@ async function getFileSize(file: string): Promise<number | undefined> {
   );
 }
 
-async function hashFile(file: string, algorithm: Digest): Promise<string> {
+/** In the algorithm of a digest, as hexadecimal digits. */
+export async function hashFile(file: string, algorithm: Digest): Promise<string> {
   const digest = createHash("sha256" in algorithm ? "sha256" : "sha1");
   if ("gitSha1" in algorithm) digest.update(`blob ${await getFileSize(file)}\0`);
   await pipeline(createReadStream(file), digest);

@@ -6,10 +6,10 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import path from "node:path";
 import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
-import { download } from "./download";
+import { type Digest, download, hashFile } from "./download";
 import { readHubSettings } from "./hubSettings";
 import type { HubDataSet } from "./namedDataSet";
-import { hashContent, type NamedFileContext } from "./namedFile";
+import type { NamedFileContext } from "./namedFile";
 
 const listSchema = z.object({
   commit: z.string().regex(/^[0-9a-f]{40}$/),
@@ -18,8 +18,12 @@ const listSchema = z.object({
       z.object({
         // Becomes a path below the cache.
         name: z.string().regex(/^(?!.*\.\.)\w[\w./-]{0,200}$/),
-        sha256: z.string().regex(/^[0-9a-f]{64}$/),
         bytes: z.int().positive(),
+        // Of a large file itself; git names a small one.
+        digest: z.union([
+          z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+          z.strictObject({ gitSha1: z.string().regex(/^[0-9a-f]{40}$/) }),
+        ]),
       }),
     )
     .min(1),
@@ -32,6 +36,8 @@ const revisionSchema = z.object({
   siblings: z.array(
     z.object({
       rfilename: z.string(),
+      size: z.number().nullish(),
+      blobId: z.string().nullish(),
       lfs: z.object({ sha256: z.string(), size: z.number() }).nullish(),
     }),
   ),
@@ -79,10 +85,14 @@ async function findParquetFiles(
   return { files: files.sort().map((name) => path.join(folder, name)), lacking: describeMissing(files) };
 }
 
-/** Those that name the split, or all where none does. */
+/** Those that name the split. Files that name no split at all are training data, as on the hub. */
 function selectSplit(names: readonly string[], split: string): string[] {
-  const matching = names.filter((name) => name.split(/[^A-Za-z]+/).includes(split));
-  return matching.length > 0 ? matching : [...names];
+  const namesSplit = (text: string) => new RegExp(`(?:^|[^A-Za-z])(?:${text})(?:[^A-Za-z]|$)`);
+  const matching = names.filter((name) => namesSplit(split).test(name));
+  const isUnnamed = !names.some((name) =>
+    namesSplit("train|training|valid(?:ation)?|val|dev|eval|test").test(name),
+  );
+  return matching.length === 0 && split === "train" && isUnnamed ? [...names] : matching;
 }
 
 function describeMissing(names: readonly string[]): string | undefined {
@@ -139,13 +149,13 @@ async function downloadFiles(
     await writeFile(listFile, `${JSON.stringify(list, undefined, 2)}\n`);
   }
   const files: string[] = [];
-  for (const { name, sha256, bytes } of list.files) {
+  for (const { name, bytes, digest } of list.files) {
     const file = path.join(cached, name);
-    if (!(await isIntact(file, sha256, bytes))) {
+    if (!(await isIntact(file, bytes, digest))) {
       if (isOffline) throw unreachable("HF_HUB_OFFLINE is set");
       await rm(file, { force: true });
       const url = `${endpoint}/datasets/${hub.id}/resolve/${list.commit}/${name}`;
-      await download({ url, sha256, bytes, headers }, file, context, { what, remedy });
+      await download({ url, bytes, headers, ...digest }, file, context, { what, remedy });
     }
     files.push(file);
   }
@@ -188,12 +198,21 @@ async function queryHub(
     const inside = config === undefined ? "" : `${config}/`;
     const names = siblings
       .map(({ rfilename }) => rfilename)
-      .filter((name) => name.startsWith(inside) && name.endsWith(".parquet"));
-    const selected = new Set(selectSplit(names, split));
-    const files = siblings.flatMap(({ rfilename: name, lfs }) =>
-      selected.has(name) && lfs != null ? [{ name, sha256: lfs.sha256, bytes: lfs.size }] : [],
-    );
-    if (files.length === 0) continue;
+      .filter((name) => name.startsWith(inside) && name.endsWith(".parquet"))
+      .map((name) => name.slice(inside.length));
+    const selected = selectSplit(names, split);
+    if (selected.length === 0) continue;
+    if (selected.some((name) => /(?:^|\/)partial-/.test(name)))
+      throw fail(`the hub has converted only a part of the split ${split} of ${id}`);
+    const missing = describeMissing(selected);
+    if (missing !== undefined) throw fail(`${missing} on the hub`);
+    const byName = new Map(siblings.map((file) => [file.rfilename, file]));
+    const files = selected.map((short) => {
+      const { rfilename: name, lfs, size, blobId } = byName.get(`${inside}${short}`)!;
+      return lfs == null
+        ? { name, bytes: size, digest: { gitSha1: blobId } }
+        : { name, bytes: lfs.size, digest: { sha256: lfs.sha256 } };
+    });
     const list = listSchema.safeParse({
       commit: sha,
       files: files.sort((a, b) => (a.name < b.name ? -1 : 1)),
@@ -201,7 +220,8 @@ async function queryHub(
     if (!list.success) throw fail(`${url} was answered with file names or checksums that are none`);
     return list.data;
   }
-  throw fail(`${id} has no Parquet file of the split ${split} whose checksum the hub names`);
+  const place = config === undefined ? id : `${config} of ${id}`;
+  throw fail(`${place} has no Parquet file of the split ${split} on the hub`);
 }
 
 /** The error code of the cause of a failed request, or the message if there is none. */
@@ -210,7 +230,7 @@ function describeFailure(failure: unknown): string {
   return typeof inner === "string" ? inner : failure instanceof Error ? failure.message : String(failure);
 }
 
-async function isIntact(file: string, sha256: string, bytes: number): Promise<boolean> {
+async function isIntact(file: string, bytes: number, digest: Digest): Promise<boolean> {
   const size = await stat(file).then(
     (stats) => stats.size,
     (thrown: unknown) => {
@@ -219,5 +239,6 @@ async function isIntact(file: string, sha256: string, bytes: number): Promise<bo
       return undefined;
     },
   );
-  return size === bytes && (await hashContent(file)) === sha256;
+  const expected = "sha256" in digest ? digest.sha256 : digest.gitSha1;
+  return size === bytes && (await hashFile(file, digest)) === expected;
 }

@@ -1,7 +1,6 @@
 /** Zero-shot and few-shot tasks with the prompts, splits and scoring of lm-evaluation-harness. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
-import { formatDuration } from "../../protocol/quantities";
 import { requireNextToken } from "../models/classifier";
 import { dimensionsOf, type ModelShape } from "../models/model";
 import { createDocumentPlaces, readDocuments, refuseMissingFiles } from "./harness/documentFiles";
@@ -107,7 +106,7 @@ export default defineMetric<Options, Tasks>({
     const lines: string[] = [];
     for (const name of options.names) {
       const task = tasks[name]!;
-      const documents = await evaluateTask(name, task, subject, { ...options, maxLength }, lab);
+      const documents = await evaluateTask(task, subject, { ...options, maxLength }, lab);
       const result = summarizeTask(name, task, documents, {
         fewshot: countExamples(task, options),
         seed: options.fewshot_seed,
@@ -156,7 +155,6 @@ function resolveMaxLength(shape: ModelShape, { max_length: length }: Pick<Option
 }
 
 async function evaluateTask(
-  name: string,
   task: Task,
   subject: Subject,
   options: Options & { readonly maxLength: number },
@@ -172,15 +170,17 @@ async function evaluateTask(
   const results: DocumentResult[] = [];
   for (const [i, part] of task.parts.entries()) {
     const place = task.parts.length === 1 ? "" : ` (${i + 1} of ${task.parts.length})`;
-    const timed = showTimeLeft(lab, place);
-    const documents = await readPart(name, task, part, options, timed);
-    results.push(...(await scorePart(task, part, documents, subject, scoring, timed)));
+    const placed: EvaluationLab = {
+      ...lab,
+      progress: (done, total, what) => lab.progress(done, total, `${what}${place}`),
+    };
+    const documents = await readPart(task, part, options, placed);
+    results.push(...(await scorePart(task, part, documents, subject, scoring, placed)));
   }
   return results;
 }
 
 async function readPart(
-  name: string,
   task: Task,
   part: TaskPart,
   options: Options,
@@ -192,19 +192,4 @@ async function readPart(
   const pool =
     countExamples(task, options) === 0 ? [] : await readDocuments(part.data, getExampleSplit(task), places);
   return { documents, pool };
-}
-
-/** Adds the time that the rest of the current work will take, once some of it is done. */
-function showTimeLeft(lab: EvaluationLab, place: string): EvaluationLab {
-  let started: { readonly what: string; readonly at: number } | undefined;
-  return {
-    ...lab,
-    progress: (done, total, what) => {
-      const now = performance.now();
-      if (started?.what !== what) started = { what, at: now };
-      const left = ((now - started.at) / 1000 / Math.max(1, done)) * (total - done);
-      const time = done === 0 || left < 1 ? "" : `, ${formatDuration(left)} left`;
-      lab.progress(done, total, `${what}${place}${time}`);
-    },
-  };
 }

@@ -25,6 +25,7 @@ import {
 import type { Figure, Part } from "./html";
 import { listRunFacts } from "./runFacts";
 import { createPrunedTable, createRunTable } from "./runTable";
+import { createTaskTables, isTaskValue } from "./taskTables";
 import { concludeVariants } from "./variantConclusions";
 
 export interface ExperimentReport {
@@ -49,6 +50,8 @@ interface Findings {
 const maxConclusions = 4;
 /** Columns of the table of models, or of no interest in a report. */
 const tabled = /^(train|eval|optimizer|system|gpu)\/|^perplexity\/(loss|token)$/;
+/** Tasks have tables of their own, with standard errors and protocols. */
+const isColumn = (metric: string) => !tabled.test(metric) && !isTaskValue(metric);
 
 /** `command` writes the same report in a terminal. */
 export async function createExperimentReport(
@@ -74,7 +77,10 @@ export async function createExperimentReport(
   const paper = findPaper(plans);
   const metrics = listMetrics(shrinkRuns);
   const name = plans[0]?.experiment ?? experiment.file;
-  const findings = paper === undefined ? findInVariants(name, figures, metrics) : findInCard(paper, figures);
+  const mainFindings =
+    paper === undefined ? findInVariants(name, figures, metrics) : findInCard(paper, figures);
+  const taskTables = await createTaskTables(finished, paper?.baseline, signal);
+  const findings = { ...mainFindings, tables: [...mainFindings.tables, ...taskTables] };
   const note = describeRuns(plans.length, finished, pruned.length);
   const sections = await createSections(shrinkRuns, paper, metrics, signal);
   const texts = collectGeneratedTexts(shrinkRuns);
@@ -104,11 +110,7 @@ export async function createExperimentReport(
               title: `Each of the ${finished.length} runs, with its seed`,
               blocks: [
                 removeEmptyColumns(
-                  createRunTable(finished, [
-                    "eval/loss",
-                    "train/loss",
-                    ...metrics.filter((each) => !tabled.test(each)),
-                  ]),
+                  createRunTable(finished, ["eval/loss", "train/loss", ...metrics.filter(isColumn)]),
                 ),
               ],
             } as const,
@@ -166,7 +168,7 @@ function findInVariants(name: string, figures: readonly RunFigures[], metrics: r
     : "train/loss";
   return {
     title: `Report of ${name}`,
-    tables: createModelTable({ metrics: others }, groups).map(removeEmptyColumns),
+    tables: createModelTable({ metrics: others.filter(isColumn) }, groups).map(removeEmptyColumns),
     conclusions: concludeVariants(groups, [headline, ...others]).slice(0, maxConclusions),
     document: { models: groups },
   };

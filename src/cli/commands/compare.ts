@@ -1,17 +1,19 @@
-/** `lathe compare RUN RUN`: two runs on the documents of their tasks, by McNemar's test and the paired bootstrap. */
-import { pairDocuments, readDocumentResults } from "../../backend/runs/folder/documentResults";
-import { WorkbenchError } from "../../protocol/errors";
-import { describeDifference, isSameProtocol } from "../../protocol/lossProtocol";
+/** `lathe compare FIRST SECOND`: two runs or evaluations on the documents of their tasks. */
+import { resolve } from "node:path";
+import { compareTask, type EvaluatedTasks, listCommonTasks } from "../../backend/runs/folder/compareTasks";
+import { readRunDocuments } from "../../backend/runs/folder/documentResults";
 import {
-  compareAnswers,
-  comparePaired,
-  type McNemar,
-  type PairedDifference,
-} from "../../statistics/pairedComparison";
-import { computeMean } from "../../statistics/resampling";
+  findEvaluation,
+  getEvaluationsFolder,
+  isEvaluation,
+  readEvaluation,
+} from "../../backend/runs/folder/evaluationFolder";
+import { findWorkspaceAround } from "../../backend/runs/folder/runLocation";
+import { WorkbenchError } from "../../protocol/errors";
+import { defaultResamples } from "../../statistics/pairedComparison";
 import { defineCommand } from "../command";
 import { parseNumber } from "../optionParsing";
-import { runArgument, type RunsOption, runsOption, type SelectedRun, selectRun } from "../runSelection";
+import { type RunsOption, runsOption, selectRun } from "../runSelection";
 import { formatTable } from "../table";
 import { toPlainLine } from "../terminal";
 
@@ -20,20 +22,14 @@ interface Options extends RunsOption {
   readonly seed?: number;
 }
 
-interface ComparedValue extends PairedDifference, Partial<McNemar> {
-  readonly value: string;
-  readonly documents: number;
-  readonly first: number;
-  readonly second: number;
-}
-
-const defaultResamples = 1000;
-
 export default defineCommand<[first: string, second: string], Options>({
-  summary: "compare two runs document by document on the tasks that both evaluated",
+  summary: "compare two runs or evaluations document by document on the tasks that both evaluated",
   arguments: [
-    ["<first>", runArgument[1]],
-    ["<second>", "the other run; differences are second minus first"],
+    [
+      "<first>",
+      "a run (its id, folder or `last`), or an evaluation of `lathe eval --tasks` (its id or folder)",
+    ],
+    ["<second>", "the other one; differences are second minus first"],
   ],
   options: [
     runsOption,
@@ -45,9 +41,15 @@ export default defineCommand<[first: string, second: string], Options>({
     ["--seed <number>", "seed of the resamples; default: 0", parseNumber],
   ],
   async run({ args: [firstText, secondText], options, terminal }) {
-    const [first, second] = [await selectRun(firstText, options), await selectRun(secondText, options)];
+    const [first, second] = [await select(firstText, options), await select(secondText, options)];
     const { resamples = defaultResamples, seed = 0 } = options;
-    const values = compareRuns(first, second, { resamples, seed });
+    const names = listCommonTasks(first, second);
+    if (names.length === 0)
+      throw new WorkbenchError(
+        "invalid-input",
+        `${first.id} and ${second.id} have no task in common. Evaluate both with evaluate: {tasks: {names: [...]}} or \`lathe eval MODEL --tasks NAMES\`.`,
+      );
+    const values = names.flatMap((name) => compareTask(name, first, second, { resamples, seed }));
     const rows = values.map((each) => [
       toPlainLine(each.value),
       String(each.documents),
@@ -77,49 +79,12 @@ export default defineCommand<[first: string, second: string], Options>({
   },
 });
 
-function compareRuns(
-  first: SelectedRun,
-  second: SelectedRun,
-  options: { readonly resamples: number; readonly seed: number },
-): ComparedValue[] {
-  const [firstResults, secondResults] = [
-    readDocumentResults(first.folder),
-    readDocumentResults(second.folder),
-  ];
-  const names = [...firstResults.keys()].filter((name) => secondResults.has(name));
-  if (names.length === 0)
-    throw new WorkbenchError(
-      "invalid-input",
-      `${first.id} and ${second.id} have no task in common. Evaluate both with evaluate: {tasks: {names: [...]}}.`,
-    );
-  return names.flatMap((name) => {
-    refuseOtherProtocol(name, first, second);
-    const pairs = pairDocuments(name, firstResults.get(name)!, secondResults.get(name)!);
-    return [...pairs].map(([key, { first: a, second: b }]): ComparedValue => {
-      const isAnswer = [...a, ...b].every((value) => value === 0 || value === 1);
-      return {
-        // What is kept of a cloze or a text is its log-likelihood.
-        value: `${name}/${isAnswer ? key : "log_likelihood"}`,
-        documents: a.length,
-        first: computeMean(a),
-        second: computeMean(b),
-        ...comparePaired(a, b, options),
-        ...(isAnswer ? compareAnswers(a, b) : {}),
-      };
-    });
-  });
-}
-
-/** Other examples or another version of a task make other questions of the same rows. */
-function refuseOtherProtocol(name: string, first: SelectedRun, second: SelectedRun): void {
-  const find = ({ record }: SelectedRun) =>
-    Object.entries(record.losses ?? {}).find(([key]) => key.startsWith(`${name}/`))?.[1];
-  const [a, b] = [find(first), find(second)];
-  if (a === undefined || b === undefined || isSameProtocol(a, b)) return;
-  throw new WorkbenchError(
-    "invalid-input",
-    `The runs evaluated ${name} in different ways: ${describeDifference(b, a)}. Evaluate both alike.`,
-  );
+async function select(text: string, options: RunsOption): Promise<EvaluatedTasks> {
+  if (isEvaluation(resolve(text))) return readEvaluation(resolve(text));
+  const evaluation = findEvaluation(text, getEvaluationsFolder(findWorkspaceAround(process.cwd())));
+  if (evaluation !== undefined) return readEvaluation(evaluation);
+  const { id, folder, record } = await selectRun(text, options);
+  return { id, documents: readRunDocuments(folder), protocols: record.losses ?? {} };
 }
 
 function formatSigned(value: number): string {

@@ -1,4 +1,7 @@
-/** `lathe eval MODEL`: loss and perplexity of a text, with the protocol that makes the figure comparable. */
+/**
+ * `lathe eval MODEL`: loss and perplexity of a text, with the protocol that makes the figure comparable; or with `--tasks`,
+ * those of lm-evaluation-harness.
+ */
 import type * as z from "zod";
 import { dataSets } from "../../backend/data/datasets/catalog";
 import { getDefaultCacheFolder } from "../../backend/data/cacheFolder";
@@ -24,28 +27,25 @@ import {
   readingOptions,
   omitModelOptions,
 } from "../modelArgument";
+import { evaluateTasks, taskFlags, type TaskFlags } from "../taskEvaluation";
 import { toPlainText } from "../terminal";
 
-interface Options extends ModelOptions {
+interface Options extends ModelOptions, TaskFlags {
   readonly data?: readonly string[];
   readonly split?: string;
   readonly context?: number;
   readonly stride?: number;
   readonly maxTokens?: number;
-  readonly batchSize?: number;
   readonly lineEndsAsWords?: boolean;
   readonly protocol?: string;
   readonly corpus?: string;
-  readonly dataDir?: string;
-  readonly addBos?: boolean;
-  readonly device?: string;
 }
 
 /** Attention takes the square of it; longer contexts are for those who ask for them. */
 const defaultMaxContext = 1024;
 
 export default defineCommand<readonly [string], Options>({
-  summary: "measure the perplexity of a model on a text",
+  summary: "measure the perplexity of a model on a text, or its accuracy on tasks",
   arguments: [modelArgument],
   options: [
     [
@@ -57,19 +57,22 @@ export default defineCommand<readonly [string], Options>({
     ["--split <name>", "train, validation or test split of a named data set or a run; files are used whole"],
     ["--protocol <name>", "strided (the default), gptq or harness"],
     ["--corpus <name>", "text of the papers instead of --data: wikitext2, ptb or c4"],
-    ["--data-dir <folder>", "folder with the rows of the corpus; default: downloaded from the hub"],
+    ["--data-dir <folder>", "folder with the rows of the corpus or tasks; default: downloaded from the hub"],
     ["--add-bos", "begin the text with the BOS token"],
     ["--no-add-bos", "do not begin the text with the BOS token; default: what the tokenizer does"],
     ["--context <tokens>", "tokens per window", parseNumber],
     ["--stride <tokens>", "tokens between window starts; default: half the context", parseNumber],
     ["--max-tokens <tokens>", "score only this many tokens", parseNumber],
-    ["--batch-size <windows>", "windows per batch", parseNumber],
+    ["--batch-size <count>", "windows or texts per batch", parseNumber],
     ["--line-ends-as-words", "count line ends as words, as word-level data sets do"],
+    ...taskFlags,
     checkpointOption,
     ...readingOptions,
     deviceOption,
   ],
   async run({ args: [text], options, terminal }) {
+    if (options.tasks !== undefined)
+      return evaluateTasks(text, { ...options, tasks: options.tasks }, terminal);
     const { data: _data, device, ...perplexityOptions } = omitModelOptions(options);
     const parsed = validateOptions(perplexity.options, perplexityOptions);
     const model = await loadModel(text, options, terminal);

@@ -6,6 +6,6 @@ import { t } from "../l10n";
 export default definePanel({
   title: t("Runs"),
   icon: "runs",
-  requests: ["runs.list", "runs.annotate", "runs.differences", ...viewRequests],
+  requests: ["runs.list", "runs.annotate", "runs.differences", "runs.tasks", ...viewRequests],
   events: ["runsChanged", "viewsChanged"],
 });

@@ -131,6 +131,11 @@ export interface RunRequests {
     params: { readonly runs: readonly string[] };
     result: { readonly blocks: readonly Block[] };
   };
+  /** The tasks of lm-evaluation-harness: each of these runs against the first, document by document; no blocks without any. */
+  "runs.tasks": {
+    params: { readonly runs: readonly string[] };
+    result: { readonly blocks: readonly Block[] };
+  };
   /** The last part of the log as text; what came before it is left out. */
   "runs.log": { params: { readonly run: string; readonly bytes: number }; result: { readonly text: string } };
 }

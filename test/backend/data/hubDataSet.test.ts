@@ -140,6 +140,11 @@ test.each([
   ],
   ["no list", () => (revisions = { main: ["x"] }), "something else than a list of files"],
   [
+    "a file without a checksum",
+    () => (revisions = { main: { sha: commit, siblings: [{ rfilename: "data/train.parquet", size: 9 }] } }),
+    "file names or checksums that are none",
+  ],
+  [
     "a file outside the folder",
     () => {
       const lfs = { sha256: "0".repeat(64), size: 1 };
@@ -155,6 +160,25 @@ test.each([
   expect(error.message).toContain(reason);
   expect(error.message).toContain("train-*.parquet of ");
   expect(error.message).toContain(path.join(dataFolder, "lamini"));
+});
+
+test("a split whose name contains another is read from its own files", async () => {
+  const mnli = dataSets["mnli"] as HubDataSet;
+  const names = ["train", "validation_matched", "validation_mismatched"].map(
+    (split) => `mnli/${split}-00000-of-00001.parquet`,
+  );
+  const dataFolder = temporaryFolder();
+  const [bytes] = Object.values(shards);
+  const folder = path.join(dataFolder, mnli.folder);
+  await writeFiles(folder, Object.fromEntries(names.map((name) => [name, bytes!])));
+  const context = {
+    cacheFolder: temporaryFolder(),
+    dataFolder,
+    signal: undefined,
+    progress: () => undefined,
+  };
+  const files = await locateHubFiles("mnli", mnli, context, environment, "validation_matched");
+  expect(files).toEqual([path.join(folder, "mnli", "validation_matched-00000-of-00001.parquet")]);
 });
 
 test("its rows are read with the recipe, or without one by its known columns", async () => {

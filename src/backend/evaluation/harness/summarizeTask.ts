@@ -153,6 +153,11 @@ function createProtocol(
   };
 }
 
+/** Four decimals, and an exponent for the perplexities of models that have learned nothing. */
+export function formatTaskNumber(value: number): string {
+  return Math.abs(value) < 1e6 ? value.toFixed(4) : value.toExponential(4);
+}
+
 /** Lines for a log: the task and each of its groups. */
 export function formatTask(name: string, task: Task, result: TaskResult): string[] {
   const keys = Object.keys(listTaskValues(task));
@@ -161,7 +166,7 @@ export function formatTask(name: string, task: Task, result: TaskResult): string
     const numbers = keys.map((key) => {
       const error = result.values[`${owner}/${key}_stderr`];
       const value = result.values[`${owner}/${key}`]!;
-      return `${key} ${value.toFixed(4)}${error === undefined ? "" : ` ± ${error.toFixed(4)}`}`;
+      return `${key} ${formatTaskNumber(value)}${error === undefined ? "" : ` ± ${formatTaskNumber(error)}`}`;
     });
     const protocol = `${result.split} split, ${result.documents} rows, ${result.num_fewshot} examples`;
     return `${owner}: ${numbers.join(", ")}${owner === name ? ` (${protocol})` : ""}`;

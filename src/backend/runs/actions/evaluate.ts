@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { getDefaultCacheFolder } from "../../data/cacheFolder";
 import { metrics } from "../../evaluation/catalog";
+import { TimeLeft } from "../../evaluation/timeLeft";
 import { writeAtomic } from "../folder/atomicFile";
 import type { LossProtocol } from "../../../protocol/lossProtocol";
 import type { Action } from "../steps/action";
@@ -23,6 +24,7 @@ const action: Action = {
     for (const [name, values] of Object.entries(step.options)) {
       const metric = metrics[name]!;
       const reported = new Set<string>();
+      const timeLeft = new TimeLeft();
       const measured = await metric.evaluate(
         {
           shape: workpiece.shape,
@@ -40,12 +42,15 @@ const action: Action = {
             reported.add(line);
             context.log(line);
           },
-          progress: (done, total, what) =>
+          progress: (done, total, what) => {
+            const secondsLeft = timeLeft.estimate(done, total);
             context.progress({
               step: workpiece.step,
               steps: workpiece.step,
               action: `${what} ${done}/${total}`,
-            }),
+              ...(secondsLeft === undefined ? {} : { secondsLeft }),
+            });
+          },
           places: { baseFolder: resolveExperimentFolder(context), cacheFolder: getDefaultCacheFolder() },
         },
       );

@@ -13,7 +13,7 @@ const endedLimit = 400;
 
 export function createResultHandlers(
   service: Service,
-): Handlers<Pick<RunRequests, "runs.results" | "runs.card">> {
+): Handlers<Pick<RunRequests, "runs.results" | "runs.card" | "runs.tasks">> {
   const caches = {
     histories: new MetricHistories({ limit: historyBytes }),
     ended: new LruCache<readonly Block[]>({ limit: endedLimit }),
@@ -23,6 +23,15 @@ export function createResultHandlers(
       const { found } = service.runs.find(run);
       const { collectStepResults } = await import("./stepResults");
       return { steps: await collectStepResults(found, caches, signal) };
+    },
+    "runs.tasks": async ({ runs }, { signal }) => {
+      const { createPairedTable } = await import("../../report/taskTables");
+      const [base, ...others] = runs.flatMap((run) => {
+        const { folder, record } = service.runs.find(run).found;
+        return record === undefined ? [] : [{ folder, record }];
+      });
+      const pairs = base === undefined ? [] : others.map((run) => [run, base] as const);
+      return { blocks: await createPairedTable(pairs, ({ name }) => name, signal) };
     },
     "runs.card": async ({ runs }, { signal }) => {
       const [{ createCardBlocks, createPaperCard }, siblings] = await Promise.all([

@@ -10,7 +10,7 @@ import type { Service } from "../service";
 import { startRuns } from "./startRuns";
 import { listTrashedRuns, restoreRuns, trashRuns } from "./trash";
 
-type RunHandlers = Handlers<Omit<RunRequests, "runs.results" | "runs.card">>;
+type RunHandlers = Handlers<Omit<RunRequests, "runs.results" | "runs.card" | "runs.tasks">>;
 
 /** The device of the run, or the one that the settings change it to, may be one of PyTorch. */
 async function adoptPythonOf(service: Service, run: string, settings: readonly string[] = []): Promise<void> {

@@ -73,6 +73,25 @@ describe("notes, differences, log, trash", () => {
     });
   });
 
+  it("tasks are compared with those of the first run, document by document", async () => {
+    const { service, folders, runs } = await ready(2);
+    expect(await service.ask("runs.tasks", { runs })).toEqual({ blocks: [] });
+    [1, 0].forEach((acc, i) => {
+      const step = join(folders[i]!.path, "steps", "9-evaluate");
+      mkdirSync(step, { recursive: true });
+      const line = { task: "piqa", doc_id: 0, doc_hash: "h", values: { acc } };
+      writeFileSync(join(step, "documents-piqa.jsonl"), `${JSON.stringify(line)}\n`);
+    });
+    const { blocks } = await service.ask("runs.tasks", { runs });
+    // Records that do not show how the runs evaluated allow no comparison.
+    expect(blocks).toEqual([
+      {
+        kind: "text",
+        text: expect.stringMatching(/^r1 is not compared with r0: .* did not record/) as string,
+      },
+    ]);
+  });
+
   it("the log is truncated at the start, at a whole line, never inside a character", async () => {
     const { service, folders, runs } = await ready();
     const run = runs[0]!;
