@@ -143,7 +143,7 @@ it("marks other protocols with letters and takes no difference between them", as
   );
 });
 
-it("reports other rows and a damaged file, and goes without them", async () => {
+it("reports other rows and a damaged file, and omits them", async () => {
   const runs = [writeRun("dense", 0, good), writeRun("short", 0, bad.slice(1)), writeRun("broken", 0, bad)];
   writeFileSync(join(runs[2]!.folder, "steps", "0-evaluate", "documents-piqa.jsonl"), "{\n");
   const blocks = await createTables(runs);
