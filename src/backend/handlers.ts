@@ -55,6 +55,10 @@ export function createHandlers(service: Service): Handlers<Omit<Requests, keyof 
         return createWeightHandlers(service);
       },
     ),
+    ...loadLater(["models.serve", "models.answer", "models.stopAnswer", "models.score"], async () => {
+      const { createAnswerHandlers } = await import("./service/models/answerHandlers");
+      return createAnswerHandlers(service);
+    }),
     ...loadLater(["histograms.list", "histograms.read"], async () => {
       const { createHistogramHandlers } = await import("./service/runs/histogramHandlers");
       return createHistogramHandlers(service);

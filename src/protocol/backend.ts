@@ -1,6 +1,7 @@
 /** All requests and events between a window and its backend service. */
 import type { Remote } from "./connection";
 import type { AgainRequests } from "./service/again";
+import type { AnswerEvents, AnswerRequests } from "./service/answers";
 import type { ExperimentRequests } from "./service/experiments";
 import type { HistogramRequests } from "./service/histograms";
 import type { MetricEvents, MetricRequests } from "./service/metrics";
@@ -48,12 +49,13 @@ export interface Requests
     ExperimentRequests,
     ReportRequests,
     ModelRequests,
+    AnswerRequests,
     DeviceRequests,
     HistogramRequests,
     TextRequests,
     ViewRequests {}
 
-export interface Events extends RunEvents, MetricEvents, ViewEvents {
+export interface Events extends RunEvents, MetricEvents, ViewEvents, AnswerEvents {
   /** A line for the extension's log. */
   logged: { readonly level: "info" | "warning" | "error"; readonly message: string };
 }

@@ -14,6 +14,8 @@ export interface PanelInputs {
   parameters: { readonly subjects: readonly Subject[] };
   weights: { readonly subjects: readonly Subject[] };
   report: { readonly experiment?: string };
+  /** `device` as the setting names it. */
+  tryModel: { readonly subjects: readonly Subject[]; readonly device?: string };
 }
 export type PanelId = keyof PanelInputs;
 
@@ -45,6 +47,8 @@ export interface HostRequests {
     };
     result: { readonly saved: boolean };
   };
+  /** Asks for a folder; without a path when the person thinks better of it. */
+  "page.pickFolder": { params: { readonly title: string }; result: { readonly path?: string } };
   "page.copy": { params: { readonly text: string }; result: Empty };
   "page.openFile": {
     params: { readonly path: string; readonly line?: number };

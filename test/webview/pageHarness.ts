@@ -202,6 +202,8 @@ export class TestPage {
   };
   /** Errors that the page threw or that the policy caused; should be empty. */
   readonly faults: string[] = [];
+  /** The answer of the person who is asked for a folder. */
+  folder: string | undefined;
   private connected: ConnectedPage | undefined;
   private receive: ((message: unknown) => void) | undefined;
 
@@ -306,6 +308,7 @@ export class TestPage {
           asked.saved.push({ name, content });
           return { saved: true };
         },
+        "page.pickFolder": async () => (this.folder === undefined ? {} : { path: this.folder }),
         "page.copy": async ({ text }) => {
           asked.copied.push(text);
           return {};

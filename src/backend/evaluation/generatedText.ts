@@ -35,6 +35,8 @@ export type Ends = ReadonlyMap<number, Continuation["finish"]>;
 
 /** Receives texts while they are generated, by the index of their prompt. */
 export interface GenerationListener {
+  /** Receives each token of a continuation before the text that it completes. */
+  onToken?(prompt: number, id: number): void;
   /** Receives each piece: whole characters that cannot be part of a stop text. */
   onText?(prompt: number, piece: string): void;
   onEnd?(prompt: number, continuation: Continuation): void;
@@ -118,6 +120,7 @@ export class GeneratedText implements GrowingText {
       return;
     }
     this.ids.push(id);
+    this.listener.onToken?.(this.index, id);
     const text = this.#written();
     const at = findFirst(this.options.stop, text);
     if (at !== undefined) {

@@ -41,11 +41,20 @@ export async function runLatheCommand<T>(
 }
 
 /** The bundled command line next to the running program. LATHE_COMMAND overrides it in tests. */
-function resolveProgramPath(): string {
+export function resolveProgramPath(): string {
   const programFolder = typeof __dirname === "string" ? __dirname : process.cwd();
   const path = resolve(process.env.LATHE_COMMAND ?? join(programFolder, "lathe.cjs"));
   if (existsSync(path)) return path;
   throw new WorkbenchError("internal", `The program ${path} is missing. Build it with \`npm run build\`.`);
+}
+
+export function createEnvironment(): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    ORT_DISABLE_TELEMETRY: "1",
+    // Under Electron the executable is an editor unless this variable is set.
+    ...(process.versions.electron === undefined ? {} : { ELECTRON_RUN_AS_NODE: "1" }),
+  };
 }
 
 interface ProcessResult {
@@ -58,12 +67,7 @@ function run(args: readonly string[], signal: AbortSignal): Promise<ProcessResul
   const child = spawn(process.execPath, [resolveProgramPath(), ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     windowsHide: true,
-    env: {
-      ...process.env,
-      ORT_DISABLE_TELEMETRY: "1",
-      // Under Electron the executable is an editor unless this variable is set.
-      ...(process.versions.electron === undefined ? {} : { ELECTRON_RUN_AS_NODE: "1" }),
-    },
+    env: createEnvironment(),
   });
   return new Promise((done, fail) => {
     const parts: Record<"output" | "errors", Buffer[]> = { output: [], errors: [] };

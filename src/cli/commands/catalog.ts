@@ -18,6 +18,7 @@ import resume from "./resume";
 import run from "./run";
 import runs from "./runs";
 import schema from "./schema";
+import serve from "./serve";
 import show from "./show";
 import stop from "./stop";
 
@@ -40,6 +41,7 @@ export const commands: Readonly<Record<string, AnyCommand>> = {
   run,
   runs,
   schema,
+  serve,
   show,
   stop,
 };

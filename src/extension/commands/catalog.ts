@@ -42,6 +42,7 @@ import sortRuns from "./sortRuns";
 import starRun from "./starRun";
 import stopRun from "./stopRun";
 import tagRun from "./tagRun";
+import tryModel from "./tryModel";
 import unstarRun from "./unstarRun";
 
 export const commands: Readonly<Record<string, Command>> = {
@@ -87,5 +88,6 @@ export const commands: Readonly<Record<string, Command>> = {
   starRun,
   stopRun,
   tagRun,
+  tryModel,
   unstarRun,
 };

@@ -6,6 +6,15 @@ import parameters from "./parameters";
 import report from "./report";
 import runs from "./runs";
 import shrink from "./shrink";
+import tryModel from "./tryModel";
 import weights from "./weights";
 
-export const panels: Readonly<Record<PanelId, Panel>> = { charts, parameters, report, runs, shrink, weights };
+export const panels: Readonly<Record<PanelId, Panel>> = {
+  charts,
+  parameters,
+  report,
+  runs,
+  shrink,
+  tryModel,
+  weights,
+};

@@ -29,6 +29,16 @@ export function createHostRequests({
       await vscode.workspace.fs.writeFile(target, bytes);
       return { saved: true };
     },
+    "page.pickFolder": async ({ title }) => {
+      const [folder] =
+        (await vscode.window.showOpenDialog({
+          title,
+          canSelectFiles: false,
+          canSelectFolders: true,
+          canSelectMany: false,
+        })) ?? [];
+      return folder === undefined ? {} : { path: folder.fsPath };
+    },
     "page.copy": async ({ text }) => {
       await vscode.env.clipboard.writeText(text);
       return {};

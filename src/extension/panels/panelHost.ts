@@ -45,6 +45,7 @@ const emptyInputs: PanelInputs = {
   parameters: { subjects: [] },
   weights: { subjects: [] },
   report: {},
+  tryModel: { subjects: [] },
 };
 
 export function getViewType(panel: PanelId): string {

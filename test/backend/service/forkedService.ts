@@ -69,6 +69,8 @@ export class ForkedService {
     alertRaised: [],
     metricsAppended: [],
     viewsChanged: [],
+    modelServed: [],
+    answerGrew: [],
     logged: [],
   };
   private readonly exited: Promise<readonly unknown[]>;
@@ -93,8 +95,7 @@ export class ForkedService {
     this.child.on("exit", () => this.connection.end(new WorkbenchError("io", "The service has ended.")));
     const keep = <K extends keyof Events>(name: K) =>
       this.connection.on(name, (payload) => void (this.events[name] as Events[K][]).push(payload));
-    for (const name of ["runsChanged", "alertRaised", "metricsAppended", "viewsChanged", "logged"] as const)
-      keep(name);
+    for (const name of Object.keys(this.events) as (keyof Events)[]) keep(name);
     this.connection.on("runsChanged", ({ changed, removed }) => {
       for (const run of removed) this.rows.delete(run);
       for (const summary of changed) this.rows.set(summary.folder, summary);

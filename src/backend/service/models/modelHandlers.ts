@@ -1,12 +1,13 @@
 /** Lists and exports the models on disk. The service itself reads no weights. */
 import { rm } from "node:fs/promises";
-import { isAbsolute, join, relative } from "node:path";
+import { isAbsolute, join } from "node:path";
 import * as z from "zod";
 import type { Handlers } from "../../../protocol/connection";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
-import type { ModelRequests, Subject } from "../../../protocol/service/models";
+import type { ModelRequests } from "../../../protocol/service/models";
 import { runLatheCommand } from "../latheProcess";
 import { ModelList } from "./modelList";
+import { resolveModelPath } from "./modelPath";
 import type { Service } from "../service";
 
 type Requests = Pick<ModelRequests, "models.list" | "models.export" | "models.formats">;
@@ -30,7 +31,7 @@ export function createModelHandlers(service: Service): Handlers<Requests> {
         );
       const { findExporter } = await import("../../exports/exportModel");
       findExporter(format);
-      const model = await resolveModelPath(service, subject);
+      const model = await resolveModelPath(service, subject, "export");
       const work = runLatheCommand(
         "export",
         [`--format=${format}`, `--out=${to}`, "--", model],
@@ -51,22 +52,4 @@ async function clearAfter(thrown: unknown, to: string): Promise<never> {
     await rm(getDraftPath(to, details["pid"]), { recursive: true, force: true });
   }
   throw thrown;
-}
-
-async function resolveModelPath(service: Service, subject: Subject): Promise<string> {
-  if (subject.kind === "path") return subject.path;
-  if (subject.kind === "plan")
-    throw new WorkbenchError(
-      "unsupported",
-      "A planned model has no weights to export. Run the experiment first.",
-    );
-  const { run, checkpoint = "last" } = subject;
-  service.runs.find(run);
-  const [{ findCheckpoint }, { resolveInside }] = await Promise.all([
-    import("../../imports/runFolder"),
-    import("../../runs/folder/insideFolder"),
-  ]);
-  if (checkpoint !== "last" && checkpoint !== "best") return resolveInside(run, checkpoint);
-  // Paths in the run's own files are not followed through links either.
-  return resolveInside(run, relative(run, findCheckpoint(run, checkpoint)));
 }
