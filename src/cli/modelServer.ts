@@ -58,7 +58,8 @@ const scoredSchema = z.strictObject({ context: idsSchema, ids: idsSchema });
 export class ModelServer implements AsyncDisposable {
   /** The last piece of work; the next one waits for it. */
   private last: Promise<unknown> = Promise.resolve();
-  private current: AbortController | undefined;
+  /** Of the answer that is being generated, and of those that wait. */
+  private readonly controllers = new Set<AbortController>();
 
   constructor(private readonly parts: ServedParts) {
     requireNextToken(parts.shape, "it cannot answer prompts");
@@ -86,22 +87,22 @@ export class ModelServer implements AsyncDisposable {
   ): Promise<FinishedAnswer> {
     const prompt = parse("prompt", promptSchema, question.prompt);
     const settings = parse("settings", settingsSchema, question.settings);
+    const controller = new AbortController();
+    this.controllers.add(controller);
     return this.queue(async () => {
-      const controller = new AbortController();
-      this.current = controller;
       try {
         return await this.generate({ prompt, settings }, onGrowth, {
           signal: AbortSignal.any([signal, controller.signal]),
           isStopped: () => controller.signal.aborted && !signal.aborted,
         });
       } finally {
-        this.current = undefined;
+        this.controllers.delete(controller);
       }
     });
   }
 
   stopAnswer(): void {
-    this.current?.abort();
+    for (const controller of this.controllers) controller.abort();
   }
 
   score(tokens: TokensToScore, signal: AbortSignal): Promise<ScoredTokens> {

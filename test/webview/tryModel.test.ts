@@ -1,5 +1,5 @@
 /** The panel Try Model with real processes of tiny models. */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -33,6 +33,11 @@ describe.skipIf(noChromium !== undefined)("the panel Try Model", () => {
       const subject = { shape, tensors: drawModelTensors(shape, seed), tokenizer };
       await exportModel(subject, { format: "safetensors" }, join(workspace, name));
     }
+    cpSync(join(workspace, "dense"), join(workspace, "chat"), { recursive: true });
+    writeFileSync(
+      join(workspace, "chat", "chat_template.jinja"),
+      "{% for m in messages %}{{ m.role[0] }}:{{ m.content }};{% endfor %}",
+    );
     harness = await PageHarness.open(workspace);
   }, 120_000);
   afterAll(async () => {
@@ -60,7 +65,7 @@ describe.skipIf(noChromium !== undefined)("the panel Try Model", () => {
   }
   const idle = ({ page }: TestPage) => page.getByRole("button", { name: "Generate" }).waitFor();
 
-  it("streams two answers, marks the tokens that changed, and shows both probabilities; text is only text", async () => {
+  it("streams two answers, marks the tokens that changed, and shows both probabilities, and can be stopped; text is only text", async () => {
     const page = await open([at("dense"), at("<i>shrunk")]);
     await loaded(page);
     await ask(page, "<img src=x onerror=alert(1)>");
@@ -97,6 +102,25 @@ describe.skipIf(noChromium !== undefined)("the panel Try Model", () => {
     await expect
       .poll(() => page.page.locator(".reading").innerText())
       .toBe(await second.getAttribute("title"));
+    for (const theme of ["light", "highContrast", "highContrastLight", "dark"] as const) {
+      await page.setTheme(theme);
+      await page.screenshot(`tryModel-${theme}`);
+      expect(await page.violations()).toEqual([]);
+    }
+    // A stopped answer keeps what there is; the other one waits for its turn.
+    await page.page.getByLabel("One after the other").check();
+    await ask(page, "Hi", 4000);
+    const long = answers(page).nth(2);
+    await expect.poll(() => long.innerText()).toMatch(/\d+ tokens · .*…/);
+    await page.page.getByRole("button", { name: "Stop" }).click();
+    await idle(page);
+    expect(await long.innerText()).toContain("stopped");
+    expect(await answers(page).nth(3).innerText()).toBe("not generated");
+    await ask(page, "Hi", 5);
+    await idle(page);
+    expect((await answers(page).nth(5).innerText()).split("\n")[0]).toMatch(/^5 tokens · [\d.,]+ tokens\/s$/);
+    await page.page.getByRole("button", { name: "Clear" }).click();
+    await expect.poll(() => answers(page).count()).toBe(0);
     expect(page.faults).toEqual([]);
     await page.close();
   });
@@ -112,7 +136,7 @@ describe.skipIf(noChromium !== undefined)("the panel Try Model", () => {
     expect(texts[0]).toContain(
       "Not scored by letters: its tokenizer has other tokens, so their probabilities cannot be compared.",
     );
-    expect(texts[1]).toMatch(/nowhere/);
+    expect(texts[1]).toBe("not generated");
     expect(texts[2]).toContain("tokens");
     expect(await page.page.locator("mark").count()).toBe(0);
     await page.page.getByRole("button", { name: "Remove nowhere" }).click();
@@ -125,24 +149,36 @@ describe.skipIf(noChromium !== undefined)("the panel Try Model", () => {
     await page.close();
   });
 
-  it("stops an answer, keeps what there is, and answers again, one after the other", async () => {
-    const page = await open([at("dense"), at("<i>shrunk")]);
+  it("keeps the turns of a conversation for a model with a chat template; another one continues the prompt as text", async () => {
+    const contexts: string[] = [];
+    const listener = harness.backend.on("answerGrew", ({ context }) => {
+      if (context !== undefined) contexts.push(Buffer.from(context).toString());
+    });
+    const page = await open([at("chat"), at("dense")]);
     await loaded(page);
-    await page.page.getByLabel("One after the other").check();
-    await ask(page, "Hi", 4000);
-    const first = answers(page).first();
-    await expect.poll(() => first.innerText()).toMatch(/\d+ tokens · .*…/);
-    await page.page.getByRole("button", { name: "Stop" }).click();
+    await page.page.getByLabel("System prompt").fill("So");
+    await ask(page, "Hi", 3);
     await idle(page);
-    expect(await first.innerText()).toContain("stopped");
-    expect(await answers(page).nth(1).innerText()).toBe("not generated");
-    await ask(page, "Hi", 5);
+    const prompt = page.page.getByLabel("Prompt", { exact: true });
+    await expect.poll(() => prompt.inputValue()).toBe("");
+    expect(await answers(page).nth(1).innerText()).toContain(
+      "No chat template: continues the prompt as text.",
+    );
+    await ask(page, "And?", 3);
     await idle(page);
-    expect((await answers(page).nth(3).innerText()).split("\n")[0]).toMatch(/^5 tokens · [\d.,]+ tokens\/s$/);
+    await page.page.getByLabel("Chat", { exact: true }).uncheck();
+    await ask(page, "Text", 3);
+    await idle(page);
+    expect(contexts.filter((text) => text.startsWith("s:"))).toEqual([
+      "s:So;u:Hi;",
+      expect.stringMatching(/^s:So;u:Hi;a:.*;u:And\?;$/s) as string,
+    ]);
+    expect(contexts.filter((text) => !text.startsWith("s:"))).toEqual(["Hi", "And?", "Text", "Text"]);
+    listener.dispose();
     await page.close();
   });
 
-  it("restores prompt, settings and models after a reload, and loads them with the next answer", async () => {
+  it("restores prompt, settings and models after a reload, loads them with the next answer, and survives a restart of the service", async () => {
     const page = await open([at("dense")]);
     await loaded(page);
     await page.page.getByLabel("Temperature").fill("0.7");
@@ -161,20 +197,15 @@ describe.skipIf(noChromium !== undefined)("the panel Try Model", () => {
     await again.page.getByLabel("Prompt", { exact: true }).press("Control+Enter");
     await idle(again);
     await expect.poll(() => answers(again).innerText()).toContain("64 tokens");
-    await again.close();
-  });
-
-  it("loads the models again after the service was restarted, and shows what happened to an answer", async () => {
-    const page = await open([at("dense")]);
-    await loaded(page);
-    await ask(page, "Hi", 4000);
-    await expect.poll(() => answers(page).innerText()).toMatch(/\d+ tokens · /);
+    // A restart of the service ends the answer with its reason, and loads the model again.
+    await ask(again, "Hi", 4000);
+    await expect.poll(() => answers(again).nth(1).innerText()).toMatch(/\d+ tokens · /);
     await harness.backend.restart();
-    await expect.poll(() => page.page.locator(".answer .problem").innerText()).not.toBe("");
-    await loaded(page);
-    await ask(page, "Hi", 5);
-    await idle(page);
-    await expect.poll(() => answers(page).nth(1).innerText()).toContain("5 tokens");
-    await page.close();
+    await expect.poll(() => again.page.locator(".answer .problem").innerText()).toContain("restarted");
+    await loaded(again);
+    await ask(again, "Hi", 5);
+    await idle(again);
+    await expect.poll(() => answers(again).nth(2).innerText()).toContain("5 tokens");
+    await again.close();
   });
 });

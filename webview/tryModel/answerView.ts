@@ -47,6 +47,7 @@ function formatMeta({ turn, answer, model }: AnswerViewOptions): string {
   const { state, ids, result } = answer;
   if (state === "waiting") return model.state === "loading" ? "loading the model…" : "waiting…";
   if (state === "skipped") return "not generated";
+  if (state === "failed" && ids.length === 0) return "failed";
   const rate = result === undefined ? getLiveRate(answer) : getRate(result.tokens, result.seconds);
   return [
     pluralize(ids.length, "token"),

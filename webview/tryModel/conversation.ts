@@ -48,6 +48,8 @@ export interface Question {
   readonly settings: AnswerSettings;
 }
 
+const otherTokens = "its tokenizer has other tokens, so their probabilities cannot be compared";
+
 export class Conversation {
   readonly turns: Turn[] = [];
   activity: "idle" | "answering" | "scoring" = "idle";
@@ -137,12 +139,14 @@ export class Conversation {
 
   private async answer(turn: Turn, question: Question, model: TriedModel): Promise<void> {
     const answer = turn.answers.get(model)!;
+    // Why a model cannot be loaded is shown at the model.
+    const info = await model.load().catch(() => undefined);
+    if (info === undefined || turn.isStopped) {
+      answer.state = "skipped";
+      this.onChange();
+      return;
+    }
     try {
-      const info = await model.load();
-      if (turn.isStopped) {
-        answer.state = "skipped";
-        return;
-      }
       answer.state = "generating";
       answer.isPlain = turn.isChat && !info.hasChat;
       this.onChange();
@@ -190,23 +194,21 @@ export class Conversation {
   private async score(turn: Turn, models: readonly TriedModel[], signal: AbortSignal): Promise<void> {
     const scoreAll = async (scorer: TriedModel) => {
       for (const [writer, answer] of turn.answers) {
-        if (answer.ids.length === 0 || writer.info === undefined) continue;
-        answer.scores.set(scorer, await this.scoreOne(scorer, writer, answer, signal));
+        const { state, info } = scorer;
+        if (state !== "ready" || info === undefined || writer.info === undefined || answer.ids.length === 0)
+          continue;
+        const isSame = info.vocabulary === writer.info.vocabulary;
+        answer.scores.set(
+          scorer,
+          isSame ? await this.scoreOne(scorer, answer, signal) : { problem: otherTokens },
+        );
         this.onChange();
       }
     };
     await Promise.all(models.map(scoreAll));
   }
 
-  private async scoreOne(
-    scorer: TriedModel,
-    writer: TriedModel,
-    answer: Answer,
-    signal: AbortSignal,
-  ): Promise<ScoreResult> {
-    if (scorer.state !== "ready" || scorer.info === undefined) return { problem: "it is not loaded" };
-    if (scorer.info.vocabulary !== writer.info!.vocabulary)
-      return { problem: "its tokenizer has other tokens, so their probabilities cannot be compared" };
+  private async scoreOne(scorer: TriedModel, answer: Answer, signal: AbortSignal): Promise<ScoreResult> {
     try {
       const { context, ids } = answer;
       const { server } = scorer;

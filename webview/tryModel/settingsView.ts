@@ -50,7 +50,7 @@ const fields: readonly Field[] = [
 
 export function renderSettings(
   settings: AnswerSettings,
-  change: (settings: AnswerSettings) => void,
+  change: (changes: Partial<AnswerSettings>) => void,
 ): TemplateResult {
   return html`<div class="settings" role="group" aria-label="Settings">
     ${fields.map(
@@ -66,11 +66,8 @@ export function renderSettings(
             .value=${live(String(settings[key]))}
             @change=${(event: Event) => {
               const { validity, valueAsNumber } = event.target as HTMLInputElement;
-              change(
-                validity.valid && Number.isFinite(valueAsNumber)
-                  ? { ...settings, [key]: valueAsNumber }
-                  : settings,
-              );
+              // Without a change, the last value is drawn again.
+              change(validity.valid && Number.isFinite(valueAsNumber) ? { [key]: valueAsNumber } : {});
             }}
         /></label>`,
     )}

@@ -12,6 +12,8 @@ export class TriedModel {
   state: "unloaded" | "loading" | "ready" | "failed" = "unloaded";
   /** What is known of it since it was last loaded. */
   info: ServedModel | undefined;
+  /** As the service has named it. */
+  title: string | undefined;
   /** Why it could not be loaded, or has ended. */
   problem: string | undefined;
   /** The name of its process. */
@@ -39,8 +41,7 @@ export class TriedModel {
 
   /** Its run may have another name now. */
   rename(changed: readonly RunSummary[]): void {
-    const { info } = this;
-    if (info !== undefined) this.info = { ...info, title: updateTitle(info.title, this.subject, changed) };
+    if (this.title !== undefined) this.title = updateTitle(this.title, this.subject, changed);
   }
 
   /** Frees the model. */
@@ -61,6 +62,7 @@ export class TriedModel {
     return new Promise<ServedModel>((resolve, reject) => {
       this.take = (model) => {
         this.info = model;
+        this.title = model.title;
         this.state = "ready";
         this.onChange();
         resolve(model);

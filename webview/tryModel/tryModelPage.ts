@@ -19,6 +19,8 @@ import { TriedModel } from "./triedModel";
 
 export interface TryModelState {
   readonly subjects: readonly Subject[];
+  /** The titles of the subjects, as far as they are known. */
+  readonly titles?: readonly (string | undefined)[];
   readonly device: string | undefined;
   readonly prompt: string;
   readonly system: string;
@@ -62,6 +64,7 @@ export class TryModelPage implements Panel {
     );
     host.on("modelServed", ({ server, model }) => {
       for (const each of this.models) each.served(server, model);
+      this.changed();
     });
     host.on("inputChanged", ({ input: changed }) => {
       const { subjects, device } = changed as Page<"tryModel", TryModelState>["input"];
@@ -81,7 +84,7 @@ export class TryModelPage implements Panel {
     });
     // After a reload of the window, models are loaded with the next answer, not for nothing.
     if (state === undefined) this.setSubjects(input.subjects);
-    else this.models = state.subjects.map((subject) => this.createModel(subject));
+    else this.models = state.subjects.map((subject, i) => this.createModel(subject, state.titles?.[i]));
   }
 
   draw(): TemplateResult {
@@ -93,7 +96,10 @@ export class TryModelPage implements Panel {
       );
     return html`${this.renderToolbar()}
       <div class="conversation" tabindex="0" role="region" aria-label="Answers">
-        <div class="grid" style="--models: ${this.models.length}">
+        <div
+          class="grid ${this.models.some(({ state }) => state === "failed") ? "has-problem" : ""}"
+          style="--models: ${this.models.length}"
+        >
           ${this.models.map((model) => this.renderHead(model))}
           ${this.conversation.turns.map((turn) => this.renderTurn(turn))}
         </div>
@@ -130,8 +136,8 @@ export class TryModelPage implements Panel {
           ? html`${this.picker.draw("Add a model")} ${this.renderFolderButton()}`
           : nothing
       }
-      ${renderSettings(this.settings, (settings) => {
-        this.settings = settings;
+      ${renderSettings(this.settings, (changes) => {
+        this.settings = { ...this.settings, ...changes };
         this.changed();
       })}
       ${
@@ -313,8 +319,8 @@ export class TryModelPage implements Panel {
     </form>`;
   }
 
-  private getTitle({ info, subject }: TriedModel): string {
-    if (info !== undefined) return info.title;
+  private getTitle({ title, subject }: TriedModel): string {
+    if (title !== undefined) return title;
     return getFileName(
       subject.kind === "run" ? subject.run : subject.kind === "path" ? subject.path : subject.experiment,
     );
@@ -332,8 +338,10 @@ export class TryModelPage implements Panel {
     this.changed();
   }
 
-  private createModel(subject: Subject): TriedModel {
-    return new TriedModel(subject, this.device, this.page.host, () => this.stage.redraw());
+  private createModel(subject: Subject, title?: string): TriedModel {
+    const model = new TriedModel(subject, this.device, this.page.host, () => this.stage.redraw());
+    model.title = title;
+    return model;
   }
 
   /** A failure is shown at the model. */
@@ -352,7 +360,8 @@ export class TryModelPage implements Panel {
 
   private changed(): void {
     const { subjects, device, prompt, system, isChat, oneAfterTheOther, settings } = this;
-    this.page.keep({ subjects, device, prompt, system, isChat, oneAfterTheOther, settings });
+    const titles = this.models.map(({ title }) => title);
+    this.page.keep({ subjects, titles, device, prompt, system, isChat, oneAfterTheOther, settings });
     this.stage.redraw();
   }
 }

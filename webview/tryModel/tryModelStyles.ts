@@ -12,6 +12,9 @@ export const tryModelStyles = css`
     align-items: center;
     gap: 6px;
   }
+  .check input {
+    margin: 0;
+  }
   .number,
   .field {
     color: var(--vscode-input-foreground);
@@ -51,7 +54,7 @@ export const tryModelStyles = css`
   }
   .grid {
     display: grid;
-    grid-template-columns: repeat(var(--models), minmax(min(230px, 100%), 1fr));
+    grid-template-columns: repeat(var(--models), minmax(min(170px, 100%), 1fr));
     column-gap: 20px;
   }
   .head {
@@ -62,6 +65,10 @@ export const tryModelStyles = css`
     padding: 10px 0 6px;
     background: var(--lathe-surface);
     border-bottom: 1px solid var(--lathe-border);
+  }
+  /* The reason takes the room of several lines. */
+  .has-problem .head {
+    position: static;
   }
   .name-row {
     display: flex;
@@ -113,7 +120,7 @@ export const tryModelStyles = css`
   }
   .text {
     margin: 4px 0 6px;
-    line-height: 1.75;
+    line-height: 2;
   }
   /* What people and models have written. */
   .verbatim {
@@ -204,5 +211,25 @@ export const tryModelStyles = css`
   }
   .chat .check {
     height: 30px;
+  }
+  /* Where the answers would have no room between toolbar and prompt, the page scrolls as a whole. */
+  @media (max-height: 600px) {
+    .page {
+      overflow: auto;
+    }
+    .toolbar,
+    .conversation,
+    .composer {
+      flex: none;
+    }
+    .conversation {
+      overflow: visible;
+    }
+    .turn {
+      scroll-margin-top: 8px;
+    }
+    .head {
+      position: static;
+    }
   }
 `;
