@@ -3,7 +3,7 @@
     pip install torch transformers
     npm run build && python scripts/reference/families.py FOLDER
 
-Each model is in FOLDER/<fixture>, with the weights of make.py, and FOLDER/<fixture>-exported is what `lathe export` makes of it.
+Each model is in FOLDER/<fixture>, with the weights of drawing.py, and FOLDER/<fixture>-exported is what `lathe export` makes of it.
 Both are loaded with transformers and by Lathe, and the largest difference of their logits is printed.
 """
 
@@ -14,8 +14,9 @@ from pathlib import Path
 
 import torch
 import transformers
+from drawing import fill
 from exported import difference
-from make import FOLDER, fill
+from make import FOLDER
 
 # Lathe alone has these.
 OTHERS = {"configs", "storage"}

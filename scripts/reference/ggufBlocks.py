@@ -4,7 +4,7 @@ Blocks of GGUF types and their values, as the package `gguf` of llama.cpp encode
     pip install gguf numpy
     python scripts/reference/ggufBlocks.py     # writes test/fixtures/gguf.json
 
-The numbers are those of make.py (`uniform` of the type's name), two blocks of each type. The package encodes only the types
+The numbers are those of drawing.py (`uniform` of the type's name), two blocks of each type. The package encodes only the types
 without super-blocks; blocks of the others are random bytes with scales between 1/64 and 1/32.
 """
 
@@ -16,7 +16,8 @@ from importlib.metadata import version
 import gguf
 import numpy
 
-from make import FOLDER, draw, uniform
+from drawing import draw, uniform
+from make import FOLDER
 
 ENCODED = ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"]
 # The places of the float16 scales in a block.

@@ -1,7 +1,7 @@
 """Writes test/fixtures/heads.json: classifiers whose classes are in an order of their own, and regressions, as transformers
 and SciPy compute them.
 
-Run once, by hand, with `pip install torch transformers scipy numpy`; weights are those of make.py, drawn on both sides.
+Run once, by hand, with `pip install torch transformers scipy numpy`; weights are those of drawing.py, drawn on both sides.
 Texts are read as bytes, one at a time, so that nothing is padded.
 """
 
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy
 import torch
-from make import BOUND, draw, fill, rounded, summarize_gradients
+from drawing import BOUND, draw, fill, rounded
+from make import summarize_gradients
 from scipy.stats import pearsonr, spearmanr
 from tiny import GPT2, LLAMA
 from transformers import (

@@ -1,6 +1,6 @@
 """Writes test/fixtures/lora.json: adapters of PEFT on tiny seeded models, with logits, ten losses, and files that PEFT saved.
 
-Weights and adapters are drawn from the generator of make.py by the names that PEFT saves, magnitudes around 1 (so that DoRA's
+Weights and adapters are drawn from the generator of drawing.py by the names that PEFT saves, magnitudes around 1 (so that DoRA's
 norms matter). A training is that of trajectories.py, of the adapters and the head over classes alone. Run by hand, with
 `pip install torch transformers peft numpy`.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy
 import peft
 import torch
-from make import BOUND, fill, rounded, uniform
+from drawing import BOUND, fill, rounded, uniform
 from peft import LoraConfig, TaskType, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from tiny import GPT2, LLAMA
 from trajectories import LENGTH, OPTIONS, PADDING, SEQUENCES, STEPS, WARMUP, letters, next_token_loss, rate

@@ -1,11 +1,7 @@
 """Writes test/fixtures/models/*.json: logits, losses and gradients of tiny seeded models, as Hugging Face computes them.
 
 Run once, by hand, with `pip install torch transformers numpy`; the tests read only the files. Weights are not stored:
-both sides draw them from the generator below (test/support/referenceModel.ts is the other side).
-
-    value(name, i) = (mix(fnv1a(name) + i * 0x9e3779b9) / 2^31 - 1) * bound        all integers modulo 2^32
-
-rounded to float32; weights of norms get 1 added. Gradients are stored as a norm and a product with value(name + "#probe")
+both sides draw them (drawing.py). Gradients are stored as a norm and a product with value(name + "#probe")
 for every tensor, and in full for a few small ones. Arithmetic is float64 where transformers does not force float32, and
 float32 with padding: the mask of transformers, a large number of the model's own type, overflows where it forces float32.
 """
@@ -18,6 +14,7 @@ from pathlib import Path
 import numpy
 import torch
 import transformers
+from drawing import BOUND, draw, fill, rounded, uniform
 from huggingface_hub.errors import StrictDataclassError
 from transformers import (
     BertConfig,
@@ -60,42 +57,8 @@ from transformers import (
 )
 
 FOLDER = Path(__file__).resolve().parents[2] / "test" / "fixtures" / "models"
-BOUND = 0.3
 VOCABULARY = 48
 IGNORED = -100
-
-
-def draw(name: str, count: int) -> numpy.ndarray:
-    """`count` 32-bit integers that depend on the name and on their place alone."""
-    seed = 0x811C9DC5
-    for byte in name.encode():
-        seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF
-    with numpy.errstate(over="ignore"):
-        x = numpy.uint32(seed) + numpy.arange(count, dtype=numpy.uint32) * numpy.uint32(0x9E3779B9)
-        x ^= x >> numpy.uint32(16)
-        x *= numpy.uint32(0x85EBCA6B)
-        x ^= x >> numpy.uint32(13)
-        x *= numpy.uint32(0xC2B2AE35)
-        x ^= x >> numpy.uint32(16)
-    return x
-
-
-def uniform(name: str, count: int) -> numpy.ndarray:
-    return (draw(name, count).astype(numpy.float64) / 2**31 - 1) * BOUND
-
-
-def fill(model: torch.nn.Module) -> None:
-    for name, tensor in model.named_parameters():
-        values = uniform(name, tensor.numel())
-        if tensor.ndim == 1 and name.endswith("weight"):
-            values = values + 1
-        with torch.no_grad():
-            tensor.copy_(torch.from_numpy(values.astype(numpy.float32)).reshape(tensor.shape))
-
-
-def rounded(values) -> list:
-    """Nine significant digits: more than any comparison of the tests asks for."""
-    return [float(f"{value:.9g}") for value in numpy.asarray(values).reshape(-1)]
 
 
 def summarize_gradients(model: torch.nn.Module) -> dict:

@@ -4,7 +4,7 @@ How compressed-tensors packs codes of a few bits in 32-bit words; GPTQ packs in 
     pip install torch compressed-tensors
     python scripts/reference/packing.py     # writes test/fixtures/packing.json
 
-Codes are drawn as in make.py; signed ones [4, 21] are packed along the columns.
+Codes are drawn as in drawing.py; signed ones [4, 21] are packed along the columns.
 """
 
 import base64
@@ -15,7 +15,8 @@ import numpy
 import torch
 from compressed_tensors.compressors.pack_quantized.helpers import pack_to_int32
 
-from make import FOLDER, draw
+from drawing import draw
+from make import FOLDER
 
 
 def text(data) -> str:

@@ -1,14 +1,15 @@
 """Writes test/fixtures/pairs.json: texts and pairs of texts with special tokens, token types, padding and truncation, as
 transformers encodes them, and a BERT classifier's logits, accuracy, loss and gradients on them.
 
-Run once, by hand, with `pip install torch transformers tokenizers`; weights are those of make.py, drawn on both sides.
+Run once, by hand, with `pip install torch transformers tokenizers`; weights are those of drawing.py, drawn on both sides.
 """
 
 import json
 from pathlib import Path
 
 import torch
-from make import BOUND, draw, fill, rounded, summarize_gradients
+from drawing import BOUND, draw, fill, rounded
+from make import summarize_gradients
 from tiny import BERT
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast

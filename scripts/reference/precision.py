@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 import trajectories
-from make import BOUND, fill, rounded
+from drawing import BOUND, fill, rounded
 from trajectories import LENGTH, OPTIONS, PADDING, SEQUENCES, WARMUP, letters, next_token_loss, trajectory
 
 PATH = Path(__file__).resolve().parents[2] / "test" / "fixtures" / "precision.json"

@@ -6,7 +6,7 @@ What PyTorch and Hugging Face's transformers make of weights in half precision, 
     python scripts/reference/storage.py check FOLDER   # loads every exported model in FOLDER/<model>-<dtype> and compares
     python scripts/reference/storage.py save FOLDER    # saves every model with transformers, in small files, to be read by Lathe
 
-The weights are those of make.py. Of each tensor in each type the fixture holds the beginning of the SHA-256 of its bytes,
+The weights are those of drawing.py. Of each tensor in each type the fixture holds the beginning of the SHA-256 of its bytes,
 and of each model some logits, computed in float32 from the rounded weights.
 """
 
@@ -21,7 +21,8 @@ import transformers
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 from transformers import Phi3Config, Phi3ForCausalLM
 
-from make import BOUND, FOLDER, fill, plain, rounded
+from drawing import BOUND, fill, rounded
+from make import FOLDER, plain
 
 KINDS = {
     "gpt2": (GPT2LMHeadModel, GPT2Config),

@@ -3,7 +3,7 @@ lm-evaluation-harness finds on them with tiny seeded models: log-likelihoods, ac
 document, with and without examples; and perplexities of a text by the protocols of papers.
 
 Run once, by hand, with `pip install lm_eval==0.4.13 torch transformers accelerate`; it reads no network. Weights are those of
-make.py, drawn on both sides.
+drawing.py, drawn on both sides.
 """
 
 import json
@@ -22,7 +22,7 @@ import yaml
 from datasets import Dataset
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
-from make import draw, fill
+from drawing import draw, fill
 from tiny import GPT2, LLAMA
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast

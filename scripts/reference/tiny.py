@@ -1,4 +1,4 @@
-"""Configurations of tiny models over bytes, which several scripts of this folder build; weights are drawn by make.py's `fill`."""
+"""Configurations of tiny models over bytes, which several scripts of this folder build; weights are drawn by drawing.py's `fill`."""
 
 GPT2 = {
     "vocab_size": 257,

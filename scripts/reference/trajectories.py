@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 
 import torch
-from make import BOUND, draw, fill, rounded
+from drawing import BOUND, draw, fill, rounded
 from tiny import BERT, GPT2, LLAMA
 from transformers import (
     BertConfig,

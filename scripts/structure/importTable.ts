@@ -158,6 +158,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   "crc-32": ["src/backend/exports"],
   protobufjs: ["src/backend/graph", "src/backend/engine", "src/backend/exports", "src/backend/data"],
   yaml: ["src/backend/experiment", "src/backend/language", "src/backend/runs"],
+  "@huggingface/hub": ["src/backend/exports"],
   "@huggingface/jinja": ["src/backend/data"],
   tokenizers: ["src/backend/data"],
   "@uwdata/flechette": ["src/backend/data"],

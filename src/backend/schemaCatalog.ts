@@ -2,8 +2,9 @@
  * The schemas that check the cells of an experiment, collected from the catalogs. Loading it does not load the
  * engine.
  */
-import type { z } from "zod";
+import * as z from "zod";
 import type { SchemaCatalog } from "../schema/experiment";
+import { pushFields } from "../schema/push";
 import { dataSets } from "./data/datasets/catalog";
 import { metrics } from "./evaluation/catalog";
 import { exporters } from "./exports/catalog";
@@ -15,7 +16,7 @@ export const schemaCatalog: SchemaCatalog = {
   models: mapSchemas(models, "config"),
   methods: { ...mapSchemas(methods, "options"), ...mapSchemas(strategies, "options") },
   metrics: mapSchemas(metrics, "options"),
-  exports: mapSchemas(exporters, "options"),
+  exports: addPushOptions(mapSchemas(exporters, "options")),
   reports: {},
   dataSets: Object.keys(dataSets),
 };
@@ -25,4 +26,14 @@ function mapSchemas<K extends string>(
   key: K,
 ): Record<string, z.ZodType> {
   return Object.fromEntries(Object.entries(entries).map(([id, entry]) => [id, entry[key]]));
+}
+
+/** An export of any format can be published. */
+function addPushOptions(schemas: Readonly<Record<string, z.ZodType>>): Record<string, z.ZodType> {
+  return Object.fromEntries(
+    Object.entries(schemas).map(([id, schema]) => [
+      id,
+      schema instanceof z.ZodObject ? schema.safeExtend(pushFields) : schema,
+    ]),
+  );
 }

@@ -119,7 +119,7 @@ function getReadingOptions({
 }
 
 /** A line on standard error every few seconds; an interrupted download continues from there the next time. */
-function createDownloadContext(terminal: Terminal): DownloadContext {
+export function createDownloadContext(terminal: Terminal): DownloadContext {
   let reportedAt = performance.now();
   return {
     signal: undefined,

@@ -9,6 +9,11 @@ export function parseNumber(text: string): number {
   return value;
 }
 
+/** `true` and `false`; anything else is left to the check of the schema. */
+export function parseBoolean(text: string): boolean | string {
+  return text === "true" || text === "false" ? text === "true" : text;
+}
+
 /** `1,2` → [1, 2] */
 export function parseNumbers(text: string): readonly number[] {
   return text.split(",").map(parseNumber);

@@ -26,6 +26,11 @@ export const parallelOption: OptionSpec = [
   parseWholeNumber,
 ];
 
+export const pushOption: OptionSpec = [
+  "--push",
+  "publish what export.push_to names on the Hugging Face hub; without it, the log shows what would be sent",
+];
+
 export const planOptions: readonly OptionSpec[] = [
   ["--variant <name>", "run only this variant"],
   ["--set <key=value>", "change a setting, such as train.max_steps=100; repeatable", collect],

@@ -94,7 +94,7 @@ export function readReference(
   return JSON.parse(readFileSync(file, "utf8")) as Reference;
 }
 
-/** The same numbers as `uniform` of make.py. */
+/** The same numbers as `uniform` of drawing.py. */
 export function drawUniform(name: string, count: number, bound: number): Float64Array {
   let seed = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) seed = Math.imul(seed ^ byte, 0x01000193);

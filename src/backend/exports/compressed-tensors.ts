@@ -16,6 +16,7 @@ const optionsSchema = z.strictObject(folderOptions);
 
 export default defineExporter<z.output<typeof optionsSchema>>({
   title: "Hugging Face folder with compressed-tensors' packed codes",
+  library: "transformers",
   options: optionsSchema,
   samples: [{}, { dtype: "float32", max_shard_size: "8KB" }],
   form: "dense",

@@ -19,6 +19,7 @@ const minElements = 2048;
 
 export default defineExporter<z.output<typeof optionsSchema>>({
   title: "DFloat11: lossless bfloat16 in about 11 bits per weight",
+  library: "lathe",
   options: optionsSchema,
   samples: [{ dtype: "bfloat16" }],
   form: "dense",

@@ -43,7 +43,7 @@ export function refuseShape(shape: ModelShape, format: string, options: unknown)
   if (reason === undefined) return;
   throw new WorkbenchError(
     "unsupported",
-    `The model cannot be exported as ${format}: ${reason}. Export it as safetensors, onnx or packed instead.`,
+    `The model cannot be exported as ${format}: ${reason}. Export it as ${["safetensors", "onnx", "packed"].filter((other) => other !== format).join(" or ")} instead.`,
   );
 }
 

@@ -26,6 +26,8 @@ export interface Exporter<O> {
   readonly form: Form;
   /** Types of representations that it does not write as dense matrices. */
   readonly keeps?: readonly string[];
+  /** The program that reads the files, as `library_name` of a model card names it. */
+  readonly library?: string;
   /** False if the format has its configuration and tokenizer in its own file. */
   readonly hasCompanions?: false;
   /** Why a model cannot be written, without a full stop; undefined if it can. Absent if the format writes every model. */

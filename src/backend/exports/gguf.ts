@@ -51,6 +51,7 @@ type Options = z.output<typeof optionsSchema>;
 
 export default defineExporter<Options>({
   title: "GGUF file for llama.cpp",
+  library: "gguf",
   options: optionsSchema,
   samples: [{ dtype: "float32" }, { dtype: "q4_0" }, { dtype: "q6_k", vocabulary: "none" }],
   form: "dense",

@@ -27,6 +27,7 @@ const supportedBits = [2, 3, 4, 8];
 
 export default defineExporter<Options>({
   title: "Hugging Face folder with GPTQ's codes",
+  library: "transformers",
   options: optionsSchema,
   samples: [{}, { dtype: "float32", checkpoint_format: "gptq_v2" }],
   form: "dense",

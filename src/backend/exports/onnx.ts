@@ -72,6 +72,7 @@ type Options = z.output<typeof schema>;
 
 export default defineExporter<Options>({
   title: "ONNX file of the forward pass",
+  library: "onnx",
   options: schema,
   samples: [
     {},

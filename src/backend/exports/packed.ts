@@ -28,6 +28,7 @@ const schema = z.strictObject({
 
 export default defineExporter<z.output<typeof schema>>({
   title: "Packed checkpoint: bit-packed masks and codes, unmasked values only",
+  library: "lathe",
   options: schema,
   samples: [{}, { dtype: "bfloat16" }, { dtype: "float16", entropy_coding: false }],
   form: "stored",

@@ -33,6 +33,7 @@ const optionsSchema = z.strictObject({
 
 export default defineExporter<z.output<typeof optionsSchema>>({
   title: "Adapters for PEFT",
+  library: "peft",
   options: optionsSchema,
   samples: [{}, { dtype: "bfloat16", base_model_name_or_path: "base" }],
   form: "stored",

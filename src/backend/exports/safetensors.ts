@@ -1,6 +1,7 @@
 /** A folder for Hugging Face's `transformers`: config.json, and model.safetensors with the tensor names of transformers. */
 import * as z from "zod";
 import { createExportedConfig } from "../models/huggingFace";
+import { familyOf, type ModelShape } from "../models/model";
 import { storedDtypes } from "../checkpoints/halfPrecision";
 import { writeConfig, writeTokenizer } from "./companions";
 import { defineExporter } from "./exporter";
@@ -26,9 +27,11 @@ const optionsSchema = z.strictObject({
 
 export default defineExporter<z.output<typeof optionsSchema>>({
   title: "Hugging Face folder with safetensors",
+  library: "transformers",
   options: optionsSchema,
   samples: [{}, { dtype: "bfloat16" }, { dtype: "float16", max_shard_size: "2KB" }],
   form: "dense",
+  refuses: refuseGroupedConfig,
   write: async (subject, { dtype, max_shard_size: size }, folder) => {
     writeShards(folder, toPlainTensors(subject), { dtype, shardBytes: parseSize(size) });
     writeConfig(subject, folder, dtype);
@@ -40,3 +43,14 @@ export default defineExporter<z.output<typeof optionsSchema>>({
       : [];
   },
 });
+
+/** Why a phi3 with grouped projections, whose files are those of kphi3, has settings that the published code does not have. */
+function refuseGroupedConfig(shape: ModelShape): string | undefined {
+  const config = createExportedConfig(shape);
+  const { model_type: family } = config;
+  if (family === shape.family) return undefined;
+  const parsed = familyOf(family).config.safeParse(config);
+  if (parsed.success) return undefined;
+  const [{ path, message }] = parsed.error.issues as [(typeof parsed.error.issues)[number]];
+  return `with grouped projections it is written as ${String(family)}, which refuses ${path.join(".")}: ${message}`;
+}

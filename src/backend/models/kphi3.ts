@@ -4,15 +4,32 @@ import { defineInert } from "./config";
 import { checkHeads } from "./decoderConfig";
 import { createRopeKeys, wholeRotary } from "./rotary";
 import { defineModel } from "./family";
-import { createPhi3Decoder, phi3Keys } from "./phi3";
+import { createPhi3Decoder, longRopeNames, phi3Keys } from "./phi3";
+
+/** The published code accepts no other settings of scaled frequencies. */
+const scalingKeys = ["type", "short_factor", "long_factor"];
 
 const configSchema = z
   .strictObject({
     model_type: z.literal("kphi3"),
     ...phi3Keys,
-    // The published code has scaled frequencies too, but with a release of transformers that this one differs from.
-    ...createRopeKeys({ types: ["default"] }),
+    ...createRopeKeys({ types: ["default", "longrope"], typeNames: longRopeNames }),
+    rope_parameters: z
+      .null({ error: "the published code does not read it; write rope_theta and rope_scaling" })
+      .optional()
+      .describe("Not supported: the published code reads `rope_theta` and `rope_scaling`."),
+    original_max_position_embeddings: phi3Keys.original_max_position_embeddings,
+    intermediate_size: phi3Keys.intermediate_size.unwrap().default(9216),
+    num_hidden_layers: phi3Keys.num_hidden_layers.unwrap().default(3),
+    max_position_embeddings: phi3Keys.max_position_embeddings.unwrap().default(128_000),
     partial_rotary_factor: wholeRotary,
+    sliding_window: z
+      .null({
+        error:
+          "only null is supported: the published code applies a window with FlashAttention alone, so its results would differ",
+      })
+      .optional()
+      .describe("Not supported: the published code applies a window only with FlashAttention."),
     min_channels_per_group: phi3Keys.min_channels_per_group
       .unwrap()
       .default(256)
@@ -28,7 +45,15 @@ const configSchema = z
     ffn_dim: defineInert("Present in published files; ignored."),
   })
   .superRefine((value, context) => {
-    checkHeads(value, context);
+    checkHeads(value, context, longRopeNames);
+    for (const [key, setting] of Object.entries(value.rope_scaling ?? {}))
+      if (!scalingKeys.includes(key) && setting != null)
+        context.addIssue({
+          code: "custom",
+          path: ["rope_scaling", key],
+          message: `the published code reads only ${scalingKeys.join(", ")}; remove ${key}`,
+          input: setting,
+        });
     if (value.embed_size !== undefined && value.embed_size !== value.hidden_size)
       context.addIssue({
         code: "custom",

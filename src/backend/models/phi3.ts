@@ -22,7 +22,7 @@ import { activations } from "./layers";
 import { defineMatrix, normal, definePackedMatrix } from "./specs";
 
 /** Names that transformers reads as `longrope` in a phi3. */
-const longRopeNames = { su: "longrope", yarn: "longrope" } as const;
+export const longRopeNames = { su: "longrope", yarn: "longrope" } as const;
 
 /** The keys of phi3 and of kphi3, which is phi3 with grouped projections. */
 export const phi3Keys = {

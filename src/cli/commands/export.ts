@@ -6,12 +6,16 @@ import { exportModel } from "../../backend/exports/exportModel";
 import { historyExporters } from "../../backend/exports/histories/catalog";
 import { exportHistory } from "../../backend/exports/histories/exportHistory";
 import type { HistoryExporter } from "../../backend/exports/histories/historyExporter";
+import { preparePush } from "../../backend/exports/hub/preparePush";
+import { verifyAccess } from "../../backend/exports/hub/pushFolder";
+import { requirePushSettings } from "../../backend/exports/hub/pushRequest";
 import { formatSizeTable } from "../../backend/exports/savings";
 import type { WrittenFolder } from "../../backend/exports/writtenFolder";
 import { createHistorySubject } from "../../backend/runs/folder/exportedHistory";
 import { WorkbenchError } from "../../protocol/errors";
 import { defineCommand, type Outcome } from "../command";
-import { validateOptions, parseNumber } from "../optionParsing";
+import { parseBoolean, parseNumber, validateOptions } from "../optionParsing";
+import { addPush, createCardSource, publish, publishFolder, pushOptions, readPush } from "../pushExport";
 import {
   checkpointOption,
   openKnownTokenizer,
@@ -42,6 +46,10 @@ interface Options extends ModelOptions {
   readonly entropyCoding?: boolean | string;
   readonly vocabulary?: string;
   readonly checkpointFormat?: string;
+  readonly pushTo?: string;
+  readonly private?: boolean | string;
+  readonly license?: string;
+  readonly push?: boolean;
 }
 
 const modelFormats = Object.keys(exporters);
@@ -68,8 +76,7 @@ export default defineCommand<readonly [string], Options>({
     [
       "--entropy-coding <true or false>",
       "packed: whether masks and codes may be entropy-coded; default true",
-      // Anything else is left to the format's own check.
-      (text) => (text === "true" || text === "false" ? text === "true" : text),
+      parseBoolean,
     ],
     [
       "--sequence-len <tokens>",
@@ -84,16 +91,21 @@ export default defineCommand<readonly [string], Options>({
       "onnx: microsoft keeps quantized codes as MatMulNBits where it can; standard uses DequantizeLinear only",
     ],
     ["--external-data", "onnx: weights in a file of their own, as is done above 2 GiB in any case"],
+    ...pushOptions,
     ["--with-past", "onnx: also write a file that generates one token at a time, with a key-value cache"],
     tokenizerOption,
     checkpointOption,
     ...readingOptions,
   ],
   async run({ args: [text], options, terminal }) {
-    const { format = "", ...formatOptions } = options;
+    const { format = "", push: isSent = false, ...formatOptions } = options;
     const history = Object.hasOwn(historyExporters, format) ? historyExporters[format] : undefined;
     if (history !== undefined) return exportRunHistory(text, format, history, formatOptions);
-    const { out, ...exportOptions } = omitModelOptions(formatOptions);
+    const { out, pushTo, private: isPrivate, license, ...exportOptions } = omitModelOptions(formatOptions);
+    const push = readPush({ pushTo, private: isPrivate, license }, isSent);
+    if (push !== undefined && isSent) await verifyAccess(push, requirePushSettings(push), undefined);
+    if (push !== undefined && options.format === undefined)
+      return publishFolder(resolve(text), push, { isSent, license, exportOptions, terminal });
     const exporter = Object.hasOwn(exporters, format) ? exporters[format] : undefined;
     if (exporter === undefined)
       throw new WorkbenchError("invalid-input", `--format is ${formatList}.`, { allowed: formats });
@@ -104,13 +116,16 @@ export default defineCommand<readonly [string], Options>({
       terminal.log("The model has no known tokenizer, so none is written. Name one with --tokenizer.");
     const tokenizerFolder = options.tokenizer === undefined ? model.tokenizerFolder : undefined;
     const folder = resolve(out ?? `${getModelName(model)}-${format}`);
-    const result = await exportModel(
-      { ...model, tokenizer, tokenizerFolder },
-      { ...resolved, format },
-      folder,
-    );
+    const subject = { ...model, tokenizer, tokenizerFolder };
+    const result = await exportModel(subject, { ...resolved, format }, folder);
     for (const notice of result.notices) terminal.log(toPlainLine(notice));
-    return createOutcome({ model: model.source, ...result }, result, ["", ...formatSizeTable(result.sizes)]);
+    const outcome = createOutcome({ model: model.source, ...result }, result, [
+      "",
+      ...formatSizeTable(result.sizes),
+    ]);
+    if (push === undefined) return outcome;
+    const prepared = preparePush(subject, result, resolved, push, createCardSource(text, model, options));
+    return addPush(outcome, await publish(result.folder, push, prepared, { isSent, terminal }));
   },
 });
 
@@ -118,7 +133,7 @@ async function exportRunHistory(
   text: string,
   format: string,
   exporter: HistoryExporter,
-  { out, ...otherOptions }: Omit<Options, "format">,
+  { out, ...otherOptions }: Omit<Options, "format" | "push">,
 ): Promise<Outcome> {
   validateOptions(z.strictObject({}), otherOptions);
   const { folder, id, record } = await selectRun(text, {});

@@ -4,13 +4,16 @@ import type { DataSummary } from "../../backend/data/dataSet";
 import { formatDataLines } from "../../backend/data/summaryText";
 import { toCanonicalJson } from "../../backend/experiment/stepKey";
 import { openEngine } from "../../backend/engine/open";
+import { describeTarget } from "../../backend/exports/hub/pushRequest";
 import {
   estimatePlan,
   type PlanEstimate,
   type SizeChange,
+  type StepEstimate,
   type TrainingEstimate,
 } from "../../backend/runs/planning/estimate";
 import { groupByBracket } from "../../backend/runs/halving/bracket";
+import { requirePushes } from "../../backend/runs/planning/pushes";
 import { readIfCached } from "../../backend/runs/planning/shortData";
 import { resolveExperimentFolder } from "../../backend/runs/steps/workshop";
 import { describeSavings } from "../../backend/training/memorySavings";
@@ -31,13 +34,24 @@ import { toPlainLine, type Terminal } from "../terminal";
 /** Share of the rate of plain products that whole training steps reach; see `lathe bench`. */
 const typicalEfficiency = 0.6;
 
-export default defineCommand<readonly [string], PlanOptions>({
+interface Options extends PlanOptions {
+  readonly push?: boolean;
+}
+
+export default defineCommand<readonly [string], Options>({
   summary: "show what an experiment would run: parameters, memory and time; nothing runs",
   arguments: [["<file>", "experiment file"]],
-  options: planOptions,
+  options: [
+    ...planOptions,
+    [
+      "--push",
+      "check that lathe run --push could publish what export.push_to names on the Hugging Face hub; sends nothing",
+    ],
+  ],
   async run({ args: [file], options, catalog, terminal }) {
     const { workspace, plans, warnings } = await loadPlansFromHere(file, options, catalog);
     for (const warning of warnings) terminal.log(toPlainLine(warning));
+    if (options.push === true) requirePushes(plans);
     const estimates = await Promise.all(plans.map((plan) => estimatePlan(plan, workspace)));
     const data = await readAllData(plans, workspace);
     const trains = estimates.some(({ steps }) => steps.some(({ training }) => training !== undefined));
@@ -130,6 +144,11 @@ function formatTreated(treated: readonly SizeChange[]): string[] {
   );
 }
 
+function formatPush({ repository, private: isPrivate, format }: NonNullable<StepEstimate["push"]>): string {
+  const target = describeTarget({ repository, isPrivate });
+  return `     with --push, publishes the files of ${format} and a model card to ${toPlainLine(target)}; without it, only shows them`;
+}
+
 function formatDifference(before: number, after: number): string {
   if (before === after) return "";
   const share = Math.abs(100 * (1 - after / before)).toFixed(3);
@@ -153,7 +172,7 @@ function formatEstimate(
   terminal: Terminal,
 ): string {
   const { name, family, before, steps } = estimate;
-  const lines = steps.map(({ action: name, counts, training, treatment, treated }, i) => {
+  const lines = steps.map(({ action: name, counts, training, treatment, treated, push }, i) => {
     const action = treatment === undefined ? name : `${name} ${treatment}`;
     const difference = formatDifference(before.total.stored, counts.total.stored);
     const size = `${formatCount(counts.total.stored)} parameters${difference}, ${formatBytes(counts.total.bytes)}`;
@@ -161,6 +180,7 @@ function formatEstimate(
       return [
         `  ${i + 1}. ${action}: ${size}`,
         ...(treated === undefined ? [] : formatTreated(treated)),
+        ...(push === undefined ? [] : [formatPush(push)]),
       ].join("\n");
     const { steps: total, tokensPerStep, stateBytes, workingBytes, teacher, perProcess, adapted } = training;
     const seconds = estimateSeconds(training, rate);

@@ -1,11 +1,12 @@
 /** Continues a run from its last checkpoint: one that ended early, or a finished one whose plan is made longer. */
 import { readScheduler } from "../../backend/engine/torch/readScheduler";
+import { verifyPushes } from "../../backend/runs/planning/pushes";
 import { changeRunPlan } from "../../backend/runs/process/changeRunPlan";
 import { resumeRun } from "../../backend/runs/process/startRun";
 import { startAndAttach } from "../attachRun";
 import { defineCommand } from "../command";
 import { deviceOption } from "../evaluationLab";
-import { collect, parallelOption } from "../planOptions";
+import { collect, parallelOption, pushOption } from "../planOptions";
 import { createEndedOutcome, reportEnd, createStartedOutcome } from "../runOutcome";
 import { runArgument, runsOption, selectRun, type RunsOption } from "../runSelection";
 
@@ -14,6 +15,7 @@ interface Options extends RunsOption {
   readonly device?: string;
   readonly parallelProcesses?: number;
   readonly parallel?: boolean;
+  readonly push?: boolean;
   readonly detach?: boolean;
 }
 
@@ -30,6 +32,7 @@ export default defineCommand<[run: string], Options>({
     [deviceOption[0], `continue on another device: ${deviceOption[1]}`],
     parallelOption,
     ["--parallel", "do not wait for other runs on the same device"],
+    pushOption,
     ["--detach", "start it and return"],
   ],
   async run({ args: [text], options, terminal, catalog }) {
@@ -41,7 +44,9 @@ export default defineCommand<[run: string], Options>({
         { settings, device, parallelProcesses, scheduler: readScheduler() },
         catalog,
       );
-    const start = () => resumeRun(selected.folder, { parallel: options.parallel ?? false });
+    const { parallel = false, push = false } = options;
+    if (push) await verifyPushes([selected.record.plan]);
+    const start = () => resumeRun(selected.folder, { parallel, push });
     if (options.detach === true) {
       const { id, folder } = await start();
       return createStartedOutcome([{ id, folder }]);

@@ -6,6 +6,7 @@ import { advanceBracket } from "../../backend/runs/halving/advance";
 import { groupByBracket, openBracket } from "../../backend/runs/halving/bracket";
 import { findPaper } from "../../backend/runs/planning/siblings";
 import { checkPlans } from "../../backend/runs/planning/checkPlan";
+import { verifyPushes } from "../../backend/runs/planning/pushes";
 import { loadPlansFromHere } from "../loadPlansFromHere";
 import { findRunWorkspace, getWorkspaceRunsFolder } from "../../backend/runs/folder/runLocation";
 import type { Plans } from "../../backend/runs/planning/loadPlans";
@@ -21,7 +22,7 @@ import { followHalving } from "../halving";
 import { findJoiningNode, joinRuns } from "../joinRuns";
 import type { RunPlan } from "../../protocol/run";
 import { pluralize } from "../../protocol/quantities";
-import { parseWholeNumber, planOptions, type PlanOptions } from "../planOptions";
+import { parseWholeNumber, planOptions, type PlanOptions, pushOption } from "../planOptions";
 import { createEndedOutcome, reportEnd, createStartedOutcome } from "../runOutcome";
 import { labelRuns, SweepProgress } from "../sweepProgress";
 import { toPlainLine, type Terminal } from "../terminal";
@@ -31,6 +32,7 @@ interface Options extends PlanOptions {
   readonly parallel?: boolean;
   readonly detach?: boolean;
   readonly fresh?: boolean;
+  readonly push?: boolean;
   readonly from?: string;
   readonly node?: number;
 }
@@ -52,6 +54,7 @@ export default defineCommand<[file: string | undefined], Options>({
     ],
     ["--parallel", "do not wait for other runs on the same device"],
     ["--fresh", "do not reuse finished steps of earlier runs"],
+    pushOption,
     ["--detach", "start and return; several runs then wait in a queue"],
   ],
   async run({ args: [file], options, terminal, catalog }) {
@@ -61,10 +64,12 @@ export default defineCommand<[file: string | undefined], Options>({
     const node = findJoiningNode(options.node, plans);
     if (node !== undefined) return joinRuns(plans, node, terminal);
     // Errors are reported before the first run starts, so that nothing is left behind.
+    if (options.push === true) await verifyPushes(plans);
     await checkPlans(plans, workspace);
     const start: StartOptions = {
       workspace,
       parallel: options.parallel ?? false,
+      push: options.push ?? false,
       ...(options.out === undefined ? {} : { runsFolder: resolve(options.out) }),
       ...(requested.runsFolder === undefined ? {} : { runsFolder: requested.runsFolder }),
     };

@@ -92,7 +92,7 @@ describe("a configuration", () => {
         vocab_size: 4,
         rope_scaling: { type: "su", short_factor: [1], long_factor: [1] },
       },
-      /"su" are not supported; allowed are default/,
+      /1 factors for 48 pairs/,
     ],
     [{ model_type: "gpt_neox", vocab_size: 4, head_dim: 8 }, /head_dim: .*= 96 channels/],
     [{ model_type: "gpt_neox", vocab_size: 4, rotary_pct: 0.01 }, /0 of the 96 channels/],
@@ -139,7 +139,13 @@ describe("a configuration", () => {
   });
 
   it("of phi3 with groups equals that of kphi3", () => {
-    const sizes = { vocab_size: 32, hidden_size: 64, intermediate_size: 192, num_attention_heads: 4 };
+    const sizes = {
+      vocab_size: 32,
+      hidden_size: 64,
+      intermediate_size: 192,
+      num_hidden_layers: 2,
+      num_attention_heads: 4,
+    };
     const phi3 = createShape({ model_type: "phi3", ...sizes, min_channels_per_group: 16 });
     const kphi3 = createShape({ model_type: "kphi3", ...sizes, min_channels_per_group: 16 });
     expect(phi3.representations).toEqual(kphi3.representations);

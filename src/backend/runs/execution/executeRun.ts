@@ -24,6 +24,8 @@ export interface ExecuteOptions {
   readonly resume: boolean;
   /** Don't wait for other runs on the same device. */
   readonly parallel: boolean;
+  /** Publish what `export.push_to` names. */
+  readonly push: boolean;
   readonly launcher: number | undefined;
   /**
    * Called once, when the run has claimed its folder, can be reached and is in the queue of its device: runs started
@@ -109,7 +111,7 @@ async function perform(program: RunProgram, options: ExecuteOptions, parts: Part
   const { folder, control, clock } = parts;
   const { plan } = folder.record;
   folder.reserve();
-  using context = new LiveContext(folder, control, options.resume, clock);
+  using context = new LiveContext(folder, control, options.resume, clock, options.push);
   folder.log(
     options.resume ? "Resumed." : `Started: ${plan.name}, variant ${plan.variant}, seed ${plan.seed}.`,
   );

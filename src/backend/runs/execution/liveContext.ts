@@ -17,6 +17,7 @@ export class LiveContext implements RunContext, Disposable {
     readonly control: RunControl,
     readonly resumed: boolean,
     private readonly clock: RunClock,
+    readonly push: boolean,
   ) {
     this.metrics = new MetricsWriter(folder.inside("metrics.jsonl"));
     this.workspace = findRunWorkspace(folder.path, folder.record.workspace);

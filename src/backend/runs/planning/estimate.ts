@@ -10,6 +10,7 @@ import { planAdapters } from "../../compression/adapters";
 import { defaultTokenizer, openTokenizer } from "../../data/tokenizers/openTokenizer";
 import { countModel, countStoredByAddress } from "../../models/accounting";
 import { computeBytes, countModelProductFlops, estimateMemory } from "../../graph/cost";
+import { splitPushOptions } from "../../exports/hub/pushRequest";
 import { importLocalOutline, importShape } from "../../imports/importModel";
 import { dimensionsOf, hasAdapters, listMatrixSlots, type ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
@@ -64,6 +65,8 @@ export interface StepEstimate {
   /** The method or strategy of a `compress` step, and what it changes. */
   readonly treatment?: string;
   readonly treated?: readonly SizeChange[];
+  /** Of an `export` step that names a repository of the hub. */
+  readonly push?: { readonly repository: string; readonly private: boolean; readonly format: string };
 }
 
 /** Parts with the same address apart from the layer, and their stored scalars before and after. */
@@ -117,7 +120,7 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
           counts,
           training: estimateTraining(during, plan, step, teachers),
         }
-      : { action: step.action, counts };
+      : { action: step.action, counts, ...describePush(step) };
   });
   const after = Object.fromEntries(countStoredByAddress(shape));
   return {
@@ -135,6 +138,12 @@ const sumBytes = (specs: readonly ParameterSpec[]): number =>
   specs.reduce((sum, { shape, dtype }) => sum + computeBytes({ shape, dtype }), 0);
 
 const pickAdapted = ({ trainable, stored }: Counts) => ({ trainable, stored });
+
+function describePush({ action, options: { format, ...options } }: Step): Pick<StepEstimate, "push"> {
+  const { push } = action === "export" ? splitPushOptions(options) : {};
+  if (push === undefined) return {};
+  return { push: { repository: push.repository, private: push.isPrivate, format: String(format) } };
+}
 
 const getLora = ({ action, options }: Step): LoraOptions | undefined =>
   action === "train" ? trainSchema.parse(options).lora : undefined;

@@ -12,14 +12,18 @@ export interface LaunchArguments {
   readonly parallel: boolean;
   /** Start the next runs of its search at the end of the run. */
   readonly advance: boolean;
+  /** Publish what `export.push_to` names. */
+  readonly push: boolean;
   readonly launcher: number;
 }
 
-export function writeArguments({ folder, resume, parallel, advance, launcher }: LaunchArguments): string[] {
+export function writeArguments(options: LaunchArguments): string[] {
+  const { folder, resume, parallel, advance, push, launcher } = options;
   return [
     ...(resume ? ["--resume"] : []),
     ...(parallel ? ["--parallel"] : []),
     ...(advance ? ["--advance"] : []),
+    ...(push ? ["--push"] : []),
     `--launcher=${launcher}`,
     "--",
     folder,
@@ -34,6 +38,7 @@ export function readArguments(args: readonly string[]): LaunchArguments {
       resume: { type: "boolean" },
       parallel: { type: "boolean" },
       advance: { type: "boolean" },
+      push: { type: "boolean" },
       launcher: { type: "string" },
     },
   });
@@ -42,6 +47,7 @@ export function readArguments(args: readonly string[]): LaunchArguments {
     resume: values.resume ?? false,
     parallel: values.parallel ?? false,
     advance: values.advance ?? false,
+    push: values.push ?? false,
     launcher: Number(values.launcher),
   };
 }

@@ -17,6 +17,8 @@ export interface LaunchOptions {
   readonly parallel?: boolean;
   /** Start the next runs of its search at the end of the run, if nobody follows it who does. */
   readonly advance?: boolean;
+  /** Publish what `export.push_to` names. A file cannot request this: the user does, at each start. */
+  readonly push?: boolean;
   /**
    * The bundled run process; by default runProcess.cjs next to the running script. LATHE_RUN_PROCESS overrides it.
    */
@@ -88,8 +90,8 @@ async function launch(folder: string, resume: boolean, options: LaunchOptions): 
   const log = openSync(join(folder, "log.txt"), appendFlags, 0o666);
   let child: ChildProcess;
   try {
-    const { parallel = false, advance = false } = options;
-    const launchOptions = { folder, resume, parallel, advance, launcher: process.pid };
+    const { parallel = false, advance = false, push = false } = options;
+    const launchOptions = { folder, resume, parallel, advance, push, launcher: process.pid };
     child = spawn(
       options.executable ?? process.execPath,
       [resolveScriptPath(options), ...writeArguments(launchOptions)],

@@ -24,6 +24,8 @@ export interface RunContext {
    * its step.
    */
   readonly resumed: boolean;
+  /** Whether the user started the run to publish what `export.push_to` names. */
+  readonly push: boolean;
   readonly control: RunControl;
   /** Aborted by a stop request. Throwing `cancelled` (or the signal's reason) then ends the run as stopped. */
   readonly signal: AbortSignal;

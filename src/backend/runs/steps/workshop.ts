@@ -132,7 +132,9 @@ export function resolveExperimentFolder({ plan, workspace }: Pick<RunContext, "p
 }
 
 /** Stops with the run and shows its progress in the record. */
-function createDownloadContext(context: RunContext): DownloadContext & { readonly signal: AbortSignal } {
+export function createDownloadContext(
+  context: RunContext,
+): DownloadContext & { readonly signal: AbortSignal } {
   const percent = (done: number, total: number) => (total === 0 ? 0 : Math.floor((100 * done) / total));
   return {
     signal: context.signal,
