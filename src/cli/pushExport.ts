@@ -1,4 +1,5 @@
 /** `lathe export --push-to`: what would be sent to the hub, and with `--push` the sending. */
+import { realpathSync } from "node:fs";
 import { readRecord } from "../backend/runs/folder/runFolder";
 import { findRunWorkspace } from "../backend/runs/folder/runLocation";
 import { createRunCard } from "../backend/runs/folder/runCard";
@@ -12,6 +13,7 @@ import { type Pushed, pushFolder } from "../backend/exports/hub/pushFolder";
 import { type PushRequest, requirePushSettings, splitPushOptions } from "../backend/exports/hub/pushRequest";
 import { describePushed } from "../backend/runs/actions/export";
 import { parseHubId } from "../backend/imports/hub/hubId";
+import { findCheckpoint } from "../backend/imports/runFolder";
 import { WorkbenchError } from "../protocol/errors";
 import { pushSchema } from "../schema/push";
 import type { OptionSpec, Outcome } from "./command";
@@ -54,16 +56,20 @@ export function readPush(flags: PushFlags, isSent: boolean): PushRequest | undef
   );
 }
 
-/** What the card reports beside the model. Options that change the model leave out the numbers of its run. */
+/** What the card reports beside the model. The numbers of a run are those of its last checkpoint, read without changes. */
 export function createCardSource(text: string, model: LoadedModel, options: ModelOptions): CardSource {
   const baseModel = parseHubId(text, process.cwd())?.repository;
-  const { checkpoint = "last", config, ignoreExtraTensors, stripPrefix, adapter } = options;
+  const { config, ignoreExtraTensors, stripPrefix, adapter } = options;
   const isChanged = [config, ignoreExtraTensors, stripPrefix, adapter].some((each) => each !== undefined);
-  if (model.run === undefined || isChanged || checkpoint !== "last") return { baseModel };
+  if (model.run === undefined || isChanged || !isLastCheckpoint(model.run, model.source))
+    return { baseModel };
   const record = readRecord(model.run);
   const run = createRunCard(model.run, record, findRunWorkspace(model.run, record.workspace));
   return { baseModel, run };
 }
+
+const isLastCheckpoint = (run: string, source: string): boolean =>
+  realpathSync(source) === realpathSync(findCheckpoint(run, "last"));
 
 interface Publication {
   readonly prepared: PreparedPush;

@@ -179,6 +179,16 @@ describe("lathe export --push-to", () => {
       /Nothing was sent. To send it: lathe export .*shown --push-to some-one\/other --push/,
     );
     expect(hub.asked).toEqual([]);
+
+    // Another checkpoint of the run is another model than the one that was measured.
+    const [id] = listRuns().slice(-1) as [string];
+    const earlier = join(runs(), id, "checkpoints");
+    const [name] = readdirSync(earlier) as [string];
+    const other = ["--format", "onnx", "--out", "other", "--push-to", "some-one/other"];
+    const unmeasured = await lathe(["export", join(earlier, name), ...other]);
+    expect(unmeasured.status, unmeasured.errors).toBe(0);
+    expect(unmeasured.output).toMatch(/## Size/);
+    expect(unmeasured.output).not.toMatch(/## Measures|experiment.yaml/);
   });
 
   it("is refused before any work where the token may not write", async () => {

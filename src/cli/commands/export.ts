@@ -100,7 +100,8 @@ export default defineCommand<readonly [string], Options>({
   async run({ args: [text], options, terminal }) {
     const { format = "", push: isSent = false, ...formatOptions } = options;
     const history = Object.hasOwn(historyExporters, format) ? historyExporters[format] : undefined;
-    if (history !== undefined) return exportRunHistory(text, format, history, formatOptions);
+    if (history !== undefined)
+      return exportRunHistory(text, format, history, { ...formatOptions, ...(isSent && { push: true }) });
     const { out, pushTo, private: isPrivate, license, ...exportOptions } = omitModelOptions(formatOptions);
     const push = readPush({ pushTo, private: isPrivate, license }, isSent);
     if (push !== undefined && isSent) await verifyAccess(push, requirePushSettings(push), undefined);
@@ -133,7 +134,7 @@ async function exportRunHistory(
   text: string,
   format: string,
   exporter: HistoryExporter,
-  { out, ...otherOptions }: Omit<Options, "format" | "push">,
+  { out, ...otherOptions }: Omit<Options, "format">,
 ): Promise<Outcome> {
   validateOptions(z.strictObject({}), otherOptions);
   const { folder, id, record } = await selectRun(text, {});
