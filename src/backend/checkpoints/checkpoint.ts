@@ -21,7 +21,7 @@ import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import { type ModelShape, parametersOf, createShape } from "../models/model";
 import type { ParameterSpec } from "../representations/representation";
-import { dtypeOf, type HostTensors, readSafetensors, writeSafetensors } from "./safetensors";
+import { dtypeOf, type HostTensors, readLazily, readSafetensors, writeSafetensors } from "./safetensors";
 
 export interface Checkpoint {
   readonly shape: ModelShape;
@@ -110,6 +110,11 @@ export function writeCheckpoint(folder: string, { shape, tensors, training }: Ch
     recover(folder);
     throw toWorkbenchError(thrown, folder);
   }
+}
+
+/** The weights of a checkpoint that this process has just written; large ones are read when they are used. */
+export function readWrittenTensors(folder: string): HostTensors {
+  return readLazily(join(folder, modelFile)).tensors;
 }
 
 /** Writes the manifest of the folder, after all other files. */
@@ -230,7 +235,7 @@ export function checkParameters(where: string, specs: readonly ParameterSpec[], 
 }
 
 /** Size and hash of a file, read in chunks; `settle` also flushes it to disk. */
-function computeFingerprint(path: string, settle: boolean): { bytes: number; sha256: string } {
+export function computeFingerprint(path: string, settle: boolean): { bytes: number; sha256: string } {
   const file = openSync(path, settle ? "r+" : "r");
   try {
     if (settle) fsyncSync(file);

@@ -2,18 +2,19 @@
  * The safetensors format: header length in eight bytes, a JSON header, then the bytes of the tensors. Reading validates
  * everything: the size of the header is limited, every offset must be within the file, and the tensors must cover it exactly.
  */
-import { closeSync, openSync, readSync, fstatSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, type Stats, writeSync } from "node:fs";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { sizeOf, type Shape } from "../graph/op";
 import { computeByteSize, isKnownDtype, getWidener } from "./dtypes";
 import { narrow, type StoredDtype } from "./halfPrecision";
+import { LazyTensor, smallestLazyBytes, type TensorValues } from "./lazyTensor";
 
 /** A tensor on the host. Booleans are bytes of 0 and 1; other bytes are marked as such and are not written to files. */
 export interface HostTensor {
   readonly shape: Shape;
   readonly dtype?: "uint8";
-  readonly data: Float32Array | Uint8Array | Int32Array | Int8Array;
+  readonly data: TensorValues;
 }
 export type HostTensors = ReadonlyMap<string, HostTensor>;
 
@@ -30,8 +31,9 @@ const entrySchema = z.object({
 const metadataSchema = z.record(z.string(), z.string());
 
 /** Size in bytes of a tensor in a file that stores floating-point numbers as `dtype`. */
-export function computeStoredBytes({ data }: HostTensor, dtype: StoredDtype): number {
-  return data instanceof Float32Array && dtype !== "float32" ? data.byteLength / 2 : data.byteLength;
+export function computeStoredBytes(tensor: HostTensor, dtype: StoredDtype): number {
+  const type = dtypeOf(tensor);
+  return computeByteSize(fileDtypes[type === "float32" ? dtype : type], sizeOf(tensor.shape))!;
 }
 
 /** Writes tensors to an open file in the order of the map, with floating-point numbers as `dtype`. Does not copy whole tensors. */
@@ -58,7 +60,8 @@ export function writeSafetensors(
   try {
     writeAll(file, prefix);
     writeAll(file, Buffer.from(text));
-    for (const { data } of tensors.values()) {
+    for (const tensor of tensors.values()) {
+      const { data } = tensor;
       if (!(data instanceof Float32Array) || dtype === "float32") writeAll(file, asBytes(data));
       else
         for (let from = 0; from < data.length; from += elementsAtOnce)
@@ -80,16 +83,39 @@ export interface SafetensorsFile {
 
 /** Reads every tensor; floating-point types become float32. */
 export function readSafetensors(path: string): SafetensorsFile {
-  return withOpenFile(path, ({ entries, metadata, read, corruptError }) => {
-    const decoded = entries.map((entry): [string, HostTensor] => {
-      const { name, shape, dtype } = entry;
-      const data = decode(path, entry, read);
-      if (dtype === "BOOL" && (data as Uint8Array).some((each) => each > 1))
-        throw corruptError(`${name} is boolean, but has bytes other than 0 and 1`);
-      return [name, { shape, data }];
-    });
-    return { tensors: new Map(decoded), metadata };
-  });
+  return withOpenFile(path, (file) => ({
+    tensors: new Map(
+      file.entries.map((entry) => [entry.name, { shape: entry.shape, data: decodeChecked(path, entry, file) }]),
+    ),
+    metadata: file.metadata,
+  }));
+}
+
+/** Like `readSafetensors`, but large tensors are read from the file when they are used, which must not change until then. */
+export function readLazily(path: string): SafetensorsFile {
+  return withOpenFile(path, (file) => ({
+    tensors: new Map(file.entries.map((entry) => [entry.name, createTensor(path, entry, file)])),
+    metadata: file.metadata,
+  }));
+}
+
+function createTensor(path: string, entry: Entry, file: OpenFile): HostTensor {
+  const { shape } = entry;
+  if (entry.end - entry.start < smallestLazyBytes)
+    return { shape, data: decodeChecked(path, entry, file) };
+  const again = { read: file.readAgain, corruptError: file.corruptError };
+  return new LazyTensor(shape, findHostType(path, entry), () => decodeChecked(path, entry, again));
+}
+
+function decodeChecked(
+  path: string,
+  entry: Entry,
+  { read, corruptError }: Pick<OpenFile, "read" | "corruptError">,
+): TensorValues {
+  const data = decode(path, entry, read);
+  if (entry.dtype === "BOOL" && (data as Uint8Array).some((each) => each > 1))
+    throw corruptError(`${entry.name} is boolean, but has bytes other than 0 and 1`);
+  return data;
 }
 
 /** Size of each tensor in bytes, without reading the tensors. */
@@ -110,11 +136,18 @@ export interface TensorFile extends Disposable {
   tensorBytes(name: string): number;
   /** Reads elements `from` (inclusive) to `to` (exclusive), by default all; clamped to the last element. */
   read(name: string, from?: number, to?: number): HostTensor["data"];
+  /** A tensor that remains usable after the file is closed. Large ones are read again from the file when they are used. */
+  getTensor(name: string): HostTensor;
 }
 
 export function openTensors(path: string): TensorFile {
   const file = openFile(path);
   const entries = new Map(file.entries.map((entry) => [entry.name, entry]));
+  const findEntry = (name: string): Entry => {
+    const entry = entries.get(name);
+    if (entry === undefined) throw new Error(`${path} has no tensor ${name}.`);
+    return entry;
+  };
   return {
     metadata: file.metadata,
     shapes: new Map(file.entries.map(({ name, shape }) => [name, shape])),
@@ -124,11 +157,11 @@ export function openTensors(path: string): TensorFile {
       return entry === undefined ? 0 : entry.end - entry.start;
     },
     read: (name, from = 0, to) => {
-      const entry = entries.get(name);
-      if (entry === undefined) throw new Error(`${path} has no tensor ${name}.`);
+      const entry = findEntry(name);
       const size = sizeOf(entry.shape);
       return decode(path, entry, file.read, Math.min(from, size), Math.min(to ?? size, size));
     },
+    getTensor: (name) => createTensor(path, findEntry(name), file),
     [Symbol.dispose]: () => file[Symbol.dispose](),
   };
 }
@@ -147,9 +180,13 @@ interface Header {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+type ReadBytes = (start: number, length: number) => Buffer<ArrayBuffer>;
+
 interface OpenFile extends Header, Disposable {
   /** Reads bytes of the section with the tensors. */
-  readonly read: (start: number, length: number) => Buffer<ArrayBuffer>;
+  readonly read: ReadBytes;
+  /** Opens the file for a moment after it was closed, and reads the same bytes. Throws if it is another file now. */
+  readonly readAgain: ReadBytes;
   readonly corruptError: (what: string) => WorkbenchError;
 }
 
@@ -161,7 +198,8 @@ function withOpenFile<T>(path: string, use: (file: OpenFile) => T): T {
 function openFile(path: string): OpenFile {
   const file = openSync(path, "r");
   try {
-    const { size } = fstatSync(file);
+    const opened = fstatSync(file);
+    const { size } = opened;
     const corruptError = (what: string) =>
       new WorkbenchError(
         "corrupt",
@@ -191,12 +229,41 @@ function openFile(path: string): OpenFile {
       metadata,
       corruptError,
       read: (start, bytes) => readBytes(file, 8 + length + start, bytes),
+      readAgain: (start, bytes) => {
+        const again = openAgain(path, opened);
+        try {
+          return readBytes(again, 8 + length + start, bytes);
+        } finally {
+          closeSync(again);
+        }
+      },
       [Symbol.dispose]: () => closeSync(file),
     };
   } catch (thrown) {
     closeSync(file);
     throw thrown;
   }
+}
+
+/** Opens a file that was closed. Throws `corrupt` if it has been replaced, changed or removed since. */
+function openAgain(path: string, { size, mtimeMs, ino }: Stats): number {
+  const changed = (what: string, cause?: unknown) =>
+    new WorkbenchError(
+      "corrupt",
+      `${path} ${what} while its weights were in use. Keep the file until the work on it is done, and start again.`,
+      {},
+      { cause },
+    );
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch (cause) {
+    throw changed("can no longer be opened", cause);
+  }
+  const now = fstatSync(file);
+  if (now.size === size && now.mtimeMs === mtimeMs && now.ino === ino) return file;
+  closeSync(file);
+  throw changed("has changed");
 }
 
 /** Returns entries instead of properties, because a tensor may have any name, including `__proto__`. */
@@ -247,7 +314,9 @@ function countNames(text: string): number {
 }
 
 /** The type of a tensor in a graph. */
-export function dtypeOf({ data }: HostTensor): "float32" | "int32" | "int8" | "bool" {
+export function dtypeOf(tensor: HostTensor): LazyTensor["type"] {
+  if (tensor instanceof LazyTensor) return tensor.type;
+  const { data } = tensor;
   if (data instanceof Float32Array) return "float32";
   if (data instanceof Int32Array) return "int32";
   return data instanceof Int8Array ? "int8" : "bool";
@@ -261,11 +330,26 @@ const fileDtypes = {
   bool: "BOOL",
 } as const;
 
+/** The type of the values that `decode` returns. */
+function findHostType(path: string, { name, dtype }: Entry): LazyTensor["type"] {
+  if (dtype === "I32") return "int32";
+  if (dtype === "I8") return "int8";
+  if (dtype === "BOOL" || dtype === "U8") return "bool";
+  if (dtype !== "F32" && getWidener(dtype) === undefined) throw createTypeError(path, name, dtype);
+  return "float32";
+}
+
+const createTypeError = (path: string, name: string, dtype: string) =>
+  new WorkbenchError(
+    "unsupported",
+    `Unsupported type ${dtype} of ${name} in ${path}. Save the model in float32, float16 or bfloat16.`,
+  );
+
 /** Decodes elements `from` (inclusive) to `to` (exclusive) of a tensor. */
 function decode(
   path: string,
   { name, dtype, shape, start }: Entry,
-  read: OpenFile["read"],
+  read: ReadBytes,
   from = 0,
   to = sizeOf(shape),
 ): HostTensor["data"] {
@@ -285,11 +369,7 @@ function decode(
       return new Uint8Array(part(from, to).buffer);
   }
   const widen = getWidener(dtype);
-  if (widen === undefined)
-    throw new WorkbenchError(
-      "unsupported",
-      `Unsupported type ${dtype} of ${name} in ${path}. Save the model in float32, float16 or bfloat16.`,
-    );
+  if (widen === undefined) throw createTypeError(path, name, dtype);
   const out = new Float32Array(to - from);
   for (let at = from; at < to; at += elementsAtOnce)
     widen(out, at - from, part(at, Math.min(at + elementsAtOnce, to)));

@@ -104,10 +104,10 @@ export function openCodedTensors(path: string): TensorFile {
   }
 }
 
-/** Reads every tensor of the file. */
+/** Reads every tensor of the file; large ones that are not coded only when they are used. */
 export function readCodedTensors(path: string): HostTensors {
   using file = openCodedTensors(path);
-  return new Map([...file.shapes].map(([name, shape]) => [name, { shape, data: file.read(name) }]));
+  return new Map([...file.shapes.keys()].map((name) => [name, file.getTensor(name)]));
 }
 
 function decodeFile(path: string, file: TensorFile, entries: ReadonlyMap<string, Entry>): TensorFile {
@@ -154,6 +154,10 @@ function decodeFile(path: string, file: TensorFile, entries: ReadonlyMap<string,
     ]),
     tensorBytes: (name) => file.tensorBytes(entries.has(name) ? name + suffix : name),
     read,
+    getTensor: (name) => {
+      const entry = entries.get(name);
+      return entry === undefined ? file.getTensor(name) : { shape: entry.shape, data: read(name) };
+    },
     [Symbol.dispose]: () => file[Symbol.dispose](),
   };
 }

@@ -136,7 +136,7 @@ export async function compressLayerwise(
       }
       model = { shape: withRepresentations(model.shape, choices), tensors: unpacked };
     }
-    lab.partial?.save(before, parts, { model, done: index + 1 });
+    model = lab.partial?.save(before, parts, { model, done: index + 1 }) ?? model;
   }
   return { ...before, ...model };
 }

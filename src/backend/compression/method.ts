@@ -71,8 +71,11 @@ export interface PartialResult {
 export interface PartialResults {
   /** What an interrupted attempt at the same work left. */
   load(before: Checkpoint, parts: readonly string[]): PartialResult | undefined;
-  /** Keeps this result instead of earlier ones, unless one was kept a moment ago. */
-  save(before: Checkpoint, parts: readonly string[], result: PartialResult): void;
+  /**
+   * Keeps this result, unless one was kept a moment ago and little was added. Returns the same model, of which memory no longer
+   * holds the tensors that were written.
+   */
+  save(before: Checkpoint, parts: readonly string[], result: PartialResult): Checkpoint;
 }
 
 /** One attempt of a strategy. */

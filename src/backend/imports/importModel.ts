@@ -6,7 +6,6 @@ import type { BaseModel, BaseModelOptions } from "../../schema/baseModel";
 import { openCodedTensors, readCodedTensors } from "../coding/codedTensors";
 import type { DownloadContext } from "../data/download";
 import { type ModelShape, parametersOf } from "../models/model";
-import type { TensorData } from "../representations/representation";
 import { readCheckpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
 import { openAdapter } from "./adapter";
@@ -137,16 +136,16 @@ function readOwnCheckpoint(folder: string): ImportedModel {
   return { shape, tensors, source: folder, file: written };
 }
 
-/** Reads one tensor after the other, each once. */
+/** Reads one tensor after the other. Large tensors of safetensors files are only checked, and read again when they are used. */
 function readForeignModel(from: Source, reading: ReadOptions): ImportedModel {
   using model = openSource(from, reading);
   const { shape, source, written } = model;
   model.checkTied();
   const tensors = new Map<string, HostTensor>();
   for (const { name, shape: size } of parametersOf(shape)) {
-    const data = model.read(name);
-    refuseNonFinite(source, name, data);
-    tensors.set(name, { shape: size, data });
+    const tensor = model.getTensor?.(name) ?? { shape: size, data: model.read(name) };
+    refuseNonFinite(source, name, tensor.data);
+    tensors.set(name, tensor);
   }
   return {
     shape,
@@ -158,9 +157,11 @@ function readForeignModel(from: Source, reading: ReadOptions): ImportedModel {
   };
 }
 
-function refuseNonFinite(source: string, name: string, data: TensorData): void {
-  const at = data.findIndex((each) => !Number.isFinite(each));
-  if (at < 0) return;
+function refuseNonFinite(source: string, name: string, data: HostTensor["data"]): void {
+  let at = 0;
+  // A loop, since a call for each of a billion weights takes minutes.
+  while (at < data.length && Number.isFinite(data[at])) at++;
+  if (at === data.length) return;
   throw new WorkbenchError(
     "corrupt",
     `${source}: element ${at} of ${name} is ${data[at]}. ` +

@@ -9,7 +9,7 @@ import { familyOf, type ModelShape, parametersOf } from "../models/model";
 import type { TensorData } from "../representations/representation";
 import { openCodedTensors } from "../coding/codedTensors";
 import { floatDtypes, isFloat } from "../checkpoints/dtypes";
-import type { TensorFile } from "../checkpoints/safetensors";
+import type { HostTensor, TensorFile } from "../checkpoints/safetensors";
 import { refuseLfsPointer } from "../data/lfsPointer";
 import { listNames, type WeightFiles } from "./huggingFaceFolder";
 import type { CodeLayout } from "./quantizedConfig";
@@ -44,6 +44,8 @@ export interface BoundTensors extends Disposable {
   readonly notices: readonly string[];
   /** Reads elements `from` to `to` (exclusive) of a tensor of the model; by default, all. */
   read(name: string, from?: number, to?: number): TensorData;
+  /** A tensor of the model that remains usable after the files are closed. Large ones are read when they are used. */
+  getTensor(name: string): HostTensor;
   /** Throws if a file contains a copy of a tied tensor with different values: one of the two would be lost silently. */
   checkTied(): void;
 }
@@ -93,6 +95,14 @@ export function bindFiles(
     const read = (name: string, from?: number, to?: number) =>
       places.get(inFile(name))!.read(inFile(name), from, to) as TensorData;
     const unused = new Set(skipped);
+    const findOrder = (name: string) =>
+      options.isOwn === true ? undefined : familyOf(shape.family).fileRows?.(shape.config, name);
+    const readTensor = (name: string, from?: number, to?: number) => {
+      const order = findOrder(name);
+      return order === undefined
+        ? read(bound.get(name)!, from, to)
+        : readFileRows(order, read(bound.get(name)!)).slice(from, to);
+    };
     return {
       written: {
         bytes: files.reduce((total, file) => total + statSync(file).size, 0),
@@ -112,12 +122,13 @@ export function bindFiles(
         };
       }),
       notices: createNotices(source, skipped.map(inFile), options),
-      read: (name, from, to) => {
-        const order =
-          options.isOwn === true ? undefined : familyOf(shape.family).fileRows?.(shape.config, name);
-        return order === undefined
-          ? read(bound.get(name)!, from, to)
-          : readFileRows(order, read(bound.get(name)!)).slice(from, to);
+      read: readTensor,
+      getTensor: (name) => {
+        const original = inFile(bound.get(name)!);
+        const file = places.get(original)!;
+        return findOrder(name) === undefined
+          ? file.getTensor(original)
+          : { shape: file.shapes.get(original)!, data: readTensor(name) };
       },
       checkTied: () => {
         for (const [alias, name] of familyOf(shape.family).heads.language.tied(shape.config)) {

@@ -164,6 +164,10 @@ class PackedMatrix {
         const data = tensors.get(name)!.read();
         return from === undefined && to === undefined ? data : data.slice(from, to);
       },
+      getTensor: (name) => {
+        const { shape, read } = tensors.get(name)!;
+        return { shape, data: read() };
+      },
       [Symbol.dispose]: () => undefined, // The files are closed by their owner.
     };
   }

@@ -1,6 +1,7 @@
 /** Copies batches, scalars and weights from the host to the device. */
 import type { Batch } from "../data/split";
 import type { Engine, Tensor, Tensors } from "../engine/engine";
+import { LazyTensor } from "../checkpoints/lazyTensor";
 import { dtypeOf, type HostTensor, type HostTensors } from "../checkpoints/safetensors";
 
 export function feedBatch(engine: Engine, batch: Batch): Tensors {
@@ -25,8 +26,9 @@ export function uploadAll(engine: Engine, tensors: HostTensors): Tensors {
   return Object.fromEntries([...tensors].map(([name, tensor]) => [name, uploadHost(engine, tensor)]));
 }
 
-/** Copies the array, because the engine may keep and overwrite it. */
+/** Copies the array, because the engine may keep and overwrite it. What is read from a file is a copy already. */
 function uploadHost(engine: Engine, tensor: HostTensor): Tensor {
+  if (tensor instanceof LazyTensor) return handOver(engine, tensor);
   return handOver(engine, { ...tensor, data: tensor.data.slice() });
 }
 

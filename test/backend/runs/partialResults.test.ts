@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
+import { LazyTensor } from "../../../src/backend/checkpoints/lazyTensor";
 import { methods } from "../../../src/backend/methods/catalog";
 import { openPartialResults } from "../../../src/backend/runs/steps/partialResults";
 import { useGrammar } from "../../support/grammar";
@@ -22,12 +23,14 @@ interface Attempt {
   readonly model?: Checkpoint;
   /** Stops before this many matrices are done. */
   readonly stopAt?: number;
+  readonly seconds?: number;
+  readonly bytes?: number;
 }
 
 /** Applies a method to the end, or until it is stopped; undefined then. */
 async function attempt(
   [name, given]: readonly [string, object],
-  { folder, key = "key", model = before, stopAt = Infinity }: Attempt,
+  { folder, key = "key", model = before, stopAt = Infinity, seconds = 0, bytes }: Attempt,
 ) {
   const method = methods[name]!;
   const controller = new AbortController();
@@ -43,7 +46,7 @@ async function attempt(
       if (done >= stopAt) controller.abort();
     },
   });
-  const partial = openPartialResults(folder, { key, log, seconds: 0 });
+  const partial = openPartialResults(folder, { key, log, seconds, ...(bytes === undefined ? {} : { bytes }) });
   const options = method.options.parse(given) as unknown;
   const applied = method.apply(model, options, { ...lab, partial });
   const result = await applied.catch((thrown: unknown) => {
@@ -64,6 +67,12 @@ const bytesOf = ({ tensors }: Checkpoint) =>
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 
+/** The parts that each file contains, from and to. */
+const listStretches = (folder: string) =>
+  readdirSync(folder)
+    .map((name) => /^[0-9a-f]{32}-(\d+-\d+)-[0-9a-f]{64}\.safetensors$/.exec(name)?.[1])
+    .sort();
+
 /** Seven matrices in each of two layers: it is stopped in the second one. */
 const stopAt = 9;
 
@@ -82,13 +91,12 @@ describe("an unfinished result", () => {
     const { result: expected } = await attempt(method, { folder: createFolder() });
     const folder = createFolder();
     expect((await attempt(method, { folder, stopAt })).result).toBeUndefined();
-    const kept = readdirSync(folder);
-    expect(kept.map((name) => name.slice(32))).toEqual(["-1"]);
+    expect(listStretches(folder)).toEqual(["0-1"]);
     const { result, matrices } = await attempt(method, { folder });
     expect(matrices).toEqual([7, 8, 9, 10, 11, 12, 13, 14]);
     expect(result!.shape).toEqual(expected!.shape);
     expect(bytesOf(result!)).toEqual(bytesOf(expected!));
-    expect(readdirSync(folder).map((name) => name.slice(32))).toEqual(["-2"]);
+    expect(listStretches(folder)).toEqual(["0-1", "1-2"]);
   });
 
   const gptq = ["gptq", { bits: 3, calibration }] as const;
@@ -107,16 +115,46 @@ describe("an unfinished result", () => {
     const { result, matrices } = await attempt(method, { folder, ...changes });
     expect(matrices[0]).toBe(1);
     expect(bytesOf(result!)).toEqual(bytesOf(expected!));
-    expect(readdirSync(folder)).toHaveLength(1);
+    // The files of the other attempt are gone.
+    expect(new Set(readdirSync(folder).map((name) => name.slice(0, 32))).size).toBe(1);
   });
 
   it("is computed again if its files are damaged", async () => {
     const folder = createFolder();
     await attempt(gptq, { folder, stopAt });
-    writeFileSync(join(folder, readdirSync(folder)[0]!, "model.safetensors"), "damaged");
+    writeFileSync(join(folder, readdirSync(folder)[0]!), "damaged");
     const { matrices, messages } = await attempt(gptq, { folder });
     expect(matrices[0]).toBe(1);
     expect(messages).toMatch(/^The unfinished result cannot be used, so it is computed again: /);
+  });
+
+  it("is used up to the first damaged file", async () => {
+    const { result: expected } = await attempt(gptq, { folder: createFolder() });
+    const folder = createFolder();
+    await attempt(gptq, { folder });
+    const second = readdirSync(folder).find((name) => name.slice(32).startsWith("-1-2-"))!;
+    writeFileSync(join(folder, second), "damaged");
+    const { result, matrices, messages } = await attempt(gptq, { folder });
+    expect(matrices[0]).toBe(7);
+    expect(messages).toMatch(
+      /^The unfinished result cannot be used from part 2 on, so it is computed again: .*\nContinues the interrupted attempt: 1 of 2 parts are done\.$/m,
+    );
+    expect(bytesOf(result!)).toEqual(bytesOf(expected!));
+    expect(listStretches(folder)).toEqual(["0-1", "1-2"]);
+  });
+
+  it("of a large model is in files, and not in memory", async () => {
+    const wide = createTinyShape("llama", { intermediate_size: 2 ** 14 });
+    const model = { shape: wide, tensors: drawModelTensors(wide, 7) };
+    const method = ["wanda", { sparsity: 0.5, as: "published", calibration }] as const;
+    const { result: expected } = await attempt(method, { folder: createFolder(), model, seconds: 1e6 });
+    const folder = createFolder();
+    const { result } = await attempt(method, { folder, model, seconds: 1e6, bytes: 2 ** 20 });
+    expect(listStretches(folder)).toEqual(["0-1", "1-2"]);
+    const isLazy = (each: Checkpoint) =>
+      [...each.tensors.values()].filter((tensor) => tensor instanceof LazyTensor).length;
+    expect([isLazy(expected!), isLazy(result!)]).toEqual([0, 6]);
+    expect(bytesOf(result!)).toEqual(bytesOf(expected!));
   });
 
   it("that cannot be written does not end the method", async () => {

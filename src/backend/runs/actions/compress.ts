@@ -9,7 +9,7 @@ import { refuseAdapters } from "../../compression/adapters";
 import type { AnyMethod, Trial } from "../../compression/method";
 import type { ModelShape } from "../../models/model";
 import { strategies } from "../../strategies/catalog";
-import { type Checkpoint, writeCheckpoint } from "../../checkpoints/checkpoint";
+import { type Checkpoint, readWrittenTensors, writeCheckpoint } from "../../checkpoints/checkpoint";
 import type { Action } from "../steps/action";
 import { writeAtomic } from "../folder/atomicFile";
 import { openPartialResults, partialFolderName } from "../steps/partialResults";
@@ -30,7 +30,7 @@ const action: Action = {
     let model: Checkpoint = { shape: workpiece.shape, tensors: workpiece.tensors };
     const trials: Trial[] = [];
     await using lab = createLab(workshop, workpiece, trials);
-    for (const [name, values] of Object.entries(step.options)) {
+    for (const [index, [name, values]] of Object.entries(step.options).entries()) {
       const method = treatments[name]!;
       const options: unknown = method.options.parse(values);
       refuseAdapters(model.shape, `compress.${name}`);
@@ -43,7 +43,7 @@ const action: Action = {
       // A strategy applies methods with options that the key of the step does not hold.
       const partial = !(name in methods)
         ? undefined
-        : openPartialResults(join(folder, partialFolderName), {
+        : openPartialResults(join(folder, partialFolderName, `${index}-${name}`), {
             key: [step.key, name],
             log: (message) => context.log(message),
           });
@@ -66,7 +66,8 @@ const action: Action = {
     writeCheckpoint(checkpoint, { shape: model.shape, tensors: model.tensors });
     return {
       shape: model.shape,
-      tensors: model.tensors,
+      // The next step reads the weights from the checkpoint, so that memory does not hold both models.
+      tensors: readWrittenTensors(checkpoint),
       step: workpiece.step + lab.steps,
       tokens: workpiece.tokens + lab.tokens,
       checkpoint,

@@ -7,6 +7,7 @@ import { basename, dirname, join } from "node:path";
 import * as z from "zod";
 import type { Step } from "../../../protocol/run";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../checkpoints/checkpoint";
+import { readLazily } from "../../checkpoints/safetensors";
 import { readMetrics } from "../metrics/metricsReader";
 import { listMetrics } from "../metrics/metricLine";
 import type { MetricValues, RunContext } from "./runContext";
@@ -49,7 +50,7 @@ export function readOwnResult(context: RunContext, step: Step): FinishedStep | u
   const done = readDone(context.folder.path, step);
   if (done === undefined) return undefined;
   try {
-    return { done, model: readModel(context.folder.path, done) };
+    return { done, model: readModel(context.folder.path, step, done) };
   } catch (thrown) {
     context.notice(
       `Step ${step.index} (${step.action}) was done, but its model cannot be used, so the step runs again: ${(thrown as Error).message}`,
@@ -70,7 +71,7 @@ export async function reuseResult(
 ): Promise<FinishedStep | undefined> {
   const equal = await findEqualStep(context, step, before.step);
   if (equal === undefined) return undefined;
-  const { folder, done, model, measured } = equal;
+  const { folder, done, measured } = equal;
   const files = join(folder, "steps", stepFolderName(step));
   cpSync(files, context.stepFolder(step.index, step.action), {
     recursive: true,
@@ -79,7 +80,9 @@ export async function reuseResult(
   });
   for (const line of measured) context.metric(line);
   const reused: Done = { ...done, lines: [lines, context.lines] };
-  if (model !== undefined) writeCheckpoint(context.folder.inside(done.checkpoint!), model);
+  if (equal.model !== undefined) writeCheckpoint(context.folder.inside(done.checkpoint!), equal.model);
+  // The other run may be deleted while this one uses the weights.
+  const model = equal.model && readModel(context.folder.path, step, done);
   markDone(context, step, reused);
   context.log(
     `Reused step ${step.index} (${step.action}) of ${basename(folder)}: nothing it depends on has changed.`,
@@ -118,7 +121,7 @@ async function findEqualStep(context: RunContext, step: Step, from: number): Pro
     const measured = await readStepMetrics(folder, done);
     if (measured === undefined) continue;
     try {
-      return { folder, done, measured, model: readModel(folder, done) };
+      return { folder, done, measured, model: readModel(folder, step, done) };
     } catch {
       // A broken checkpoint of another run is not a fault of this one: the step simply runs.
     }
@@ -143,8 +146,11 @@ async function readStepMetrics(
   });
 }
 
-function readModel(folder: string, { checkpoint }: Done): Checkpoint | undefined {
-  return checkpoint === undefined ? undefined : readCheckpoint(join(folder, checkpoint));
+/** Only training removes checkpoints while a run continues, so that the weights of other steps can remain in the file. */
+function readModel(folder: string, { action }: Step, { checkpoint }: Done): Checkpoint | undefined {
+  if (checkpoint === undefined) return undefined;
+  const path = join(folder, checkpoint);
+  return action === "train" ? readCheckpoint(path) : readCheckpoint(path, (file) => readLazily(file).tensors);
 }
 
 /** The step then counts as begun, with whatever it left. */
