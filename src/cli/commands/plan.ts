@@ -172,13 +172,13 @@ function formatEstimate(
   terminal: Terminal,
 ): string {
   const { name, family, before, steps } = estimate;
-  const lines = steps.map(({ action: name, counts, training, treatment, treated, push }, i) => {
+  const lines = steps.map(({ action: name, counts, training, treatment, treated, push, peakBytes }, i) => {
     const action = treatment === undefined ? name : `${name} ${treatment}`;
     const difference = formatDifference(before.total.stored, counts.total.stored);
     const size = `${formatCount(counts.total.stored)} parameters${difference}, ${formatBytes(counts.total.bytes)}`;
     if (training === undefined)
       return [
-        `  ${i + 1}. ${action}: ${size}`,
+        `  ${i + 1}. ${action}: ${size}${peakBytes === undefined ? "" : `; memory up to about ${formatBytes(peakBytes)}`}`,
         ...(treated === undefined ? [] : formatTreated(treated)),
         ...(push === undefined ? [] : [formatPush(push)]),
       ].join("\n");

@@ -12,6 +12,7 @@ import { countModel, countStoredByAddress } from "../../models/accounting";
 import { computeBytes, countModelProductFlops, estimateMemory } from "../../graph/cost";
 import { splitPushOptions } from "../../exports/hub/pushRequest";
 import { importLocalOutline, importShape } from "../../imports/importModel";
+import { methods } from "../../methods/catalog";
 import { dimensionsOf, hasAdapters, listMatrixSlots, type ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
 import { metrics } from "../../evaluation/catalog";
@@ -25,6 +26,7 @@ import { getMemoryLimit, chooseMemorySavings } from "../../training/stepMemory";
 import { buildTrainStep } from "../../training/trainStep";
 import { refuseExport } from "../actions/export";
 import { planMethods } from "../actions/compress";
+import { estimateMethodMemory } from "./methodMemory";
 import { estimateProcessMemory, type ProcessMemory } from "./processMemory";
 import {
   getDataOptionsAt,
@@ -67,6 +69,8 @@ export interface StepEstimate {
   readonly treated?: readonly SizeChange[];
   /** Of an `export` step that names a repository of the hub. */
   readonly push?: { readonly repository: string; readonly private: boolean; readonly format: string };
+  /** The expected peak memory of a method that works layer by layer, in bytes. */
+  readonly peakBytes?: number;
 }
 
 /** Parts with the same address apart from the layer, and their stored scalars before and after. */
@@ -112,7 +116,14 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
     teachers.after(step, shape);
     if (step.action === "compress") {
       const [treatment] = Object.keys(step.options) as [string];
-      return { action: step.action, counts, treatment, treated: compareSlots(was, shape) };
+      const peakBytes = estimateStepMemory(was, shape, plan, step);
+      return {
+        action: step.action,
+        counts,
+        treatment,
+        treated: compareSlots(was, shape),
+        ...(peakBytes === undefined ? {} : { peakBytes }),
+      };
     }
     return step.action === "train"
       ? {
@@ -154,6 +165,21 @@ function refuseUnsuited(shape: ModelShape, step: Step): void {
   if (action === "export") refuseExport(shape, step);
   if (action === "train") refuseProbability(shape, options["mlm_probability"] as number | undefined);
   if (action === "evaluate") for (const name of Object.keys(options)) metrics[name]?.checkModel?.(shape);
+}
+
+/** Of a step with one method; several methods differ in what they keep. */
+function estimateStepMemory(
+  before: ModelShape,
+  after: ModelShape,
+  plan: RunPlan,
+  { index, options }: Step,
+): number | undefined {
+  const [[name, values], ...others] = Object.entries(options) as [[string, unknown], ...unknown[]];
+  if (others.length > 0 || !Object.hasOwn(methods, name)) return undefined;
+  const data = getDataOptionsAt(plan, index);
+  const length = data === undefined ? undefined : dataSchema.parse(data).sequence_len;
+  const parsed: unknown = methods[name]!.options.parse(values);
+  return length === undefined ? undefined : estimateMethodMemory(before, after, parsed, length);
 }
 
 function compareSlots(before: ModelShape, after: ModelShape): SizeChange[] {

@@ -36,7 +36,8 @@ export interface PartialOptions {
 
 /** Writing takes at most this share of the time, unless memory needs it. */
 const largestShare = 0.05;
-const defaultBytes = 2 ** 27;
+/** Bytes of results that memory holds before they are written. */
+export const unwrittenBytes = 2 ** 27;
 
 /** The model after a stretch of parts, without the tensors that earlier files or the model before have. */
 const metadataSchema = z.object({
@@ -59,7 +60,7 @@ interface Part {
 /** The caller is the only one that writes to the folder. */
 export function openPartialResults(
   folder: string,
-  { key, log, seconds = 1, bytes = defaultBytes }: PartialOptions,
+  { key, log, seconds = 1, bytes = unwrittenBytes }: PartialOptions,
 ): PartialResults {
   let patience = seconds;
   let since = performance.now();
