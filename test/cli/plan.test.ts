@@ -34,6 +34,15 @@ describe("lathe plan", () => {
     );
   });
 
+  it("shows the memory of a method that works layer by layer", async () => {
+    const cells =
+      "data: {grammar: {}, sequence_len: 16}\nmodel: {model_type: gpt2, vocab_size: 64, n_embd: 8, n_layer: 2, n_head: 2}\ncompress:\n  - magnitude: {sparsity: 0.5}\n  - gptq: {}";
+    const { output } = await workspace.lathe("plan", workspace.write("memory.lathe.md", cells));
+    const [magnitude, gptq] = output.split("\n").filter((line) => line.includes("compress"));
+    expect(magnitude).not.toContain("memory");
+    expect(gptq).toMatch(/^ {2}2\. compress gptq: .*; memory up to about [\d.]+ [MG]B$/);
+  });
+
   it("reports the teacher of a step, and its size", async () => {
     const cells =
       "data: {grammar: {}}\nmodel: {model_type: gpt2, vocab_size: 64, n_embd: 8, n_layer: 4, n_head: 2}\ntrain: {max_steps: 4}\n```\n\n```yaml\ncompress: {layerdrop: {rate: 0.5}}\n```\n\n```yaml\ntrain: {max_steps: 3, teacher: {recipe: hinton}}";

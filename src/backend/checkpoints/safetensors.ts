@@ -85,7 +85,10 @@ export interface SafetensorsFile {
 export function readSafetensors(path: string): SafetensorsFile {
   return withOpenFile(path, (file) => ({
     tensors: new Map(
-      file.entries.map((entry) => [entry.name, { shape: entry.shape, data: decodeChecked(path, entry, file) }]),
+      file.entries.map((entry) => [
+        entry.name,
+        { shape: entry.shape, data: decodeChecked(path, entry, file) },
+      ]),
     ),
     metadata: file.metadata,
   }));
@@ -101,8 +104,7 @@ export function readLazily(path: string): SafetensorsFile {
 
 function createTensor(path: string, entry: Entry, file: OpenFile): HostTensor {
   const { shape } = entry;
-  if (entry.end - entry.start < smallestLazyBytes)
-    return { shape, data: decodeChecked(path, entry, file) };
+  if (entry.end - entry.start < smallestLazyBytes) return { shape, data: decodeChecked(path, entry, file) };
   const again = { read: file.readAgain, corruptError: file.corruptError };
   return new LazyTensor(shape, findHostType(path, entry), () => decodeChecked(path, entry, again));
 }

@@ -22,7 +22,7 @@ const size = smallestLazyBytes;
 const tensors: HostTensors = new Map<string, HostTensor>([
   ["small", { shape: [3], data: Float32Array.of(1, -0, 1e-45) }],
   ["weights", { shape: [4, size / 8], data: Float32Array.from({ length: size / 2 }, (_, i) => Math.sin(i)) }],
-  ["mask", { shape: [size], data: Uint8Array.from({ length: size }, (_, i) => i % 3 & 1) }],
+  ["mask", { shape: [size], data: Uint8Array.from({ length: size }, (_, i) => (i % 3) & 1) }],
   ["codes", { shape: [size], data: Int8Array.from({ length: size }, (_, i) => i) }],
   ["ids", { shape: [size], data: Int32Array.from({ length: size }, (_, i) => -i) }],
 ]);

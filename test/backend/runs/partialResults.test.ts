@@ -46,7 +46,12 @@ async function attempt(
       if (done >= stopAt) controller.abort();
     },
   });
-  const partial = openPartialResults(folder, { key, log, seconds, ...(bytes === undefined ? {} : { bytes }) });
+  const partial = openPartialResults(folder, {
+    key,
+    log,
+    seconds,
+    ...(bytes === undefined ? {} : { bytes }),
+  });
   const options = method.options.parse(given) as unknown;
   const applied = method.apply(model, options, { ...lab, partial });
   const result = await applied.catch((thrown: unknown) => {

@@ -14,6 +14,7 @@ import type { Action } from "../steps/action";
 import { writeAtomic } from "../folder/atomicFile";
 import { openPartialResults, partialFolderName } from "../steps/partialResults";
 import { type CountingLab, createMethodLab } from "../steps/methodLab";
+import { Pace } from "../steps/pace";
 import type { Workpiece, Workshop } from "../steps/workshop";
 
 type Options = Readonly<Record<string, unknown>>;
@@ -79,18 +80,22 @@ export default action;
 
 function createLab(workshop: Workshop, { step, tokens, shape }: Workpiece, trials: Trial[]): CountingLab {
   const { context, data } = workshop;
+  const pace = new Pace(1);
   const lab = createMethodLab({
     ...workshop,
     data: data && matchToModel(data, data.labels && getHead(shape.config)),
     seed: context.plan.seed,
     signal: context.signal,
     log: (message) => context.log(message),
-    progress: (done, total, what) =>
+    progress: (done, total, what) => {
+      const secondsLeft = pace.estimate(done, total, what);
       context.progress({
         step: context.control.step,
         steps: context.control.step,
         action: `${what} ${done}/${total}`,
-      }),
+        ...(secondsLeft === undefined ? {} : { secondsLeft }),
+      });
+    },
     metrics: (trained, counted, values) =>
       context.metric({ step: step + trained, tokens: tokens + counted, ...values }),
     verdict: (trained) => context.control.checkpoint(step + trained),

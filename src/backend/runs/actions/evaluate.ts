@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { getDefaultCacheFolder } from "../../data/cacheFolder";
 import { metrics } from "../../evaluation/catalog";
-import { TimeLeft } from "../../evaluation/timeLeft";
 import { writeAtomic } from "../folder/atomicFile";
 import type { LossProtocol } from "../../../protocol/lossProtocol";
 import type { Action } from "../steps/action";
@@ -24,7 +23,7 @@ const action: Action = {
     for (const [name, values] of Object.entries(step.options)) {
       const metric = metrics[name]!;
       const reported = new Set<string>();
-      const timeLeft = new TimeLeft();
+      const pace = new Pace();
       const measured = await metric.evaluate(
         {
           shape: workpiece.shape,
@@ -43,7 +42,7 @@ const action: Action = {
             context.log(line);
           },
           progress: (done, total, what) => {
-            const secondsLeft = timeLeft.estimate(done, total);
+            const secondsLeft = pace.estimate(done, total, what);
             context.progress({
               step: workpiece.step,
               steps: workpiece.step,

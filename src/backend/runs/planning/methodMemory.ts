@@ -49,13 +49,16 @@ export function estimateMethodMemory(
   const targets = listTargets(before, after);
   const inputs = max(targets.map((each) => each.inputs));
   const layerBytes = max(
-    [...groupBy(targets, ({ layer }) => layer).values()].map((each) => 4 * sum(each.map((one) => one.inputs * one.outputs))),
+    [...groupBy(targets, ({ layer }) => layer).values()].map(
+      (each) => 4 * sum(each.map((one) => one.inputs * one.outputs)),
+    ),
   );
   // All inputs of a layer are observed at once, or one after the other: in single precision, and summed in double precision.
   const observed = order === "layer" ? inputs ** 2 + 3 * width ** 2 : inputs ** 2;
   const statisticBytes = 12 * models * observed;
   const matrixBytes =
-    8 * (curvatureCopies * inputs ** 2 + matrixCopies * max(targets.map((each) => each.inputs * each.outputs)));
+    8 *
+    (curvatureCopies * inputs ** 2 + matrixCopies * max(targets.map((each) => each.inputs * each.outputs)));
   const stateBytes = 4 * models * samples * length * width;
   const widest = max(targets.map((each) => Math.max(each.inputs, each.outputs)));
   const activationBytes = 4 * models * rows * length * (activationCopies * widest + 2 * heads * length);
@@ -63,7 +66,9 @@ export function estimateMethodMemory(
   // The largest tensor, usually the embeddings, is read and uploaded as a whole.
   const largest = 2 * max(parametersOf(before).map(({ shape, dtype }) => computeBytes({ shape, dtype })));
   return (
-    processBytes + stateBytes + Math.max(largest, layers + statisticBytes + Math.max(matrixBytes, activationBytes))
+    processBytes +
+    stateBytes +
+    Math.max(largest, layers + statisticBytes + Math.max(matrixBytes, activationBytes))
   );
 }
 
