@@ -165,8 +165,8 @@ class PackedMatrix {
         return from === undefined && to === undefined ? data : data.slice(from, to);
       },
       getTensor: (name) => {
-        const { shape, read } = tensors.get(name)!;
-        return { shape, data: read() };
+        const tensor = tensors.get(name)!;
+        return { shape: tensor.shape, data: tensor.read() };
       },
       [Symbol.dispose]: () => undefined, // The files are closed by their owner.
     };
