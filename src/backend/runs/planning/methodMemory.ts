@@ -48,11 +48,9 @@ export function estimateMethodMemory(
   const { width, heads } = dimensionsOf(before);
   const targets = listTargets(before, after);
   const inputs = max(targets.map((each) => each.inputs));
-  const layerBytes = max(
-    [...groupBy(targets, ({ layer }) => layer).values()].map(
-      (each) => 4 * sum(each.map((one) => one.inputs * one.outputs)),
-    ),
-  );
+  const countBytes = (matrices: readonly MatrixSpec[]) =>
+    4 * sum(matrices.map((each) => each.inputs * each.outputs));
+  const layerBytes = max([...groupBy(targets, ({ layer }) => layer).values()].map(countBytes));
   // All inputs of a layer are observed at once, or one after the other: in single precision, and summed in double precision.
   const observed = order === "layer" ? inputs ** 2 + 3 * width ** 2 : inputs ** 2;
   const statisticBytes = 12 * models * observed;
@@ -62,7 +60,8 @@ export function estimateMethodMemory(
   const stateBytes = 4 * models * samples * length * width;
   const widest = max(targets.map((each) => Math.max(each.inputs, each.outputs)));
   const activationBytes = 4 * models * rows * length * (activationCopies * widest + 2 * heads * length);
-  const layers = models * layerCopies * layerBytes + Math.max(unwrittenBytes, layerBytes);
+  const layers =
+    models * layerCopies * layerBytes + Math.max(Math.min(unwrittenBytes, countBytes(targets)), layerBytes);
   // The largest tensor, usually the embeddings, is read and uploaded as a whole.
   const largest = 2 * max(parametersOf(before).map(({ shape, dtype }) => computeBytes({ shape, dtype })));
   return (
