@@ -2,9 +2,9 @@
 import type { Engine } from "../backend/engine/engine";
 import { openEngine } from "../backend/engine/open";
 import type { EvaluationLab } from "../backend/evaluation/metric";
-import { TimeLeft } from "../backend/evaluation/timeLeft";
 import { WorkbenchError } from "../protocol/errors";
 import { formatDuration } from "../protocol/quantities";
+import { Pace } from "../statistics/pace";
 import { type DeviceName, deviceNames } from "../schema/device";
 import type { OptionSpec } from "./command";
 import { drawBar } from "./progressBar";
@@ -66,11 +66,11 @@ const plainInterval = 5000;
 
 /** A bar if lines can be redrawn, otherwise a line every few seconds; both with the time that is left. */
 function createProgressReporter(terminal: Terminal) {
-  const timeLeft = new TimeLeft();
+  const pace = new Pace();
   let lastShownAt = performance.now();
   return {
     show: (done: number, total: number, label: string): void => {
-      const left = timeLeft.estimate(done, total);
+      const left = pace.estimate(done, total, label);
       const time = left === undefined || done >= total ? "" : `  ${formatDuration(left)} left`;
       if (terminal.interactive) {
         const bar = drawBar(done / total, 20, terminal.noticeColors);

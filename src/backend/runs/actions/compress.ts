@@ -1,6 +1,7 @@
 /** Compresses the model with the named methods, one after the other. */
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
+import { Pace } from "../../../statistics/pace";
 import { matchToModel } from "../../data/labels";
 import { getHead } from "../../models/classifier";
 import { countModel } from "../../models/accounting";
@@ -14,7 +15,6 @@ import type { Action } from "../steps/action";
 import { writeAtomic } from "../folder/atomicFile";
 import { openPartialResults, partialFolderName } from "../steps/partialResults";
 import { type CountingLab, createMethodLab } from "../steps/methodLab";
-import { Pace } from "../steps/pace";
 import type { Workpiece, Workshop } from "../steps/workshop";
 
 type Options = Readonly<Record<string, unknown>>;

@@ -4,6 +4,7 @@ import { getDefaultCacheFolder } from "../../data/cacheFolder";
 import { metrics } from "../../evaluation/catalog";
 import { writeAtomic } from "../folder/atomicFile";
 import type { LossProtocol } from "../../../protocol/lossProtocol";
+import { Pace } from "../../../statistics/pace";
 import type { Action } from "../steps/action";
 import { writeLossProtocols } from "../steps/lossProtocols";
 import { resolveExperimentFolder } from "../steps/workshop";

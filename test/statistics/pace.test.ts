@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Pace } from "../../../src/backend/runs/steps/pace";
+import { Pace } from "../../src/statistics/pace";
 
 describe("the pace of work", () => {
   it("is known from the second report on, and follows from all since the first", () => {
