@@ -29,6 +29,7 @@ const groupSizes = [16, 32, 64, 128];
 
 export default defineExporter<z.output<typeof optionsSchema>>({
   title: "Hugging Face folder with AWQ's codes",
+  library: "transformers",
   options: optionsSchema,
   samples: [{}, { dtype: "bfloat16", max_shard_size: "8KB" }],
   form: "dense",
