@@ -61,7 +61,11 @@ describe.skipIf(noChromium !== undefined)("the panel Try Model", () => {
     await page.getByLabel("Max tokens").fill(String(tokens));
     await page.getByLabel("Max tokens").press("Tab");
     await page.getByLabel("Prompt", { exact: true }).fill(prompt);
+    const turns = page.locator("h3.turn");
+    const before = await turns.count();
     await page.getByRole("button", { name: "Generate" }).click();
+    // The turn and the button Stop are drawn together.
+    await expect.poll(() => turns.count()).toBe(before + 1);
   }
   const idle = ({ page }: TestPage) => page.getByRole("button", { name: "Generate" }).waitFor();
 
@@ -195,9 +199,12 @@ describe.skipIf(noChromium !== undefined)("the panel Try Model", () => {
     expect(await again.page.getByLabel("Seed").inputValue()).toBe("9");
     expect(await again.page.getByLabel("Prompt", { exact: true }).inputValue()).toBe("Once");
     await again.page.getByLabel("Prompt", { exact: true }).press("Control+Enter");
+    await again.page.locator("h3.turn").waitFor();
     await idle(again);
     await expect.poll(() => answers(again).innerText()).toContain("64 tokens");
     // A restart of the service ends the answer with its reason, and loads the model again.
+    // A sampled answer may end by itself.
+    await again.page.getByLabel("Temperature").fill("0");
     await ask(again, "Hi", 4000);
     await expect.poll(() => answers(again).nth(1).innerText()).toMatch(/\d+ tokens · /);
     await harness.backend.restart();

@@ -1,6 +1,5 @@
 /** The settings of generation as fields. A field with a value that is not allowed keeps the last one that was. */
 import { html, type TemplateResult } from "lit";
-import { live } from "lit/directives/live.js";
 import type { AnswerSettings } from "../../src/protocol/service/answers";
 
 interface Field {
@@ -52,6 +51,7 @@ export function renderSettings(
   settings: AnswerSettings,
   change: (changes: Partial<AnswerSettings>) => void,
 ): TemplateResult {
+  // A drawing while somebody types, as with each token of an answer, leaves the field as it is.
   return html`<div class="settings" role="group" aria-label="Settings">
     ${fields.map(
       ({ key, label, title, min, max, step }) =>
@@ -63,11 +63,11 @@ export function renderSettings(
             min=${min}
             max=${max}
             step=${step}
-            .value=${live(String(settings[key]))}
+            .value=${String(settings[key])}
             @change=${(event: Event) => {
-              const { validity, valueAsNumber } = event.target as HTMLInputElement;
-              // Without a change, the last value is drawn again.
-              change(validity.valid && Number.isFinite(valueAsNumber) ? { [key]: valueAsNumber } : {});
+              const input = event.target as HTMLInputElement;
+              if (input.validity.valid && input.value !== "") change({ [key]: input.valueAsNumber });
+              else input.value = String(settings[key]);
             }}
         /></label>`,
     )}
