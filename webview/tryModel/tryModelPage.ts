@@ -92,7 +92,7 @@ export class TryModelPage implements Panel {
       return renderEmptyState(
         "No model to try",
         "Add one to three models: runs, checkpoints or folders, such as the dense model and the shrunk one. They answer the same prompt side by side.",
-        html`<span>${this.picker.draw("Add a model")} ${this.renderFolderButton()}</span>`,
+        html`<span class="choices">${this.picker.draw("Add a model")} ${this.renderFolderButton()}</span>`,
       );
     return html`${this.renderToolbar()}
       <div class="conversation" tabindex="0" role="region" aria-label="Answers">

@@ -7,7 +7,8 @@ export const tryModelStyles = css`
     flex-wrap: wrap;
     gap: 8px 14px;
   }
-  .check {
+  .check,
+  .choices {
     display: inline-flex;
     align-items: center;
     gap: 6px;
