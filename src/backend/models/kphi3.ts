@@ -1,6 +1,6 @@
 /** kphi-3 (Schwarz Schuler and Rojas Gómez, 2025): Phi-3 whose projections are grouped pointwise convolution blocks. */
 import * as z from "zod";
-import { defineInert } from "./config";
+import { defineInert, positiveInt } from "./config";
 import { checkHeads } from "./decoderConfig";
 import { createRopeKeys, wholeRotary } from "./rotary";
 import { defineModel } from "./family";
@@ -23,13 +23,12 @@ const configSchema = z
     num_hidden_layers: phi3Keys.num_hidden_layers.unwrap().default(3),
     max_position_embeddings: phi3Keys.max_position_embeddings.unwrap().default(128_000),
     partial_rotary_factor: wholeRotary,
-    sliding_window: z
-      .null({
-        error:
-          "only null is supported: the published code applies a window with FlashAttention alone, so its results would differ",
-      })
+    sliding_window: positiveInt
+      .nullable()
       .optional()
-      .describe("Not supported: the published code applies a window only with FlashAttention."),
+      .describe(
+        "Only null, or at least `max_position_embeddings`, which has no effect: the published code applies a window only with FlashAttention.",
+      ),
     min_channels_per_group: phi3Keys.min_channels_per_group
       .unwrap()
       .default(256)
@@ -54,6 +53,14 @@ const configSchema = z
           message: `the published code reads only ${scalingKeys.join(", ")}; remove ${key}`,
           input: setting,
         });
+    const { sliding_window: window, max_position_embeddings: longest } = value;
+    if (window != null && window < longest)
+      context.addIssue({
+        code: "custom",
+        path: ["sliding_window"],
+        message: `only null, or at least max_position_embeddings ${longest}, is supported: the published code applies a window with FlashAttention alone, so its results would differ`,
+        input: window,
+      });
     if (value.embed_size !== undefined && value.embed_size !== value.hidden_size)
       context.addIssue({
         code: "custom",

@@ -122,6 +122,13 @@ describe("a folder that the published code of kphi-3 has saved", () => {
     await expect(importModel(saved)).rejects.toThrow(reason);
   });
 
+  it("may have a window that no sequence exceeds", async () => {
+    using folder = createTemporaryFolder();
+    const longest = grouped.config["max_position_embeddings"];
+    const saved = savePublished(join(folder.path, "m"), grouped, { sliding_window: longest });
+    expect(computeDifference(await importModel(saved), grouped)).toBeLessThan(1e-5);
+  });
+
   it("is refused where its weights have other groups than the configuration", async () => {
     using folder = createTemporaryFolder();
     const saved = savePublished(join(folder.path, "m"), grouped, { min_channels_per_group: 16 });
