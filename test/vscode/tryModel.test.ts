@@ -61,8 +61,7 @@ describe.skipIf(reason !== undefined)("models that are tried side by side", () =
   test("shows another selection in the open panel, from the tree, and frees the model that is left out", async () => {
     onTestFailed(() => window.screenshot("failed-try-model-tree"));
     await window.openSidePanel();
-    await window.treeRow(/^narrow/, "Runs").click({ button: "right" });
-    await window.page.locator(".monaco-menu .action-label", { hasText: "Try Model" }).click();
+    await window.rowMenuAction(window.treeRow(/^narrow/, "Runs"), "Try Model");
     await expect.poll(() => heads().count()).toBe(1);
     await loaded(1);
     expect(await heads().innerText()).toContain("two-narrow");

@@ -187,6 +187,23 @@ export class Window {
     return Promise.all(rows.map(async (row) => (await row.getAttribute("aria-label")) ?? ""));
   }
 
+  /** Selects an entry of the context menu of a row of a tree. */
+  async rowMenuAction(row: Locator, title: string): Promise<void> {
+    await row.click({ button: "right" });
+    const entry = this.page.locator(".monaco-menu .action-label", { hasText: title });
+    await entry.waitFor();
+    for (let tries = 1; ; tries++) {
+      // A menu ignores clicks for a moment after it has opened.
+      if (await entry.isVisible()) await entry.click({ timeout: 2_000 });
+      try {
+        await entry.waitFor({ state: "hidden", timeout: 1_000 });
+        return;
+      } catch (thrown) {
+        if (tries === 10) throw thrown;
+      }
+    }
+  }
+
   /** Presses a button that a row of a tree shows on hover. */
   async rowAction(row: Locator, title: string): Promise<void> {
     for (let tries = 1; ; tries++) {
