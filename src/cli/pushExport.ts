@@ -1,5 +1,5 @@
 /** `lathe export --push-to`: what would be sent to the hub, and with `--push` the sending. */
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { readRecord } from "../backend/runs/folder/runFolder";
 import { findRunWorkspace } from "../backend/runs/folder/runLocation";
 import { createRunCard } from "../backend/runs/folder/runCard";
@@ -127,6 +127,11 @@ export async function publishFolder(
     readonly terminal: Terminal;
   },
 ): Promise<Outcome> {
+  if (!existsSync(folder))
+    throw new WorkbenchError(
+      "not-found",
+      `${folder} does not exist. Name a --format to export a model, or the folder of an earlier export to publish it.`,
+    );
   const others = Object.entries(context.exportOptions).filter(
     ([name, value]) => value !== undefined && name !== "json",
   );

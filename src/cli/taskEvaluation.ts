@@ -1,12 +1,12 @@
 /** `lathe eval MODEL --tasks NAMES`: a table of tasks, and a folder with the results of each document for `lathe compare`. */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { distance } from "fastest-levenshtein";
 import { getDefaultCacheFolder } from "../backend/data/cacheFolder";
 import metric, { type Tasks } from "../backend/evaluation/tasks";
 import { tasks as catalog } from "../backend/evaluation/tasks/catalog";
 import { formatTaskNumber } from "../backend/evaluation/harness/summarizeTask";
 import { harnessVersion, listTaskValues } from "../backend/evaluation/harness/task";
+import { findNearest } from "../backend/experiment/faults";
 import { getEvaluationsFolder, writeEvaluation } from "../backend/runs/folder/evaluationFolder";
 import { makeLatheFolder } from "../backend/runs/folder/latheFolder";
 import { findWorkspaceAround, makeRunId } from "../backend/runs/folder/runLocation";
@@ -121,12 +121,11 @@ function nameFolder(
 function refuseUnknownTask(name: string): void {
   if (Object.hasOwn(catalog, name)) return;
   const allowed = Object.keys(catalog);
-  const nearest =
-    allowed.find((each) => name !== "" && each.startsWith(name)) ??
-    allowed.reduce((best, each) => (distance(name, each) < distance(name, best) ? each : best));
+  const nearest = findNearest(name, allowed);
+  const guess = nearest === undefined ? "" : ` Did you mean "${nearest}"?`;
   throw new WorkbenchError(
     "invalid-input",
-    `--tasks: unknown task "${toPlainLine(name)}". Allowed: ${allowed.join(", ")}. Did you mean "${nearest}"?`,
+    `--tasks: unknown task "${toPlainLine(name)}". Allowed: ${allowed.join(", ")}.${guess}`,
     { allowed },
   );
 }

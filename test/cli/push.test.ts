@@ -135,6 +135,8 @@ describe("an experiment with push_to", () => {
     const wrong = await lathe(["export", join(folder, ".."), "--push-to", repository, "--push"]);
     expect(wrong.status).toBe(2);
     expect(wrong.errors).toMatch(/not an export that was prepared for the hub|is a folder/);
+    const unnamed = await lathe(["export", `${folder}-none`, "--push-to", repository]);
+    expect(unnamed.errors).toMatch(/-none does not exist\. Name a --format to export a model/);
     hub.failure = { request: /commit/, answer: 500, times: 1 };
     const failed = await lathe(["export", folder, "--push-to", repository, "--push"]);
     expect(failed.status).toBe(1);

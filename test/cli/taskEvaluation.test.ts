@@ -138,7 +138,8 @@ it("keeps the tasks that are done when it is stopped", async () => {
 });
 
 it.each([
-  [{ tasks: ["arc"] }, /--tasks: unknown task "arc"\. Allowed: .*Did you mean "arc_challenge"\?/],
+  [{ tasks: ["arc"] }, /--tasks: unknown task "arc"\. Allowed: .*Did you mean "arc_easy"\?/],
+  [{ tasks: ["nosuch"] }, /winogrande\.$/],
   [{ tasks: ["hellaswap"] }, /Did you mean "hellaswag"\?/],
   [{ tasks: ["piqa", "piqa"] }, /--tasks: name each task once/],
   [{ tasks: ["piqa"], corpus: "ptb" }, /--corpus: has no effect here/],

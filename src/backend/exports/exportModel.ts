@@ -41,9 +41,11 @@ export async function exportModel(
 export function refuseShape(shape: ModelShape, format: string, options: unknown): void {
   const reason = findExporter(format).refuses?.(shape, options);
   if (reason === undefined) return;
+  const others = ["safetensors", "onnx", "packed"].filter((other) => other !== format);
+  const list = others.join(", ").replace(/, (?=[^,]*$)/, " or ");
   throw new WorkbenchError(
     "unsupported",
-    `The model cannot be exported as ${format}: ${reason}. Export it as ${["safetensors", "onnx", "packed"].filter((other) => other !== format).join(" or ")} instead.`,
+    `The model cannot be exported as ${format}: ${reason}. Export it as ${list} instead.`,
   );
 }
 
