@@ -3,14 +3,19 @@
  * the order that its kernels read. Source: AutoAWQ, `modules/linear/gemm.py`, `WQLinear_GEMM.from_linear`.
  */
 import * as z from "zod";
-import { WorkbenchError } from "../../protocol/errors";
 import { type WordLine, writeCode } from "../coding/packedWords";
 import type { HostTensor } from "../checkpoints/safetensors";
-import { familyOf, listMatrixSlots, type ModelShape } from "../models/model";
+import type { ModelShape } from "../models/model";
 import type { MatrixSpec } from "../representations/representation";
-import { type CodedMatrix, type Coding, describeCoding, findCoding, isCoded } from "./codedMatrix";
-import { defineExporter } from "./exporter";
-import { folderOptions, refuseCodes, writeQuantizedFolder } from "./quantizedFolder";
+import type { CodedMatrix } from "./codedMatrix";
+import {
+  createSingleCodingRule,
+  defineQuantizedFolder,
+  folderOptions,
+  getFirstCoding,
+  listDenseModules,
+  refuseCodes,
+} from "./quantizedFolder";
 
 const optionsSchema = z.strictObject({
   ...folderOptions,
@@ -27,33 +32,18 @@ const perWord = 32 / bits;
 const places = [0, 4, 1, 5, 2, 6, 3, 7] as const;
 const groupSizes = [16, 32, 64, 128];
 
-export default defineExporter<z.output<typeof optionsSchema>>({
+export default defineQuantizedFolder<z.output<typeof optionsSchema>>({
   title: "Hugging Face folder with AWQ's codes",
-  library: "transformers",
   options: optionsSchema,
   samples: [{}, { dtype: "bfloat16", max_shard_size: "8KB" }],
-  form: "dense",
-  keeps: ["quantised"],
-  refuses: (shape) => refuseShape(shape),
-  write: async (subject, options, folder) => {
-    const refusal = refuseShape(subject.shape);
-    if (refusal !== undefined)
-      throw new WorkbenchError(
-        "unsupported",
-        `After compaction, the model has no form in AWQ's layout: ${refusal}.`,
-      );
-    const format = {
-      tensorsOf: ({ matrix }: { readonly matrix: MatrixSpec }, codes: CodedMatrix) =>
-        packModule(matrix, codes),
-      config: createConfig,
-    };
-    return writeQuantizedFolder(subject, options, format, folder);
-  },
+  formName: "form in AWQ's layout",
+  refuses: refuseShape,
+  tensorsOf: packModule,
+  createConfig,
 });
 
-/** The format has one coding for all matrices. */
 function refuseShape(shape: ModelShape): string | undefined {
-  let first: { readonly role: string; readonly coding: Coding } | undefined;
+  const refuseOther = createSingleCodingRule();
   return refuseCodes(shape, (coding, matrix) => {
     if (matrix.kind !== "projection") return "the format quantizes only the matrices of the layers";
     if (matrix.layout === "in_out")
@@ -63,28 +53,19 @@ function refuseShape(shape: ModelShape): string | undefined {
       return `the format has groups of ${groupSizes.join(", ")}, or one`;
     if (matrix.outputs % perWord !== 0)
       return `its ${matrix.outputs} outputs have to be a multiple of ${perWord}`;
-    first ??= { role: matrix.role, coding };
-    return describeCoding(coding) === describeCoding(first.coding)
-      ? undefined
-      : `the format has one coding for all matrices, and ${first.role} has ${describeCoding(first.coding)}`;
+    return refuseOther(coding, matrix);
   });
 }
 
 function createConfig(shape: ModelShape): Record<string, unknown> {
-  const slots = listMatrixSlots(shape);
-  const { groupSize } = findCoding(slots.find(isCoded)!) as Coding;
-  const tied = familyOf(shape.family).heads.language.tied(shape.config);
-  const others = slots
-    .filter((slot) => !isCoded(slot) && slot.matrix.kind !== "embedding")
-    .map(({ matrix }) => matrix.name);
   return {
     quant_method: "awq",
     version: "gemm",
     bits,
-    group_size: groupSize ?? -1,
+    group_size: getFirstCoding(shape).groupSize ?? -1,
     // Every group has a zero point in the file; that of symmetric codes is half of the range.
     zero_point: true,
-    modules_to_not_convert: [...others, ...tied.map(([alias]) => alias.replace(/\.weight$/, ""))],
+    modules_to_not_convert: listDenseModules(shape),
   };
 }
 

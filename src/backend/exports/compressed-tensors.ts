@@ -3,65 +3,45 @@
  * zero points along the outputs, scales by output. Source: compressed-tensors, `compressors/…/pack_quantized`.
  */
 import * as z from "zod";
-import { WorkbenchError } from "../../protocol/errors";
 import { countWords, type WordLine, writeCode } from "../coding/packedWords";
 import type { HostTensor } from "../checkpoints/safetensors";
-import { familyOf, listMatrixSlots, type ModelShape } from "../models/model";
+import { listMatrixSlots, type ModelShape } from "../models/model";
 import type { MatrixSpec } from "../representations/representation";
 import { type CodedMatrix, type Coding, describeCoding, findCoding, isCoded } from "./codedMatrix";
-import { defineExporter } from "./exporter";
-import { folderOptions, refuseCodes, writeQuantizedFolder } from "./quantizedFolder";
+import { defineQuantizedFolder, folderOptions, listDenseModules, refuseCodes } from "./quantizedFolder";
 
 const optionsSchema = z.strictObject(folderOptions);
 
-export default defineExporter<z.output<typeof optionsSchema>>({
+export default defineQuantizedFolder<z.output<typeof optionsSchema>>({
   title: "Hugging Face folder with compressed-tensors' packed codes",
-  library: "transformers",
   options: optionsSchema,
   samples: [{}, { dtype: "float32", max_shard_size: "8KB" }],
-  form: "dense",
-  keeps: ["quantised"],
-  refuses: (shape) => refuseShape(shape),
-  write: async (subject, options, folder) => {
-    const refusal = refuseShape(subject.shape);
-    if (refusal !== undefined)
-      throw new WorkbenchError("unsupported", `After compaction, the model has no packed form: ${refusal}.`);
-    const notices = writeQuantizedFolder(
-      subject,
-      options,
-      { tensorsOf: ({ matrix }, codes) => packModule(matrix, codes), config: createConfig },
-      folder,
-    );
-    const hasZeros = listMatrixSlots(subject.shape)
+  formName: "packed form",
+  refuses: (shape) =>
+    refuseCodes(shape, (_, matrix) =>
+      matrix.layout === "in_out"
+        ? "this matrix is a Conv1D layer in transformers, which compressed-tensors does not quantize"
+        : undefined,
+    ),
+  tensorsOf: packModule,
+  createConfig,
+  listNotices: (shape) =>
+    listMatrixSlots(shape)
       .filter(isCoded)
-      .some((slot) => !(findCoding(slot) as Coding).symmetric);
-    return hasZeros
-      ? [...notices, "transformers 5.24 with compressed-tensors 0.20.1 does not load packed zero points."]
-      : notices;
-  },
+      .every((slot) => (findCoding(slot) as Coding).symmetric)
+      ? []
+      : ["transformers 5.24 with compressed-tensors 0.20.1 does not load packed zero points."],
 });
-
-const refuseShape = (shape: ModelShape): string | undefined =>
-  refuseCodes(shape, (_, matrix) =>
-    matrix.layout === "in_out"
-      ? "this matrix is a Conv1D layer in transformers, which compressed-tensors does not quantize"
-      : undefined,
-  );
 
 /** One group of modules for each coding. A single one targets all linear layers but those that are listed. */
 function createConfig(shape: ModelShape): Record<string, unknown> {
-  const slots = listMatrixSlots(shape);
   const modules = new Map<string, { readonly coding: Coding; readonly names: string[] }>();
-  for (const slot of slots.filter(isCoded)) {
+  for (const slot of listMatrixSlots(shape).filter(isCoded)) {
     const coding = findCoding(slot) as Coding;
     const group = modules.get(describeCoding(coding)) ?? { coding, names: [] };
     group.names.push(slot.matrix.name);
     modules.set(describeCoding(coding), group);
   }
-  const tied = familyOf(shape.family).heads.language.tied(shape.config);
-  const others = slots
-    .filter((slot) => !isCoded(slot) && slot.matrix.kind !== "embedding")
-    .map(({ matrix }) => matrix.name);
   return {
     quant_method: "compressed-tensors",
     format: "pack-quantized",
@@ -84,7 +64,7 @@ function createConfig(shape: ModelShape): Record<string, unknown> {
         },
       ]),
     ),
-    ignore: [...others, ...tied.map(([alias]) => alias.replace(/\.weight$/, ""))],
+    ignore: listDenseModules(shape),
     kv_cache_scheme: null,
   };
 }

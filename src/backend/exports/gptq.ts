@@ -8,9 +8,14 @@ import { countWords, type WordLine, writeCode } from "../coding/packedWords";
 import type { HostTensor } from "../checkpoints/safetensors";
 import { listMatrixSlots, type ModelShape } from "../models/model";
 import type { MatrixSpec } from "../representations/representation";
-import { type CodedMatrix, type Coding, describeCoding, findCoding, isCoded } from "./codedMatrix";
-import { defineExporter } from "./exporter";
-import { folderOptions, refuseCodes, writeQuantizedFolder } from "./quantizedFolder";
+import type { CodedMatrix } from "./codedMatrix";
+import {
+  createSingleCodingRule,
+  defineQuantizedFolder,
+  folderOptions,
+  getFirstCoding,
+  refuseCodes,
+} from "./quantizedFolder";
 
 const optionsSchema = z.strictObject({
   ...folderOptions,
@@ -25,48 +30,27 @@ type Options = z.output<typeof optionsSchema>;
 
 const supportedBits = [2, 3, 4, 8];
 
-export default defineExporter<Options>({
+export default defineQuantizedFolder<Options>({
   title: "Hugging Face folder with GPTQ's codes",
-  library: "transformers",
   options: optionsSchema,
   samples: [{}, { dtype: "float32", checkpoint_format: "gptq_v2" }],
-  form: "dense",
-  keeps: ["quantised"],
-  refuses: (shape) => refuseShape(shape),
-  write: async (subject, options, folder) => {
-    const refusal = refuseShape(subject.shape);
-    if (refusal !== undefined)
-      throw new WorkbenchError(
-        "unsupported",
-        `After compaction, the model has no form in GPTQ's layout: ${refusal}.`,
-      );
-    return writeQuantizedFolder(
-      subject,
-      options,
-      {
-        tensorsOf: ({ matrix }, codes) => packModule(matrix, codes, options.checkpoint_format),
-        config: (shape) => createConfig(shape, options),
-      },
-      folder,
-    );
-  },
+  formName: "form in GPTQ's layout",
+  refuses: refuseShape,
+  tensorsOf: packModule,
+  createConfig,
 });
 
-/** The format has one coding for all matrices of the layers. */
 function refuseShape(shape: ModelShape): string | undefined {
-  let first: { readonly role: string; readonly coding: Coding } | undefined;
+  const refuseOther = createSingleCodingRule();
   const refusal = refuseCodes(shape, (coding, matrix) => {
-    const { bits } = coding;
     if (matrix.kind !== "projection") return "the format quantizes only the matrices of the layers";
     if (matrix.layout === "in_out")
       return "this matrix is a Conv1D layer in transformers, which its GPTQ kernels do not read";
-    if (!supportedBits.includes(bits)) return `the format has codes of ${supportedBits.join(", ")} bits`;
+    if (!supportedBits.includes(coding.bits))
+      return `the format has codes of ${supportedBits.join(", ")} bits`;
     if (matrix.inputs % 32 !== 0 || matrix.outputs % 32 !== 0)
       return `its ${matrix.inputs} inputs and ${matrix.outputs} outputs have to be multiples of 32`;
-    first ??= { role: matrix.role, coding };
-    return describeCoding(coding) === describeCoding(first.coding)
-      ? undefined
-      : `the format has one coding for all matrices, and ${first.role} has ${describeCoding(first.coding)}`;
+    return refuseOther(coding, matrix);
   });
   if (refusal !== undefined) return refusal;
   const dense = listMatrixSlots(shape).find(
@@ -80,7 +64,7 @@ function refuseShape(shape: ModelShape): string | undefined {
 }
 
 function createConfig(shape: ModelShape, { checkpoint_format: format }: Options): Record<string, unknown> {
-  const coding = findCoding(listMatrixSlots(shape).find(isCoded)!) as Coding;
+  const coding = getFirstCoding(shape);
   return {
     quant_method: "gptq",
     bits: coding.bits,
@@ -99,7 +83,7 @@ function createConfig(shape: ModelShape, { checkpoint_format: format }: Options)
 function packModule(
   { name, inputs, outputs }: MatrixSpec,
   { bits, codes, scales, zeros }: CodedMatrix,
-  format: Options["checkpoint_format"],
+  { checkpoint_format: format }: Options,
 ): (readonly [string, HostTensor])[] {
   const groups = scales.length / outputs;
   const half = 2 ** (bits - 1);

@@ -16,7 +16,7 @@ import {
   readCodedMatrix,
 } from "./codedMatrix";
 import { writeConfig, writeTokenizer } from "./companions";
-import type { ExportSubject } from "./exporter";
+import type { Exporter, ExportSubject } from "./exporter";
 import { createSource, toPlainShape, toPlainTensors } from "./plainTensors";
 import { parseSize, sizePattern, writeShards } from "./shards";
 
@@ -34,36 +34,70 @@ export const folderOptions = {
     .describe("Maximum size of a weight file, such as 5GB."),
 };
 
-export interface FolderFormat {
-  /** The tensors of a matrix. */
-  tensorsOf(slot: MatrixSlot, matrix: CodedMatrix): Iterable<readonly [name: string, tensor: HostTensor]>;
-  /** The content of `quantization_config`. */
-  config(shape: ModelShape): Readonly<Record<string, unknown>>;
-}
-
 interface FolderOptions {
   readonly dtype: StoredDtype;
   readonly max_shard_size: string;
 }
 
-export function writeQuantizedFolder(
+/** What these formats do in different ways. */
+interface QuantizedFormat<O> extends Pick<Exporter<O>, "title" | "options" | "samples"> {
+  /** What a model that cannot be written lacks, for a message: `form in GPTQ's layout`. */
+  readonly formName: string;
+  /** Why a model cannot be written, as of an exporter. */
+  refuses(shape: ModelShape): string | undefined;
+  /** The tensors of a matrix. */
+  tensorsOf(
+    matrix: MatrixSpec,
+    codes: CodedMatrix,
+    options: O,
+  ): Iterable<readonly [name: string, tensor: HostTensor]>;
+  /** The content of `quantization_config`. */
+  createConfig(shape: ModelShape, options: O): Readonly<Record<string, unknown>>;
+  /** Lines that the user must see besides sizes and rounding. */
+  listNotices?(shape: ModelShape): readonly string[];
+}
+
+export function defineQuantizedFolder<O extends FolderOptions>(format: QuantizedFormat<O>): Exporter<O> {
+  const { title, options, samples, formName } = format;
+  return {
+    title,
+    options,
+    samples,
+    library: "transformers",
+    form: "dense",
+    keeps: ["quantised"],
+    refuses: (shape) => format.refuses(shape),
+    write: async (subject, given, folder) => {
+      const refusal = format.refuses(subject.shape);
+      if (refusal !== undefined)
+        throw new WorkbenchError(
+          "unsupported",
+          `After compaction, the model has no ${formName}: ${refusal}.`,
+        );
+      return [...writeFolder(subject, given, format, folder), ...(format.listNotices?.(subject.shape) ?? [])];
+    },
+  };
+}
+
+function writeFolder<O extends FolderOptions>(
   subject: ExportSubject,
-  { dtype, max_shard_size: size }: FolderOptions,
-  format: FolderFormat,
+  options: O,
+  format: QuantizedFormat<O>,
   folder: string,
 ): string[] {
   const { shape } = subject;
+  const { dtype, max_shard_size: size } = options;
   toPlainShape(shape);
   const source = createSource(subject.tensors);
   const tensors = toPlainTensors(subject, (slot) => !isCoded(slot));
   let worst = 0;
   for (const slot of listMatrixSlots(shape).filter(isCoded)) {
-    const matrix = readCodedMatrix(slot, source);
-    worst = Math.max(worst, measureScaleRounding(slot.matrix.role, matrix.scales, dtype));
-    for (const [name, tensor] of format.tensorsOf(slot, matrix)) tensors.set(name, tensor);
+    const codes = readCodedMatrix(slot, source);
+    worst = Math.max(worst, measureScaleRounding(slot.matrix.role, codes.scales, dtype));
+    for (const [name, tensor] of format.tensorsOf(slot.matrix, codes, options)) tensors.set(name, tensor);
   }
   writeShards(folder, tensors, { dtype, shardBytes: parseSize(size) });
-  writeConfig(subject, folder, dtype, { quantization_config: format.config(shape) });
+  writeConfig(subject, folder, dtype, { quantization_config: format.createConfig(shape, options) });
   writeTokenizer(subject, folder);
   const bytes = [...tensors.values()].reduce((sum, tensor) => sum + computeStoredBytes(tensor, dtype), 0);
   const weights = listMatrixSlots(shape).reduce((sum, { matrix }) => sum + matrix.inputs * matrix.outputs, 0);
@@ -122,4 +156,28 @@ export function refuseCodes(
     if (reason !== undefined) return `${matrix.role} (${describeCoding(coding)}): ${reason}`;
   }
   return undefined;
+}
+
+/** Refuses another coding than that of the first matrix, for formats that have one for all matrices of a model. */
+export function createSingleCodingRule(): (coding: Coding, matrix: MatrixSpec) => string | undefined {
+  let first: { readonly role: string; readonly coding: Coding } | undefined;
+  return (coding, { role }) => {
+    first ??= { role, coding };
+    return describeCoding(coding) === describeCoding(first.coding)
+      ? undefined
+      : `the format has one coding for all matrices, and ${first.role} has ${describeCoding(first.coding)}`;
+  };
+}
+
+/** The coding of the first quantized matrix of a model that `refuseCodes` accepts. */
+export const getFirstCoding = (shape: ModelShape): Coding =>
+  findCoding(listMatrixSlots(shape).find(isCoded)!) as Coding;
+
+/** Names of the linear layers that are not quantized, also of those that are tied to the embedding. */
+export function listDenseModules(shape: ModelShape): string[] {
+  const others = listMatrixSlots(shape)
+    .filter((slot) => !isCoded(slot) && slot.matrix.kind !== "embedding")
+    .map(({ matrix }) => matrix.name);
+  const tied = familyOf(shape.family).heads.language.tied(shape.config);
+  return [...others, ...tied.map(([alias]) => alias.replace(/\.weight$/, ""))];
 }
