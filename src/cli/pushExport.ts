@@ -10,7 +10,12 @@ import {
   readPreparedPush,
 } from "../backend/exports/hub/preparePush";
 import { type Pushed, pushFolder } from "../backend/exports/hub/pushFolder";
-import { type PushRequest, requirePushSettings, splitPushOptions } from "../backend/exports/hub/pushRequest";
+import {
+  formatPushCommand,
+  type PushRequest,
+  requirePushSettings,
+  splitPushOptions,
+} from "../backend/exports/hub/pushRequest";
 import { describePushed } from "../backend/runs/actions/export";
 import { parseHubId } from "../backend/imports/hub/hubId";
 import { findCheckpoint } from "../backend/imports/runFolder";
@@ -42,8 +47,8 @@ interface PushFlags {
 }
 
 export function readPush(flags: PushFlags, isSent: boolean): PushRequest | undefined {
-  const { push_to: repository } = validateOptions(pushSchema, { ...flags });
-  if (repository !== undefined) return splitPushOptions(validateOptions(pushSchema, { ...flags })).push;
+  const options = validateOptions(pushSchema, { ...flags });
+  if (options.push_to !== undefined) return splitPushOptions(options).push;
   const unused = [
     ...(isSent ? ["--push"] : []),
     ...(flags.private === undefined ? [] : ["--private"]),
@@ -91,7 +96,7 @@ export async function publish(
       lines: [
         ...formatPreparedPush(prepared),
         "",
-        `Nothing was sent. To send it: lathe export ${folder} --push-to ${push.repository}${push.isPrivate ? "" : " --private false"} --push`,
+        `Nothing was sent. To send it: ${formatPushCommand(folder, push)}`,
       ],
     };
   const pushed = await pushFolder(
@@ -110,7 +115,7 @@ function addRemedy(thrown: unknown, folder: string, push: PushRequest): unknown 
   if (!(thrown instanceof WorkbenchError)) return thrown;
   return new WorkbenchError(
     thrown.code,
-    `${thrown.message} The export is complete in ${folder}. To send it again: lathe export ${folder} --push-to ${push.repository}${push.isPrivate ? "" : " --private false"} --push`,
+    `${thrown.message} The export is complete in ${folder}. To send it again: ${formatPushCommand(folder, push)}`,
     thrown.details,
     { cause: thrown },
   );

@@ -2,13 +2,14 @@
  * The safetensors format: header length in eight bytes, a JSON header, then the bytes of the tensors. Reading validates
  * everything: the size of the header is limited, every offset must be within the file, and the tensors must cover it exactly.
  */
-import { closeSync, fstatSync, openSync, readSync, type Stats, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, type Stats, writeSync } from "node:fs";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { sizeOf, type Shape } from "../graph/op";
 import { computeByteSize, isKnownDtype, getWidener } from "./dtypes";
 import { narrow, type StoredDtype } from "./halfPrecision";
 import { LazyTensor, smallestLazyBytes, type TensorValues } from "./lazyTensor";
+import { chunkBytes, readBytes } from "./readBytes";
 
 /** A tensor on the host. Booleans are bytes of 0 and 1; other bytes are marked as such and are not written to files. */
 export interface HostTensor {
@@ -19,7 +20,6 @@ export interface HostTensor {
 export type HostTensors = ReadonlyMap<string, HostTensor>;
 
 const maxHeaderBytes = 100 * 2 ** 20;
-const chunkBytes = 64 * 2 ** 20;
 /** Half-precision numbers that are converted at a time, so that no second copy of a tensor is needed. */
 const elementsAtOnce = 2 ** 21;
 
@@ -376,17 +376,6 @@ function decode(
   for (let at = from; at < to; at += elementsAtOnce)
     widen(out, at - from, part(at, Math.min(at + elementsAtOnce, to)));
   return out;
-}
-
-/** Reads into a separate buffer with offset 0, so that a typed array over it is aligned. */
-function readBytes(file: number, position: number, length: number): Buffer<ArrayBuffer> {
-  const bytes = Buffer.from(new ArrayBuffer(length));
-  for (let done = 0; done < length;) {
-    const bytesRead = readSync(file, bytes, done, Math.min(chunkBytes, length - done), position + done);
-    if (bytesRead === 0) throw new WorkbenchError("corrupt", `The file is ${length - done} bytes too short.`);
-    done += bytesRead;
-  }
-  return bytes;
 }
 
 function writeAll(file: number, bytes: Uint8Array): void {

@@ -2,7 +2,7 @@
  * Opens a GGUF file, the format of llama.cpp: metadata, descriptions of the tensors, then their blocks. Everything is checked
  * before a weight is read: types, sizes, and that each tensor is within the file. Source: ggml, `docs/gguf.md`.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync } from "node:fs";
 import { WorkbenchError } from "../../protocol/errors";
 import { decodeBlocks } from "../checkpoints/gguf/decodeBlocks";
 import {
@@ -13,6 +13,7 @@ import {
   ggufTypeNames,
   ggufTypes,
 } from "../checkpoints/gguf/types";
+import { readBytes } from "../checkpoints/readBytes";
 import { type GgufMetadata, maxMetadataBytes, readGgufMetadata } from "../data/ggufMetadata";
 import { refuseLfsPointer } from "../data/lfsPointer";
 import { type Shape, sizeOf } from "../graph/op";
@@ -39,7 +40,7 @@ export function openGguf(path: string): GgufFile {
   const file = openSync(path, "r");
   try {
     const { size } = fstatSync(file);
-    const start = readAt(file, 0, Math.min(size, maxMetadataBytes));
+    const start = readBytes(file, 0, Math.min(size, maxMetadataBytes));
     const metadata = readGgufMetadata(path, start, (key) => !key.startsWith("tokenizer."));
     const { tensors, end } = readTensorList(path, start, metadata);
     const alignment = readAlignment(path, metadata);
@@ -61,7 +62,7 @@ export function openGguf(path: string): GgufFile {
       size,
       read: (name) => {
         const { type, bytes } = byName.get(name)!;
-        return decodeBlocks(type, readAt(file, offsets.get(name)!, bytes));
+        return decodeBlocks(type, readBytes(file, offsets.get(name)!, bytes));
       },
       [Symbol.dispose]: () => closeSync(file),
     };
@@ -76,7 +77,7 @@ export function hasVocabulary(path: string): boolean {
   refuseLfsPointer(path);
   const file = openSync(path, "r");
   try {
-    const start = readAt(file, 0, Math.min(fstatSync(file).size, maxMetadataBytes));
+    const start = readBytes(file, 0, Math.min(fstatSync(file).size, maxMetadataBytes));
     const model = readGgufMetadata(path, start, (key) => key === vocabularyKey).entries.get(vocabularyKey);
     return model !== undefined && model !== "none" && model !== "no_vocab";
   } finally {
@@ -164,17 +165,4 @@ function corruptError(path: string, what: string): WorkbenchError {
     "corrupt",
     `${path} is not a valid GGUF file: ${what}. Use another copy of the file.`,
   );
-}
-
-const chunkBytes = 64 * 2 ** 20;
-
-/** Reads into a separate buffer with offset 0, so that a typed array over it is aligned. */
-function readAt(file: number, position: number, length: number): Buffer<ArrayBuffer> {
-  const bytes = Buffer.from(new ArrayBuffer(length));
-  for (let done = 0; done < length;) {
-    const bytesRead = readSync(file, bytes, done, Math.min(chunkBytes, length - done), position + done);
-    if (bytesRead === 0) throw new WorkbenchError("corrupt", `The file is ${length - done} bytes too short.`);
-    done += bytesRead;
-  }
-  return bytes;
 }

@@ -7,15 +7,15 @@ import type { RunRecord } from "../../protocol/run";
 import { formatCount } from "../../protocol/quantities";
 import { defaultResamples } from "../../statistics/pairedComparison";
 import { describePoint, getVariantTitle } from "../card/figures";
-import { formatTaskNumber } from "../evaluation/harness/summarizeTask";
+import { formatTaskDifference, formatTaskNumber } from "../evaluation/harness/summarizeTask";
 import tasks from "../evaluation/tasks";
 import {
   type ComparedValue,
   compareTask,
   type EvaluatedTasks,
   listCommonTasks,
+  readRunTasks,
 } from "../runs/folder/compareTasks";
-import { readRunDocuments } from "../runs/folder/documentResults";
 import type { Sibling } from "../runs/planning/siblings";
 
 const getTask = (value: string): string => value.slice(0, value.indexOf("/"));
@@ -89,8 +89,7 @@ export async function createPairedTable(
   const open = (run: Sibling): EvaluatedTasks => {
     const known = evaluated.get(run);
     if (known !== undefined) return known;
-    const { id, losses = {} } = run.record;
-    const opened = { id, documents: readRunDocuments(run.folder), protocols: losses };
+    const opened = readRunTasks(run.folder, run.record);
     evaluated.set(run, opened);
     return opened;
   };
@@ -166,8 +165,10 @@ function createPairedRow(
     baseName,
     String(seed),
     String(documents),
-    formatSigned(difference),
-    interval === undefined ? null : `${formatSigned(interval[0])} to ${formatSigned(interval[1])}`,
+    formatTaskDifference(difference),
+    interval === undefined
+      ? null
+      : `${formatTaskDifference(interval[0])} to ${formatTaskDifference(interval[1])}`,
     p === undefined ? null : `${onlySecond} : ${onlyFirst}`,
     p === undefined ? null : p.toPrecision(3),
   ];
@@ -194,8 +195,4 @@ function pairRuns(runs: readonly Sibling[], baseline = runs[0]!.record.plan.vari
 function nameVariant({ variant, sweep }: Sibling["record"]["plan"]): string {
   const point = describePoint(sweep);
   return point === "" ? getVariantTitle(variant) : `${getVariantTitle(variant)} (${point})`;
-}
-
-function formatSigned(value: number): string {
-  return `${value < 0 ? "−" : "+"}${formatTaskNumber(Math.abs(value))}`;
 }

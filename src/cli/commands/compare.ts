@@ -1,7 +1,12 @@
 /** `lathe compare FIRST SECOND`: two runs or evaluations on the documents of their tasks. */
 import { resolve } from "node:path";
-import { compareTask, type EvaluatedTasks, listCommonTasks } from "../../backend/runs/folder/compareTasks";
-import { readRunDocuments } from "../../backend/runs/folder/documentResults";
+import { formatTaskDifference } from "../../backend/evaluation/harness/summarizeTask";
+import {
+  compareTask,
+  type EvaluatedTasks,
+  listCommonTasks,
+  readRunTasks,
+} from "../../backend/runs/folder/compareTasks";
 import {
   findEvaluation,
   getEvaluationsFolder,
@@ -55,10 +60,10 @@ export default defineCommand<[first: string, second: string], Options>({
       String(each.documents),
       each.first.toFixed(4),
       each.second.toFixed(4),
-      formatSigned(each.difference),
+      formatTaskDifference(each.difference),
       each.interval === undefined
         ? ""
-        : `${formatSigned(each.interval[0])} to ${formatSigned(each.interval[1])}`,
+        : `${formatTaskDifference(each.interval[0])} to ${formatTaskDifference(each.interval[1])}`,
       each.p === undefined ? "" : `${each.onlyFirst} : ${each.onlySecond}`,
       each.p === undefined ? "" : each.p.toPrecision(3),
     ]);
@@ -83,10 +88,6 @@ async function select(text: string, options: RunsOption): Promise<EvaluatedTasks
   if (isEvaluation(resolve(text))) return readEvaluation(resolve(text));
   const evaluation = findEvaluation(text, getEvaluationsFolder(findWorkspaceAround(process.cwd())));
   if (evaluation !== undefined) return readEvaluation(evaluation);
-  const { id, folder, record } = await selectRun(text, options);
-  return { id, documents: readRunDocuments(folder), protocols: record.losses ?? {} };
-}
-
-function formatSigned(value: number): string {
-  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
+  const { folder, record } = await selectRun(text, options);
+  return readRunTasks(folder, record);
 }

@@ -158,6 +158,11 @@ export function formatTaskNumber(value: number): string {
   return Math.abs(value) < 1e6 ? value.toFixed(4) : value.toExponential(4);
 }
 
+/** A difference of two numbers of a task, with its sign. */
+export function formatTaskDifference(value: number): string {
+  return `${value < 0 ? "−" : "+"}${formatTaskNumber(Math.abs(value))}`;
+}
+
 /** Lines for a log: the task and each of its groups. */
 export function formatTask(name: string, task: Task, result: TaskResult): string[] {
   const keys = Object.keys(listTaskValues(task));

@@ -62,3 +62,11 @@ export function describeTarget({
 }: Pick<PushRequest, "repository" | "isPrivate">): string {
   return `${repository} (${isPrivate ? "private" : "public"} if it is new)`;
 }
+
+/** The command that sends a prepared folder. */
+export function formatPushCommand(
+  folder: string,
+  { repository, isPrivate }: Pick<PushRequest, "repository" | "isPrivate">,
+): string {
+  return `lathe export ${folder} --push-to ${repository}${isPrivate ? "" : " --private false"} --push`;
+}

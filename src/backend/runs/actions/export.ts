@@ -4,7 +4,12 @@ import type { Step } from "../../../protocol/run";
 import { exportModel, findExporter, refuseShape } from "../../exports/exportModel";
 import { formatPreparedPush, preparePush, type PreparedPush } from "../../exports/hub/preparePush";
 import { type Pushed, pushFolder } from "../../exports/hub/pushFolder";
-import { type PushRequest, requirePushSettings, splitPushOptions } from "../../exports/hub/pushRequest";
+import {
+  formatPushCommand,
+  type PushRequest,
+  requirePushSettings,
+  splitPushOptions,
+} from "../../exports/hub/pushRequest";
 import { formatSizeTable } from "../../exports/savings";
 import { createRunCard } from "../folder/runCard";
 import { writeAtomic } from "../folder/atomicFile";
@@ -55,7 +60,7 @@ async function publish(
   if (!context.push) {
     for (const line of formatPreparedPush(prepared)) context.log(line);
     context.notice(
-      `Nothing was sent to ${push.repository}. To publish the export: lathe export ${folder} --push-to ${push.repository}${push.isPrivate ? "" : " --private false"} --push`,
+      `Nothing was sent to ${push.repository}. To publish the export: ${formatPushCommand(folder, push)}`,
     );
     return undefined;
   }

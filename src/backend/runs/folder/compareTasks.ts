@@ -8,7 +8,8 @@ import {
   type PairedDifference,
 } from "../../../statistics/pairedComparison";
 import { computeMean } from "../../../statistics/resampling";
-import type { DocumentLine, DocumentResults } from "./documentResults";
+import type { RunRecord } from "../../../protocol/run";
+import { type DocumentLine, type DocumentResults, readRunDocuments } from "./documentResults";
 
 /** A run, or an evaluation from the command line. */
 export interface EvaluatedTasks {
@@ -30,6 +31,11 @@ export interface ComparedValue extends PairedDifference, Partial<McNemar> {
 export interface ComparisonOptions {
   readonly resamples: number;
   readonly seed: number;
+}
+
+/** The tasks that the steps of a run evaluated. */
+export function readRunTasks(folder: string, { id, losses = {} }: RunRecord): EvaluatedTasks {
+  return { id, documents: readRunDocuments(folder), protocols: losses };
 }
 
 export function listCommonTasks(first: EvaluatedTasks, second: EvaluatedTasks): string[] {
