@@ -1,9 +1,8 @@
 /** BERT (Devlin et al. 2019): an encoder with learned positions, norms after each block, and a head that predicts masked tokens. */
 import * as z from "zod";
-import { tanh } from "../graph/ops/elementwise";
 import { inertKeys } from "./config";
 import { createEncoderFamily } from "./encoder";
-import { checkBertHeads, encoderKeys } from "./encoderConfig";
+import { checkBertHeads, createBertNames, createBertSettings, encoderKeys } from "./encoderConfig";
 import { defineModel } from "./family";
 
 const configSchema = z
@@ -32,14 +31,7 @@ export default defineModel<Config>({
   unread: /(^|\.)(position_ids|pooler\.dense\.(weight|bias)|seq_relationship\.(weight|bias))$/,
   ...createEncoderFamily<Config>(
     {
-      prefix: "bert",
-      layers: "bert.encoder.layer",
-      queries: ["attention.self.query", "attention.self.key", "attention.self.value"],
-      output: "attention.output.dense",
-      up: "intermediate.dense",
-      down: "output.dense",
-      attentionNorm: "attention.output.LayerNorm",
-      feedForwardNorm: "output.LayerNorm",
+      ...createBertNames("bert"),
       head: {
         transform: "cls.predictions.transform.dense",
         norm: "cls.predictions.transform.LayerNorm",
@@ -49,34 +41,6 @@ export default defineModel<Config>({
       classes: { pooler: "bert.pooler.dense", score: "classifier" },
       className: "Bert",
     },
-    (config) => {
-      const { num_attention_heads: heads, hidden_size: width, hidden_dropout_prob: rate } = config;
-      return {
-        dimensions: {
-          vocabulary: config.vocab_size,
-          context: config.max_position_embeddings,
-          layers: config.num_hidden_layers,
-          width,
-          heads,
-          kvHeads: heads,
-          headDim: width / heads,
-        },
-        channels: config.intermediate_size,
-        epsilon: config.layer_norm_eps,
-        std: config.initializer_range,
-        activation: config.hidden_act,
-        headActivation: config.hidden_act,
-        pool: tanh,
-        types: config.type_vocab_size,
-        unusedPositions: 0,
-        dropout: {
-          embeddings: rate,
-          attention: config.attention_probs_dropout_prob,
-          attentionOutput: rate,
-          feedForwardOutput: rate,
-          score: config.classifier_dropout ?? rate,
-        },
-      };
-    },
+    (config) => createBertSettings(config),
   ),
 });

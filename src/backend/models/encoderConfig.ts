@@ -1,6 +1,9 @@
-/** Keys of the configurations of bert and roberta, and the rule between the heads and the width of an encoder. */
+/** What the configurations of bert and roberta share: keys, names and settings; and the rule between heads and width of an encoder. */
 import * as z from "zod";
+import { tanh } from "../graph/ops/elementwise";
 import { activationNames, allowOnly, defineInert, dropoutRate, positiveInt } from "./config";
+import type { EncoderNames, EncoderSettings } from "./encoder";
+import type { Complete } from "./family";
 
 export const maskTokenKey = z
   .int()
@@ -64,4 +67,50 @@ export function checkBertHeads(
   context: z.RefinementCtx,
 ): void {
   checkEncoderHeads(["num_attention_heads", heads], ["hidden_size", width], context);
+}
+
+/** Names below the prefix of the family. */
+export const createBertNames = (prefix: string) =>
+  ({
+    prefix,
+    layers: `${prefix}.encoder.layer`,
+    queries: ["attention.self.query", "attention.self.key", "attention.self.value"],
+    output: "attention.output.dense",
+    up: "intermediate.dense",
+    down: "output.dense",
+    attentionNorm: "attention.output.LayerNorm",
+    feedForwardNorm: "output.LayerNorm",
+  }) as const satisfies Partial<EncoderNames>;
+
+type BertConfig = Complete<z.output<z.ZodObject<typeof encoderKeys>>>;
+
+/** The settings of a BERT whose table of positions begins with `unusedPositions` other rows. */
+export function createBertSettings(config: BertConfig, unusedPositions = 0): EncoderSettings {
+  const { num_attention_heads: heads, hidden_size: width, hidden_dropout_prob: rate } = config;
+  return {
+    dimensions: {
+      vocabulary: config.vocab_size,
+      context: config.max_position_embeddings - unusedPositions,
+      layers: config.num_hidden_layers,
+      width,
+      heads,
+      kvHeads: heads,
+      headDim: width / heads,
+    },
+    channels: config.intermediate_size,
+    epsilon: config.layer_norm_eps,
+    std: config.initializer_range,
+    activation: config.hidden_act,
+    headActivation: config.hidden_act,
+    pool: tanh,
+    types: config.type_vocab_size,
+    unusedPositions,
+    dropout: {
+      embeddings: rate,
+      attention: config.attention_probs_dropout_prob,
+      attentionOutput: rate,
+      feedForwardOutput: rate,
+      score: config.classifier_dropout ?? rate,
+    },
+  };
 }

@@ -3,10 +3,9 @@
  * token and skip padding.
  */
 import * as z from "zod";
-import { tanh } from "../graph/ops/elementwise";
 import { inertKeys, positiveInt } from "./config";
 import { createEncoderFamily } from "./encoder";
-import { checkBertHeads, encoderKeys } from "./encoderConfig";
+import { checkBertHeads, createBertNames, createBertSettings, encoderKeys } from "./encoderConfig";
 import { defineModel } from "./family";
 
 const configSchema = z
@@ -51,14 +50,7 @@ export default defineModel<Config>({
   skipsPadding: true,
   ...createEncoderFamily<Config>(
     {
-      prefix: "roberta",
-      layers: "roberta.encoder.layer",
-      queries: ["attention.self.query", "attention.self.key", "attention.self.value"],
-      output: "attention.output.dense",
-      up: "intermediate.dense",
-      down: "output.dense",
-      attentionNorm: "attention.output.LayerNorm",
-      feedForwardNorm: "output.LayerNorm",
+      ...createBertNames("roberta"),
       head: {
         transform: "lm_head.dense",
         norm: "lm_head.layer_norm",
@@ -69,36 +61,9 @@ export default defineModel<Config>({
       className: "Roberta",
     },
     (config) => {
-      const { num_attention_heads: heads, hidden_size: width, hidden_dropout_prob: rate } = config;
-      const unusedPositions = config.pad_token_id + 1;
-      const classifierRate = config.classifier_dropout ?? rate;
-      return {
-        dimensions: {
-          vocabulary: config.vocab_size,
-          context: config.max_position_embeddings - unusedPositions,
-          layers: config.num_hidden_layers,
-          width,
-          heads,
-          kvHeads: heads,
-          headDim: width / heads,
-        },
-        channels: config.intermediate_size,
-        epsilon: config.layer_norm_eps,
-        std: config.initializer_range,
-        activation: config.hidden_act,
-        headActivation: "gelu",
-        pool: tanh,
-        types: config.type_vocab_size,
-        unusedPositions,
-        dropout: {
-          embeddings: rate,
-          attention: config.attention_probs_dropout_prob,
-          attentionOutput: rate,
-          feedForwardOutput: rate,
-          pooler: classifierRate,
-          score: classifierRate,
-        },
-      };
+      const settings = createBertSettings(config, config.pad_token_id + 1);
+      const { dropout } = settings;
+      return { ...settings, headActivation: "gelu", dropout: { ...dropout, pooler: dropout.score } };
     },
   ),
 });
