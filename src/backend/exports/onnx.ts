@@ -1,22 +1,28 @@
 /** Exports the forward pass and its weights as ONNX for any runtime, with any batch size, any sequence length, and padding on either side. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
-import { type DynamicAxis, mergeSizes } from "../graph/dynamicOnnx";
+import type { DynamicAxis } from "../graph/dynamicOnnx";
 import type { Graph } from "../graph/graph";
-import { buildModel, type OnnxModel } from "../graph/onnx";
-import { type ConstantData, input, type Shape, type Value } from "../graph/op";
-import { int } from "../graph/functions";
-import { cast, greater, sub, where } from "../graph/ops/elementwise";
+import type { OnnxModel } from "../graph/onnx";
+import { input } from "../graph/op";
 import { reshape } from "../graph/ops/movement";
-import { cumulativeSum } from "../graph/ops/reduction";
-import { buildInferenceForward, listInferenceParameters, toInferenceTensors } from "../models/inference";
+import { buildInferenceForward, listInferenceParameters } from "../models/inference";
 import { getCacheType, KeyValueCache } from "../models/keyValueCache";
 import { refuseClassifier, requireNextToken } from "../models/classifier";
-import { dimensionsOf, familyOf, type ModelShape } from "../models/model";
+import { dimensionsOf, type ModelShape } from "../models/model";
 import { writeConfig, writeTokenizer } from "./companions";
 import { defineExporter } from "./exporter";
 import { writeOnnx } from "./onnxFile";
-import { removeMasks } from "./removeMasks";
+import {
+  batchSamples,
+  chooseTimeSamples,
+  collectGraphWeights,
+  countPositions,
+  createIdsInput,
+  encodeDynamicGraph,
+  encodeGraph,
+  type GraphWeights,
+} from "./onnxGraph";
 
 const schema = z.strictObject({
   sequence_len: z
@@ -84,17 +90,12 @@ export default defineExporter<Options>({
     refuseClassifier(subject.shape, "this export has no graph for it; safetensors has");
     if (options.with_past)
       requireNextToken(subject.shape, "it does not continue from past tokens; leave out with_past");
-    const { shape, tensors } = removeMasks(subject);
-    const weights = new Map(
-      [...toInferenceTensors(shape, tensors, options.operators)].map(([name, { data }]) => [name, data]),
-    );
-    const missing = listInferenceParameters(shape, options.operators).find(({ name }) => !weights.has(name));
-    if (missing !== undefined) throw new Error(`The model has no tensor ${missing.name}.`);
+    const { shape, weights } = collectGraphWeights(subject, options.operators);
     const write = (name: string, model: OnnxModel) =>
       writeOnnx(folder, name, model, { external: options.external_data });
     write("model.onnx", buildForwardModel(shape, options, weights));
     if (options.with_past)
-      write("decoder_with_past_model.onnx", build(buildStepGraph(shape, options), options, weights));
+      write("decoder_with_past_model.onnx", encodeGraph(buildStepGraph(shape, options), options, weights));
     writeConfig(subject, folder);
     writeTokenizer(subject, folder);
     const hasCodes = listInferenceParameters(shape, options.operators).some(({ dtype }) =>
@@ -108,46 +109,29 @@ export default defineExporter<Options>({
 const accuracyNotice =
   "By default, ONNX Runtime rounds the inputs of products with DequantizeLinear to int8. Set its session option session.qdq_matmulnbits_accuracy_level to 1 for float32, or export with operators: microsoft.";
 
-type Weights = ReadonlyMap<string, ConstantData>;
-
-function build(
-  graph: Graph,
-  { operators, functions }: Options,
-  weights: Weights,
-  sharesConstants = true,
-): OnnxModel {
-  const packed = operators === "microsoft";
-  return buildModel(graph, { portable: true, packed, functions, weights, sharesConstants });
-}
-
-/** Sizes that are unlikely to be factors of the sizes of a model. `short` is for models with a small context. */
-const samples = { batch: [5, 7, 11], time: [7, 11, 13], short: [3, 4, 2] } as const;
-
-/** Builds the graph at three sizes and merges them into one with dynamic axes. If both sizes are fixed, builds it once. */
-function buildForwardModel(shape: ModelShape, options: Options, weights: Weights): OnnxModel {
+/** A graph with dynamic axes for the sizes that are not fixed. */
+function buildForwardModel(shape: ModelShape, options: Options, weights: GraphWeights): OnnxModel {
   const { sequence_len: fixedTime, batch_size: fixedBatch } = options;
   if (fixedTime !== undefined && fixedBatch !== undefined)
-    return build(buildForwardGraph(shape, options, [fixedBatch, fixedTime]), options, weights);
+    return encodeGraph(buildForwardGraph(shape, options, [fixedBatch, fixedTime]), options, weights);
   const { context } = dimensionsOf(shape);
-  const times = context >= Math.max(...samples.time) ? samples.time : samples.short;
-  if (fixedTime === undefined && context < Math.max(...times))
+  const times = chooseTimeSamples(context);
+  if (fixedTime === undefined && times === undefined)
     throw new WorkbenchError(
       "unsupported",
       `A model of ${context} positions cannot be written for sequences of any length. Set sequence_len to ${context}.`,
     );
-  const models = [0, 1, 2].map((i) => {
-    const sizes = [fixedBatch ?? samples.batch[i]!, fixedTime ?? times[i]!] as const;
-    return build(buildForwardGraph(shape, options, sizes), options, weights, false);
-  });
   const axes: DynamicAxis[] = [
     ...(fixedBatch === undefined
-      ? [{ name: "batch_size", input: "input_ids", axis: 0, sizes: samples.batch }]
+      ? [{ name: "batch_size", input: "input_ids", axis: 0, sizes: batchSamples }]
       : []),
     ...(fixedTime === undefined
-      ? [{ name: "sequence_length", input: "input_ids", axis: 1, sizes: times }]
+      ? [{ name: "sequence_length", input: "input_ids", axis: 1, sizes: times! }]
       : []),
   ];
-  return mergeSizes(models, axes);
+  const buildSample = (sample: number) =>
+    buildForwardGraph(shape, options, [fixedBatch ?? batchSamples[sample]!, fixedTime ?? times![sample]!]);
+  return encodeDynamicGraph(axes, buildSample, options, weights);
 }
 
 /** `input_ids`, `attention_mask` and optionally `position_ids` [batch, time] → `logits` [batch, time, vocabulary]. */
@@ -157,15 +141,11 @@ function buildForwardGraph(
   [batch, time]: readonly [number, number],
 ): Graph {
   const { vocabulary } = dimensionsOf(shape);
-  const tokens = createIdsInput("input_ids", [batch, time], options);
-  const mask = createIdsInput("attention_mask", [batch, time], options);
-  // Most encoders count padding too, as transformers does: without positions they are 0, 1, 2, …
-  const family = familyOf(shape.family);
-  const isCounted = family.mask === "causal" || family.skipsPadding === true;
-  const counted = isCounted ? { positions: computePositions(mask) } : {};
+  const tokens = createIdsInput("input_ids", [batch, time], options.input_type);
+  const mask = createIdsInput("attention_mask", [batch, time], options.input_type);
   const positions = options.position_ids
-    ? { positions: createIdsInput("position_ids", [batch, time], options) }
-    : counted;
+    ? { positions: createIdsInput("position_ids", [batch, time], options.input_type) }
+    : countPositions(shape, mask);
   const logits = buildInferenceForward(
     shape,
     { tokens, ...positions, segments: mask },
@@ -173,12 +153,6 @@ function buildForwardGraph(
     options.operators,
   );
   return { outputs: { logits: reshape(logits, { shape: [batch, time, vocabulary] }) } };
-}
-
-/** The number of unmasked tokens before each token; 0 for padding on the left. */
-function computePositions(mask: Value): Value {
-  const counted = sub(cumulativeSum(mask, { axis: 1 }), int(1));
-  return where(greater(counted, int(0)), counted, int(0));
 }
 
 /**
@@ -190,14 +164,14 @@ function buildStepGraph(shape: ModelShape, options: Options): Graph {
   const dimensions = dimensionsOf(shape);
   const { vocabulary, kvHeads, headDim, context } = dimensions;
   const [batch, slots] = [options.batch_size ?? 1, options.sequence_len ?? Math.min(context, 1024)];
-  const positions = createIdsInput("position_ids", [batch, 1], options);
+  const positions = createIdsInput("position_ids", [batch, 1], options.input_type);
   const table = [batch, kvHeads, slots, headDim];
   const cache = new KeyValueCache(dimensions, { batch, slots }, positions, (name) =>
     reshape(input(`past_key_values.${name}`, table), {
       shape: getCacheType(dimensions, { batch, slots }).shape,
     }),
   );
-  const tokens = createIdsInput("input_ids", [batch, 1], options);
+  const tokens = createIdsInput("input_ids", [batch, 1], options.input_type);
   const logits = buildInferenceForward(shape, { tokens, positions, cache }, {}, options.operators);
   const present = [...cache.next].map(([name, next]) => [`present.${name}`, reshape(next, { shape: table })]);
   return {
@@ -206,9 +180,4 @@ function buildStepGraph(shape: ModelShape, options: Options): Graph {
       ...(Object.fromEntries(present) as Graph["outputs"]),
     },
   };
-}
-
-function createIdsInput(name: string, size: Shape, { input_type }: Options): Value {
-  const value = input(name, size, input_type);
-  return input_type === "int32" ? value : cast(value, { to: "int32" });
 }

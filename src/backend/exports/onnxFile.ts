@@ -17,17 +17,17 @@ export interface OnnxStorage {
   readonly limit?: number;
 }
 
-/** Writes `<name>`, and `<name>_data` if the weights are in a separate file. */
+/** Writes `<name>`, and `<name>_data` if the weights are in a separate file; returns whether they are. */
 export function writeOnnx(
   folder: string,
   name: string,
   model: OnnxModel,
   { external, limit = maxBytes }: OnnxStorage,
-): void {
+): { readonly hasDataFile: boolean } {
   const total = model.initializers.reduce((sum, { data }) => sum + data.byteLength, 0);
   if (!external && total <= limit) {
     writeFileSync(join(folder, name), encodeModel(model));
-    return;
+    return { hasDataFile: false };
   }
   const location = `${name}_data`;
   const places = new Map<Initializer, Place>();
@@ -51,4 +51,5 @@ export function writeOnnx(
     join(folder, name),
     encodeModel(model, (each) => places.get(each)),
   );
+  return { hasDataFile: true };
 }

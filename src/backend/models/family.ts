@@ -21,9 +21,14 @@ export interface ModelInputs {
   readonly dropoutSeed?: Value;
 }
 
-/** Keeps the keys and values of all tokens between runs, in a slot for each position. */
+/** Keeps the keys and values of all tokens between runs. */
 export interface Cache {
   readonly slots: number;
+  /**
+   * int32 [batch, slots]: 0 in slots of padding. Present if the new tokens have the last slots, in order; otherwise the slot
+   * of a token is its position.
+   */
+  readonly kept?: Value;
   /** Stores those of a layer's new tokens [batch, kvHeads, time, headDim] and returns those of all slots. */
   extend(layer: number, keys: Value, values: Value): readonly [Value, Value];
 }

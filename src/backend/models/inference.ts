@@ -2,7 +2,14 @@
 import type { Value } from "../graph/op";
 import type { Inference, ParameterSpec, StoredTensor } from "../representations/representation";
 import type { ForwardOptions, ModelInputs } from "./family";
-import { forward, listMatrixSlots, type ModelShape, parametersOf, createValue } from "./model";
+import {
+  buildHiddenStates,
+  forward,
+  listMatrixSlots,
+  type ModelShape,
+  parametersOf,
+  createValue,
+} from "./model";
 import { getInference, type InferenceTarget } from "./weights";
 
 /** `forward` over `listInferenceParameters`, which are inputs of the graph by their names. */
@@ -12,11 +19,18 @@ export function buildInferenceForward(
   options: ForwardOptions = {},
   target: InferenceTarget = "engine",
 ): Value {
-  const values = new Map(
-    listInferenceParameters(shape, target).map((spec) => [spec.name, createValue(spec)]),
-  );
+  const values = createValues(shape, target);
   return forward(shape, (name) => values.get(name)!, inputs, { ...options, inference: target });
 }
+
+/** The same for the hidden states below the head, [batch · time, width]. */
+export function buildInferenceHidden(shape: ModelShape, inputs: ModelInputs, target: InferenceTarget): Value {
+  const values = createValues(shape, target);
+  return buildHiddenStates(shape, (name) => values.get(name)!, inputs, { inference: target });
+}
+
+const createValues = (shape: ModelShape, target: InferenceTarget) =>
+  new Map(listInferenceParameters(shape, target).map((spec) => [spec.name, createValue(spec)]));
 
 /** Lists the tensors that an inference pass reads. */
 export function listInferenceParameters(

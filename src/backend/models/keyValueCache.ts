@@ -1,13 +1,8 @@
-/**
- * Caches keys and values of all tokens so far, so that the next token costs one row instead of the whole text. Each layer has a
- * table with a slot for each position of each text; a run writes the slots of its own tokens and reads all of them.
- * A token never attends to later slots, so texts of unequal length need no mask: their padding is overwritten before it is
- * read.
- */
+/** Caches keys and values of all tokens so far, so that the next token costs one row instead of the whole text. */
 import { constant, type TensorType, type Value } from "../graph/op";
 import { add } from "../graph/ops/elementwise";
 import { replaceRows } from "../graph/ops/indexing";
-import { reshape } from "../graph/ops/movement";
+import { concat, reshape } from "../graph/ops/movement";
 import type { Cache, Dimensions } from "./family";
 
 export interface CacheSizes {
@@ -26,6 +21,11 @@ export function getCacheType({ kvHeads, headDim }: Dimensions, { batch, slots }:
   return { dtype: "float32", shape: [batch * kvHeads * slots, headDim] };
 }
 
+/**
+ * Each layer has a table with a slot for each position of each text; a run writes the slots of its own tokens and reads all of
+ * them. A token never attends to later slots, so texts of unequal length need no mask: their padding is overwritten before it
+ * is read.
+ */
 export class KeyValueCache implements Cache {
   /** The updated tables by name, filled in while the forward pass is built. */
   readonly next = new Map<string, Value>();
@@ -58,5 +58,30 @@ export class KeyValueCache implements Cache {
     const next = replaceRows(this.past(name), this.#rows, updates);
     this.next.set(name, next);
     return reshape(next, { shape: [batch, kvHeads, this.slots, headDim] });
+  }
+}
+
+/** Keys and values [batch, kvHeads, slots, headDim] that grow: those of new tokens, and of padding, are appended to the past ones. */
+export class GrowingCache implements Cache {
+  /** The past with the new tokens by name, filled in while the forward pass is built. */
+  readonly next = new Map<string, Value>();
+  readonly slots: number;
+
+  /** `kept` is int32 [batch, past and new slots], 0 in slots of padding. */
+  constructor(
+    readonly kept: Value,
+    private readonly past: (name: string) => Value,
+  ) {
+    this.slots = kept.type.shape[1]!;
+  }
+
+  extend(layer: number, keys: Value, values: Value): readonly [Value, Value] {
+    return [this.#append(`${layer}.key`, keys), this.#append(`${layer}.value`, values)];
+  }
+
+  #append(name: string, news: Value): Value {
+    const next = concat(this.past(name), news, { axis: 2 });
+    this.next.set(name, next);
+    return next;
   }
 }

@@ -74,9 +74,9 @@ export function buildAttentionMask(inputs: ModelInputs, mask: Mask, window?: num
   if (cache === undefined && segments === undefined && window == null) return { causal: mask === "causal" };
   const keys = cache?.slots ?? time;
   const row =
-    cache === undefined
-      ? reshape(iota(time), { shape: [time, 1] })
-      : reshape(inputs.positions!, { shape: [batch, 1, time, 1] });
+    cache !== undefined && cache.kept === undefined
+      ? reshape(inputs.positions!, { shape: [batch, 1, time, 1] })
+      : reshape(listLast(keys, time), { shape: [time, 1] });
   const column = reshape(iota(keys), { shape: [1, keys] });
   let allowed = mask === "causal" ? lessOrEqual(column, row) : undefined;
   const narrow = (by: Value) => (allowed = allowed === undefined ? by : and(allowed, by));
@@ -86,9 +86,16 @@ export function buildAttentionMask(inputs: ModelInputs, mask: Mask, window?: num
     const key = reshape(segments, { shape: [batch, 1, 1, time] });
     narrow(and(equal(query, key), greater(key, constant(Int32Array.of(0), []))));
   }
+  if (cache?.kept !== undefined)
+    narrow(greater(reshape(cache.kept, { shape: [batch, 1, 1, keys] }), constant(Int32Array.of(0), [])));
   return allowed === undefined
     ? { causal: false }
     : { causal: false, bias: where(allowed, scalar(0), scalar(maskedScore)) };
+}
+
+/** The last `count` numbers of 0, 1, …, size - 1. */
+function listLast(size: number, count: number): Value {
+  return size === count ? iota(count) : slice(iota(size), { axis: 0, start: size - count, end: size });
 }
 
 /** Builds the mask of each window once; layers with the same window share it. */
@@ -118,7 +125,8 @@ function buildRotary(inputs: ModelInputs, frequencies: Frequencies): Rotary {
   };
   const every = (count: number) => of(reshape(iota(count), { shape: [count, 1] }));
   if (inputs.positions === undefined) return every(time);
-  if (inputs.cache === undefined) return of(reshape(inputs.positions, { shape: [batch, 1, time, 1] }));
+  if (inputs.cache === undefined || inputs.cache.kept !== undefined)
+    return of(reshape(inputs.positions, { shape: [batch, 1, time, 1] }));
   // Look up tables that depend on no input: they are computed once, and not on a device with imprecise cosines.
   const tables = every(inputs.cache.slots);
   const at = reshape(inputs.positions, { shape: [batch, 1, time] });
@@ -143,8 +151,8 @@ function selectFrequencies(
 ): Value {
   const [, time] = tokens.type.shape as [number, number];
   const of = (radians: Float32Array) => constant(radians, [radians.length]);
-  // With a cache, no text becomes long enough; see `longestGrowth` of a family.
-  if (long === undefined || cache !== undefined) return of(frequencies);
+  // With a slot for each position, no text becomes long enough; see `longestGrowth` of a family.
+  if (long === undefined || (cache !== undefined && cache.kept === undefined)) return of(frequencies);
   if (positions === undefined) return of(time > long.from ? long.frequencies : frequencies);
   const isBeyond = cast(greater(positions, int(long.from - 1)), { to: "float32" }); // [batch, time]
   const count = sum(isBeyond, { axes: [0, 1], keepDims: false });

@@ -302,7 +302,7 @@ export function buildHiddenStates(
     throw new Error("A cache needs the positions of the tokens, and has no segments.");
   if (inputs.cache !== undefined && mask !== "causal")
     throw new Error(`A cache keeps earlier tokens, and the attention of ${shape.family} is ${mask}.`);
-  if (inputs.cache !== undefined) checkGrowth(shape, inputs.cache.slots);
+  if (inputs.cache !== undefined && inputs.cache.kept === undefined) checkGrowth(shape, inputs.cache.slots);
   if (time > context)
     throw new WorkbenchError(
       "unsupported",
