@@ -3,21 +3,25 @@ import type { AnyExporter } from "./exporter";
 import awq from "./awq";
 import compressedTensors from "./compressed-tensors";
 import dfloat11 from "./dfloat11";
+import genai from "./genai";
 import gguf from "./gguf";
 import gptq from "./gptq";
 import onnx from "./onnx";
 import packed from "./packed";
 import peft from "./peft";
 import safetensors from "./safetensors";
+import transformersJs from "./transformers-js";
 
 export const exporters: Readonly<Record<string, AnyExporter>> = {
   awq,
   "compressed-tensors": compressedTensors,
   dfloat11,
+  genai,
   gguf,
   gptq,
   onnx,
   packed,
   peft,
   safetensors,
+  "transformers-js": transformersJs,
 };

@@ -10,28 +10,36 @@ import type { StoredDtype } from "../checkpoints/halfPrecision";
 import type { ExportSubject } from "./exporter";
 
 export function writeConfig(
-  { shape, tokenizer, generationConfig }: ExportSubject,
+  subject: ExportSubject,
   folder: string,
   dtype: StoredDtype = "float32",
   extra: Readonly<Record<string, unknown>> = {},
 ): void {
+  const { shape, generationConfig } = subject;
   const { torch_dtype: _old, dtype: _new, ...config } = createExportedConfig(shape);
-  const ends = tokenizer === undefined ? undefined : (tokenizer.endOfText ?? null);
   const architecture = architectureOf({ ...shape, family: String(config["model_type"]) });
   const written = {
     architectures: [architecture],
     ...(config["model_type"] === "kphi3" ? { auto_map: locatePublishedCode(architecture) } : {}),
     ...config,
     // If these are missing, transformers uses the ids of the published model, which a small vocabulary may not have.
-    bos_token_id: config["bos_token_id"] ?? (tokenizer && getDocumentFrame(tokenizer).before[0]) ?? null,
-    eos_token_id: config["eos_token_id"] ?? ends ?? null,
-    pad_token_id: config["pad_token_id"] ?? null,
+    ...listSpecialIds(subject),
     torch_dtype: dtype,
     ...extra,
   };
   const { floatKeys = [] } = familyOf(shape.family);
   writeFileSync(join(folder, "config.json"), addDecimalPoints(formatJson(written), floatKeys));
   if (generationConfig !== undefined) writeJson(join(folder, "generation_config.json"), generationConfig);
+}
+
+/** Ids of special tokens, those of the configuration before those of the tokenizer; null if there is none. */
+export function listSpecialIds({ shape: { config }, tokenizer }: Pick<ExportSubject, "shape" | "tokenizer">) {
+  const ids = {
+    bos_token_id: config["bos_token_id"] ?? (tokenizer && getDocumentFrame(tokenizer).before[0]) ?? null,
+    eos_token_id: config["eos_token_id"] ?? tokenizer?.endOfText ?? null,
+    pad_token_id: config["pad_token_id"] ?? null,
+  };
+  return ids as Readonly<Record<keyof typeof ids, number | readonly number[] | null>>;
 }
 
 /** Writes the tokenizer's files, with the settings that make Hugging Face's loader use them unchanged. */
@@ -84,7 +92,7 @@ function listSpecialTokenTexts({ files, bos, endOfText }: Tokenizer): {
 
 const formatJson = (content: unknown): string => `${JSON.stringify(content, undefined, 2)}\n`;
 
-function writeJson(path: string, content: unknown): void {
+export function writeJson(path: string, content: unknown): void {
   writeFileSync(path, formatJson(content));
 }
 

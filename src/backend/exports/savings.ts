@@ -23,6 +23,7 @@ const configurationFiles = new Set([
   "adapter_config.json",
   "manifest.json",
   "generation_config.json",
+  "genai_config.json",
 ]);
 
 function classifyFile(name: string): "weights" | "configuration" | "tokenizer" {

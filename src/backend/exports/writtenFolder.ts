@@ -1,10 +1,11 @@
 /** Writes a folder atomically: it appears under its name only when it is complete. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 
 export interface WrittenFolder {
   readonly folder: string;
+  /** Names in subfolders are `<subfolder>/<name>`. */
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
 }
 
@@ -32,10 +33,18 @@ export async function writeFolder(
     await fill(draft);
     if (existsSync(target)) rmdirSync(target);
     renameSync(draft, target);
-    const files = readdirSync(target).map((name) => ({ name, bytes: statSync(join(target, name)).size }));
-    return { folder: target, files };
+    return { folder: target, files: listFiles(target) };
   } catch (thrown) {
     rmSync(draft, { recursive: true, force: true });
     throw toWorkbenchError(thrown);
   }
+}
+
+function listFiles(folder: string): WrittenFolder["files"] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((each) => each.isFile())
+    .map((each) => {
+      const path = join(each.parentPath, each.name);
+      return { name: relative(folder, path).replaceAll(sep, "/"), bytes: statSync(path).size };
+    });
 }

@@ -41,6 +41,7 @@ interface Options extends ModelOptions {
   readonly positionIds?: boolean;
   readonly operators?: string;
   readonly externalData?: boolean;
+  readonly output?: string;
   readonly dtype?: string;
   readonly maxShardSize?: string;
   readonly entropyCoding?: boolean | string;
@@ -58,7 +59,8 @@ const formats = [...modelFormats, ...historyFormats];
 const formatList = `${formats.slice(0, -1).join(", ")} or ${formats.at(-1)!}`;
 
 export default defineCommand<readonly [string], Options>({
-  summary: "write a model as a Hugging Face folder, a GGUF or an ONNX file, or a run's metrics",
+  summary:
+    "write a model as a Hugging Face folder, a GGUF or an ONNX file, a folder for another program, or a run's metrics",
   arguments: [modelArgument],
   options: [
     ["--format <name>", `${modelFormats.join(" or ")}; of a run's metrics ${historyFormats.join(" or ")}`],
@@ -90,7 +92,14 @@ export default defineCommand<readonly [string], Options>({
       "--operators <set>",
       "onnx: microsoft keeps quantized codes as MatMulNBits where it can; standard uses DequantizeLinear only",
     ],
-    ["--external-data", "onnx: weights in a file of their own, as is done above 2 GiB in any case"],
+    [
+      "--external-data",
+      "onnx, transformers-js, genai: weights in a file of their own, as is done above 2 GiB in any case",
+    ],
+    [
+      "--output <name>",
+      "transformers-js: logits, or last_hidden_state of an encoder, for feature extraction; default logits",
+    ],
     ...pushOptions,
     ["--with-past", "onnx: also write a file that generates one token at a time, with a key-value cache"],
     tokenizerOption,

@@ -27,13 +27,18 @@ export interface Pushed {
   readonly replaced: readonly string[];
 }
 
+/** Folders of an export that are pushed as well. */
+const subfolders = ["onnx"];
+
 /** Every file that a push would send, by name. Refuses what is not a plain file. */
 export function listPushedFiles(folder: string): PushedFile[] {
   return readdirSync(folder)
     .sort()
-    .map((name) => {
+    .flatMap((name): PushedFile[] => {
       const found = lstatSync(join(folder, name));
-      if (found.isFile()) return { name, bytes: found.size };
+      if (found.isFile()) return [{ name, bytes: found.size }];
+      if (found.isDirectory() && subfolders.includes(name))
+        return listPushedFiles(join(folder, name)).map((each) => ({ ...each, name: `${name}/${each.name}` }));
       const kind = found.isDirectory() ? "a folder" : found.isSymbolicLink() ? "a link" : "not a file";
       throw new WorkbenchError(
         "invalid-input",
