@@ -39,6 +39,12 @@ const folders: readonly CatalogFolder[] = [
     entry: "strategy",
     type: ["AnyStrategy", "./strategy"],
   },
+  {
+    folder: "src/backend/caches",
+    name: "cachePolicies",
+    entry: "cache policy",
+    type: ["AnyCachePolicy", "./policy"],
+  },
   { folder: "src/backend/evaluation", name: "metrics", entry: "metric", type: ["AnyMetric", "./metric"] },
   {
     folder: "src/backend/evaluation/tasks",

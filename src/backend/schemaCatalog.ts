@@ -5,6 +5,7 @@
 import * as z from "zod";
 import type { SchemaCatalog } from "../schema/experiment";
 import { pushFields } from "../schema/push";
+import { cachePolicies } from "./caches/catalog";
 import { dataSets } from "./data/datasets/catalog";
 import { metrics } from "./evaluation/catalog";
 import { exporters } from "./exports/catalog";
@@ -16,6 +17,7 @@ export const schemaCatalog: SchemaCatalog = {
   models: mapSchemas(models, "config"),
   methods: { ...mapSchemas(methods, "options"), ...mapSchemas(strategies, "options") },
   metrics: mapSchemas(metrics, "options"),
+  caches: mapSchemas(cachePolicies, "options"),
   exports: addPushOptions(mapSchemas(exporters, "options")),
   reports: {},
   dataSets: Object.keys(dataSets),

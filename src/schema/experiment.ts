@@ -7,6 +7,7 @@ import * as z from "zod";
 import { baseModelSchema } from "./baseModel";
 import { engineOptions } from "./engineOptions";
 import { deviceSchema } from "./device";
+import { createInferenceSchema } from "./inference";
 import { labelOptions } from "./labelOptions";
 import { loraSchema } from "./lora";
 import { paperSchema } from "./paper";
@@ -244,6 +245,7 @@ export interface SchemaCatalog {
   readonly models: Readonly<Record<string, z.ZodType>>;
   readonly methods: Readonly<Record<string, z.ZodType>>;
   readonly metrics: Readonly<Record<string, z.ZodType>>;
+  readonly caches: Readonly<Record<string, z.ZodType>>;
   readonly exports: Readonly<Record<string, z.ZodType>>;
   readonly reports: Readonly<Record<string, z.ZodType>>;
   /** Names of data sets; any name passes where they are not given. */
@@ -265,14 +267,17 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
     .refine((methods) => Object.keys(methods).length === 1, {
       error: "give one method at a time; to apply several, write a list: [{first: {…}}, {second: {…}}]",
     });
+  const inference = createInferenceSchema(catalog.caches);
   const actions = {
     train: trainSchema.describe("Train the current model."),
     compress: z
       .union([method, z.array(method).min(1)])
       .describe("Shrink the current model by one method, or by several in order."),
     evaluate: z
-      .strictObject(makeOptional(catalog.metrics))
-      .refine((metrics) => Object.keys(metrics).length > 0, { error: "name at least one metric" })
+      .strictObject({ inference: inference.optional(), ...makeOptional(catalog.metrics) })
+      .refine((keys) => Object.keys(keys).some((key) => key !== "inference"), {
+        error: "name at least one metric",
+      })
       .describe("Measure the current model, metric by metric."),
     export: createChoice("format", catalog.exports).describe("Write the current model for other programs."),
     report: z.strictObject(makeOptional(catalog.reports)).describe("Write tables and figures of the run."),
@@ -301,7 +306,11 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
     seed: toChangesSchema(seed),
     train: toChangesSchema(actions.train),
     compress: toChangesSchema(actions.compress),
-    evaluate: toChangesSchema(z.strictObject(makeOptional(catalog.metrics)).describe("Changes to metrics.")),
+    evaluate: toChangesSchema(
+      z
+        .strictObject({ inference, ...makeOptional(catalog.metrics) })
+        .describe("Changes to metrics and to how the model runs in them."),
+    ),
     export: toChangesSchema(
       z.strictObject(collectKeys("format", catalog.exports)).describe("Changes to the export."),
     ),

@@ -7,7 +7,7 @@ import {
   trainSchema,
 } from "../../src/schema/experiment";
 
-const none: SchemaCatalog = { models: {}, methods: {}, metrics: {}, exports: {}, reports: {} };
+const none: SchemaCatalog = { models: {}, methods: {}, metrics: {}, caches: {}, exports: {}, reports: {} };
 const family = z.object({
   model_type: z.literal("a").optional(),
   width: z.int().default(4).describe("Width."),

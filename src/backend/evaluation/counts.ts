@@ -17,6 +17,7 @@ export default defineMetric<Record<string, never>, ModelCounts>({
   title: "Parameters, non-zeros, bits and bytes",
   options: z.strictObject({}),
   needs: [],
+  inference: "any",
   goals: {
     "trainable/*": "minimize",
     "parameters/*": "minimize",

@@ -1,5 +1,6 @@
 /** Text generation as a metric of an experiment. The command line streams the same text through `generation`. */
 import * as z from "zod";
+import { WorkbenchError } from "../../protocol/errors";
 import { chatRoles } from "../data/tokenizers/chatTemplate";
 import { requireNextToken } from "../models/classifier";
 import { continuePrompts, type GenerationOptions, createTexts } from "./generation";
@@ -119,6 +120,7 @@ export default defineMetric<z.output<typeof optionsSchema>, Generation>({
   title: "Text generated from prompts",
   options: optionsSchema,
   needs: ["tokenizer"],
+  inference: ["cache"],
   goals: {},
   samples: [
     { prompts: ["a"], max_new_tokens: 4 },
@@ -132,9 +134,14 @@ export default defineMetric<z.output<typeof optionsSchema>, Generation>({
     },
   ],
   checkModel: (shape) => requireNextToken(shape, "it cannot generate text"),
-  check: async ({ shape, tokenizer }, { prompts, ...options }) => {
+  check: async ({ shape, tokenizer, inference }, { prompts, ...options }) => {
+    if (inference?.cache !== undefined && !options.use_cache)
+      throw new WorkbenchError(
+        "invalid-input",
+        "evaluate.generate has use_cache: false, so inference.cache would have no effect. Remove one of them.",
+      );
     if (tokenizer !== undefined)
-      await createTexts({ shape, tokenizer }, prompts, resolveGeneration(options, 0));
+      await createTexts({ shape, tokenizer, inference }, prompts, resolveGeneration(options, 0));
   },
   evaluate: async (subject, { prompts, ...options }, lab) => {
     const resolved = resolveGeneration(options, lab.seed);

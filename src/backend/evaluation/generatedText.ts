@@ -91,6 +91,8 @@ export class GeneratedText implements GrowingText {
   isOpen = true;
   /** The draws of a text depend on the seed and its index among the prompts, not on the other prompts. */
   readonly uniform: () => number;
+  /** For everything else that is drawn for this text. */
+  readonly seed: number;
   readonly #promptTokens: number;
   readonly #promptText: string;
   #shown = "";
@@ -108,6 +110,7 @@ export class GeneratedText implements GrowingText {
     private readonly listener: GenerationListener,
   ) {
     this.uniform = createUniformStream(options.seed, index);
+    this.seed = mixSeed(options.seed, index);
     this.ids = [...prompt.ids];
     this.#promptTokens = this.ids.length;
     this.#promptText = tokenizer.decode(this.ids);
@@ -185,8 +188,13 @@ function countPending(stops: readonly string[], text: string): number {
   return Math.max(0, ...lengths);
 }
 
+/** An int32 for the text at this index. */
+export function mixSeed(seed: number, index: number): number {
+  return seed ^ Math.imul(index + 1, 0x9e3779b1);
+}
+
 function createUniformStream(seed: number, index: number): () => number {
-  const generator = xoroshiro128plus(seed ^ Math.imul(index + 1, 0x9e3779b1));
+  const generator = xoroshiro128plus(mixSeed(seed, index));
   // The initial state of the generator has few bits set; discarding some draws mixes it.
   for (let i = 0; i < 16; i++) generator.next();
   return () => uniformFloat64(generator);

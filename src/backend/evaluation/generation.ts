@@ -11,7 +11,8 @@ import { requireNextToken } from "../models/classifier";
 import { listCacheNames, type CacheSizes, getCacheType } from "../models/keyValueCache";
 import { dimensionsOf } from "../models/model";
 import { type EvaluationLab, type Subject, getTokenizer } from "./metric";
-import { openWithoutCache, CachedNextToken } from "./nextToken";
+import { checkCache, openNextToken } from "./inference";
+import { openWithoutCache } from "./nextToken";
 import { selectCandidates, draw, findMostLikely, penalizeRepetition, type SamplingOptions } from "./sampling";
 import {
   type Continuation,
@@ -34,7 +35,7 @@ export interface GenerationOptions extends SamplingOptions, TextOptions {
   readonly use_cache: boolean;
 }
 
-type WithTokenizer = Pick<Subject, "shape"> & { readonly tokenizer: Tokenizer };
+type WithTokenizer = Pick<Subject, "shape" | "inference"> & { readonly tokenizer: Tokenizer };
 
 const maxPromptsAtOnce = 8;
 /** Memory limit for keys and values of a batch of prompts; a single prompt may exceed it. */
@@ -76,6 +77,9 @@ export async function createTexts(
   const { tokenizer } = subject;
   const ends = await findEnds(subject, options);
   const framed = await Promise.all(prompts.map((prompt) => framePrompt(prompt, tokenizer, options)));
+  const lengths = framed.map(({ ids }) => ids.length);
+  if (options.use_cache && lengths.length > 0)
+    checkCache(subject, lengths, Math.max(...lengths) + options.max_new_tokens - 1);
   return framed.map((prompt, i) => {
     const text = new GeneratedText(prompt, tokenizer, options, ends, i, listener);
     refuseLong(text, i, subject);
@@ -103,7 +107,12 @@ async function generateTogether(
   const tokens = () => texts.reduce((total, { ids }) => total + ids.length, 0);
   const promptTokens = tokens();
   await using next = options.use_cache
-    ? new CachedNextToken(engine, subject, sizes)
+    ? openNextToken(
+        engine,
+        subject,
+        sizes,
+        texts.map(({ seed }) => seed),
+      )
     : await openWithoutCache(engine, subject, sizes);
   const startedAt = performance.now();
   let [readAt, readTokens] = [startedAt, promptTokens];

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { LossProtocols } from "../../protocol/lossProtocol";
 import type { Goals } from "../../schema/goal";
+import type { InferencePart } from "../../schema/inference";
 import type { Labels } from "../data/labels";
 import type { Split } from "../data/split";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
@@ -10,6 +11,7 @@ import type { Engine } from "../engine/engine";
 import type { ModelShape } from "../models/model";
 import type { HostTensors } from "../checkpoints/safetensors";
 import type { WrittenFile } from "../models/accounting";
+import type { Inference } from "./inference";
 
 /** The model to measure, with its tokenizer and data. */
 export interface Subject {
@@ -19,6 +21,8 @@ export interface Subject {
   readonly data?: EvaluationData | undefined;
   /** The model's file, if it has been written. */
   readonly file?: WrittenFile | undefined;
+  /** How the model runs; by default with a cache of all tokens. */
+  readonly inference?: Inference | undefined;
 }
 
 export interface EvaluationData {
@@ -75,6 +79,11 @@ export interface Metric<O, D> {
   readonly of?: "encoder" | "classifier" | "regression";
   /** Whether to minimize or maximize each value. Omit a value that has no better direction. */
   readonly goals: Goals;
+  /**
+   * Parts of `Subject.inference` that the results reflect. A metric that does not run the model supports `any`; other parts are
+   * refused.
+   */
+  readonly inference?: readonly InferencePart[] | "any";
   /** Options for contract tests, which measure every family with each. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
   /** Refuses an unsupported kind of model, and names a metric that supports it. */
@@ -83,7 +92,7 @@ export interface Metric<O, D> {
   readsFiles?(options: O): boolean;
   /** Refuses options that this model or data cannot satisfy, before any training starts. */
   check?(
-    subject: Pick<Subject, "shape" | "data" | "tokenizer">,
+    subject: Pick<Subject, "shape" | "data" | "tokenizer" | "inference">,
     options: O,
     places: EvaluationPlaces,
   ): void | Promise<void>;

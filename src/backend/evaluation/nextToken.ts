@@ -56,6 +56,42 @@ export async function openWithoutCache(
 /** Attention scores have batch · heads · chunk · slots elements, so a long text is read in chunks. */
 const maxChunkLength = 256;
 
+/** Equally many tokens of each text, of which shorter texts are padded. */
+interface Chunk {
+  /** Tokens of each text. */
+  readonly time: number;
+  /** Position of the first token that no earlier chunk has. */
+  readonly unread: number;
+  /** [texts · time] */
+  readonly tokens: Int32Array;
+  readonly positions: Int32Array;
+  /** The row of [texts · time] with the last token of each text, if it is in this chunk. */
+  readonly rows: Int32Array;
+  /** Numbers of the texts whose last token is in this chunk. */
+  readonly ending: readonly number[];
+}
+
+/** All chunks have the same length: the last one starts earlier, to end with the longest text. */
+export function* cutIntoChunks(texts: readonly (readonly number[])[]): Generator<Chunk> {
+  const longest = Math.max(...texts.map(({ length }) => length));
+  const time = Math.min(longest, maxChunkLength);
+  for (let unread = 0; unread < longest; unread += time) {
+    const start = Math.min(unread, longest - time);
+    const tokens = new Int32Array(texts.length * time);
+    texts.forEach((ids, i) => tokens.set(ids.slice(start, start + time), i * time));
+    const last = texts.map(({ length }) => length - 1 - start);
+    const isHere = (row: number) => row >= 0 && row < time;
+    yield {
+      time,
+      unread,
+      tokens,
+      positions: Int32Array.from({ length: texts.length * time }, (_, i) => start + (i % time)),
+      rows: Int32Array.from(last, (row, i) => i * time + (isHere(row) ? row : 0)),
+      ending: last.flatMap((row, i) => (isHere(row) ? [i] : [])),
+    };
+  }
+}
+
 export class CachedNextToken implements NextToken {
   /** Programs by the number of tokens per text and run: 1 for a step, more to read texts. */
   readonly #programs = new Map<number, Program>();
@@ -111,23 +147,14 @@ export class CachedNextToken implements NextToken {
    */
   async #read(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
     const { batch, slots } = this.sizes;
-    const windows = texts.map(({ ids }) => ids.slice(-slots));
-    const longest = Math.max(...windows.map(({ length }) => length));
-    const time = Math.min(longest, maxChunkLength);
     const { vocabulary } = dimensionsOf(this.model.shape);
     const result = new Float32Array(batch * vocabulary);
-    for (let from = 0; from < longest; from += time) {
-      // The last chunk starts earlier, to end with the longest text, and writes some slots again.
-      const start = Math.min(from, longest - time);
-      const tokens = new Int32Array(batch * time);
-      const positions = Int32Array.from({ length: batch * time }, (_, i) => start + (i % time));
-      const last = windows.map(({ length }) => length - 1 - start);
-      const isHere = (i: number) => last[i]! >= 0 && last[i]! < time;
-      windows.forEach((ids, i) => tokens.set(ids.slice(start, start + time), i * time));
-      const rows = Int32Array.from(last, (row, i) => i * time + (isHere(i) ? row : 0));
+    for (const { time, tokens, positions, rows, ending } of cutIntoChunks(
+      texts.map(({ ids }) => ids.slice(-slots)),
+    )) {
       const logits = await this.#run(time, { tokens, positions, rows }, signal);
-      for (let i = 0; i < batch; i++)
-        if (isHere(i)) result.set(logits.subarray(i * vocabulary, (i + 1) * vocabulary), i * vocabulary);
+      for (const i of ending)
+        result.set(logits.subarray(i * vocabulary, (i + 1) * vocabulary), i * vocabulary);
     }
     texts.forEach(({ ids }, i) => (this.#held[i] = ids.length <= slots ? ids.length : 0));
     return result;

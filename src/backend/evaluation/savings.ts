@@ -48,6 +48,7 @@ export default defineMetric<Options, Savings>({
   title: "Actual savings",
   options: optionsSchema,
   needs: [],
+  inference: "any",
   changes: true,
   goals: {
     "savings/*": "minimize",

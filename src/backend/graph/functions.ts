@@ -1,6 +1,6 @@
 /** Compositions of operations shared by models and training. */
 import { constant, scalar, type Shape, sizeOf, type Value } from "./op";
-import { add, div, greater, mul, neg, where } from "./ops/elementwise";
+import { add, cast, div, greater, log, mul, neg, where } from "./ops/elementwise";
 import { concat, reshape, slice } from "./ops/movement";
 
 /** 0, 1, …, n - 1 as int32 [n]. */
@@ -58,6 +58,18 @@ function computeRowNumbers(rows: number, shape: Shape, part: DropoutPart | undef
     { length: rows },
     (_, row) => Math.floor(row / partSize) * whole + part.start * inner + (row % partSize),
   );
+}
+
+/**
+ * Standard Gumbel noise of this shape, -ln(-ln u): a hash of (seed, site, row, column). `seeds` is int32 [rows, 1], a seed for
+ * each row of the last axis; `rows` numbers them.
+ */
+export function gumbelNoise(shape: Shape, rows: Int32Array, seeds: Value, site: number): Value {
+  const width = shape.at(-1)!;
+  const bits = uniformBits(rows, width, width, seeds, site);
+  // The upper 23 bits as the middles of 2²³ intervals of (0, 1): neither logarithm is infinite.
+  const uniform = mul(add(cast(div(bits, int(1 << 9)), { to: "float32" }), scalar(2 ** 22 + 0.5)), scalar(2 ** -23));
+  return reshape(neg(log(neg(log(uniform)))), { shape });
 }
 
 /**

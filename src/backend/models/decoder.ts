@@ -352,7 +352,7 @@ export function buildDecoder(
       rotary: rotaryOf(parts.frequencies(index)),
       scale: parts.scoreScale,
       cap: parts.scoreCap,
-      extend: getLayerCache(inputs, index),
+      cache: getLayerCache(inputs, index),
       dropout: drop,
       dropoutRate: config.attention_dropout,
       block: options.attentionBlock,

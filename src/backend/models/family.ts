@@ -21,16 +21,36 @@ export interface ModelInputs {
   readonly dropoutSeed?: Value;
 }
 
-/** Keeps the keys and values of all tokens between runs. */
+/** Keeps keys and values of earlier tokens between runs. */
 export interface Cache {
+  /** Number of positions of a text. */
   readonly slots: number;
   /**
    * int32 [batch, slots]: 0 in slots of padding. Present if the new tokens have the last slots, in order; otherwise the slot
    * of a token is its position.
    */
   readonly kept?: Value;
-  /** Stores those of a layer's new tokens [batch, kvHeads, time, headDim] and returns those of all slots. */
-  extend(layer: number, keys: Value, values: Value): readonly [Value, Value];
+  /** Whether slots are not positions, so that masks by position do not apply. */
+  readonly isCompact?: boolean;
+  /** Stores the keys and values of a layer's new tokens; returns the outputs of their queries, [batch, heads, time, headDim]. */
+  attend(layer: number, call: AttentionCall): Value;
+}
+
+/** One attention of queries to keys and values, all of them rotated. */
+export interface AttentionCall {
+  /** [batch, heads, rows, headDim] */
+  readonly queries: Value;
+  /** [batch, kvHeads, keys, headDim] */
+  readonly keys: Value;
+  readonly values: Value;
+  /** Added to the scores, broadcast to [batch, heads, rows, keys]; 0 where a query may attend. */
+  readonly bias?: Value | undefined;
+  /** Whether a query attends only to keys up to its own position; the last query has the position of the last key. */
+  readonly causal: boolean;
+  /** Factor of the scores. */
+  readonly scale: number;
+  /** The bound of the scores: they become cap · tanh(score / cap). */
+  readonly cap?: number | null | undefined;
 }
 
 /** Consecutive layers of a model, which can be computed apart from the others. */

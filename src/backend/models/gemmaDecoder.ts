@@ -13,7 +13,8 @@ import {
   projectSeparately,
 } from "./decoder";
 import type { Complete, InputSource, Weights } from "./family";
-import { activations, capValues } from "./layers";
+import { capValues } from "./attend";
+import { activations } from "./layers";
 import { createCausalHead, range } from "./specs";
 
 const { hidden_act: _, ...decoderKeys } = bareDecoderKeys;

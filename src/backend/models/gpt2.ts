@@ -218,7 +218,7 @@ export default defineModel<z.output<typeof configSchema>>({
         headDim: width / config.n_head,
         mask: "causal",
         attends,
-        extend: getLayerCache(inputs, layer),
+        cache: getLayerCache(inputs, layer),
         dropout: drop,
         dropoutRate: config.attn_pdrop,
         block: options.attentionBlock,

@@ -3,7 +3,8 @@ import { constant, type TensorType, type Value } from "../graph/op";
 import { add } from "../graph/ops/elementwise";
 import { replaceRows } from "../graph/ops/indexing";
 import { concat, reshape } from "../graph/ops/movement";
-import type { Cache, Dimensions } from "./family";
+import { attend } from "./attend";
+import type { AttentionCall, Cache, Dimensions } from "./family";
 
 export interface CacheSizes {
   readonly batch: number;
@@ -38,6 +39,8 @@ export class KeyValueCache implements Cache {
     { batch, slots }: CacheSizes,
     positions: Value,
     private readonly past: (name: string) => Value,
+    /** Called with each layer's attention, with the keys and values of all slots. */
+    private readonly onAttend?: (layer: number, call: AttentionCall) => void,
   ) {
     this.slots = slots;
     const { kvHeads } = dimensions;
@@ -47,8 +50,12 @@ export class KeyValueCache implements Cache {
     this.#rows = reshape(rows, { shape: [batch * kvHeads * time] });
   }
 
-  extend(layer: number, keys: Value, values: Value): readonly [Value, Value] {
-    return [this.#write(`${layer}.key`, keys), this.#write(`${layer}.value`, values)];
+  attend(layer: number, call: AttentionCall): Value {
+    const keys = this.#write(`${layer}.key`, call.keys);
+    const values = this.#write(`${layer}.value`, call.values);
+    const all = { ...call, keys, values };
+    this.onAttend?.(layer, all);
+    return attend(all);
   }
 
   #write(name: string, news: Value): Value {
@@ -75,8 +82,10 @@ export class GrowingCache implements Cache {
     this.slots = kept.type.shape[1]!;
   }
 
-  extend(layer: number, keys: Value, values: Value): readonly [Value, Value] {
-    return [this.#append(`${layer}.key`, keys), this.#append(`${layer}.value`, values)];
+  attend(layer: number, call: AttentionCall): Value {
+    const keys = this.#append(`${layer}.key`, call.keys);
+    const values = this.#append(`${layer}.value`, call.values);
+    return attend({ ...call, keys, values });
   }
 
   #append(name: string, news: Value): Value {

@@ -259,7 +259,7 @@ function buildForward(
       mask: "causal",
       attends,
       rotary,
-      extend: getLayerCache(inputs, index),
+      cache: getLayerCache(inputs, index),
       dropout: drop,
       dropoutRate: rates.attention,
       block: options.attentionBlock,

@@ -1,13 +1,8 @@
 /** Building blocks that families share. Activations are [batch · time, width], so that each projection is one matrix product. */
+import { WorkbenchError } from "../../protocol/errors";
 import { constant, type Value, scalar } from "../graph/op";
 import { gelu } from "../graph/composites/activations";
-import {
-  computeScores,
-  dotProductAttention,
-  maskedScore,
-  maskScores,
-  mixValues,
-} from "../graph/composites/attention";
+import { maskedScore, mixValues } from "../graph/composites/attention";
 import { dropout, type DropoutPart, int, iota } from "../graph/functions";
 import { geluTanh, silu } from "../graph/ops/activation";
 import {
@@ -23,14 +18,14 @@ import {
   relu,
   sin,
   sub,
-  tanh,
   where,
 } from "../graph/ops/elementwise";
 import { gather } from "../graph/ops/indexing";
 import { concat, reshape, slice, transpose } from "../graph/ops/movement";
 import { softmax } from "../graph/ops/normalization";
 import { sum } from "../graph/ops/reduction";
-import type { ForwardOptions, Mask, ModelInputs, Weights } from "./family";
+import { attend, computeMaskedScores } from "./attend";
+import type { AttentionCall, ForwardOptions, Mask, ModelInputs, Weights } from "./family";
 import type { Frequencies } from "./rotary";
 import { range } from "./specs";
 
@@ -72,6 +67,7 @@ export function buildAttentionMask(inputs: ModelInputs, mask: Mask, window?: num
   const [batch, time] = inputs.tokens.type.shape as [number, number];
   const { cache, segments } = inputs;
   if (cache === undefined && segments === undefined && window == null) return { causal: mask === "causal" };
+  if (window != null && cache?.isCompact === true && window < cache.slots) throw windowError(window);
   const keys = cache?.slots ?? time;
   const row =
     cache !== undefined && cache.kept === undefined
@@ -97,6 +93,12 @@ export function buildAttentionMask(inputs: ModelInputs, mask: Mask, window?: num
 function listLast(size: number, count: number): Value {
   return size === count ? iota(count) : slice(iota(size), { axis: 0, start: size - count, end: size });
 }
+
+const windowError = (window: number): WorkbenchError =>
+  new WorkbenchError(
+    "unsupported",
+    `Some layers of this model attend only to the last ${window} tokens, which cache policies do not support. Leave inference.cache out, use texts of up to ${window} tokens, or a model without sliding_window.`,
+  );
 
 /** Builds the mask of each window once; layers with the same window share it. */
 export function createAttentionMasks(inputs: ModelInputs, mask: Mask) {
@@ -202,19 +204,14 @@ export interface AttentionOptions {
   readonly scale?: number | undefined;
   /** The bound of the scores: they become cap · tanh(score / cap). */
   readonly cap?: number | null | undefined;
-  /** Appends new keys and values [batch, kvHeads, time, headDim] to those of earlier tokens, and returns all of them. */
-  readonly extend?: ((keys: Value, values: Value) => readonly [Value, Value]) | undefined;
+  /** Attends to earlier tokens too, whose keys and values it keeps. */
+  readonly cache?: ((call: AttentionCall) => Value) | undefined;
   readonly dropout: Dropout;
   readonly dropoutRate: number;
   /** See `ForwardOptions`. */
   readonly block?: number | undefined;
   readonly onBlock?: ((inputs: readonly Value[], output: Value) => void) | undefined;
   readonly onWeights?: ((weights: Value) => void) | undefined;
-}
-
-/** cap · tanh(x / cap), for which transformers has keys named `…_softcapping`; x where there is no cap. */
-export function capValues(x: Value, cap: number | null | undefined): Value {
-  return cap == null ? x : mul(tanh(mul(x, scalar(1 / cap))), scalar(cap));
 }
 
 /** softmax(q·kᵀ/√d + bias)·v of every head: [batch · time, heads · d] of each → [batch · time, heads · d]. */
@@ -235,48 +232,40 @@ export function attention(
   const split = (x: Value, count: number) =>
     transpose(reshape(x, { shape: [batch, time, count, headDim] }), { perm: [0, 2, 1, 3] });
   const turn = (x: Value) => (angles === undefined ? x : applyRotary(x, angles));
-  const queries = turn(split(q, heads));
-  const news = [turn(split(k, kvHeads)), split(v, kvHeads)] as const;
-  const [keys, values] = options.extend?.(...news) ?? news;
-  const keyCount = keys.type.shape[2]!;
+  const [queries, keys, values] = [turn(split(q, heads)), turn(split(k, kvHeads)), split(v, kvHeads)];
+  const join = (byHead: Value) =>
+    reshape(transpose(byHead, { perm: [0, 2, 1, 3] }), { shape: [batch * time, heads * headDim] });
+  const attrs = { scale: options.scale ?? 1 / Math.sqrt(headDim), causal, cap };
+  if (options.cache !== undefined) return join(options.cache({ queries, keys, values, bias, ...attrs }));
   const size = options.block ?? time;
-  const attrs = { scale: options.scale ?? 1 / Math.sqrt(headDim), causal };
   const blocks = range(Math.ceil(time / size)).map((block) => {
     const [start, end] = [block * size, Math.min(time, (block + 1) * size)];
     const part = (x: Value, axis: number, from: number, to: number) =>
       from === 0 && to === x.type.shape[axis] ? x : slice(x, { axis, start: from, end: to });
-    const blockQueries = part(queries, 2, start, end);
     // With causal attention, a block skips all keys after its own.
-    const seen = options.block === undefined || mask !== "causal" ? keyCount : end;
-    const [seenKeys, seenValues] = [part(keys, 2, 0, seen), part(values, 2, 0, seen)];
+    const seen = options.block === undefined || mask !== "causal" ? time : end;
     const axis = (bias?.type.shape.length ?? 0) - 2;
-    const ownBias = bias && part(part(bias, axis, start, end), axis + 1, 0, seen);
-    const scores =
-      cap == null
-        ? computeScores(blockQueries, seenKeys, ownBias, attrs)
-        : maskScores(
-            capValues(computeScores(blockQueries, seenKeys, undefined, { ...attrs, causal: false }), cap),
-            ownBias,
-            causal,
-          );
-    const weights = softmax(scores);
+    const call: AttentionCall = {
+      queries: part(queries, 2, start, end),
+      keys: part(keys, 2, 0, seen),
+      values: part(values, 2, 0, seen),
+      bias: bias && part(part(bias, axis, start, end), axis + 1, 0, seen),
+      ...attrs,
+    };
+    const weights = softmax(computeMaskedScores(call));
     options.onWeights?.(weights);
-    const place = { axis: 2, start, whole: [time, keyCount] } as const;
+    const place = { axis: 2, start, whole: [time, time] } as const;
     const dropped = options.dropout(weights, options.dropoutRate, place);
-    const mixed = // [batch, heads, rows, headDim]
-      dropped === weights && cap == null
-        ? dotProductAttention(blockQueries, seenKeys, seenValues, ownBias, attrs)
-        : mixValues(dropped, seenValues);
+    const mixed = dropped === weights ? attend(call) : mixValues(dropped, call.values); // [batch, heads, rows, headDim]
     options.onBlock?.([queries, keys, values], mixed);
     return mixed;
   });
-  const byHead = blocks.length === 1 ? blocks[0]! : concat(...blocks, { axis: 2 }); // [batch, heads, time, headDim]
-  return reshape(transpose(byHead, { perm: [0, 2, 1, 3] }), { shape: [batch * time, heads * headDim] });
+  return join(blocks.length === 1 ? blocks[0]! : concat(...blocks, { axis: 2 })); // [batch, heads, time, headDim]
 }
 
-/** Returns the cache access for a layer's attention, if there is a cache. */
-export function getLayerCache({ cache }: ModelInputs, layer: number): AttentionOptions["extend"] {
-  return cache && ((keys, values) => cache.extend(layer, keys, values));
+/** Returns the cache of a layer's attention, if there is one. */
+export function getLayerCache({ cache }: ModelInputs, layer: number): AttentionOptions["cache"] {
+  return cache && ((call) => cache.attend(layer, call));
 }
 
 /** Adds the learned embedding of each token's position to x [batch · time, width]. The table starts with `unused` other rows. */

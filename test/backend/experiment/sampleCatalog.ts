@@ -46,6 +46,9 @@ export const catalog: SchemaCatalog = {
     }),
     wanda: z.strictObject({ samples: z.int().positive().default(128).describe("Calibration samples.") }),
   },
+  caches: {
+    window: z.strictObject({ budget: z.number().positive().default(0.25).describe("Tokens to keep.") }),
+  },
   metrics: {
     perplexity: z.strictObject({
       stride: z.int().positive().optional().describe("Tokens between windows."),

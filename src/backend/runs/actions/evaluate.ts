@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { getDefaultCacheFolder } from "../../data/cacheFolder";
 import { metrics } from "../../evaluation/catalog";
+import { splitEvaluation } from "../../evaluation/inference";
 import { writeAtomic } from "../folder/atomicFile";
 import type { LossProtocol } from "../../../protocol/lossProtocol";
 import { Pace } from "../../../statistics/pace";
@@ -12,7 +13,7 @@ import { describeWrittenFile } from "../folder/modelFile";
 
 const action: Action = {
   isRunSpecific: ({ options }) =>
-    Object.entries(options).some(([name, values]) => {
+    Object.entries(splitEvaluation(options).metrics).some(([name, values]) => {
       const metric = metrics[name]!;
       return metric.readsFiles?.(metric.options.parse(values)) === true;
     }),
@@ -21,7 +22,8 @@ const action: Action = {
     const results: Record<string, unknown> = {};
     const lines: string[] = [];
     const protocols: Record<string, LossProtocol> = {};
-    for (const [name, values] of Object.entries(step.options)) {
+    const { metrics: chosen, inference } = splitEvaluation(step.options);
+    for (const [name, values] of Object.entries(chosen)) {
       const metric = metrics[name]!;
       const reported = new Set<string>();
       const pace = new Pace();
@@ -31,6 +33,7 @@ const action: Action = {
           tensors: workpiece.tensors,
           tokenizer,
           data,
+          inference,
           file: workpiece.checkpoint === undefined ? undefined : describeWrittenFile(workpiece.checkpoint),
         },
         metric.options.parse(values),

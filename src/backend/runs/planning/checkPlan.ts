@@ -15,6 +15,7 @@ import { checkTrainOptions } from "../../engine/checks";
 import { chooseDevice } from "../../engine/devices";
 import { resolveThreadCount } from "../../engine/runtime";
 import { metrics } from "../../evaluation/catalog";
+import { refuseUnsupported, splitEvaluation } from "../../evaluation/inference";
 import type { EvaluationData, EvaluationPlaces } from "../../evaluation/metric";
 import { toCanonicalJson } from "../../experiment/stepKey";
 import { importOutline } from "../../imports/importModel";
@@ -212,10 +213,12 @@ async function checkEvaluation(
   subject: Subject,
   places: EvaluationPlaces,
 ): Promise<void> {
-  for (const [name, values] of Object.entries(options)) {
+  const { metrics: chosen, inference } = splitEvaluation(options);
+  for (const [name, values] of Object.entries(chosen)) {
     const metric = metrics[name]!;
     const { needs } = metric;
     metric.checkModel?.(subject.shape);
+    refuseUnsupported(name, metric, inference);
     const parsed = metric.options.parse(values) as unknown;
     const readsData = needs.includes("data") && metric.readsFiles?.(parsed) !== true;
     if (readsData && !subject.hasData)
@@ -228,6 +231,6 @@ async function checkEvaluation(
         "invalid-input",
         `evaluate.${name} needs a tokenizer, but the base model has none. Add a data cell with data.tokenizer.`,
       );
-    if (!readsData || subject.data !== undefined) await metric.check?.(subject, parsed, places);
+    if (!readsData || subject.data !== undefined) await metric.check?.({ ...subject, inference }, parsed, places);
   }
 }

@@ -16,6 +16,7 @@ import { methods } from "../../methods/catalog";
 import { dimensionsOf, hasAdapters, listMatrixSlots, type ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
 import { metrics } from "../../evaluation/catalog";
+import { refuseUnsupported, splitEvaluation } from "../../evaluation/inference";
 import { layersOf, generalizeRole } from "../../models/roles";
 import type { ParameterSpec } from "../../representations/representation";
 import { createTrainee } from "../../training/trainee";
@@ -164,7 +165,13 @@ function refuseUnsuited(shape: ModelShape, step: Step): void {
   const { action, options } = step;
   if (action === "export") refuseExport(shape, step);
   if (action === "train") refuseProbability(shape, options["mlm_probability"] as number | undefined);
-  if (action === "evaluate") for (const name of Object.keys(options)) metrics[name]?.checkModel?.(shape);
+  if (action !== "evaluate") return;
+  const { metrics: chosen, inference } = splitEvaluation(options);
+  for (const name of Object.keys(chosen)) {
+    const metric = metrics[name]!;
+    metric.checkModel?.(shape);
+    refuseUnsupported(name, metric, inference);
+  }
 }
 
 /** Of a step with one method; several methods differ in what they keep. */

@@ -1,0 +1,17 @@
+/** Every cache policy by its file's name. Written by `npm run generate`. */
+import type { AnyCachePolicy } from "./policy";
+import full from "./full";
+import h2o from "./h2o";
+import keyformer from "./keyformer";
+import random from "./random";
+import snapkv from "./snapkv";
+import window from "./window";
+
+export const cachePolicies: Readonly<Record<string, AnyCachePolicy>> = {
+  full,
+  h2o,
+  keyformer,
+  random,
+  snapkv,
+  window,
+};

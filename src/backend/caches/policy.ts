@@ -1,0 +1,76 @@
+/**
+ * Interface of a cache policy: which keys and values a decoder keeps when it may not keep all of them. Each policy is one
+ * file. Tokens are kept or dropped for each layer, text and key-value head separately, at their original positions.
+ */
+import type { z } from "zod";
+import type { Value } from "../graph/op";
+
+/** Attention of some queries, as a policy observes it. */
+export interface ObservedAttention {
+  /** Scores before the softmax, [batch, heads, queries, keys]; a large negative number where a query may not attend. */
+  readonly scores: Value;
+  /** Their softmax. */
+  readonly weights: Value;
+  /** int32 [batch, 1, queries, 1]: how many tokens have been generated when a query reads the cache; 0 in the prompt. */
+  readonly generated: Value;
+  /** bool, broadcast to the shape of `scores`: whether the key is the query's own. */
+  readonly own: Value;
+  /** Standard Gumbel noise like `scores`, which depends on the seed of the text, the layer, the query and the key alone. */
+  noise(): Value;
+}
+
+/** Tokens that are always kept, by their positions. */
+export interface Protected {
+  /** Number of tokens at the start of the text. */
+  readonly sinks: number;
+  /** Number of tokens at the end of the text. */
+  readonly recent: number;
+}
+
+/** The tokens of a prompt among which a policy chooses, in one layer. */
+export interface PromptScores {
+  /** Number of tokens of the prompt. */
+  readonly length: number;
+  /** Scores of all key-value heads, `length` numbers each. */
+  readonly heads: readonly Float32Array[];
+  /** The head to choose for. */
+  readonly head: number;
+}
+
+export interface CachePolicy<O> {
+  readonly title: string;
+  readonly options: z.ZodType<O>;
+  /** Options for contract tests. */
+  readonly samples: readonly Readonly<Record<string, unknown>>[];
+  /** Whether the policy keeps every token, so that it has no budget. */
+  readonly keepsAll?: boolean;
+  /** Whether all generated tokens are kept, and only the prompt is shortened. */
+  readonly keepsGenerated?: boolean;
+  /** Tokens that are always kept. `budget` is the number of tokens to keep. Refuses a budget that is too small. */
+  protect(options: O, budget: number): Protected;
+  /**
+   * How much each query adds to the score of each key, [batch, heads, queries, keys]; heads that share a key are added up.
+   * Without it, only positions decide, and all tokens beyond `protect` are dropped.
+   */
+  weigh?(attention: ObservedAttention, options: O): Value;
+  /** Number of queries at the end of a prompt that score its tokens; all when left out. */
+  countQueries?(options: O, budget: number): number;
+  /** The scores by which a prompt is shortened, from those of the queries; `from` and `to` limit the tokens to choose from. */
+  smooth?(scores: Float32Array, range: Range, options: O): Float32Array;
+  /** Chooses `count` tokens of a prompt within a range, in any order; the highest scores when left out. */
+  choose?(prompt: PromptScores, range: Range, count: number, options: O): readonly number[];
+}
+
+/** Positions from `from` to `to`, exclusive. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+// A catalog holds policies with any options; each parses its own before use.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyCachePolicy = CachePolicy<any>;
+
+export function defineCachePolicy<O>(policy: CachePolicy<O>): CachePolicy<O> {
+  return policy;
+}

@@ -1,0 +1,225 @@
+/**
+ * Next-token logits with a cache that a policy keeps small. The first call reads the prompts with a table of all their tokens,
+ * whose chosen rows then move into smaller tables; each further call adds one token to every text.
+ */
+import { WorkbenchError } from "../../protocol/errors";
+import { choosePrompt } from "../caches/choosePrompt";
+import {
+  type ChosenPolicy,
+  CompactCache,
+  type CompactSizes,
+  listLayerTables,
+  type StepInputs,
+} from "../caches/compactCache";
+import type { LayerPlan } from "../caches/planLayers";
+import type { Engine, Program, Tensor, Tensors } from "../engine/engine";
+import { computeBytes } from "../graph/cost";
+import { gather } from "../graph/ops/indexing";
+import { input, type TensorType } from "../graph/op";
+import { buildInferenceForward, toInferenceTensors } from "../models/inference";
+import { dimensionsOf, type ModelShape } from "../models/model";
+import { disposeAll, pickTensors } from "../training/evaluateLoss";
+import { uploadAll } from "../training/feeds";
+import type { Subject } from "./metric";
+import type { GrowingText, NextToken } from "./nextToken";
+import { readPrompts, type ReadPrompts } from "./readPrompts";
+
+export interface CompactOptions {
+  readonly chosen: ChosenPolicy;
+  /** Number of positions of a text. */
+  readonly positions: number;
+  /** Plans the layers once the prompts are known. */
+  readonly plan: (prompts: readonly number[]) => readonly LayerPlan[];
+  /** The seed of each text. */
+  readonly seeds: readonly number[];
+}
+
+export class CompactNextToken implements NextToken {
+  readonly #weights: Tensors;
+  #program: Program | undefined;
+  #tables: Readonly<Record<string, Tensor>> = {};
+  #lengths: readonly number[] = [];
+  /** Number of tokens of each text that were read. */
+  readonly #read: number[] = [];
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly model: Pick<Subject, "shape" | "tensors">,
+    private readonly options: CompactOptions,
+  ) {
+    this.#weights = uploadAll(engine, toInferenceTensors(model.shape, model.tensors));
+  }
+
+  /** Bytes of all tables between two steps: keys and values, and what the policy needs to choose. */
+  get bytes(): number {
+    return Object.values(this.#tables).reduce((sum, { type }) => sum + computeBytes(type), 0);
+  }
+
+  async logits(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
+    if (signal.aborted) throw new WorkbenchError("cancelled", "The evaluation was stopped.");
+    if (this.#program === undefined) return this.#start(texts, signal);
+    const { positions } = this.options;
+    texts.forEach(({ ids, isOpen }, i) => {
+      if (!isOpen) return;
+      if (ids.length > positions)
+        throw new Error(`A text has ${ids.length} tokens, but the cache is for ${positions}.`);
+      if (ids.length !== this.#read[i]! + 1) throw new Error(`Text ${i} did not grow by one token.`);
+      this.#read[i] = ids.length;
+    });
+    return this.#step(texts);
+  }
+
+  async #start(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
+    const { engine, model, options } = this;
+    const prompts = texts.map(({ ids }) => ids);
+    this.#lengths = prompts.map(({ length }) => length);
+    const plans = options.plan(this.#lengths);
+    const budgets = plans.map(({ budget }) => budget);
+    const { chosen, seeds } = options;
+    const read = await readPrompts(
+      engine,
+      model.shape,
+      this.#weights,
+      prompts,
+      { chosen, budgets, seeds },
+      signal,
+    );
+    this.#tables = await this.#shorten(read, plans);
+    const sizes = { batch: texts.length, positions: options.positions, layers: plans };
+    const { graph, state } = buildStep(model.shape, chosen, sizes);
+    this.#program = await engine.compile(graph, { state });
+    this.#read.push(...this.#lengths);
+    return read.logits;
+  }
+
+  /** Moves the chosen rows into tables of the planned sizes, layer by layer. */
+  async #shorten(read: ReadPrompts, plans: readonly LayerPlan[]): Promise<Record<string, Tensor>> {
+    const { engine, options } = this;
+    const { chosen } = options;
+    const dimensions = dimensionsOf(this.model.shape);
+    const { kvHeads } = dimensions;
+    const batch = this.#lengths.length;
+    const longest = Math.max(...this.#lengths);
+    const sizes = { batch, positions: options.positions, layers: plans };
+    const programs = new Map<number, Program>();
+    const tables: Record<string, Tensor> = {};
+    for (const [layer, { slots, budget, protect }] of plans.entries()) {
+      const types = listLayerTables(chosen, dimensions, sizes, layer);
+      const positions = new Int32Array(batch * kvHeads * slots).fill(-1);
+      const rows = new Int32Array(batch * kvHeads * slots);
+      const kept = new Float32Array(batch * kvHeads * slots);
+      this.#lengths.forEach((length, text) => {
+        const scoresOf = (head: number) => {
+          const row = (text * kvHeads + head) * longest;
+          return read.scores[layer]?.subarray(row, row + length) ?? new Float32Array(length);
+        };
+        const heads = Array.from({ length: kvHeads }, (_, head) => scoresOf(head));
+        choosePrompt(chosen, protect, budget, length, heads).forEach((chosenPositions, head) => {
+          const row = text * kvHeads + head;
+          chosenPositions.forEach((position, slot) => {
+            positions[row * slots + slot] = position;
+            rows[row * slots + slot] = row * longest + position;
+            kept[row * slots + slot] = heads[head]![position]!;
+          });
+        });
+      });
+      let program = programs.get(slots);
+      if (program === undefined) {
+        program = await engine.compile(buildMove(read.tables[`${layer}.key`]!.type, rows.length));
+        programs.set(slots, program);
+      }
+      const at = engine.upload({ dtype: "int32", shape: [rows.length] }, rows);
+      for (const name of [`${layer}.key`, `${layer}.value`]) {
+        const table = read.tables[name]!;
+        tables[name] = (await program.run({ table, rows: at })).moved!;
+        table[Symbol.dispose]();
+      }
+      at[Symbol.dispose]();
+      for (const [name, data] of [
+        [`${layer}.position`, positions],
+        [`${layer}.score`, kept],
+      ] as const) {
+        const type = types.get(name);
+        if (type !== undefined) tables[name] = engine.upload(type, data);
+      }
+    }
+    for (const program of programs.values()) await program[Symbol.asyncDispose]();
+    return tables;
+  }
+
+  async #step(texts: readonly GrowingText[]): Promise<Float32Array> {
+    const { engine, options } = this;
+    const batch = texts.length;
+    const upload = (numbers: Iterable<number>, shape: readonly number[]) =>
+      engine.upload({ dtype: "int32", shape }, Int32Array.from(numbers));
+    const fed = {
+      tokens: upload(
+        texts.map(({ ids }) => ids.at(-1)!),
+        [batch, 1],
+      ),
+      positions: upload(
+        this.#read.map((length) => length - 1),
+        [batch, 1],
+      ),
+      lengths: upload(this.#lengths, [batch]),
+      seeds: upload(options.seeds, [batch]),
+    };
+    const program = this.#program!;
+    const past = Object.fromEntries(
+      Object.entries(this.#tables).map(([name, each]) => [`past.${name}`, each]),
+    );
+    const { logits, ...next } = await program.run(
+      pickTensors(program.inputs, { ...this.#weights, ...past, ...fed }),
+    );
+    this.#tables = Object.fromEntries(
+      Object.entries(next).map(([name, each]) => [name.replace("present.", ""), each]),
+    );
+    disposeAll(fed);
+    const answer = (await logits!.read()).slice() as Float32Array;
+    logits![Symbol.dispose]();
+    return answer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    disposeAll(this.#tables);
+    disposeAll(this.#weights);
+    await this.#program?.[Symbol.asyncDispose]();
+  }
+}
+
+/** Selects rows of a table of keys or values. */
+function buildMove(table: TensorType, rows: number) {
+  return { outputs: { moved: gather(input("table", table.shape), input("rows", [rows], "int32")) } };
+}
+
+/** One token of each text: `tokens`, `positions` int32 [batch, 1] and `past.…` → `logits` [batch, vocabulary] and `present.…`. */
+export function buildStep(shape: ModelShape, chosen: ChosenPolicy, sizes: CompactSizes) {
+  const { batch } = sizes;
+  const dimensions = dimensionsOf(shape);
+  const int = (name: string, size: readonly number[]) => input(name, size, "int32");
+  const inputs: StepInputs = {
+    positions: int("positions", [batch, 1]),
+    lengths: int("lengths", [batch]),
+    seeds: int("seeds", [batch]),
+  };
+  const past = new Map(
+    sizes.layers.flatMap((_, layer) =>
+      [...listLayerTables(chosen, dimensions, sizes, layer)].map(
+        ([name, { dtype, shape: size }]) => [name, input(`past.${name}`, size, dtype)] as const,
+      ),
+    ),
+  );
+  const cache = new CompactCache(chosen, dimensions, sizes, inputs, (name) => past.get(name)!);
+  const logits = buildInferenceForward(shape, {
+    tokens: int("tokens", [batch, 1]),
+    positions: inputs.positions,
+    cache,
+  });
+  const next = [...cache.next];
+  return {
+    graph: {
+      outputs: { logits, ...Object.fromEntries(next.map(([name, value]) => [`present.${name}`, value])) },
+    },
+    state: Object.fromEntries(next.map(([name]) => [`present.${name}`, `past.${name}`])),
+  };
+}
