@@ -37,7 +37,9 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "src/protocol",
     "src/schema",
   ],
+  "src/backend/caches": ["src/backend/graph", "src/backend/models", "src/protocol", "src/schema"],
   "src/backend/evaluation": [
+    "src/backend/caches",
     "src/backend/checkpoints",
     "src/backend/coding",
     "src/backend/data",

@@ -16,8 +16,8 @@ import { strategies } from "./strategies/catalog";
 export const schemaCatalog: SchemaCatalog = {
   models: mapSchemas(models, "config"),
   methods: { ...mapSchemas(methods, "options"), ...mapSchemas(strategies, "options") },
-  metrics: mapSchemas(metrics, "options"),
-  caches: mapSchemas(cachePolicies, "options"),
+  metrics: mapTitledSchemas(metrics),
+  caches: mapTitledSchemas(cachePolicies),
   exports: addPushOptions(mapSchemas(exporters, "options")),
   reports: {},
   dataSets: Object.keys(dataSets),
@@ -28,6 +28,15 @@ function mapSchemas<K extends string>(
   key: K,
 ): Record<string, z.ZodType> {
   return Object.fromEntries(Object.entries(entries).map(([id, entry]) => [id, entry[key]]));
+}
+
+/** Each with the title of its entry as its description. */
+function mapTitledSchemas(
+  entries: Readonly<Record<string, { readonly title: string; readonly options: z.ZodType }>>,
+): Record<string, z.ZodType> {
+  return Object.fromEntries(
+    Object.entries(entries).map(([id, { title, options }]) => [id, options.describe(`${title}.`)]),
+  );
 }
 
 /** An export of any format can be published. */

@@ -7,7 +7,7 @@ import * as z from "zod";
 import { baseModelSchema } from "./baseModel";
 import { engineOptions } from "./engineOptions";
 import { deviceSchema } from "./device";
-import { createInferenceSchema } from "./inference";
+import { createEvaluateSchema } from "./inference";
 import { labelOptions } from "./labelOptions";
 import { loraSchema } from "./lora";
 import { paperSchema } from "./paper";
@@ -267,18 +267,12 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
     .refine((methods) => Object.keys(methods).length === 1, {
       error: "give one method at a time; to apply several, write a list: [{first: {…}}, {second: {…}}]",
     });
-  const inference = createInferenceSchema(catalog.caches);
   const actions = {
     train: trainSchema.describe("Train the current model."),
     compress: z
       .union([method, z.array(method).min(1)])
       .describe("Shrink the current model by one method, or by several in order."),
-    evaluate: z
-      .strictObject({ inference: inference.optional(), ...makeOptional(catalog.metrics) })
-      .refine((keys) => Object.keys(keys).some((key) => key !== "inference"), {
-        error: "name at least one metric",
-      })
-      .describe("Measure the current model, metric by metric."),
+    evaluate: createEvaluateSchema(catalog),
     export: createChoice("format", catalog.exports).describe("Write the current model for other programs."),
     report: z.strictObject(makeOptional(catalog.reports)).describe("Write tables and figures of the run."),
   };
@@ -306,11 +300,7 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
     seed: toChangesSchema(seed),
     train: toChangesSchema(actions.train),
     compress: toChangesSchema(actions.compress),
-    evaluate: toChangesSchema(
-      z
-        .strictObject({ inference, ...makeOptional(catalog.metrics) })
-        .describe("Changes to metrics and to how the model runs in them."),
-    ),
+    evaluate: toChangesSchema(createEvaluateSchema(catalog).describe("Changes to metrics.")),
     export: toChangesSchema(
       z.strictObject(collectKeys("format", catalog.exports)).describe("Changes to the export."),
     ),

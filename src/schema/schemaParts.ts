@@ -2,10 +2,10 @@
 import * as z from "zod";
 
 export function makeOptional(schemas: Readonly<Record<string, z.ZodType>>) {
-  const entries = Object.entries(schemas).map(([id, schema]) => [
-    id,
-    asObject(id, schema).strict().optional(),
-  ]);
+  const entries = Object.entries(schemas).map(([id, schema]) => {
+    const optional = asObject(id, schema).strict().optional();
+    return [id, schema.description === undefined ? optional : optional.describe(schema.description)];
+  });
   return Object.fromEntries(entries) as Record<string, z.ZodOptional>;
 }
 

@@ -26,7 +26,7 @@ export function resolveBudgets(budget: Budget, layers: number, tokens: number): 
   if (typeof budget !== "number" && budget.length !== layers)
     throw new WorkbenchError(
       "invalid-input",
-      `The budget of the cache has ${budget.length} entries, but the model has ${layers} layers. Write one for each, or a single number.`,
+      `The budget of the cache has ${budget.length} ${budget.length === 1 ? "entry" : "entries"}, but the model has ${layers} layers. Write one for each, or a single number.`,
     );
   return Array.from({ length: layers }, (_, layer) => {
     const each = typeof budget === "number" ? budget : budget[layer]!;

@@ -56,9 +56,7 @@ export function listLayerTables(
     [`${layer}.key`, rowsType],
     [`${layer}.value`, rowsType],
     [`${layer}.position`, { dtype: "int32", shape: [rows, slots] }],
-    ...(hasScores(chosen)
-      ? ([[`${layer}.score`, { dtype: "float32", shape: [rows, slots] }]] as const)
-      : []),
+    ...(hasScores(chosen) ? ([[`${layer}.score`, { dtype: "float32", shape: [rows, slots] }]] as const) : []),
   ]);
 }
 
@@ -129,11 +127,13 @@ export class CompactCache implements Cache {
     const { slots, protect } = this.sizes.layers[layer]!;
     const position = this.past(`${layer}.position`);
     const [rows] = position.type.shape as [number];
-    const score = hasScores(this.chosen)
-      ? this.past(`${layer}.score`)
-      : cast(position, { to: "float32" });
+    const score = hasScores(this.chosen) ? this.past(`${layer}.score`) : cast(position, { to: "float32" });
     const isRecent = greater(position, sub(now, int(protect.recent + 1)));
-    const kept = where(less(position, int(protect.sinks)), scalar(never), where(isRecent, scalar(never), score));
+    const kept = where(
+      less(position, int(protect.sinks)),
+      scalar(never),
+      where(isRecent, scalar(never), score),
+    );
     const priority = where(less(position, int(0)), scalar(-never), kept);
     const lowest = neg(max(neg(priority), overLastAxis(priority)));
     const numbers = cast(iota(slots), { to: "float32" });

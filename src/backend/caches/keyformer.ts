@@ -16,11 +16,17 @@ const options = z.strictObject({
   budget: budgetKey.budget.default(0.6),
   recent: recentKey.recent.default(0.3),
   tau_init: z.number().positive().default(1).describe("Temperature for the prompt."),
-  tau_delta: z.number().min(0).default(0.01).describe("Increase of the temperature with each generated token."),
+  tau_delta: z
+    .number()
+    .min(0)
+    .default(0.01)
+    .describe("Increase of the temperature with each generated token."),
   noise: z
     .enum(["gumbel", "none"])
     .default("gumbel")
-    .describe("Noise that is added to the scores; without it, tokens that are rarely attended to are forgotten early."),
+    .describe(
+      "Noise that is added to the scores; without it, tokens that are rarely attended to are forgotten early.",
+    ),
 });
 
 export default defineCachePolicy<z.output<typeof options>>({

@@ -25,7 +25,11 @@ const options = z.strictObject({
 type Options = z.output<typeof options>;
 
 /** Pools within the range; beyond it are zeros for the mean, as in PyTorch, and nothing for the maximum. */
-function pool(scores: Float32Array, { from, to }: Range, { kernel_size: size, pooling }: Options): Float32Array {
+function pool(
+  scores: Float32Array,
+  { from, to }: Range,
+  { kernel_size: size, pooling }: Options,
+): Float32Array {
   const half = (size - 1) / 2;
   return scores.map((score, at) => {
     if (at < from || at >= to) return score;

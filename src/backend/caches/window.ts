@@ -15,7 +15,10 @@ const options = z.strictObject({
 export default defineCachePolicy<z.output<typeof options>>({
   title: "First and recent tokens",
   options,
-  samples: [{ budget: 5, sinks: 1 }, { budget: 0.5, sinks: 0 }],
+  samples: [
+    { budget: 5, sinks: 1 },
+    { budget: 0.5, sinks: 0 },
+  ],
   protect: ({ sinks }, budget) => {
     requireRoom("window", budget, { sinks, recent: 1 });
     return { sinks, recent: budget - sinks };

@@ -55,6 +55,25 @@ export class CompactNextToken implements NextToken {
     return Object.values(this.#tables).reduce((sum, { type }) => sum + computeBytes(type), 0);
   }
 
+  /** The positions that each layer has of each text and key-value head, in order: [layer][text · kvHeads + head]. */
+  async readPositions(): Promise<number[][][]> {
+    const layers: number[][][] = [];
+    for (let layer = 0; `${layer}.position` in this.#tables; layer++) {
+      const table = this.#tables[`${layer}.position`]!;
+      const [rows, slots] = table.type.shape as [number, number];
+      const all = [...((await table.read()) as Int32Array)];
+      layers.push(
+        Array.from({ length: rows }, (_, row) =>
+          all
+            .slice(row * slots, (row + 1) * slots)
+            .filter((position) => position >= 0)
+            .sort((a, b) => a - b),
+        ),
+      );
+    }
+    return layers;
+  }
+
   async logits(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
     if (signal.aborted) throw new WorkbenchError("cancelled", "The evaluation was stopped.");
     if (this.#program === undefined) return this.#start(texts, signal);

@@ -11,7 +11,7 @@ import { requireNextToken } from "../models/classifier";
 import { listCacheNames, type CacheSizes, getCacheType } from "../models/keyValueCache";
 import { dimensionsOf } from "../models/model";
 import { type EvaluationLab, type Subject, getTokenizer } from "./metric";
-import { checkCache, openNextToken } from "./inference";
+import { checkCache, openNextToken } from "./openNextToken";
 import { openWithoutCache } from "./nextToken";
 import { selectCandidates, draw, findMostLikely, penalizeRepetition, type SamplingOptions } from "./sampling";
 import {

@@ -3,7 +3,6 @@ import type { z } from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { LossProtocols } from "../../protocol/lossProtocol";
 import type { Goals } from "../../schema/goal";
-import type { InferencePart } from "../../schema/inference";
 import type { Labels } from "../data/labels";
 import type { Split } from "../data/split";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
@@ -11,7 +10,7 @@ import type { Engine } from "../engine/engine";
 import type { ModelShape } from "../models/model";
 import type { HostTensors } from "../checkpoints/safetensors";
 import type { WrittenFile } from "../models/accounting";
-import type { Inference } from "./inference";
+import type { Inference, SupportedInference } from "./inference";
 
 /** The model to measure, with its tokenizer and data. */
 export interface Subject {
@@ -83,7 +82,7 @@ export interface Metric<O, D> {
    * Parts of `Subject.inference` that the results reflect. A metric that does not run the model supports `any`; other parts are
    * refused.
    */
-  readonly inference?: readonly InferencePart[] | "any";
+  readonly inference?: SupportedInference;
   /** Options for contract tests, which measure every family with each. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
   /** Refuses an unsupported kind of model, and names a metric that supports it. */

@@ -65,10 +65,13 @@ function computeRowNumbers(rows: number, shape: Shape, part: DropoutPart | undef
  * each row of the last axis; `rows` numbers them.
  */
 export function gumbelNoise(shape: Shape, rows: Int32Array, seeds: Value, site: number): Value {
-  const width = shape.at(-1)!;
-  const bits = uniformBits(rows, width, width, seeds, site);
+  // A fixed stride: the noise of an element does not depend on the number of columns.
+  const bits = uniformBits(rows, shape.at(-1)!, 1 << 20, seeds, site);
   // The upper 23 bits as the middles of 2²³ intervals of (0, 1): neither logarithm is infinite.
-  const uniform = mul(add(cast(div(bits, int(1 << 9)), { to: "float32" }), scalar(2 ** 22 + 0.5)), scalar(2 ** -23));
+  const uniform = mul(
+    add(cast(div(bits, int(1 << 9)), { to: "float32" }), scalar(2 ** 22 + 0.5)),
+    scalar(2 ** -23),
+  );
   return reshape(neg(log(neg(log(uniform)))), { shape });
 }
 

@@ -117,7 +117,7 @@ describe("keys", () => {
       "targets",
     );
     expect(labels(phi3, "compress: [{magnitude: {|}}]")).toContain("sparsity");
-    expect(labels(phi3, "evaluate:\n  |")).toEqual(Object.keys(metrics).sort());
+    expect(labels(phi3, "evaluate:\n  |")).toEqual([...Object.keys(metrics).sort(), "inference"]);
     expect(labels(phi3, "evaluate:\n  perplexity:\n    |")).toContain("stride");
     expect(labels(phi3, "paper:\n  published:\n    - {|}")).toContain("quantity");
   });
@@ -220,7 +220,7 @@ describe("the replaced text", () => {
     expect(one("model", "|").insert).toBe(`model:\n  model_type: \${1|${families.join(",")}|}`);
     expect(one("data", "|").insert).toBe('data:\n  text: ["${1:**/*.txt}"]');
     expect(one("evaluate", "|").insert).toBe(
-      `evaluate:\n  \${1|${Object.keys(metrics).sort().join(",")}|}: {$2}`,
+      `evaluate:\n  \${1|${[...Object.keys(metrics).sort(), "inference"].join(",")}|}: {$2}`,
     );
     expect(one("generate", phi3, "evaluate:\n  |").insert).toBe('generate: {prompts: ["$1"]}');
     expect(one("device", "|").insert).toBe(`device: \${1|${deviceNames.join(",")}|}`);

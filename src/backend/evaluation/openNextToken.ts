@@ -1,0 +1,45 @@
+/** Opens a model that generates token by token, with the cache that its inference names. */
+import { WorkbenchError } from "../../protocol/errors";
+import { planLayers } from "../caches/planLayers";
+import type { Engine } from "../engine/engine";
+import type { CacheSizes } from "../models/keyValueCache";
+import { dimensionsOf } from "../models/model";
+import { buildStep, CompactNextToken } from "./compactNextToken";
+import type { Subject } from "./metric";
+import { CachedNextToken, type NextToken } from "./nextToken";
+
+/**
+ * Refuses a cache that this model cannot have, for prompts of these lengths in texts that grow to `positions` tokens: a budget
+ * without room for the tokens that are always kept, or layers with a window.
+ */
+export function checkCache(
+  { shape, inference }: Pick<Subject, "shape" | "inference">,
+  prompts: readonly number[],
+  positions: number,
+): void {
+  const { cache: chosen } = inference ?? {};
+  if (chosen === undefined) return;
+  const { context, layers: count } = dimensionsOf(shape);
+  if (positions > context)
+    throw new WorkbenchError(
+      "invalid-input",
+      `With inference.cache, a text ends at the model's context of ${context} tokens, but it would grow to ${positions}. Shorten the prompt, or generate fewer tokens.`,
+    );
+  const layers = planLayers(chosen, count, positions, prompts);
+  buildStep(shape, chosen, { batch: prompts.length, positions, layers });
+}
+
+/** Opens the model with the cache of its inference. `seeds` has one number for each text, for policies that draw. */
+export function openNextToken(
+  engine: Engine,
+  subject: Pick<Subject, "shape" | "tensors" | "inference">,
+  sizes: CacheSizes,
+  seeds: readonly number[],
+): NextToken {
+  const { cache: chosen } = subject.inference ?? {};
+  if (chosen === undefined) return new CachedNextToken(engine, subject, sizes);
+  const { slots: positions } = sizes;
+  const { layers } = dimensionsOf(subject.shape);
+  const plan = (lengths: readonly number[]) => planLayers(chosen, layers, positions, lengths);
+  return new CompactNextToken(engine, subject, { chosen, positions, plan, seeds });
+}
