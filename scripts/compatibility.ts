@@ -14,13 +14,7 @@ import { createPairOptions, generalize } from "./methodPairs";
 const width = 32;
 
 /** Settings of the smallest models that are not sizes, and that published models do not have. */
-const oddSettings = [
-  "sliding_window",
-  "sliding_window_pattern",
-  "no_rope_layer_interval",
-  "tie_word_embeddings",
-  "rotary_pct",
-];
+const oddSettings = ["sliding_window", "no_rope_layer_interval", "tie_word_embeddings", "rotary_pct"];
 
 /** As many key-value heads as heads, sizes that are multiples of 32, and otherwise the defaults of the family. */
 export function createRoomyShape(
@@ -38,7 +32,7 @@ export function createRoomyShape(
   return createShape({
     ...Object.fromEntries(Object.entries(tiny).filter(([key]) => !oddSettings.includes(key))),
     [sizeKeys.width]: width,
-    [sizeKeys.intermediate]: 2 * width,
+    [sizeKeys.intermediate]: 4 * width,
     ...ofHeads,
     ...changes,
   });

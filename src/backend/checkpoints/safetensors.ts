@@ -19,6 +19,10 @@ export interface HostTensor {
 }
 export type HostTensors = ReadonlyMap<string, HostTensor>;
 
+/** What can be written to a file: also words without a sign, which are not read. */
+export type FileTensor = HostTensor | { readonly shape: Shape; readonly data: Uint32Array };
+export type FileTensors = ReadonlyMap<string, FileTensor>;
+
 const maxHeaderBytes = 100 * 2 ** 20;
 /** Half-precision numbers that are converted at a time, so that no second copy of a tensor is needed. */
 const elementsAtOnce = 2 ** 21;
@@ -31,15 +35,20 @@ const entrySchema = z.object({
 const metadataSchema = z.record(z.string(), z.string());
 
 /** Size in bytes of a tensor in a file that stores floating-point numbers as `dtype`. */
-export function computeStoredBytes(tensor: HostTensor, dtype: StoredDtype): number {
-  const type = dtypeOf(tensor);
-  return computeByteSize(fileDtypes[type === "float32" ? dtype : type], sizeOf(tensor.shape))!;
+export function computeStoredBytes(tensor: FileTensor, dtype: StoredDtype): number {
+  return computeByteSize(getFileDtype(tensor, dtype), sizeOf(tensor.shape))!;
+}
+
+function getFileDtype(tensor: FileTensor, dtype: StoredDtype): string {
+  if (tensor.data instanceof Uint32Array) return "U32";
+  const type = dtypeOf(tensor as HostTensor);
+  return fileDtypes[type === "float32" ? dtype : type];
 }
 
 /** Writes tensors to an open file in the order of the map, with floating-point numbers as `dtype`. Does not copy whole tensors. */
 export function writeSafetensors(
   path: string,
-  tensors: HostTensors,
+  tensors: FileTensors,
   metadata: Readonly<Record<string, string>> = {},
   dtype: StoredDtype = "float32",
 ): void {
@@ -47,8 +56,7 @@ export function writeSafetensors(
   const header: [string, unknown][] = [["__metadata__", { format: "pt", ...metadata }]];
   for (const [name, tensor] of tensors) {
     const end = offset + computeStoredBytes(tensor, dtype);
-    const sourceType = dtypeOf(tensor);
-    const type = fileDtypes[sourceType === "float32" ? dtype : sourceType];
+    const type = getFileDtype(tensor, dtype);
     header.push([name, { dtype: type, shape: tensor.shape, data_offsets: [offset, end] }]);
     offset = end;
   }

@@ -6,6 +6,7 @@ import dfloat11 from "./dfloat11";
 import genai from "./genai";
 import gguf from "./gguf";
 import gptq from "./gptq";
+import mlx from "./mlx";
 import onnx from "./onnx";
 import packed from "./packed";
 import peft from "./peft";
@@ -19,6 +20,7 @@ export const exporters: Readonly<Record<string, AnyExporter>> = {
   genai,
   gguf,
   gptq,
+  mlx,
   onnx,
   packed,
   peft,

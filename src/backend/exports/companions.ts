@@ -5,7 +5,7 @@ import { getDocumentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
 import { refuseLfsPointer } from "../data/lfsPointer";
 import { createExportedConfig } from "../models/huggingFace";
 import { locatePublishedCode } from "../models/kphi3";
-import { architectureOf, dimensionsOf, familyOf } from "../models/model";
+import { architectureOf, dimensionsOf, familyOf, type ModelShape } from "../models/model";
 import type { StoredDtype } from "../checkpoints/halfPrecision";
 import type { ExportSubject } from "./exporter";
 
@@ -30,6 +30,14 @@ export function writeConfig(
   const { floatKeys = [] } = familyOf(shape.family);
   writeFileSync(join(folder, "config.json"), addDecimalPoints(formatJson(written), floatKeys));
   if (generationConfig !== undefined) writeJson(join(folder, "generation_config.json"), generationConfig);
+}
+
+/** The keys of the sizes of heads, also where they have their defaults, for programs that have none. */
+export function listHeadSizes(shape: ModelShape): Record<string, number> {
+  const keys = familyOf(shape.family).sizeKeys.heads;
+  if (keys === undefined) return {};
+  const { kvHeads, headDim } = dimensionsOf(shape);
+  return { [keys.kvHeads]: kvHeads, [keys.headDim]: headDim };
 }
 
 /** Ids of special tokens, those of the configuration before those of the tokenizer; null if there is none. */

@@ -1,9 +1,10 @@
 /** A Hugging Face folder whose matrices are written from the codes of a quantized model, without rounding them again. */
 import * as z from "zod";
 import { narrow, type StoredDtype, storedDtypes, widenInto } from "../checkpoints/halfPrecision";
-import { computeStoredBytes, type HostTensor } from "../checkpoints/safetensors";
+import { computeStoredBytes, type FileTensor, type HostTensor } from "../checkpoints/safetensors";
 import { familyOf, hasFileOrder, listMatrixSlots, type ModelShape } from "../models/model";
 import type { MatrixSlot } from "../models/weights";
+import { weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
 import { WorkbenchError } from "../../protocol/errors";
 import {
@@ -74,31 +75,60 @@ export function defineQuantizedFolder<O extends FolderOptions>(format: Quantized
           "unsupported",
           `After compaction, the model has no ${formName}: ${refusal}.`,
         );
-      return [...writeFolder(subject, given, format, folder), ...(format.listNotices?.(subject.shape) ?? [])];
+      const { shape } = subject;
+      const notices = writeCodedFolder(subject, given, folder, {
+        writesCodes: isCoded,
+        tensorsOf: (matrix, codes) => format.tensorsOf(matrix, codes, given),
+        config: { quantization_config: format.createConfig(shape, given) },
+      });
+      return [...notices, ...(format.listNotices?.(shape) ?? [])];
     },
   };
 }
 
-function writeFolder<O extends FolderOptions>(
+/** What a folder with codes has besides dense tensors. */
+interface CodedFolder {
+  /** Whether the codes of a quantized matrix are written; otherwise it is dense. */
+  readonly writesCodes: (slot: MatrixSlot) => boolean;
+  /** The tensors of a matrix. */
+  readonly tensorsOf: (
+    matrix: MatrixSpec,
+    codes: CodedMatrix,
+  ) => Iterable<readonly [name: string, tensor: FileTensor]>;
+  /** Keys of config.json. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** The name of a tensor in the file, if it is not that of transformers. */
+  readonly rename?: (name: string) => string;
+  /** Whether dense matrices are always [outputs, inputs]. Codes are in any case. */
+  readonly transposes?: boolean;
+}
+
+/** Writes the folder and returns lines about sizes and rounding. */
+export function writeCodedFolder(
   subject: ExportSubject,
-  options: O,
-  format: QuantizedFormat<O>,
+  { dtype, max_shard_size: size }: FolderOptions,
   folder: string,
+  { writesCodes, tensorsOf, config, rename = (name) => name, transposes = false }: CodedFolder,
 ): string[] {
   const { shape } = subject;
-  const { dtype, max_shard_size: size } = options;
   toPlainShape(shape);
   const source = createSource(subject.tensors);
-  const tensors = toPlainTensors(subject, (slot) => !isCoded(slot));
+  const coded = listMatrixSlots(shape).filter((slot) => isCoded(slot) && writesCodes(slot));
+  const plain = toPlainTensors(subject, (slot) => !coded.some(({ matrix }) => matrix === slot.matrix));
+  const tensors = new Map<string, FileTensor>();
+  const add = (name: string, tensor: FileTensor) => tensors.set(rename(name), tensor);
+  const turned = transposes ? listTurned(shape) : new Set<string>();
+  for (const [name, tensor] of plain) add(name, turned.has(name) ? transpose(tensor) : tensor);
   let worst = 0;
-  for (const slot of listMatrixSlots(shape).filter(isCoded)) {
+  for (const slot of coded) {
     const codes = readCodedMatrix(slot, source);
     worst = Math.max(worst, measureScaleRounding(slot.matrix.role, codes.scales, dtype));
-    for (const [name, tensor] of format.tensorsOf(slot.matrix, codes, options)) tensors.set(name, tensor);
+    for (const [name, tensor] of tensorsOf(slot.matrix, codes)) add(name, tensor);
   }
   writeShards(folder, tensors, { dtype, shardBytes: parseSize(size) });
-  writeConfig(subject, folder, dtype, { quantization_config: format.createConfig(shape, options) });
+  writeConfig(subject, folder, dtype, config);
   writeTokenizer(subject, folder);
+  if (coded.length === 0) return [];
   const bytes = [...tensors.values()].reduce((sum, tensor) => sum + computeStoredBytes(tensor, dtype), 0);
   const weights = listMatrixSlots(shape).reduce((sum, { matrix }) => sum + matrix.inputs * matrix.outputs, 0);
   return [
@@ -109,6 +139,23 @@ function writeFolder<O extends FolderOptions>(
           `Codes are written as they are. Scales are rounded to ${dtype}, by ${(100 * worst).toPrecision(2)} % at most.`,
         ]),
   ];
+}
+
+/** Names of the matrices that the family has as [inputs, outputs]. An embedding has a row for each input everywhere. */
+const listTurned = (shape: ModelShape): ReadonlySet<string> =>
+  new Set(
+    listMatrixSlots(shape)
+      .filter(({ matrix }) => matrix.kind !== "embedding" && matrix.layout === "in_out")
+      .map(({ matrix }) => weightName(matrix)),
+  );
+
+function transpose({ shape, data }: HostTensor): HostTensor {
+  const [rows, columns] = shape as [number, number];
+  const turned = Float32Array.from(
+    { length: rows * columns },
+    (_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!,
+  );
+  return { shape: [columns, rows], data: turned };
 }
 
 /** Throws if a scale that is not zero becomes zero; returns the largest relative change. */

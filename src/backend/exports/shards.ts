@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
 import { largest, type StoredDtype } from "../checkpoints/halfPrecision";
 import {
-  type HostTensor,
-  type HostTensors,
+  type FileTensor,
+  type FileTensors,
   computeStoredBytes,
   writeSafetensors,
 } from "../checkpoints/safetensors";
@@ -35,10 +35,10 @@ export function parseSize(text: string): number {
   return Math.floor(Number(number) * units[unit.toUpperCase()]!);
 }
 
-export function writeShards(folder: string, tensors: HostTensors, { dtype, shardBytes }: Storage): void {
+export function writeShards(folder: string, tensors: FileTensors, { dtype, shardBytes }: Storage): void {
   refuseOutOfRange(tensors, dtype);
   const shards = divide(tensors, dtype, shardBytes);
-  const [single] = shards as [HostTensors];
+  const [single] = shards as [FileTensors];
   if (shards.length === 1) {
     writeSafetensors(join(folder, "model.safetensors"), single, {}, dtype);
     return;
@@ -56,13 +56,13 @@ export function writeShards(folder: string, tensors: HostTensors, { dtype, shard
 }
 
 /** Keeps the order of the tensors. Starts a new file before the tensor that would exceed the maximum size. */
-function divide(tensors: HostTensors, dtype: StoredDtype, shardBytes: number): HostTensors[] {
-  const shards = [new Map<string, HostTensor>()];
+function divide(tensors: FileTensors, dtype: StoredDtype, shardBytes: number): FileTensors[] {
+  const shards = [new Map<string, FileTensor>()];
   let bytes = 0;
   for (const [name, tensor] of tensors) {
     const more = computeStoredBytes(tensor, dtype);
     if (bytes > 0 && bytes + more > shardBytes) {
-      shards.push(new Map<string, HostTensor>());
+      shards.push(new Map<string, FileTensor>());
       bytes = 0;
     }
     shards.at(-1)!.set(name, tensor);
@@ -72,7 +72,7 @@ function divide(tensors: HostTensors, dtype: StoredDtype, shardBytes: number): H
 }
 
 /** Throws if a finite weight would be written as infinity, because that would change the model. */
-export function refuseOutOfRange(tensors: HostTensors, dtype: StoredDtype): void {
+export function refuseOutOfRange(tensors: FileTensors, dtype: StoredDtype): void {
   if (dtype === "float32") return;
   const limit = largest[dtype];
   for (const [name, { data }] of tensors) {

@@ -13,7 +13,7 @@ import { reshape, slice } from "../graph/ops/movement";
 import { getLabelCount } from "../models/classifier";
 import { buildInferenceForward, buildInferenceHidden } from "../models/inference";
 import { dimensionsOf, familyOf, listMatrixSlots, type ModelShape } from "../models/model";
-import { writeConfig, writeTokenizer } from "./companions";
+import { listHeadSizes, writeConfig, writeTokenizer } from "./companions";
 import { buildDecoderModel, decoderFormat, listGrowthNotices, refuseDecoder } from "./decoderGraph";
 import { defineExporter } from "./exporter";
 import { writeOnnx } from "./onnxFile";
@@ -59,7 +59,8 @@ export default defineExporter<Options>({
     mkdirSync(graphs);
     const { hasDataFile } = writeOnnx(graphs, "model.onnx", model, { external: options.external_data });
     writeConfig(subject, folder, "float32", {
-      ...nameCacheSizes(shape),
+      // Otherwise it computes a past without sizes.
+      ...listHeadSizes(shape),
       "transformers.js_config": {
         // The file's name has no suffix, whatever its matrices are; otherwise browsers look for model_quantized.onnx.
         dtype: "fp32",
@@ -75,11 +76,11 @@ const isDecoder = ({ family }: ModelShape): boolean => familyOf(family).mask ===
 
 function refuses(shape: ModelShape, { output }: Options): string | undefined {
   const { family, config } = shape;
-  if (family === "kphi3") return "transformers.js has no class for kphi3";
+  if (family === "kphi3") return "there is no class for kphi3 in transformers.js";
   const { heads } = familyOf(family);
   if (isDecoder(shape)) {
     if (getLabelCount(config) !== undefined)
-      return `transformers.js has no class ${heads.classes.architecture}`;
+      return `there is no class ${heads.classes.architecture} in transformers.js`;
     return output === "logits" ? refuseDecoder(shape) : "only encoders have the output last_hidden_state";
   }
   if (output === "last_hidden_state" && getLabelCount(config) !== undefined)
@@ -88,14 +89,6 @@ function refuses(shape: ModelShape, { output }: Options): string | undefined {
   return chooseTimeSamples(context) === undefined
     ? `it has ${context} positions, which are too few for a graph with sequences of any length`
     : undefined;
-}
-
-/** The keys from which transformers.js computes the sizes of an empty past, even where they have their defaults. */
-function nameCacheSizes(shape: ModelShape): Record<string, number> {
-  const keys = familyOf(shape.family).sizeKeys.heads;
-  if (keys === undefined) return {};
-  const { kvHeads, headDim } = dimensionsOf(shape);
-  return { [keys.kvHeads]: kvHeads, [keys.headDim]: headDim };
 }
 
 function buildEncoderModel(shape: ModelShape, options: Options, weights: GraphWeights): OnnxModel {

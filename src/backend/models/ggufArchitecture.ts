@@ -2,9 +2,8 @@
  * What an architecture of llama.cpp can express of a configuration, and under which names. What it computes by itself, such as
  * an activation, is a condition. Source: llama.cpp, `src/models/*.cpp`, `src/llama-arch.cpp`.
  */
+import type { Config, ForeignKeys } from "./foreignKeys";
 import type { RotaryConfig } from "./rotary";
-
-export type Config = Readonly<Record<string, unknown>>;
 
 /** A key below the name of the architecture. */
 export type ConfigEntry = { readonly key: string } & (
@@ -31,13 +30,9 @@ export interface ConfigReader {
   readonly headDim: number;
 }
 
-export interface GgufArchitecture {
+export interface GgufArchitecture extends ForeignKeys {
   /** The name in files, if it is not that of the family. A file is read as the first family with its name. */
   readonly name?: string;
-  /** Keys of the configuration that are written, or that change nothing after training. */
-  readonly known: readonly string[];
-  /** Why a value of a key cannot be written; undefined if it can. */
-  readonly conditions: Readonly<Record<string, (value: unknown, config: Config) => string | undefined>>;
   /** Keys of sizes, if they are not the usual ones; null if the number follows from the width. */
   readonly keys?: Partial<Keys>;
   /** The key of the number in norms, and its name in files. */

@@ -1,7 +1,6 @@
 /** The architecture of llama.cpp of each family. */
 import {
   asRotary,
-  type Config,
   decoder,
   type GgufArchitecture,
   layerNormEpsilon,
@@ -14,6 +13,7 @@ import {
   usualKeys,
   withoutWindow,
 } from "./ggufArchitecture";
+import type { Config } from "./foreignKeys";
 import { gemma2, gemma3 } from "./ggufGemma";
 import { toRotary } from "./gpt_neox";
 import { listRotated } from "./smollm3";

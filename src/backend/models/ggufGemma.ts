@@ -3,7 +3,6 @@ import { resolveLayerTypes as resolveGemma2Types } from "./gemma2";
 import { resolveLayerTypes as resolveGemma3Types, toRotary } from "./gemma3_text";
 import {
   asRotary,
-  type Config,
   type ConfigEntry,
   type ConfigReader,
   decoder,
@@ -13,6 +12,7 @@ import {
   tanhGelu,
   unwritten,
 } from "./ggufArchitecture";
+import type { Config } from "./foreignKeys";
 import { resolveRopeTheta } from "./rotary";
 import { range } from "./specs";
 

@@ -3,17 +3,9 @@
  * change the result and has no equivalent there is refused by name, and so is a key of a file that has none here.
  * Source: llama.cpp, `src/llama-arch.cpp`, `src/llama-model.cpp` (load_hparams).
  */
-import type * as z from "zod";
 import { getLabelCount } from "./classifier";
-import { isInert } from "./config";
-import {
-  type Config,
-  type ConfigEntry,
-  type ConfigReader,
-  type GgufArchitecture,
-  type Keys,
-  usualKeys,
-} from "./ggufArchitecture";
+import { type ConfigEntry, type ConfigReader, type Keys, usualKeys } from "./ggufArchitecture";
+import { type Config, refuseKeys } from "./foreignKeys";
 import { architectures, missing } from "./ggufArchitectures";
 import { dimensionsOf, familyOf, listMatrixSlots, type ModelShape } from "./model";
 import { countRotated, resolveRopeTheta } from "./rotary";
@@ -30,26 +22,10 @@ export function refuseGguf({ family, config }: Pick<ModelShape, "family" | "conf
       : "GGUF files are not written for encoders: llama.cpp computes embeddings with them, not the tokens that are hidden";
   if (getLabelCount(config) !== undefined)
     return "GGUF files are written for language models, and this is a classifier";
-  const fields: Readonly<Record<string, z.ZodType>> = (familyOf(family).config as unknown as z.ZodObject)
-    .shape;
-  for (const [key, value] of Object.entries(config)) {
-    const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
-    const isDescriptive = key === "model_type" || field === undefined || isInert(field);
-    if (isDescriptive || value === null || value === undefined) continue;
-    const reason = refuseValue(architecture, key, value, config);
-    if (reason !== undefined) return `${key} is ${JSON.stringify(value)}, but ${reason}`;
-  }
-  return architecture.refuses?.(config);
-}
-
-function refuseValue(
-  { conditions, known }: GgufArchitecture,
-  key: string,
-  value: unknown,
-  config: Config,
-): string | undefined {
-  if (Object.hasOwn(conditions, key)) return conditions[key]!(value, config);
-  return value === false || known.includes(key) ? undefined : "this key has no form in GGUF files";
+  return (
+    refuseKeys({ family, config }, architecture, "this key has no form in GGUF files") ??
+    architecture.refuses?.(config)
+  );
 }
 
 /** The metadata below the architecture. */

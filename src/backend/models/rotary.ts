@@ -152,20 +152,27 @@ export interface RotaryConfig {
 }
 
 /** Returns the rotary settings with the precedence of transformers: an empty object counts as missing. */
-function selectSettings({ rope_parameters, rope_scaling }: RotaryConfig): Settings {
+export function selectSettings({ rope_parameters, rope_scaling }: RotaryConfig): Settings {
   const isWritten = rope_scaling != null && Object.keys(rope_scaling).length > 0;
   return (isWritten ? rope_scaling : rope_parameters) ?? {};
 }
+
+/** Returns the type of the rotary frequencies, `default` if they are not scaled. */
+export const resolveRotaryType = (config: RotaryConfig): string => typeOf(selectSettings(config));
 
 /** Returns the base of the rotary frequencies. */
 export function resolveRopeTheta(config: RotaryConfig): number {
   return selectSettings(config).rope_theta ?? config.rope_theta;
 }
 
+/** Returns the share of the channels of a head that are rotated. */
+export function resolveRotatedShare(config: RotaryConfig): number {
+  return (selectSettings(config).partial_rotary_factor ?? config.partial_rotary_factor ?? 1) as number;
+}
+
 /** Returns the number of channels of a head that are rotated: the first ones. */
 export function countRotated(config: RotaryConfig, headDim: number): number {
-  const share = selectSettings(config).partial_rotary_factor ?? config.partial_rotary_factor ?? 1;
-  return Math.trunc(headDim * (share as number));
+  return Math.trunc(headDim * resolveRotatedShare(config));
 }
 
 export interface Frequencies {

@@ -67,7 +67,7 @@ export default defineCommand<readonly [string], Options>({
     ["--out <dir>", "folder to create; default: named after the model and the format"],
     [
       "--dtype <type>",
-      "float32, float16 or bfloat16 weights; gguf: also q8_0, q4_0, q4_k or q6_k; gptq and compressed-tensors: type of the scales",
+      "float32, float16 or bfloat16 weights; gguf: also q8_0, q4_0, q4_k or q6_k; gptq, awq, mlx and compressed-tensors: also the type of the scales",
     ],
     ["--vocabulary <include or none>", "gguf: whether the tokenizer is written into the file"],
     ["--checkpoint-format <name>", "gptq: gptq stores zero points less one, gptq_v2 as they are"],

@@ -142,12 +142,12 @@ it("names the file and the sizes of an empty past in config.json", async () => {
 
 describe("refuses", () => {
   it.each<[string, ModelShape, object, RegExp]>([
-    ["kphi3", createTinyShape("kphi3"), {}, /transformers.js has no class for kphi3/],
+    ["kphi3", createTinyShape("kphi3"), {}, /there is no class for kphi3 in transformers.js/],
     [
       "classifiers of decoders",
       createTinyShape("llama", { num_labels: 3 }),
       {},
-      /transformers.js has no class LlamaForSequenceClassification/,
+      /there is no class LlamaForSequenceClassification in transformers.js/,
     ],
     [
       "hidden states of decoders",
