@@ -11,7 +11,6 @@ import { countWords, type WordLine, writeCode } from "../coding/packedWords";
 import { hasFileOrder, listMatrixSlots, type ModelShape } from "../models/model";
 import type { MatrixSlot } from "../models/weights";
 import type { MatrixSpec } from "../representations/representation";
-import { weightName } from "../representations/dense";
 import { type CodedMatrix, type Coding, describeMatrices, findCoding, isCoded } from "./codedMatrix";
 import { listHeadSizes } from "./companions";
 import { defineExporter } from "./exporter";

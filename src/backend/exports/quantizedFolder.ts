@@ -113,8 +113,9 @@ export function writeCodedFolder(
   const { shape } = subject;
   toPlainShape(shape);
   const source = createSource(subject.tensors);
-  const coded = listMatrixSlots(shape).filter((slot) => isCoded(slot) && writesCodes(slot));
-  const plain = toPlainTensors(subject, (slot) => !coded.some(({ matrix }) => matrix === slot.matrix));
+  const keepsCodes = (slot: MatrixSlot) => isCoded(slot) && writesCodes(slot);
+  const coded = listMatrixSlots(shape).filter(keepsCodes);
+  const plain = toPlainTensors(subject, (slot) => !keepsCodes(slot));
   const tensors = new Map<string, FileTensor>();
   const add = (name: string, tensor: FileTensor) => tensors.set(rename(name), tensor);
   const turned = transposes ? listTurned(shape) : new Set<string>();
