@@ -1,6 +1,12 @@
 /** Which way the values of each metric are better. Written by `npm run generate`. */
 
 export const metricGoals = {
+  "cache/loss": "minimize",
+  "cache/perplexity": "minimize",
+  "cache/agreement": "maximize",
+  "cache/kl": "minimize",
+  "cache/bytes": "minimize",
+  "cache/bytes_percent": "minimize",
   "classification/accuracy": "maximize",
   "classification/precision": "maximize",
   "classification/recall": "maximize",
@@ -14,6 +20,11 @@ export const metricGoals = {
   "non_zero/*": "minimize",
   "bits/*": "minimize",
   "bytes/*": "minimize",
+  "decoding/first_token_ms*": "minimize",
+  "decoding/token_ms*": "minimize",
+  "decoding/speedup*": "maximize",
+  "decoding/bytes*": "minimize",
+  "decoding/peak_memory_bytes": "minimize",
   "latency/median_ms": "minimize",
   "latency/p95_ms": "minimize",
   "latency/examples_per_second": "maximize",

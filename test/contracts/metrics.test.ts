@@ -47,7 +47,7 @@ const cases = Object.entries(metrics).flatMap(([id, metric]) =>
 );
 
 /** Available for models that predict the next token, but not for masked language models. */
-const causal = new Set(["generate", "perplexity", "repetition", "tasks"]);
+const causal = new Set(["cache", "decoding", "generate", "perplexity", "repetition", "tasks"]);
 
 function isRefused(id: string, { of }: AnyMetric, family: string): boolean {
   const { task } = models[family]!.heads.language;

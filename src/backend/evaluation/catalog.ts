@@ -1,7 +1,9 @@
 /** Every metric by its file's name. Written by `npm run generate`. */
 import type { AnyMetric } from "./metric";
+import cache from "./cache";
 import classification from "./classification";
 import counts from "./counts";
+import decoding from "./decoding";
 import generate from "./generate";
 import latency from "./latency";
 import masked from "./masked";
@@ -12,8 +14,10 @@ import savings from "./savings";
 import tasks from "./tasks";
 
 export const metrics: Readonly<Record<string, AnyMetric>> = {
+  cache,
   classification,
   counts,
+  decoding,
   generate,
   latency,
   masked,

@@ -22,7 +22,7 @@ import { disposeAll, pickTensors } from "../training/evaluateLoss";
 import { uploadAll } from "../training/feeds";
 import type { Subject } from "./metric";
 import type { GrowingText, NextToken } from "./nextToken";
-import { readPrompts, type ReadPrompts } from "./readPrompts";
+import { PromptReader, type ReadPrompts } from "./promptReader";
 
 export interface CompactOptions {
   readonly chosen: ChosenPolicy;
@@ -36,11 +36,14 @@ export interface CompactOptions {
 
 export class CompactNextToken implements NextToken {
   readonly #weights: Tensors;
+  #reader: PromptReader | undefined;
+  /** Programs that move rows, by the slots of the table that they move to. */
+  readonly #moves = new Map<number, Program>();
   #program: Program | undefined;
   #tables: Readonly<Record<string, Tensor>> = {};
   #lengths: readonly number[] = [];
-  /** Number of tokens of each text that were read. */
-  readonly #read: number[] = [];
+  /** Number of tokens of each text that were read; none before the first call. */
+  #read: number[] = [];
 
   constructor(
     private readonly engine: Engine,
@@ -50,8 +53,8 @@ export class CompactNextToken implements NextToken {
     this.#weights = uploadAll(engine, toInferenceTensors(model.shape, model.tensors));
   }
 
-  /** Bytes of all tables between two steps: keys and values, and what the policy needs to choose. */
-  get bytes(): number {
+  /** Keys and values, and what the policy needs to choose among them. */
+  get cacheBytes(): number {
     return Object.values(this.#tables).reduce((sum, { type }) => sum + computeBytes(type), 0);
   }
 
@@ -76,7 +79,7 @@ export class CompactNextToken implements NextToken {
 
   async logits(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
     if (signal.aborted) throw new WorkbenchError("cancelled", "The evaluation was stopped.");
-    if (this.#program === undefined) return this.#start(texts, signal);
+    if (this.#read.length === 0) return this.#start(texts, signal);
     const { positions } = this.options;
     texts.forEach(({ ids, isOpen }, i) => {
       if (!isOpen) return;
@@ -88,26 +91,32 @@ export class CompactNextToken implements NextToken {
     return this.#step(texts);
   }
 
+  forget(): void {
+    disposeAll(this.#tables);
+    this.#tables = {};
+    this.#read = [];
+  }
+
   async #start(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
     const { engine, model, options } = this;
     const prompts = texts.map(({ ids }) => ids);
-    this.#lengths = prompts.map(({ length }) => length);
-    const plans = options.plan(this.#lengths);
-    const budgets = plans.map(({ budget }) => budget);
+    const lengths = prompts.map(({ length }) => length);
+    if (this.#program !== undefined && lengths.some((length, i) => length !== this.#lengths[i]))
+      throw new Error("A cache that was opened for other lengths of prompts cannot read these.");
+    this.#lengths = lengths;
+    const plans = options.plan(lengths);
     const { chosen, seeds } = options;
-    const read = await readPrompts(
-      engine,
-      model.shape,
-      this.#weights,
-      prompts,
-      { chosen, budgets, seeds },
-      signal,
-    );
+    const size = { batch: texts.length, slots: Math.max(...lengths) };
+    const budgets = plans.map(({ budget }) => budget);
+    this.#reader ??= new PromptReader(engine, model.shape, size, { chosen, budgets, seeds });
+    const read = await this.#reader.read(this.#weights, prompts, signal);
     this.#tables = await this.#shorten(read, plans);
-    const sizes = { batch: texts.length, positions: options.positions, layers: plans };
-    const { graph, state } = buildStep(model.shape, chosen, sizes);
-    this.#program = await engine.compile(graph, { state });
-    this.#read.push(...this.#lengths);
+    if (this.#program === undefined) {
+      const sizes = { batch: texts.length, positions: options.positions, layers: plans };
+      const { graph, state } = buildStep(model.shape, chosen, sizes);
+      this.#program = await engine.compile(graph, { state });
+    }
+    this.#read = [...lengths];
     return read.logits;
   }
 
@@ -120,7 +129,6 @@ export class CompactNextToken implements NextToken {
     const batch = this.#lengths.length;
     const longest = Math.max(...this.#lengths);
     const sizes = { batch, positions: options.positions, layers: plans };
-    const programs = new Map<number, Program>();
     const tables: Record<string, Tensor> = {};
     for (const [layer, { slots, budget, protect }] of plans.entries()) {
       const types = listLayerTables(chosen, dimensions, sizes, layer);
@@ -142,10 +150,10 @@ export class CompactNextToken implements NextToken {
           });
         });
       });
-      let program = programs.get(slots);
+      let program = this.#moves.get(slots);
       if (program === undefined) {
         program = await engine.compile(buildMove(read.tables[`${layer}.key`]!.type, rows.length));
-        programs.set(slots, program);
+        this.#moves.set(slots, program);
       }
       const at = engine.upload({ dtype: "int32", shape: [rows.length] }, rows);
       for (const name of [`${layer}.key`, `${layer}.value`]) {
@@ -162,7 +170,6 @@ export class CompactNextToken implements NextToken {
         if (type !== undefined) tables[name] = engine.upload(type, data);
       }
     }
-    for (const program of programs.values()) await program[Symbol.asyncDispose]();
     return tables;
   }
 
@@ -202,7 +209,8 @@ export class CompactNextToken implements NextToken {
   async [Symbol.asyncDispose](): Promise<void> {
     disposeAll(this.#tables);
     disposeAll(this.#weights);
-    await this.#program?.[Symbol.asyncDispose]();
+    for (const program of [this.#reader, this.#program, ...this.#moves.values()])
+      await program?.[Symbol.asyncDispose]();
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { WorkbenchError } from "../../protocol/errors";
 import type { Engine, Program, Tensor, Tensors } from "../engine/engine";
+import { computeBytes } from "../graph/cost";
 import { input, sizeOf } from "../graph/op";
 import { type CacheSizes, KeyValueCache, listCacheNames, getCacheType } from "../models/keyValueCache";
 import { buildInferenceForward, toInferenceTensors } from "../models/inference";
@@ -20,6 +21,10 @@ export interface GrowingText {
 }
 
 export interface NextToken extends AsyncDisposable {
+  /** Bytes of the cache between two calls, of all texts together. */
+  readonly cacheBytes: number;
+  /** Forgets all texts, to start others of the same number and lengths. */
+  forget(): void;
   /**
    * Logits [texts, vocabulary] of the token after each text, from as many of its last tokens as there are slots. Each call
    * passes the same texts in the same order; between calls they may only grow.
@@ -38,6 +43,8 @@ export async function openWithoutCache(
   checkGrowth(model.shape, time);
   const program = await ForwardProgram.open(engine, model, { batch, time, rows: batch }, (all) => all);
   return {
+    cacheBytes: 0,
+    forget: () => undefined,
     logits: (texts, signal) => {
       const tokens = new Int32Array(batch * time);
       const rows = new Int32Array(batch);
@@ -113,7 +120,10 @@ export class CachedNextToken implements NextToken {
     this.#held = new Array<number>(sizes.batch).fill(0);
   }
 
-  /** Clears the cache before other texts. */
+  get cacheBytes(): number {
+    return Object.values(this.#tables).reduce((sum, { type }) => sum + computeBytes(type), 0);
+  }
+
   forget(): void {
     this.#held.fill(0);
   }

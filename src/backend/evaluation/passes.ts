@@ -64,10 +64,7 @@ export function estimatePassMemory(shape: ModelShape, rows: number, length: numb
   return weights + estimateMemory({ outputs: { logits } }).working;
 }
 
-/**
- * Peak growth of the process in bytes while it opens the model and runs a few passes. Undefined if the system does not report
- * it: only Linux lets a process reset its peak.
- */
+/** Peak growth of the process in bytes while it opens the model and runs a few passes. Undefined if it is not known. */
 export async function measurePeakGrowth(
   engine: Engine,
   model: Model,
@@ -75,10 +72,20 @@ export async function measurePeakGrowth(
   length: number,
   signal: AbortSignal,
 ): Promise<number | undefined> {
+  return measureMemoryGrowth(async () => {
+    await using pass = await openPass(engine, model, rows, length);
+    for (let i = 0; i < 3; i++) await pass.run(signal);
+  });
+}
+
+/**
+ * Peak growth of the process in bytes while it does some work. Undefined if the system does not report it: only Linux lets a
+ * process reset its peak.
+ */
+export async function measureMemoryGrowth(work: () => Promise<void>): Promise<number | undefined> {
   const before = resetPeak();
   if (before === undefined) return undefined;
-  await using pass = await openPass(engine, model, rows, length);
-  for (let i = 0; i < 3; i++) await pass.run(signal);
+  await work();
   return Math.max(0, readStatusBytes("VmHWM") - before);
 }
 

@@ -28,61 +28,82 @@ export interface PromptOptions {
   readonly seeds: readonly number[];
 }
 
-export async function readPrompts(
-  engine: Engine,
-  shape: ModelShape,
-  weights: Tensors,
-  prompts: readonly (readonly number[])[],
-  options: PromptOptions,
-  signal: AbortSignal,
-): Promise<ReadPrompts> {
-  const batch = prompts.length;
-  const dimensions = dimensionsOf(shape);
-  const sizes = { batch, slots: Math.max(...prompts.map(({ length }) => length)) };
-  const types = listTables(shape, sizes, options);
-  const upload = (numbers: readonly number[], size: readonly number[] = [numbers.length]) =>
-    engine.upload({ dtype: "int32", shape: size }, Int32Array.from(numbers));
-  const fixed = { lengths: upload(prompts.map(({ length }) => length)), seeds: upload(options.seeds) };
-  let tables: Record<string, Tensor> = Object.fromEntries(
-    [...types].map(([name, type]) => [name, engine.upload(type, new Float32Array(sizeOf(type.shape)))]),
-  );
-  const logits = new Float32Array(batch * dimensions.vocabulary);
-  let program: Program | undefined;
-  try {
-    for (const chunk of cutIntoChunks(prompts)) {
-      if (signal.aborted) throw new WorkbenchError("cancelled", "The evaluation was stopped.");
-      const { graph, state } = buildPromptForward(shape, { ...sizes, time: chunk.time }, options);
-      program ??= await engine.compile(graph, { state });
-      const fed = {
-        tokens: upload([...chunk.tokens], [batch, chunk.time]),
-        positions: upload([...chunk.positions], [batch, chunk.time]),
-        rows: upload([...chunk.rows]),
-        unread: upload([chunk.unread], []),
-      };
-      const past = Object.fromEntries(Object.entries(tables).map(([name, each]) => [`past.${name}`, each]));
-      const outputs = await program.run(
-        pickTensors(program.inputs, { ...weights, ...fixed, ...fed, ...past }),
-      );
-      disposeAll(fed);
-      tables = Object.fromEntries(Object.keys(tables).map((name) => [name, outputs[`present.${name}`]!]));
-      const all = (await outputs.logits!.read()) as Float32Array;
-      const { vocabulary } = dimensions;
-      for (const i of chunk.ending)
-        logits.set(all.subarray(i * vocabulary, (i + 1) * vocabulary), i * vocabulary);
-      outputs.logits![Symbol.dispose]();
+/** Reads prompts of up to `slots` tokens, as many at a time as `batch`. */
+export class PromptReader implements AsyncDisposable {
+  readonly #types: ReadonlyMap<string, TensorType>;
+  #program: Program | undefined;
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly shape: ModelShape,
+    readonly sizes: CacheSizes,
+    private readonly options: PromptOptions,
+  ) {
+    this.#types = listTables(shape, sizes, options);
+  }
+
+  async read(
+    weights: Tensors,
+    prompts: readonly (readonly number[])[],
+    signal: AbortSignal,
+  ): Promise<ReadPrompts> {
+    const { engine, options } = this;
+    const { batch } = this.sizes;
+    const { vocabulary } = dimensionsOf(this.shape);
+    const upload = (numbers: Iterable<number>, size: readonly number[]) =>
+      engine.upload({ dtype: "int32", shape: size }, Int32Array.from(numbers));
+    const lengths = prompts.map(({ length }) => length);
+    const fixed = { lengths: upload(lengths, [batch]), seeds: upload(options.seeds, [batch]) };
+    let tables: Record<string, Tensor> = Object.fromEntries(
+      [...this.#types].map(([name, type]) => [
+        name,
+        engine.upload(type, new Float32Array(sizeOf(type.shape))),
+      ]),
+    );
+    const logits = new Float32Array(batch * vocabulary);
+    try {
+      for (const chunk of cutIntoChunks(prompts)) {
+        if (signal.aborted) throw new WorkbenchError("cancelled", "The evaluation was stopped.");
+        const { time } = chunk;
+        this.#program ??= await this.#compile(time);
+        const fed = {
+          tokens: upload(chunk.tokens, [batch, time]),
+          positions: upload(chunk.positions, [batch, time]),
+          rows: upload(chunk.rows, [batch]),
+          unread: upload([chunk.unread], []),
+        };
+        const past = Object.fromEntries(Object.entries(tables).map(([name, each]) => [`past.${name}`, each]));
+        const outputs = await this.#program.run(
+          pickTensors(this.#program.inputs, { ...weights, ...fixed, ...fed, ...past }),
+        );
+        disposeAll(fed);
+        tables = Object.fromEntries(Object.keys(tables).map((name) => [name, outputs[`present.${name}`]!]));
+        const all = (await outputs.logits!.read()) as Float32Array;
+        for (const i of chunk.ending)
+          logits.set(all.subarray(i * vocabulary, (i + 1) * vocabulary), i * vocabulary);
+        outputs.logits![Symbol.dispose]();
+      }
+    } finally {
+      disposeAll(fixed);
     }
-  } finally {
-    disposeAll(fixed);
-    await program?.[Symbol.asyncDispose]();
+    const scores: Float32Array[] = [];
+    for (let layer = 0; `${layer}.score` in tables; layer++) {
+      const { [`${layer}.score`]: table, ...others } = tables;
+      scores.push((await table!.read()).slice() as Float32Array);
+      table![Symbol.dispose]();
+      tables = others;
+    }
+    return { logits, tables, scores };
   }
-  const scores: Float32Array[] = [];
-  for (let layer = 0; `${layer}.score` in tables; layer++) {
-    const { [`${layer}.score`]: table, ...others } = tables;
-    scores.push((await table!.read()).slice() as Float32Array);
-    table![Symbol.dispose]();
-    tables = others;
+
+  #compile(time: number): Promise<Program> {
+    const { graph, state } = buildPromptForward(this.shape, { ...this.sizes, time }, this.options);
+    return this.engine.compile(graph, { state });
   }
-  return { logits, tables, scores };
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#program?.[Symbol.asyncDispose]();
+  }
 }
 
 /** The tables of keys and values, and of scores if the policy has any. */
