@@ -76,7 +76,7 @@ Differences from the published code, and choices that it leaves open:
 - A block has a whole number of steps: its last batch is filled with rows that do not count.
 - All numbers are float32; the published runs compute in bfloat16.
 `,
-  data: `One of \`text\`, \`dataset\` and \`grammar\` is the source. Lathe searches for named data sets in the folder of the
+  data: `One of \`text\`, \`dataset\`, \`grammar\` and \`passkeys\` is the source. Lathe searches for named data sets in the folder of the
 environment variable \`LATHE_DATA\`, then in the cache, and then downloads and verifies them:
 
 | \`dataset\` | description | license |

@@ -11,6 +11,7 @@ import { createEvaluateSchema } from "./inference";
 import { labelOptions } from "./labelOptions";
 import { loraSchema } from "./lora";
 import { paperSchema } from "./paper";
+import { passkeySchema } from "./passkeys";
 import { parallelSchema } from "./parallel";
 import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe";
 import { columnOptions, rowChoiceOptions, rowFileOptions } from "./rows";
@@ -48,6 +49,7 @@ export const dataSchema = z.strictObject({
   test_text: oneOrMany.optional().describe("Files of a test split, which only evaluations read."),
   dataset: z.string().optional().describe("A named data set."),
   grammar: grammarSchema.optional(),
+  passkeys: passkeySchema.optional(),
   fallback: z
     .enum(["grammar"])
     .optional()
@@ -62,7 +64,7 @@ export const dataSchema = z.strictObject({
     .optional()
     .describe(
       "Whether the loss includes the part before the response, or in conversations everything except the assistant's " +
-        "answers. By default `false` for conversations and `true` otherwise.",
+        "answers. By default `false` for conversations and `passkeys` and `true` otherwise.",
     ),
   tokenizer: z
     .string()

@@ -51,6 +51,7 @@ export const metricGoals = {
   "regression/spearman": "maximize",
   "repetition/rep*": "minimize",
   "repetition/meaningless_*": "minimize",
+  "retrieval/accuracy*": "maximize",
   "savings/*": "minimize",
   "arc_challenge/acc": "maximize",
   "arc_challenge/acc_norm": "maximize",

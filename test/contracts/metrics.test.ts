@@ -10,6 +10,7 @@ import { WorkbenchError } from "../../src/protocol/errors";
 import { distinctFamilies } from "../support/families";
 import { useGrammar } from "../support/grammar";
 import {
+  openGrammarData,
   openLabeledData,
   createQuietLab,
   openScoredData,
@@ -20,17 +21,27 @@ import {
 const grammar = useGrammar();
 let words: DataSet;
 let scores: DataSet;
+let passkeys: DataSet;
 beforeAll(async () => {
   words = await openLabeledData(grammar.folder);
   scores = await openScoredData(grammar.folder);
+  // The text of the grammar lacks the characters of prompts with passkeys.
+  passkeys = await openGrammarData(grammar.folder, {
+    grammar: undefined,
+    passkeys: { documents: 50, length: 100 },
+    packing: false,
+    sequence_len: 100,
+  });
 });
 afterAll(() => {
   words[Symbol.dispose]();
   scores[Symbol.dispose]();
+  passkeys[Symbol.dispose]();
 });
 
-function subjectOf({ of }: AnyMetric, family: string): Subject {
-  if (of === undefined || of === "encoder") return createTinySubject(family, grammar.data);
+function subjectOf(id: string, { of }: AnyMetric, family: string): Subject {
+  if (of === undefined || of === "encoder")
+    return createTinySubject(family, id === "retrieval" ? passkeys : grammar.data);
   return createTinyClassifier(family, of === "classifier" ? words : scores);
 }
 
@@ -47,7 +58,15 @@ const cases = Object.entries(metrics).flatMap(([id, metric]) =>
 );
 
 /** Available for models that predict the next token, but not for masked language models. */
-const causal = new Set(["cache", "decoding", "generate", "perplexity", "repetition", "tasks"]);
+const causal = new Set([
+  "cache",
+  "decoding",
+  "generate",
+  "perplexity",
+  "repetition",
+  "retrieval",
+  "tasks",
+]);
 
 function isRefused(id: string, { of }: AnyMetric, family: string): boolean {
   const { task } = models[family]!.heads.language;
@@ -59,8 +78,8 @@ const [refused, measured] = [true, false].map((wanted) =>
 
 it.each(refused!)(
   "$id of $family with $sample is refused by the plan, with an alternative",
-  ({ metric, family }) => {
-    const check = () => metric.checkModel!(subjectOf(metric, family).shape);
+  ({ id, metric, family }) => {
+    const check = () => metric.checkModel!(subjectOf(id, metric, family).shape);
     expect(check).toThrow(WorkbenchError);
     expect(check).toThrow(/Evaluate it with (masked|perplexity)/);
   },
@@ -68,8 +87,8 @@ it.each(refused!)(
 
 it.each(measured!)(
   "$id of $family with $sample gives the same plain, finite data twice",
-  async ({ metric, sample, family }) => {
-    const subject = subjectOf(metric, family);
+  async ({ id, metric, sample, family }) => {
+    const subject = subjectOf(id, metric, family);
     const options = metric.options.parse(sample) as unknown;
     const once = await metric.evaluate(subject, options, createQuietLab(grammar.engine));
     const again = await metric.evaluate(subject, options, createQuietLab(grammar.engine));
@@ -93,7 +112,7 @@ describe.each(Object.entries(metrics))("%s", (id, metric) => {
 
   it("reports what it lacks", async () => {
     const family = metric.of === "encoder" ? "bert" : "gpt2";
-    const { data: _data, tokenizer: _tokenizer, ...bare } = subjectOf(metric, family);
+    const { data: _data, tokenizer: _tokenizer, ...bare } = subjectOf(id, metric, family);
     // Tasks read files of their own, so they have no samples.
     const sample = id === "tasks" ? { names: ["piqa"] } : metric.samples[0];
     const options = metric.options.parse(sample) as unknown;

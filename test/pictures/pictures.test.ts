@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createBarsPicture } from "../../src/pictures/barsPicture";
 import { createCurveRows, createCurvesPicture } from "../../src/pictures/curvesPicture";
 import { downsampleMatrix, getFillColor, computeLimit, createMatrixRows } from "../../src/pictures/matrix";
+import { createHeatMapPicture } from "../../src/pictures/heatMapPicture";
 import { createMatrixPicture } from "../../src/pictures/matrixPicture";
 import {
   formatBars,
@@ -13,6 +14,15 @@ import {
 import { createSurfacePicture } from "../../src/pictures/surfacePicture";
 import { renderSvg } from "../../src/pictures/svg";
 import { paperTheme as theme } from "../../src/pictures/theme";
+
+/** Relative luminance of WCAG 2.2. */
+function computeLuminance(hex: string): number {
+  const [red, green, blue] = [1, 3, 5].map((at) => {
+    const share = parseInt(hex.slice(at, at + 2), 16) / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!;
+}
 
 const matrix = { rows: 3, columns: 4, values: [0, 1, -2, 3, 4, -5, 6, 7, 8, 9, null, -11] };
 
@@ -48,6 +58,25 @@ describe("a matrix as a picture", () => {
     expect(cells[4]!.points[0]!.y).toBeGreaterThan(cells[0]!.points[0]!.y);
     expect(createMatrixRows(matrix)[6]).toEqual(["1", "1", "-5"]);
     expect(createMatrixRows(matrix)).toHaveLength(13);
+  });
+
+  it.each(["light", "dark"] as const)("is a heat map with readable numbers on a %s ground", (ground) => {
+    const shares = Array.from({ length: 11 }, (_, i) => i / 10);
+    const picture = createHeatMapPicture({
+      title: "m",
+      matrix: { rows: 1, columns: 12, values: [...shares, null] },
+      rowNames: ["r"],
+      columnNames: Array.from({ length: 12 }, (_, i) => `c${i}`),
+      theme: { ...theme, ground },
+      width: 600,
+      axes: ["down", "across"],
+    });
+    const numbers = picture.labels.filter(({ text }) => text.endsWith(" %"));
+    expect(numbers.map(({ text }) => text)).toEqual(shares.map((share) => `${Math.round(100 * share)} %`));
+    numbers.forEach(({ color }, i) => {
+      const [one, other] = [color, picture.faces![i]!.color].map(computeLuminance).sort((a, b) => b - a);
+      expect((one! + 0.05) / (other! + 0.05)).toBeGreaterThan(4.5);
+    });
   });
 
   it("is a surface whose near faces are painted after the far ones, and whose heights are its values", () => {

@@ -1,6 +1,6 @@
 /** What is encoded of each piece, and how its ids are written: plain text, a prompt with its answer, a conversation, or texts with a label. */
 import { WorkbenchError } from "../../protocol/errors";
-import { splitTokenRuns, writeRow } from "./conversationTokens";
+import { splitTokenRuns, type TokenRun, writeRow } from "./conversationTokens";
 import type { Conversation } from "./conversations";
 import type { Piece } from "./pieces";
 import { countCharacters, countText, isSpace } from "./spaces";
@@ -180,20 +180,56 @@ export function createConversationEntry(conversation: Conversation, tokenizer: T
   return {
     texts: [rendered.text],
     needsOffsets: true,
-    rows(_, [encoded]) {
-      const runs = splitTokenRuns(rendered, encoded!, conversation.answersOnly);
-      return {
-        rows: runs.map(({ ids, text, counts }, i) => ({
-          ids: [ids],
-          row: {
-            ...computeSizes(text, i === 0 ? "" : runs[i - 1]!.text),
-            endsDocument: i === runs.length - 1,
-            masked: !counts,
-          },
-        })),
-      };
-    },
+    rows: (_, [encoded]) => ({
+      rows: createRunRows(splitTokenRuns(rendered, encoded!, conversation.answersOnly), [], []),
+    }),
   };
+}
+
+/** A text of which the loss counts the answers alone, and the end of the document after an answer. */
+export function createAnswersEntry(
+  text: string,
+  answers: readonly (readonly [number, number])[],
+  tokenizer: Tokenizer,
+  head: readonly number[],
+  tail: readonly number[],
+): Entry {
+  if (tokenizer.encodeWithOffsets !== undefined)
+    return {
+      texts: [text],
+      needsOffsets: true,
+      rows: (_, [encoded]) => ({
+        rows: createRunRows(splitTokenRuns({ text, answers }, encoded!, true), head, tail),
+      }),
+    };
+  // Each character is encoded apart, so that the parts have the ids of the whole.
+  const borders = [0, ...answers.flat(), text.length];
+  const parts = borders
+    .slice(1)
+    .map((end, i) => ({ text: text.slice(borders[i], end), counts: i % 2 === 1 }))
+    .filter((part) => part.text !== "");
+  return {
+    texts: parts.map((part) => part.text),
+    rows: (ids) => ({
+      rows: createRunRows(
+        parts.map((part, i) => ({ ...part, ids: ids[i]! })),
+        head,
+        tail,
+      ),
+    }),
+  };
+}
+
+function createRunRows(runs: readonly TokenRun[], head: readonly number[], tail: readonly number[]): Rows[] {
+  const last = runs.length - 1;
+  return runs.map(({ ids, text, counts }, i) => ({
+    ids: [i === 0 ? head : [], ids, i === last ? tail : []],
+    row: {
+      ...computeSizes(text, i === 0 ? "" : runs[i - 1]!.text),
+      endsDocument: i === last,
+      masked: !counts,
+    },
+  }));
 }
 
 /** A word that the preceding text has begun counts as part of that text. */

@@ -6,6 +6,8 @@ import { WorkbenchError } from "../../protocol/errors";
 import { dataSets } from "./datasets/catalog";
 import { countIgnored, findFiles, throwIfCancelled } from "./files";
 import { MarkovSource } from "./grammar";
+import { generateDocuments, refuseImpossiblePasskeys } from "./passkeys";
+import { trainsOnInputs } from "./rowDocuments";
 import { locateHubFiles } from "./hubDataSet";
 import type { ListedDataSet, NamedDataSet } from "./namedDataSet";
 import { locateFile } from "./namedFile";
@@ -30,7 +32,9 @@ export interface OriginContext extends SourceContext {
 }
 
 export async function openOrigin(options: DataOptions, context: OriginContext): Promise<Origin> {
-  const sources = (["text", "dataset", "grammar"] as const).filter((key) => options[key] !== undefined);
+  const sources = (["text", "dataset", "grammar", "passkeys"] as const).filter(
+    (key) => options[key] !== undefined,
+  );
   const [kind] = sources;
   // A grammar next to `text` configures the fallback.
   const configuresFallback = options.fallback === "grammar" && sources.join() === "text,grammar";
@@ -38,11 +42,12 @@ export async function openOrigin(options: DataOptions, context: OriginContext): 
     throw new WorkbenchError(
       "invalid-input",
       kind === undefined
-        ? "data has no source. Set one of data.text, data.dataset, data.grammar."
+        ? "data has no source. Set one of data.text, data.dataset, data.grammar, data.passkeys."
         : `data has ${sources.map((key) => `data.${key}`).join(" and ")}. Keep one of them.`,
-      { allowed: ["text", "dataset", "grammar"] },
+      { allowed: ["text", "dataset", "grammar", "passkeys"] },
     );
   if (kind === "grammar") return createGrammarOrigin(options, context, []);
+  if (kind === "passkeys") return createPasskeyOrigin(options, context);
   if (kind === "dataset") return openNamedOrigin(options.dataset!, options, context);
 
   const patterns = toList(options.text);
@@ -192,6 +197,37 @@ function createGrammarSource(grammar: MarkovSource, length: number): Source {
       }
     },
     assertUnchanged: async () => undefined,
+  };
+}
+
+async function createPasskeyOrigin(options: DataOptions, context: OriginContext): Promise<Origin> {
+  refuseImpossiblePasskeys(options);
+  const passkeys = options.passkeys!;
+  const documents = Math.min(
+    passkeys.documents,
+    Math.floor((options.max_bytes ?? Infinity) / passkeys.length),
+  );
+  const counted = !trainsOnInputs(options);
+  return {
+    title: "passkeys",
+    train: {
+      title: "passkeys",
+      // Raise the number when the same options would give other documents.
+      key: computeHash(["passkeys 1", passkeys, documents, counted]),
+      bytes: documents * passkeys.length,
+      async *fragments(reading) {
+        for (const { text, answers } of generateDocuments({ ...passkeys, documents })) {
+          throwIfCancelled(reading.signal);
+          yield { text, ...(counted ? { answers } : {}), end: true };
+          reading.report(text.length);
+        }
+      },
+      assertUnchanged: async () => undefined,
+    },
+    ...(await openSplitFiles(options, context)),
+    grammar: undefined,
+    notices: [],
+    options,
   };
 }
 

@@ -19,6 +19,8 @@ export interface Fragment {
   readonly classNumber?: number;
   /** What the chat template writes; `text` is then the texts of the messages alone. */
   readonly conversation?: Conversation;
+  /** Start and end of the parts that the loss counts, in UTF-16 units; only on a fragment that is a whole document. */
+  readonly answers?: readonly (readonly [number, number])[];
   /** Whether the document ends here. */
   readonly end: boolean;
 }
@@ -29,6 +31,7 @@ export interface Piece {
   readonly pair?: readonly [string, string];
   readonly classNumber?: number;
   readonly conversation?: Conversation;
+  readonly answers?: readonly (readonly [number, number])[];
   readonly end: boolean;
   /** Characters dropped after the piece: the space that the tokenizer puts before the next one. */
   readonly dropped: number;
@@ -45,13 +48,17 @@ export async function* splitPieces(
   const buffer = new CutBuffer(cuts, target);
   let open = false;
   for await (const fragment of fragments) {
-    const { text, end, prompt, pair, classNumber, conversation } = fragment;
+    const { text, end, prompt, pair, classNumber, conversation, answers } = fragment;
     if (conversation !== undefined) {
       yield { text, conversation, end, dropped: 0 };
       continue;
     }
     if (classNumber !== undefined) {
       yield { text, ...(pair === undefined ? {} : { pair }), classNumber, end, dropped: 0 };
+      continue;
+    }
+    if (answers !== undefined) {
+      yield { text, answers, end, dropped: 0 };
       continue;
     }
     if (prompt !== undefined) {

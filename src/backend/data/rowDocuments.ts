@@ -19,8 +19,9 @@ export interface RowReader {
 export function trainsOnInputs({
   train_on_inputs: setting,
   conversation_column: column,
+  passkeys,
 }: DataOptions): boolean {
-  return setting ?? column === undefined;
+  return setting ?? (column === undefined && passkeys === undefined);
 }
 
 export function createRowReader(options: DataOptions): RowReader {

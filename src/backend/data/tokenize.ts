@@ -2,6 +2,7 @@
 import path from "node:path";
 import {
   type Entry,
+  createAnswersEntry,
   createConversationEntry,
   createLabeledEntry,
   createPairEntry,
@@ -100,6 +101,8 @@ async function build(
         await batch.add(createConversationEntry(piece.conversation, tokenizer));
       else if (piece.classNumber !== undefined)
         await batch.add(createLabeledEntry(piece, piece.classNumber, tokenizer, truncation!));
+      else if (piece.answers !== undefined)
+        await batch.add(createAnswersEntry(piece.text, piece.answers, tokenizer, head, tail));
       else if (piece.prompt !== undefined)
         await batch.add(createPairEntry(piece.prompt, piece.text, head, tail, maxPairTokens));
       else if (piece.text.length > maxPieceLength) await batch.addLong(piece, head, tail);

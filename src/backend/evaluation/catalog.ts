@@ -10,6 +10,7 @@ import masked from "./masked";
 import perplexity from "./perplexity";
 import regression from "./regression";
 import repetition from "./repetition";
+import retrieval from "./retrieval";
 import savings from "./savings";
 import tasks from "./tasks";
 
@@ -24,6 +25,7 @@ export const metrics: Readonly<Record<string, AnyMetric>> = {
   perplexity,
   regression,
   repetition,
+  retrieval,
   savings,
   tasks,
 };

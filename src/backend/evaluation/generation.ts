@@ -33,11 +33,13 @@ export interface GenerationOptions extends SamplingOptions, TextOptions {
   readonly stop_token_ids: readonly number[];
   /** False reads the whole text again for each token. */
   readonly use_cache: boolean;
+  /** Prompts that are continued together, if memory allows it; 8 when left out. */
+  readonly batch_size?: number;
 }
 
 type WithTokenizer = Pick<Subject, "shape" | "inference"> & { readonly tokenizer: Tokenizer };
 
-const maxPromptsAtOnce = 8;
+const promptsAtOnce = 8;
 /** Memory limit for keys and values of a batch of prompts; a single prompt may exceed it. */
 const maxCacheBytes = 2 ** 30;
 
@@ -156,11 +158,12 @@ function computeBatchSize(
   texts: readonly GeneratedText[],
   options: GenerationOptions,
 ): number {
-  if (!options.use_cache) return maxPromptsAtOnce;
+  const { batch_size: most = promptsAtOnce } = options;
+  if (!options.use_cache) return most;
   const dimensions = dimensionsOf(subject.shape);
   const sizes: CacheSizes = { batch: 1, slots: computeSlots(subject, texts, options) };
   const bytes = 4 * listCacheNames(dimensions).length * sizeOf(getCacheType(dimensions, sizes).shape);
-  return Math.max(1, Math.min(maxPromptsAtOnce, Math.floor(maxCacheBytes / bytes)));
+  return Math.max(1, Math.min(most, Math.floor(maxCacheBytes / bytes)));
 }
 
 /** The tokens that end a text, according to the tokenizer, the model and the options. */

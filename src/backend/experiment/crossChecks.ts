@@ -67,14 +67,14 @@ export function removeEarlyTeachers({ actions, baseModel }: Resolved): Resolved[
 function findDataFaults(data: PlainMap): CrossFault[] {
   const toFault = (path: Path, message: string): CrossFault => ({ subject: "data", path, message });
   const faults: CrossFault[] = [];
-  const sources = ["text", "dataset", "grammar"].filter((key) => data[key] !== undefined);
+  const sources = ["text", "dataset", "grammar", "passkeys"].filter((key) => data[key] !== undefined);
   // With `text` and its fallback, `grammar` only configures the fallback.
   const effectiveSources =
     data.fallback === "grammar"
       ? sources.filter((key) => key !== "grammar" || sources.length === 1)
       : sources;
   if (effectiveSources.length === 0)
-    faults.push(toFault([], "names no source; specify one of text, dataset, grammar"));
+    faults.push(toFault([], "names no source; specify one of text, dataset, grammar, passkeys"));
   if (effectiveSources.length > 1)
     faults.push(toFault([effectiveSources[1]!], `conflicts with ${effectiveSources[0]!}; keep one of them`));
   if (data.fallback !== undefined && data.text === undefined)
@@ -96,6 +96,22 @@ function findDataFaults(data: PlainMap): CrossFault[] {
     faults.push(
       toFault(["grammar", "branching"], `has to be at most grammar.symbols, ${String(data.grammar.symbols)}`),
     );
+  if (isMap(data.passkeys)) faults.push(...findPasskeyFaults(data.passkeys, data));
+  return faults;
+}
+
+function findPasskeyFaults(passkeys: PlainMap, data: PlainMap): CrossFault[] {
+  const toFault = (path: Path, message: string): CrossFault => ({ subject: "data", path, message });
+  const faults: CrossFault[] = [];
+  if (data.packing !== false)
+    faults.push(
+      toFault(
+        ["passkeys"],
+        "requires packing: false, because a packed sequence may have questions without their pairs",
+      ),
+    );
+  if (Number(data.sequence_len) < Number(passkeys.length))
+    faults.push(toFault(["sequence_len"], `has to be at least passkeys.length, ${String(passkeys.length)}`));
   return faults;
 }
 

@@ -28,11 +28,11 @@ export async function createDataLens(
 }
 
 export function describeText(
-  { files, bytes, tokens }: TextSize,
+  { source, files, bytes, tokens }: TextSize,
   parameters: number,
 ): { readonly title: string; readonly tooltip: string } {
   if (bytes === 0) return { title: "no file matches", tooltip: "Patterns are relative to the experiment." };
-  const title = [files.length === 0 ? "grammar" : pluralize(files.length, "file"), formatBytes(bytes)];
+  const title = [source === "files" ? pluralize(files.length, "file") : source, formatBytes(bytes)];
   const list = files.slice(0, shownFiles);
   if (files.length > shownFiles) list.push(`and ${formatCount(files.length - shownFiles)} more`);
   if (tokens === undefined) return { title: title.join(" · "), tooltip: list.join("\n") };

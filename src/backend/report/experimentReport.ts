@@ -23,6 +23,7 @@ import {
   toShrinkRuns,
 } from "./figures";
 import type { Figure, Part } from "./html";
+import { createRetrievalFigures } from "./retrievalFigures";
 import { listRunFacts } from "./runFacts";
 import { createPrunedTable, createRunTable } from "./runTable";
 import { createTaskTables, isTaskValue } from "./taskTables";
@@ -206,6 +207,7 @@ async function createSections(
   return [
     ["What happens as models shrink", createShrinkFigures(runs, { metrics: [...shown] })],
     ["What the models write", createTokenRateFigures(runs)],
+    ["Retrieval by depth and length", createRetrievalFigures(runs)],
     ["Training", await createCurveFigures(runs)],
     // Only a paper names the model that the others are compared with.
     [

@@ -190,15 +190,20 @@ describe("faults of an experiment", () => {
         "{text: a, dataset: b}",
         "{grammar: {symbols: 4, branching: 5}, fallback: grammar}",
         "{text: a, grammar: {}}",
+        "{passkeys: {length: 100}, sequence_len: 99}",
+        "{passkeys: {}, packing: false, grammar: {}}",
         "{text: a, val_fraction: 0}",
       ].flatMap(dataFaults),
     ).toMatchInlineSnapshot(`
       [
-        "x.lathe.md:4:7: data names no source; specify one of text, dataset, grammar.",
+        "x.lathe.md:4:7: data names no source; specify one of text, dataset, grammar, passkeys.",
         "x.lathe.md:4:26: data.dataset conflicts with text; keep one of them.",
         "x.lathe.md:4:41: data.grammar.branching has to be at most grammar.symbols, 4.",
         "x.lathe.md:4:55: data.fallback applies to text only, and none is specified.",
         "x.lathe.md:4:26: data.grammar conflicts with text; keep one of them.",
+        "x.lathe.md:4:18: data.passkeys requires packing: false, because a packed sequence may have questions without their pairs.",
+        "x.lathe.md:4:47: data.sequence_len has to be at least passkeys.length, 100.",
+        "x.lathe.md:4:18: data.passkeys conflicts with grammar; keep one of them.",
         "x.lathe.md:16:21: train.eval_steps needs a validation split; raise data.val_fraction above 0.",
       ]
     `);

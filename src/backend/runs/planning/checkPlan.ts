@@ -10,6 +10,7 @@ import { getDefaultCacheFolder } from "../../data/cacheFolder";
 import { planAdapters } from "../../compression/adapters";
 import { openTokenizer } from "../../data/tokenizers/openTokenizer";
 import type { DataSet } from "../../data/dataSet";
+import { refuseImpossiblePasskeys } from "../../data/passkeys";
 import type { Tokenizer } from "../../data/tokenizers/tokenizer";
 import { checkTrainOptions } from "../../engine/checks";
 import { chooseDevice } from "../../engine/devices";
@@ -109,6 +110,7 @@ async function checkPlan(originalPlan: RunPlan, workspace: string): Promise<void
       : await check("base_model", () => importOutline(baseModel, { baseFolder: folder }));
   const plan = withBaseTokenizer(originalPlan, base?.tokenizerFolder);
   const options = plan.data === undefined ? undefined : dataSchema.parse(plan.data);
+  if (options !== undefined) await check("data", () => refuseImpossiblePasskeys(options));
   using data = options && (await check("data", () => readIfShort(options, folder)));
   const baseTokenizer =
     base?.tokenizerFolder === undefined ? undefined : await openTokenizer(base.tokenizerFolder, ".");
@@ -120,7 +122,7 @@ async function checkPlan(originalPlan: RunPlan, workspace: string): Promise<void
     base && resizesEmbeddings(plan) ? resizeShape(base.shape, tokenizer?.vocabSize ?? 0) : base?.shape;
   const shape =
     baseShape ??
-    (await check("model", () => createPlanShape(plan, vocabSize ?? (options && placeholderVocabulary))));
+    (await check("model", () => createPlanShape(plan, vocabSize ?? getPlaceholderVocabulary(plan))));
   if (options !== undefined) await check("data", () => refuseMismatch(shape, options.sequence_len, data));
   const outlineOf = async (name: string) => (await importOutline(name, { baseFolder: folder })).shape;
   const teachers = new Teachers<ModelShape>(plan, shape, await readTeachers(plan, outlineOf));
@@ -151,7 +153,7 @@ async function checkStep(step: Step, context: StepContext): Promise<ModelShape> 
   let { shape } = context;
   const dataOptions = getDataOptionsAt(plan, step.index);
   // The changes that a step makes to the data must be valid together with the rest.
-  if (dataOptions !== undefined) dataSchema.parse(dataOptions);
+  if (dataOptions !== undefined) refuseImpossiblePasskeys(dataSchema.parse(dataOptions));
   if (step.action === "train") {
     // What `auto` comes to is known only when the run starts, which then refuses.
     if (plan.device !== "auto") checkTrainOptions(plan.device, step.options);
@@ -187,8 +189,13 @@ async function checkStep(step: Step, context: StepContext): Promise<ModelShape> 
 const getMaskProbability = ({ options }: Step): number | undefined =>
   options["mlm_probability"] as number | undefined;
 
-/** Vocabulary size of a tokenizer trained on a long text, where only the kind of each matrix matters. */
-const placeholderVocabulary = 256;
+/**
+ * Vocabulary size where neither the model states one nor a tokenizer is known because a long text is not read yet. Only the
+ * kind of each matrix matters then.
+ */
+function getPlaceholderVocabulary({ data, model }: RunPlan): number | undefined {
+  return data !== undefined && model?.["vocab_size"] === undefined ? 256 : undefined;
+}
 
 /** Undefined for a tokenizer that is trained on the text. */
 async function openNamedTokenizer(

@@ -3,6 +3,7 @@ import type { DataOptions } from "../../../schema/experiment";
 import { getDefaultCacheFolder } from "../../data/cacheFolder";
 import { type DataSet, openData } from "../../data/dataSet";
 import { findFiles } from "../../data/files";
+import { countDrawnBytes } from "./textSize";
 
 /** Files up to this total size are read before the run; their tokens are cached, so nothing is read twice. */
 const shortBytes = 4 * 2 ** 20;
@@ -12,7 +13,11 @@ export async function readIfShort(options: DataOptions, baseFolder: string): Pro
   const named = [options.text, options.validation_text, options.test_text].flat();
   const patterns = named.filter((pattern) => pattern !== undefined);
   const files = await findFiles(patterns, baseFolder, options.format);
-  const bytes = files.reduce((sum, file) => sum + file.bytes, options.grammar?.length ?? 0);
+  const drawn = options.grammar ?? options.passkeys;
+  const bytes = files.reduce(
+    (sum, file) => sum + file.bytes,
+    drawn === undefined ? 0 : countDrawnBytes(options),
+  );
   if (Math.min(bytes, options.max_bytes ?? Infinity) > shortBytes) return undefined;
   return openData(options, { baseFolder, cacheFolder: getDefaultCacheFolder() });
 }

@@ -23,6 +23,7 @@ const sourceKeys = [
   "test_text",
   "dataset",
   "grammar",
+  "passkeys",
   "fallback",
   "format",
   "header",
@@ -56,7 +57,7 @@ export function getDataOptionsAt({ data, steps }: RunPlan, index: number): RawDa
   return steps.slice(0, index + 1).reduce<RawDataOptions | undefined>((current, { options }) => {
     const { data: changes } = options;
     if (!isMap(changes)) return current;
-    const isOtherSource = ["text", "dataset", "grammar"].some(
+    const isOtherSource = ["text", "dataset", "grammar", "passkeys"].some(
       (key) => changes[key] !== undefined && changes[key] !== null,
     );
     const inherited = Object.entries(current ?? {}).filter(

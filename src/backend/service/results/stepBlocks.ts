@@ -5,6 +5,7 @@ import type { Counts } from "../../../protocol/counts";
 import { formatPercent } from "../../../protocol/quantities";
 import type { RunRecord } from "../../../protocol/run";
 import { formatProtocol, perplexityProtocols } from "../../evaluation/perplexityProtocol";
+import { arrangeCells, parseRetrieval, type RetrievalCell } from "../../evaluation/retrievalCells";
 import type { StepFiles } from "./stepFiles";
 
 /** Longer text is read in the file. */
@@ -114,6 +115,10 @@ export function createEvaluateBlocks(files: StepFiles): readonly Block[] {
           const perplexityResult = perplexitySchema.safeParse(details);
           if (perplexityResult.success) return createPerplexityBlocks(perplexityResult.data);
         }
+        if (name === "retrieval") {
+          const cells = parseRetrieval(details);
+          if (cells !== undefined) return [createRetrievalBlock(cells)];
+        }
         if (name === "counts") {
           const countsResult = modelCountsSchema.safeParse(details);
           if (countsResult.success) return [createCountsBlock(countsResult.data)];
@@ -155,6 +160,19 @@ function createPerplexityBlocks({
     },
     { kind: "text", text: truncate(formatProtocol(how), 1000) },
   ];
+}
+
+/** Right answers by depth and length. */
+function createRetrievalBlock(cells: readonly RetrievalCell[]): Block {
+  const { lengths, depths, find } = arrangeCells(cells);
+  const format = (cell: RetrievalCell | undefined) =>
+    cell === undefined ? null : `${cell.correct} of ${cell.samples}`;
+  return {
+    kind: "table",
+    title: "Retrieval",
+    columns: ["depth", ...lengths.map((length) => `${length} tokens`)],
+    rows: depths.map((depth) => [String(depth), ...lengths.map((length) => format(find(length, depth)))]),
+  };
 }
 
 function createCountsBlock({ nonEmbedding, total }: Pick<ModelCounts, "nonEmbedding" | "total">): Block {

@@ -200,3 +200,28 @@ test("markup in names of methods, metrics and samples stays text", async () => {
     ],
   });
 });
+
+test("retrieval is a table of right answers by depth and length", async () => {
+  const run = await copy("retrieval");
+  const cells = [
+    { length: 512, depth: 0, correct: 3, samples: 20 },
+    { length: 64, depth: 1, correct: 20, samples: 20 },
+  ];
+  writeFileSync(
+    join(run, "steps/3-evaluate/eval.json"),
+    JSON.stringify({
+      retrieval: { values: { "retrieval/accuracy": 0.575 }, details: { cells, samples: [] } },
+    }),
+  );
+  expect(tables((await results(run))[3]!.blocks)).toEqual([
+    {
+      kind: "table",
+      title: "Retrieval",
+      columns: ["depth", "64 tokens", "512 tokens"],
+      rows: [
+        ["0", null, "3 of 20"],
+        ["1", "20 of 20", null],
+      ],
+    },
+  ]);
+});
