@@ -3,9 +3,9 @@
  * words, and each question at the end repeats a key, whose value is the answer. One pair is a needle in a haystack, several
  * are a multi-key passkey task (RULER, Hsieh et al. 2024, which uses sentences in place of pairs):
  *
- *     the tree and QK=38 a small boat or AB=10 they see
- *     AB=10
- *     QK=38
+ *     the tree and QK38 a small boat or AB10 they see
+ *     AB10
+ *     QK38
  */
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
@@ -25,7 +25,7 @@ export interface PasskeyDocument {
 }
 
 export interface PasskeyPrompt {
-  /** Ends with the question, `KEY=`. */
+  /** Ends with the question, its key. */
   readonly text: string;
   readonly answer: string;
 }
@@ -117,7 +117,7 @@ function shuffle<T>(list: readonly T[], random: RandomGenerator): T[] {
 }
 
 function writeQuestion(key: string): string {
-  return `\n${key}=`;
+  return `\n${key}`;
 }
 
 /** With its answer. */
@@ -127,12 +127,12 @@ function getQuestionLength({ key_length, value_length }: PairOptions): number {
 
 /** With the space after it. */
 function getPairLength({ key_length, value_length }: PairOptions): number {
-  return key_length + value_length + 2;
+  return key_length + value_length + 1;
 }
 
 /** Exactly `length` characters: words with the pairs between them. The last word is as long as there is room. */
 function writeContext(pairs: readonly PlacedPair[], length: number, random: RandomGenerator): string {
-  const texts = [...pairs].sort((a, b) => a.depth - b.depth).map(({ key, value }) => `${key}=${value}`);
+  const texts = [...pairs].sort((a, b) => a.depth - b.depth).map(({ key, value }) => key + value);
   const depths = pairs.map(({ depth }) => depth).sort((a, b) => a - b);
   const filler = drawFiller(length - texts.reduce((sum, text) => sum + text.length + 1, 0), random);
   const parts: string[] = [];

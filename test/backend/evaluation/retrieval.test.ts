@@ -210,7 +210,7 @@ describe("the check of retrieval refuses", () => {
       { lengths: [160, 161, 512] },
       "lengths 161, 512 exceed the model's context of 160",
     ],
-    ["prompts that do not fit", { lengths: [160, 46], pairs: 8 }, "lengths 46 is too short"],
+    ["prompts that do not fit", { lengths: [160, 44], pairs: 8 }, "lengths 44 is too short"],
     ["more pairs than keys", { lengths: [160], pairs: 27, key_length: 1 }, "only 26 keys of 1 letter"],
   ])("%s", async (_, options, message) => {
     const failure = await check(options);
@@ -219,8 +219,8 @@ describe("the check of retrieval refuses", () => {
   });
 
   test("a tokenizer without the characters of the prompts", async () => {
-    const letters = createCharactersTokenizer(Array.from("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ \n"), false);
-    expect((await check({ lengths: [100] }, letters)).message).toContain('The character "="');
+    const letters = createCharactersTokenizer(Array.from("0123456789abcdefghijklmnopqrstuvwxyz \n"), false);
+    expect((await check({ lengths: [100] }, letters)).message).toMatch(/^The character "[A-Z]"/);
   });
 
   test("models that predict no next token", () => {
@@ -234,7 +234,7 @@ describe("the check of retrieval refuses", () => {
 
   test("nothing else", async () => {
     const subject = await createAveragingModel(characters);
-    const options = retrieval.options.parse({ lengths: [54, 160] });
+    const options = retrieval.options.parse({ lengths: [45, 160] });
     await retrieval.check!(subject, options, { baseFolder: ".", cacheFolder: "." });
   });
 });
