@@ -55,9 +55,11 @@ export function* generateDocuments(options: PasskeyOptions): Generator<PasskeyDo
 
 function drawDocument(options: PasskeyOptions, random: RandomGenerator): PasskeyDocument {
   const pairs = drawPairs(options, random);
-  // Keys that are asked again come after all others were asked.
-  const order = shuffle(pairs, random);
-  const asked = Array.from({ length: options.questions }, (_, i) => order[i % order.length]!);
+  // In another order each time, so that no distance in the text leads from one question to its repetition.
+  const rounds = Math.ceil(options.questions / pairs.length);
+  const asked = Array.from({ length: rounds }, () => shuffle(pairs, random))
+    .flat()
+    .slice(0, options.questions);
   const questionLength = asked.length * getQuestionLength(options);
   let text = writeContext(pairs, options.length - questionLength, random);
   const answers: [number, number][] = [];

@@ -140,6 +140,10 @@ describe("the lens of the data", () => {
     );
     const grammar = await dataLens("data: {grammar: {length: 500000}, tokenizer: bytes, sequence_len: 16}");
     expect(grammar.title).toBe("grammar · 500.00 kB · 500,000 tokens");
+    const passkeys = await dataLens(
+      "data: {passkeys: {documents: 40000, length: 16, pairs: 1, questions: 1}, packing: false, tokenizer: bytes, sequence_len: 16}",
+    );
+    expect(passkeys.title).toBe("passkeys · 640.00 kB · 640,000 tokens");
     expect((await dataLens("data: {text: none.txt, tokenizer: bytes, sequence_len: 16}")).title).toBe(
       "no file matches",
     );

@@ -43,3 +43,21 @@ test("an action that the model does not allow is a fault of its own cell, whatev
 test("nothing is wrong with these cells", async () => {
   expect(await faultyLine(data, model, train)).toBe("no fault");
 });
+
+test("a vocabulary that the model states is taken for a long text, of which the tokenizer is not known yet", async () => {
+  const long = "data: {grammar: {length: 5000000}, tokenizer: characters, sequence_len: 16}";
+  expect(await faultyLine(long, model.replace("{", "{vocab_size: 32, "), train)).toBe("no fault");
+});
+
+test("passkeys and retrieval that are impossible are faults of the cells that ask for them", async () => {
+  const passkeys = "{documents: 20, length: 30, pairs: 2, questions: 2}";
+  const drawn = `data: {passkeys: ${passkeys}, packing: false, tokenizer: bytes, sequence_len: 32}`;
+  const change = (questions: number) =>
+    `train: {max_steps: 1, data: {passkeys: {documents: 20, length: 30, pairs: 2, questions: ${questions}}}}`;
+  const evaluate = (options: string) => `evaluate: {retrieval: {pairs: 2, lengths: [${options}]}}`;
+  expect(await faultyLine(drawn, model, train, change(4), evaluate("20, 32"))).toBe("no fault");
+  expect(await faultyLine(drawn.replace("length: 30", "length: 19"), model, train)).toBe(2);
+  expect(await faultyLine(drawn, model, train, change(5))).toBe(11);
+  expect(await faultyLine(drawn, model, train, evaluate("33"))).toBe(11);
+  expect(await faultyLine(drawn, model, train, evaluate("14"))).toBe(11);
+});
