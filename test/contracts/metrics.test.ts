@@ -58,15 +58,7 @@ const cases = Object.entries(metrics).flatMap(([id, metric]) =>
 );
 
 /** Available for models that predict the next token, but not for masked language models. */
-const causal = new Set([
-  "cache",
-  "decoding",
-  "generate",
-  "perplexity",
-  "repetition",
-  "retrieval",
-  "tasks",
-]);
+const causal = new Set(["cache", "decoding", "generate", "perplexity", "repetition", "retrieval", "tasks"]);
 
 function isRefused(id: string, { of }: AnyMetric, family: string): boolean {
   const { task } = models[family]!.heads.language;
