@@ -1,7 +1,10 @@
 /**
  * Key tokens by a regularized score: the attention of Gumbel noise added to the scores, at a temperature that rises with each
  * generated token (Adnan et al., Keyformer: KV Cache Reduction through Key Tokens Selection for Efficient Generative
- * Inference, MLSys 2024, arXiv 2403.09054, equations 6 to 10, Algorithm 1). Defaults are those of the published code.
+ * Inference, MLSys 2024, arXiv 2403.09054, equations 6 to 10, Algorithm 1). Defaults are those of the published code, which
+ * keeps other tokens than its Algorithm 1: its mask of recent tokens has a column for the next token, and so drops every token
+ * that leaves the recent ones, whatever its score. Here such a token competes with the others by its score. The published
+ * share is of the prompt, and here of the whole text.
  */
 import * as z from "zod";
 import { scalar } from "../graph/op";

@@ -1,7 +1,8 @@
 /**
  * The last tokens of a prompt select those that matter for the answer (Li et al., SnapKV: LLM Knows What You are Looking for
  * Before Generation, 2024, arXiv 2404.14469, section 4.1). Their attention is added up and pooled over neighbors; generated
- * tokens are all kept. Defaults are those of the published code.
+ * tokens are all kept. Defaults are those of the published code. Unlike there, heads that share a key add up their attention
+ * instead of keeping tokens of their own, and the earliest of equal scores, which are usual with maxima, are chosen.
  */
 import * as z from "zod";
 import { budgetKey, requireRoom } from "./budget";
