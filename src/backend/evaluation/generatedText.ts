@@ -59,6 +59,8 @@ export interface FramedPrompt {
   /** The messages, if the prompt is a conversation. */
   readonly messages?: readonly ChatMessage[];
   readonly ids: readonly number[];
+  /** Number of tokens at the end that are read one by one, after a cache policy has shortened the others. */
+  readonly oneByOne?: number;
 }
 
 function isFramedPrompt(prompt: Prompt): prompt is FramedPrompt {
@@ -91,6 +93,8 @@ export class GeneratedText implements GrowingText {
   isOpen = true;
   /** The draws of a text depend on the seed and its index among the prompts, not on the other prompts. */
   readonly uniform: () => number;
+  /** Number of tokens at the end of the prompt that are read one by one. */
+  readonly oneByOne: number;
   /** For everything else that is drawn for this text. */
   readonly seed: number;
   readonly #promptTokens: number;
@@ -112,6 +116,7 @@ export class GeneratedText implements GrowingText {
     this.uniform = createUniformStream(options.seed, index);
     this.seed = mixSeed(options.seed, index);
     this.ids = [...prompt.ids];
+    this.oneByOne = prompt.oneByOne ?? 0;
     this.#promptTokens = this.ids.length;
     this.#promptText = tokenizer.decode(this.ids);
   }

@@ -79,9 +79,13 @@ export async function createTexts(
   const { tokenizer } = subject;
   const ends = await findEnds(subject, options);
   const framed = await Promise.all(prompts.map((prompt) => framePrompt(prompt, tokenizer, options)));
-  const lengths = framed.map(({ ids }) => ids.length);
+  const lengths = framed.map(({ ids, oneByOne = 0 }) => ids.length - oneByOne);
   if (options.use_cache && lengths.length > 0)
-    checkCache(subject, lengths, Math.max(...lengths) + options.max_new_tokens - 1);
+    checkCache(
+      subject,
+      lengths,
+      Math.max(...framed.map(({ ids }) => ids.length)) + options.max_new_tokens - 1,
+    );
   return framed.map((prompt, i) => {
     const text = new GeneratedText(prompt, tokenizer, options, ends, i, listener);
     refuseLong(text, i, subject);
@@ -117,6 +121,11 @@ async function generateTogether(
       )
     : await openWithoutCache(engine, subject, sizes);
   const startedAt = performance.now();
+  for (let left = Math.max(...texts.map(({ oneByOne }) => oneByOne)); left > 0; left--)
+    await next.logits(
+      texts.map(({ ids }) => ({ ids: ids.slice(0, -left), isOpen: true })),
+      signal,
+    );
   let [readAt, readTokens] = [startedAt, promptTokens];
   for (let step = 0; step < options.max_new_tokens && texts.some(({ isOpen }) => isOpen); step++) {
     const logits = await next.logits(texts, signal);

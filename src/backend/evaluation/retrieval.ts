@@ -12,6 +12,7 @@ import { requireNextToken } from "../models/classifier";
 import { dimensionsOf, type ModelShape } from "../models/model";
 import type { FramedPrompt } from "./generatedText";
 import { continuePrompts, type GenerationOptions } from "./generation";
+import { checkCache } from "./openNextToken";
 import { defineMetric, type EvaluationLab, getTokenizer, type Subject } from "./metric";
 import type { RetrievalCell } from "./retrievalCells";
 
@@ -34,6 +35,12 @@ const optionsSchema = z.strictObject({
   pairs: z.int().min(1).default(8).describe("Pairs in a prompt. One is a needle in a haystack."),
   key_length: z.int().min(1).max(16).default(2).describe("Letters of a key."),
   value_length: z.int().min(1).max(16).default(2).describe("Digits of a value, all of which must be right."),
+  compress: z
+    .enum(["before_question", "with_question"])
+    .default("before_question")
+    .describe(
+      "When a cache policy shortens the prompt: before the model reads the question, whose tokens then follow one by one, or together with it. Without a policy it makes no difference.",
+    ),
   seed: z
     .int()
     .min(0)
@@ -66,11 +73,14 @@ export default defineMetric<Options, Retrieval>({
   title: "Retrieval by length and depth",
   options: optionsSchema,
   needs: ["tokenizer"],
+  inference: ["cache"],
   goals: { "retrieval/accuracy*": "maximize" },
   samples: [{ lengths: [13, 16], depths: [0, 1], samples: 2, pairs: 2, key_length: 1, value_length: 1 }],
   checkModel: (shape) => requireNextToken(shape, "it cannot complete prompts"),
-  check: async ({ shape, tokenizer }, options) => {
+  check: async ({ shape, tokenizer, inference }, options) => {
     refuseImpossiblePrompts(shape, options);
+    for (const length of options.lengths)
+      checkCache({ shape, inference }, [length - options.value_length], length);
     if (tokenizer !== undefined)
       await createFittingPrompt(tokenizer, options, Math.min(...options.lengths), 0);
   },
@@ -108,7 +118,7 @@ export default defineMetric<Options, Retrieval>({
           hash: hash.digest("hex"),
           tokens: samples.length,
           unit: "rows",
-          method: `exact match of ${options.value_length} digits, ${options.pairs} pairs, lengths ${options.lengths.join(" ")}, depths ${options.depths.join(" ")}`,
+          method: `${options.compress === "with_question" ? "compressed with the question, " : ""}exact match of ${options.value_length} digits, ${options.pairs} pairs, lengths ${options.lengths.join(" ")}, depths ${options.depths.join(" ")}`,
         },
       },
       details: { cells, samples },
@@ -142,7 +152,20 @@ async function createPrompts(
   const prompts: PasskeyPrompt[] = [];
   const count = options.depths.length * options.samples;
   for (let i = 0; i < count; i++) prompts.push(await createFittingPrompt(tokenizer, options, length, i));
-  return prompts;
+  if (options.compress === "with_question") return prompts;
+  // As many for each, so that none depends on what else is in its batch.
+  const oneByOne = Math.max(
+    ...(await Promise.all(prompts.map((prompt) => countQuestion(tokenizer, prompt)))),
+  );
+  return prompts.map((prompt) => ({ ...prompt, oneByOne }));
+}
+
+/** Number of tokens of the question at the end of a prompt. */
+async function countQuestion(tokenizer: Tokenizer, { text, ids }: PasskeyPrompt): Promise<number> {
+  const { before } = getDocumentFrame(tokenizer);
+  const document = [...before, ...(await tokenizer.encode(text.slice(0, text.lastIndexOf("\n"))))];
+  const shared = ids.findIndex((id, i) => id !== document[i]);
+  return ids.length - shared;
 }
 
 /**

@@ -6,6 +6,7 @@ import { openTokenizer } from "../../../src/backend/data/tokenizers/openTokenize
 import type { Tokenizer } from "../../../src/backend/data/tokenizers/tokenizer";
 import { continuePrompts } from "../../../src/backend/evaluation/generation";
 import { resolveGeneration } from "../../../src/backend/evaluation/generate";
+import { splitEvaluation } from "../../../src/backend/evaluation/inference";
 import retrieval from "../../../src/backend/evaluation/retrieval";
 import type { EvaluationLab, Subject } from "../../../src/backend/evaluation/metric";
 import { createPrompt } from "../../../src/backend/data/passkeys";
@@ -88,6 +89,25 @@ describe("retrieval", () => {
       expect(lines[2]).toBe("160 tokens: 100.0 % ± 0.0 right; by depth 0: 3/3, 0.5: 3/3, 1: 3/3");
     },
   );
+
+  test("finds what a cache policy keeps when the question comes, and nothing else", async () => {
+    const plain = await createAveragingModel(characters);
+    const options = { ...small, lengths: [160], depths: [0, 1], pairs: 1 };
+    const correct = async (cache: object, changes = {}) => {
+      const { inference } = splitEvaluation({ inference: { cache } });
+      const { details } = await evaluate({ ...plain, inference }, { ...options, ...changes });
+      return details.cells.map((cell) => cell.correct);
+    };
+    expect(await correct({ window: { budget: 160 } })).toEqual([3, 3]);
+    // The pair at the start is dropped; the other is among the last tokens.
+    expect(await correct({ window: { budget: 12, sinks: 0 } })).toEqual([0, 3]);
+    // Together with the question, the only digit is read before anything is dropped.
+    expect(await correct({ window: { budget: 12, sinks: 0 } }, { compress: "with_question" })).toEqual([
+      3, 3,
+    ]);
+    // Keeping the start of the text finds the pair there.
+    expect(await correct({ window: { budget: 12, sinks: 11 } })).toEqual([3, 0]);
+  });
 
   test("is the share of the answers that a constant model happens to give, with the error of a proportion", async () => {
     // The head reads any digit as a 7.
