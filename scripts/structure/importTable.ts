@@ -37,7 +37,13 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "src/protocol",
     "src/schema",
   ],
-  "src/backend/caches": ["src/backend/graph", "src/backend/models", "src/protocol", "src/schema"],
+  "src/backend/caches": [
+    "src/backend/graph",
+    "src/backend/models",
+    "src/backend/representations",
+    "src/protocol",
+    "src/schema",
+  ],
   "src/backend/evaluation": [
     "src/backend/caches",
     "src/backend/checkpoints",

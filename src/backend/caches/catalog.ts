@@ -3,6 +3,7 @@ import type { AnyCachePolicy } from "./policy";
 import full from "./full";
 import h2o from "./h2o";
 import keyformer from "./keyformer";
+import kvcrush from "./kvcrush";
 import random from "./random";
 import snapkv from "./snapkv";
 import window from "./window";
@@ -11,6 +12,7 @@ export const cachePolicies: Readonly<Record<string, AnyCachePolicy>> = {
   full,
   h2o,
   keyformer,
+  kvcrush,
   random,
   snapkv,
   window,

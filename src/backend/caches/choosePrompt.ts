@@ -4,7 +4,8 @@ import type { Protected, Range } from "./policy";
 
 /**
  * The positions to keep in each key-value head of a layer and text, in order: all if the prompt has no more than `budget`
- * tokens, otherwise exactly `budget`. `heads` has `length` scores of each head, which are ignored by a policy without scores.
+ * tokens, otherwise exactly `budget`. `heads` has `length` scores of each head, which are ignored by a policy without scores;
+ * `seed` is that of the text.
  */
 export function choosePrompt(
   { policy, options }: ChosenPolicy,
@@ -12,14 +13,16 @@ export function choosePrompt(
   budget: number,
   length: number,
   heads: readonly Float32Array[],
+  seed: number,
 ): Int32Array[] {
+  if (length <= budget) return heads.map(() => Int32Array.from({ length }, (_, position) => position));
   const range: Range = { from: Math.min(sinks, length), to: Math.max(sinks, length - recent) };
-  return heads.map((scores, head) => {
-    if (length <= budget) return Int32Array.from({ length }, (_, position) => position);
-    const count = budget - sinks - recent;
-    const smooth = policy.smooth?.(scores, range, options) ?? scores;
+  const count = budget - sinks - recent;
+  const smooth = heads.map((scores) => policy.smooth?.(scores, range, options) ?? scores);
+  return smooth.map((scores, head) => {
     const chosen = new Set(
-      policy.choose?.({ length, heads, head }, range, count, options) ?? findHighest(smooth, range, count),
+      policy.choose?.({ length, heads: smooth, head, seed }, range, count, options) ??
+        findHighest(scores, range, count),
     );
     for (let position = 0; position < range.from; position++) chosen.add(position);
     for (let position = range.to; position < length; position++) chosen.add(position);

@@ -16,7 +16,7 @@ export interface ObservedAttention {
   /** bool, broadcast to the shape of `scores`: whether the key is the query's own. */
   readonly own: Value;
   /** Standard Gumbel noise like `scores`, which depends on the seed of the text, the layer, the query and the key alone. */
-  noise(): Value;
+  readonly noise: () => Value;
 }
 
 /** Tokens that are always kept, by their positions. */
@@ -31,10 +31,12 @@ export interface Protected {
 export interface PromptScores {
   /** Number of tokens of the prompt. */
   readonly length: number;
-  /** Scores of all key-value heads, `length` numbers each. */
+  /** Scores of all key-value heads, `length` numbers each, after `smooth`. */
   readonly heads: readonly Float32Array[];
   /** The head to choose for. */
   readonly head: number;
+  /** The seed of the text. */
+  readonly seed: number;
 }
 
 export interface CachePolicy<O> {
@@ -53,8 +55,8 @@ export interface CachePolicy<O> {
    * Without it, only positions decide, and all tokens beyond `protect` are dropped.
    */
   weigh?(attention: ObservedAttention, options: O): Value;
-  /** Number of queries at the end of a prompt that score its tokens; all when left out. */
-  countQueries?(options: O, budget: number): number;
+  /** Number of queries at the end of a prompt that score its tokens; all when left out or undefined. */
+  countQueries?(options: O, budget: number): number | undefined;
   /** The scores by which a prompt is shortened, from those of the queries; `from` and `to` limit the tokens to choose from. */
   smooth?(scores: Float32Array, range: Range, options: O): Float32Array;
   /** Chooses `count` tokens of a prompt within a range, in any order; the highest scores when left out. */

@@ -141,7 +141,8 @@ export class CompactNextToken implements NextToken {
           return read.scores[layer]?.subarray(row, row + length) ?? new Float32Array(length);
         };
         const heads = Array.from({ length: kvHeads }, (_, head) => scoresOf(head));
-        choosePrompt(chosen, protect, budget, length, heads).forEach((chosenPositions, head) => {
+        const seed = options.seeds[text]!;
+        choosePrompt(chosen, protect, budget, length, heads, seed).forEach((chosenPositions, head) => {
           const row = text * kvHeads + head;
           chosenPositions.forEach((position, slot) => {
             positions[row * slots + slot] = position;

@@ -78,7 +78,7 @@ function readPrompt(chosen: ChosenPolicy, { budget, protect }: LayerPlan) {
   const ofHeads = Array.from({ length: heads }, (_, head) =>
     Float32Array.from(scores!.slice(head * count, (head + 1) * count)),
   );
-  return { positions: choosePrompt(chosen, protect, budget, count, ofHeads), scores: ofHeads };
+  return { positions: choosePrompt(chosen, protect, budget, count, ofHeads, 0), scores: ofHeads };
 }
 
 function plan({ policy: name, options: values }: Case) {
