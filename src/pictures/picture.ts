@@ -14,6 +14,8 @@ export interface Stroke {
 export interface Face {
   readonly points: readonly Point[];
   readonly color: string;
+  /** Shown while the pointer is over it. */
+  readonly title?: string;
 }
 
 export interface Mark extends Point {

@@ -29,19 +29,19 @@ export function renderSvg(picture: Picture, id = "area"): string {
   ].join("\n");
 }
 
-/** Adjacent faces of one color form one path; its thin stroke in the same color closes the seams between them. */
+/** Adjacent faces of one color without titles form one path; its thin stroke in the same color closes the seams between them. */
 function renderFaces(faces: readonly Face[]): string[] {
-  const paths: { color: string; shape: string }[] = [];
-  for (const { points, color } of faces) {
+  const paths: { color: string; shape: string; title?: string | undefined }[] = [];
+  for (const { points, color, title } of faces) {
     const shape = `M${points.map(({ x, y }) => `${formatCoordinate(x)} ${formatCoordinate(y)}`).join("L")}Z`;
     const last = paths.at(-1);
-    if (last?.color === color) last.shape += shape;
-    else paths.push({ color, shape });
+    if (last?.color === color && last.title === undefined && title === undefined) last.shape += shape;
+    else paths.push({ color, shape, title });
   }
-  return paths.map(
-    ({ color, shape }) =>
-      `<path d="${shape}" fill="${escapeText(color)}" stroke="${escapeText(color)}" stroke-width=".4"/>`,
-  );
+  return paths.map(({ color, shape, title }) => {
+    const start = `<path d="${shape}" fill="${escapeText(color)}" stroke="${escapeText(color)}" stroke-width=".4"`;
+    return title === undefined ? `${start}/>` : `${start}><title>${escapeText(title)}</title></path>`;
+  });
 }
 
 function renderStroke({ pieces, color, opacity, width, dash }: Stroke): string {

@@ -7,6 +7,7 @@ export const metricGoals = {
   "cache/kl": "minimize",
   "cache/bytes": "minimize",
   "cache/bytes_percent": "minimize",
+  "cache/tokens": "minimize",
   "classification/accuracy": "maximize",
   "classification/precision": "maximize",
   "classification/recall": "maximize",

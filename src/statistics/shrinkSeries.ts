@@ -21,6 +21,9 @@ export const measures = [
   "packed",
   "memory",
   "time",
+  "cache",
+  "kept",
+  "token_time",
 ] as const;
 export type Measure = (typeof measures)[number];
 
@@ -34,13 +37,19 @@ export const measureTitles: Readonly<Record<Measure, string>> = {
   packed: "Packed file, % of the dense model",
   memory: "Memory of a pass, % of the dense model",
   time: "Time of a pass, % of the dense model",
+  cache: "Bytes of the cache",
+  kept: "Tokens kept",
+  token_time: "Time of a token, ms",
 };
 
-/** Axes that need an evaluation (`evaluate: {savings: {}}`). */
+/** Axes that need an evaluation: `savings`, `cache` or `decoding`. */
 const evaluated: Readonly<Partial<Record<Measure, string>>> = {
   packed: "savings/packed_file_bytes_percent",
   memory: "savings/memory_bytes_percent",
   time: "savings/time_percent",
+  cache: "cache/bytes",
+  kept: "cache/tokens",
+  token_time: "decoding/token_ms",
 };
 
 export interface ShrinkPoint {

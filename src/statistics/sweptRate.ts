@@ -1,6 +1,6 @@
 /**
- * The swept option of a method that determines how much is removed: a share from 0 to 1, such as `compress.irc.rate`,
- * or a number, such as `compress.gptq.bits`.
+ * The swept option that determines how much is removed: a share from 0 to 1, such as `compress.irc.rate`, a number, such as
+ * `compress.gptq.bits`, or the budget of a cache policy.
  */
 
 type Sweep = Readonly<Record<string, unknown>>;
@@ -17,7 +17,10 @@ export function findSweptRate(sweep: Sweep): SweptValue | undefined {
 
 /** A swept share or count. */
 export function findSweptAmount(sweep: Sweep): SweptValue | undefined {
-  return findSweptRate(sweep) ?? findSweptNumber(sweep, /^compress\..*\.(bits|clusters)$/);
+  return (
+    findSweptRate(sweep) ??
+    findSweptNumber(sweep, /^compress\..*\.(bits|clusters)$|^evaluate\..*\bcache\..*\.budget$/)
+  );
 }
 
 function findSweptNumber(sweep: Sweep, pattern: RegExp): SweptValue | undefined {

@@ -123,6 +123,26 @@ describe("points", () => {
     expect(baselines).toEqual([]);
   });
 
+  it("of a cache policy are a line along the bytes of the cache, point by budget", () => {
+    const path = "evaluate.inference.cache.h2o.budget";
+    const cached = (seed: number, budget: number, bytes: number) => {
+      const { metrics, ...h2o } = run("h2o", { seed, [path]: budget }, budget);
+      const size = { last: bytes, min: bytes, max: bytes };
+      return { ...h2o, metrics: { ...metrics, "cache/bytes": size } };
+    };
+    const given = [cached(0, 0.5, 500), cached(1, 0.5, 500), cached(0, 0.25, 260)];
+    const { series } = collectShrinkData(given, "cache", "classification/accuracy");
+    expect(series.map(({ name, points }) => [name, points.map(({ x, runs }) => [x, runs.length])])).toEqual([
+      [
+        "h2o",
+        [
+          [260, 1],
+          [500, 2],
+        ],
+      ],
+    ]);
+  });
+
   it("include published points if both of their numbers were printed", () => {
     const published = [
       { quantity: "parameters/total", value: 120, variant: "a" },

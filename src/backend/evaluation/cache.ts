@@ -3,10 +3,12 @@ import { createHash } from "node:crypto";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { formatBytes } from "../../protocol/quantities";
+import { computeMean } from "../../statistics/resampling";
 import { requireNextToken } from "../models/classifier";
 import { dimensionsOf } from "../models/model";
 import { CompactNextToken } from "./compactNextToken";
 import { mixSeed } from "./generatedText";
+import type { KeptTokens } from "./keptTokens";
 import { defineMetric, type EvaluationLab, getSplit, getTokenizer, type Subject } from "./metric";
 import { checkCache, openNextToken } from "./openNextToken";
 import { findMostLikely } from "./sampling";
@@ -38,14 +40,6 @@ const optionsSchema = z.strictObject({
 });
 type Options = z.output<typeof optionsSchema>;
 
-/** The tokens that are in the cache at the end of the first text. */
-export interface KeptTokens {
-  /** The text of each token. */
-  readonly tokens: readonly string[];
-  /** Positions in each layer and key-value head. */
-  readonly layers: readonly (readonly (readonly number[])[])[];
-}
-
 export interface CacheQuality {
   readonly policy: string;
   /** Nats per token. */
@@ -60,6 +54,8 @@ export interface CacheQuality {
   /** Bytes of the cache at the end of a text. */
   readonly bytes: number;
   readonly full_bytes: number;
+  /** Mean number of tokens in the cache of a head at the end of a text. */
+  readonly tokens: number;
   readonly context: number;
   readonly prompt: number;
   readonly texts: number;
@@ -80,6 +76,7 @@ export default defineMetric<Options, CacheQuality>({
     "cache/kl": "minimize",
     "cache/bytes": "minimize",
     "cache/bytes_percent": "minimize",
+    "cache/tokens": "minimize",
   },
   samples: [{ context: 8, prompt: 3, max_tokens: 40 }],
   checkModel: (shape) => requireNextToken(shape, "it has no cache"),
@@ -106,6 +103,7 @@ export default defineMetric<Options, CacheQuality>({
         "cache/kl": kl,
         "cache/bytes": bytes,
         "cache/bytes_percent": (100 * bytes) / fullBytes,
+        "cache/tokens": details.tokens,
       },
       lines: [
         `cache ${policy}: ${formatBytes(bytes)} at ${context} tokens, ${((100 * bytes) / fullBytes).toFixed(1)} % of all tokens' ${formatBytes(fullBytes)}`,
@@ -203,6 +201,8 @@ async function measure(
     kl: sums.kl / scored,
     bytes: kept.bytes,
     full_bytes: kept.fullBytes,
+    tokens:
+      kept.tokens === null ? context : computeMean(kept.tokens.layers.flat().map(({ length }) => length)),
     context,
     prompt,
     texts: texts.length,

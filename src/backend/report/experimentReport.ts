@@ -23,6 +23,7 @@ import {
   toShrinkRuns,
 } from "./figures";
 import type { Figure, Part } from "./html";
+import { createKeptFigures } from "./keptFigures";
 import { createRetrievalFigures } from "./retrievalFigures";
 import { listRunFacts } from "./runFacts";
 import { createPrunedTable, createRunTable } from "./runTable";
@@ -208,6 +209,7 @@ async function createSections(
     ["What happens as models shrink", createShrinkFigures(runs, { metrics: [...shown] })],
     ["What the models write", createTokenRateFigures(runs)],
     ["Retrieval by depth and length", createRetrievalFigures(runs)],
+    ["Tokens in the cache", createKeptFigures(runs)],
     ["Training", await createCurveFigures(runs)],
     // Only a paper names the model that the others are compared with.
     [

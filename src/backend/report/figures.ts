@@ -68,7 +68,10 @@ export function createShrinkFigures(
   paper: { readonly metrics: readonly string[] },
 ): Figure[] {
   const metrics = [...paper.metrics, "eval/loss"].filter((name) => !name.startsWith("repetition/"));
-  const measures: readonly Measure[] = ["rate", "total", "bits", "bytes", "packed", "memory", "time"];
+  const measures: readonly Measure[] = [
+    ...(["rate", "total", "bits", "bytes", "packed", "memory", "time"] as const),
+    ...(["cache", "kept", "token_time"] as const),
+  ];
   return measures.flatMap((measure) =>
     metrics.flatMap((metric): Figure[] => {
       const { comparable, left } = selectComparable(runs, metric);
@@ -239,6 +242,6 @@ function createCorrelationFigure(title: string, matrix: Matrix): Figure {
   return { name: `correlation-${toFileName(title)}`, picture, lines: createMatrixRows(matrix) };
 }
 
-function toFileName(text: string): string {
+export function toFileName(text: string): string {
   return text.replace(/[^\w.]+/g, "-").replace(/-+$/, "");
 }

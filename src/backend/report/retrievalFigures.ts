@@ -1,21 +1,18 @@
 /** Heat maps of retrieval by depth and length, from the evaluations of runs. */
-import { existsSync } from "node:fs";
 import { createHeatMapPicture } from "../../pictures/heatMapPicture";
 import { paperTheme as theme } from "../../pictures/theme";
 import { selectRepresentatives, type ShrinkRun } from "../../statistics/shrinkSeries";
 import { arrangeCells, parseRetrieval } from "../evaluation/retrievalCells";
-import { readBounded } from "../runs/folder/boundedFile";
-import { resolveInside } from "../runs/folder/insideFolder";
+import { toFileName } from "./figures";
 import type { Figure } from "./html";
+import { readLastDetails } from "./lastDetails";
 
 const width = 420;
-const maxBytes = 8 * 2 ** 20;
-const maxSteps = 100;
 
 /** One run of each line, and the last evaluation of each. */
 export function createRetrievalFigures(runs: readonly ShrinkRun[]): Figure[] {
   return selectRepresentatives(runs).flatMap(({ name, run }): Figure[] => {
-    const cells = readLastRetrieval(run);
+    const cells = readLastDetails(run, "retrieval", parseRetrieval);
     if (cells === undefined) return [];
     const { lengths, depths, find } = arrangeCells(cells);
     const values = depths.flatMap((depth) =>
@@ -36,21 +33,10 @@ export function createRetrievalFigures(runs: readonly ShrinkRun[]): Figure[] {
     const header = ["length", "depth", "correct", "samples"] as const;
     return [
       {
-        name: `retrieval-${name.replace(/[^\w.]+/g, "-").replace(/-+$/, "")}`,
+        name: `retrieval-${toFileName(name)}`,
         picture,
         lines: [header, ...cells.map((cell) => header.map((key) => String(cell[key])))],
       },
     ];
   });
-}
-
-function readLastRetrieval(run: string) {
-  for (let index = maxSteps - 1; index >= 0; index--) {
-    const path = resolveInside(run, `steps/${index}-evaluate/eval.json`);
-    if (!existsSync(path)) continue;
-    const { retrieval } = JSON.parse(readBounded(path, maxBytes)) as { retrieval?: { details?: unknown } };
-    const cells = parseRetrieval(retrieval?.details);
-    if (cells !== undefined) return cells;
-  }
-  return undefined;
 }
