@@ -1,4 +1,5 @@
 /** The element types of the safetensors format: their sizes in bits, and conversion of floating-point types to float32. */
+import { WorkbenchError } from "../../protocol/errors";
 import { widenInto } from "./halfPrecision";
 
 /** Bits per element of every type in the format. Types that are not read can still be skipped. */
@@ -95,4 +96,15 @@ function createTable(numberOf: (byte: number) => number): Widen {
   return (out, at, bytes) => {
     for (let i = 0; i < bytes.length; i++) out[at + i] = numbers[bytes[i]!]!;
   };
+}
+
+/** Integers of 64 bits, which hold sizes and places, as those of 32 bits. Throws `unsupported` for one that is too large. */
+export function narrowIntegers(path: string, name: string, values: BigInt64Array): Int32Array {
+  const narrow = Int32Array.from(values, Number);
+  const at = values.findIndex((value, i) => value !== BigInt(narrow[i]!));
+  if (at < 0) return narrow;
+  throw new WorkbenchError(
+    "unsupported",
+    `${name} in ${path} has the number ${values[at]}, which is too large. Use another copy of the model.`,
+  );
 }

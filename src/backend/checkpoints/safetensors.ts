@@ -6,7 +6,7 @@ import { closeSync, fstatSync, openSync, type Stats, writeSync } from "node:fs";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { sizeOf, type Shape } from "../graph/op";
-import { computeByteSize, isKnownDtype, getWidener } from "./dtypes";
+import { computeByteSize, getWidener, isKnownDtype, narrowIntegers } from "./dtypes";
 import { narrow, type StoredDtype } from "./halfPrecision";
 import { LazyTensor, smallestLazyBytes, type TensorValues } from "./lazyTensor";
 import { chunkBytes, readBytes } from "./readBytes";
@@ -342,7 +342,7 @@ const fileDtypes = {
 
 /** The type of the values that `decode` returns. */
 function findHostType(path: string, { name, dtype }: Entry): LazyTensor["type"] {
-  if (dtype === "I32") return "int32";
+  if (dtype === "I32" || dtype === "I64") return "int32";
   if (dtype === "I8") return "int8";
   if (dtype === "BOOL" || dtype === "U8") return "bool";
   if (dtype !== "F32" && getWidener(dtype) === undefined) throw createTypeError(path, name, dtype);
@@ -372,6 +372,8 @@ function decode(
       return new Float32Array(part(from, to).buffer);
     case "I32":
       return new Int32Array(part(from, to).buffer);
+    case "I64":
+      return narrowIntegers(path, name, new BigInt64Array(part(from, to).buffer));
     case "I8":
       return new Int8Array(part(from, to).buffer);
     case "BOOL":

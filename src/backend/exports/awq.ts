@@ -3,6 +3,7 @@
  * the order that its kernels read. Source: AutoAWQ, `modules/linear/gemm.py`, `WQLinear_GEMM.from_linear`.
  */
 import * as z from "zod";
+import { awqBits, awqCodesPerWord, getAwqPlace } from "../coding/awqOrder";
 import { type WordLine, writeCode } from "../coding/packedWords";
 import type { HostTensor } from "../checkpoints/safetensors";
 import type { ModelShape } from "../models/model";
@@ -25,11 +26,7 @@ const optionsSchema = z.strictObject({
     .describe("Type of the scales and of all weights that are not quantized; readers have no others."),
 });
 
-const bits = 4;
-/** Codes of a word. */
-const perWord = 32 / bits;
-/** The place within a word of each of eight consecutive outputs. */
-const places = [0, 4, 1, 5, 2, 6, 3, 7] as const;
+const [bits, perWord] = [awqBits, awqCodesPerWord];
 const groupSizes = [16, 32, 64, 128];
 
 export default defineQuantizedFolder<z.output<typeof optionsSchema>>({
@@ -80,10 +77,8 @@ function packModule(
     const words = new Int32Array(rows * width);
     for (let row = 0; row < rows; row++) {
       const line: WordLine = { words, at: row * width, stride: 1, bits };
-      for (let output = 0; output < outputs; output++) {
-        const place = output - (output % perWord) + places[output % perWord]!;
-        writeCode(line, place, codeAt(row, output) + half);
-      }
+      for (let output = 0; output < outputs; output++)
+        writeCode(line, getAwqPlace(output), codeAt(row, output) + half);
     }
     return words;
   };

@@ -7,14 +7,15 @@ import { type ModelShape, createShape } from "../models/model";
 import { describeAdapterUse } from "./adapterConfig";
 import { readJson } from "./jsonFile";
 import { readPublishedConfig, refuseUnknownChanges } from "./publishedConfig";
-import { type CodeLayout, readQuantizationConfig, withFileCodes } from "./quantizedConfig";
+import type { CodeLayoutName } from "./codeLayouts";
+import { readQuantizationConfig, withFileCodes } from "./quantizedConfig";
 
 const configSchema = z.record(z.string(), z.unknown());
 
 export interface ModelFolder {
   readonly shape: ModelShape;
   /** How the files pack the codes of quantized matrices; undefined if none is. */
-  readonly layout?: CodeLayout;
+  readonly layout?: CodeLayoutName;
   /** One line for each thing that was ignored. */
   readonly notices: readonly string[];
 }

@@ -1,15 +1,13 @@
 /**
  * The `quantization_config` of a published model: which matrices are stored as codes, and how. A key that would change the
- * result is implemented or refused by name. Sources: transformers, `GPTQConfig`; compressed-tensors, `QuantizationConfig`.
+ * result is implemented or refused by name. Sources: transformers, `GPTQConfig`, `AwqConfig`; compressed-tensors, `QuantizationConfig`.
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { listMatrixSlots, type ModelShape, withRepresentations } from "../models/model";
 import type { RepresentationChoices } from "../models/family";
 import type { MatrixSpec } from "../representations/representation";
-
-/** How the codes of a file are packed. */
-export type CodeLayout = "gptq" | "gptq_v2" | "pack-quantized";
+import type { CodeLayoutName } from "./codeLayouts";
 
 export interface FileCoding {
   readonly bits: number;
@@ -19,7 +17,7 @@ export interface FileCoding {
 }
 
 export interface QuantizedFiles {
-  readonly layout: CodeLayout;
+  readonly layout: CodeLayoutName;
   /** Undefined for a matrix that is not quantized. */
   codingOf(matrix: MatrixSpec): FileCoding | undefined;
 }
@@ -37,8 +35,9 @@ export function readQuantizationConfig(value: unknown): QuantizedFiles {
   const config = z.record(z.string(), z.unknown()).safeParse(value).data;
   const method = config?.["quant_method"];
   if (method === "gptq") return readGptqConfig(config!);
+  if (method === "awq") return readAwqConfig(config!);
   if (method === "compressed-tensors") return readPackedConfig(config!);
-  throw refuse("quant_method", method, `"gptq" or "compressed-tensors"`);
+  throw refuse("quant_method", method, `"gptq", "awq" or "compressed-tensors"`);
 }
 
 /** Parses the keys that are known; the first other one is refused, unless its value is empty or off. */
@@ -104,12 +103,15 @@ const gptqIgnored = new Set([
 const only = <T extends string | number | boolean>(...values: readonly [T, ...T[]]) =>
   z.literal(values, { error: values.map((each) => JSON.stringify(each)).join(" or ") });
 
+const groupRule = "a positive number or -1";
+const groupSize = z
+  .int({ error: groupRule })
+  .min(-1, groupRule)
+  .refine((size) => size !== 0, { error: groupRule });
+
 const gptqSchema = z.object({
   bits: only(2, 3, 4, 8),
-  group_size: z
-    .int({ error: "a positive number or -1" })
-    .min(-1)
-    .refine((size) => size !== 0, { error: "a positive number or -1" }),
+  group_size: groupSize,
   desc_act: only(false).default(false),
   sym: z.boolean({ error: "true or false" }).default(true),
   lm_head: z.boolean({ error: "true or false" }).default(false),
@@ -130,6 +132,38 @@ function readGptqConfig(config: Readonly<Record<string, unknown>>): QuantizedFil
   return {
     layout: others.checkpoint_format ?? others.format ?? "gptq",
     codingOf: ({ kind }) => (kind === "projection" || (kind === "head" && withHead) ? coding : undefined),
+  };
+}
+
+/** Settings of the search for the scales, or of kernels. transformers also writes those of GPTQ. */
+const awqIgnored = new Set([...gptqIgnored, "do_fuse", "fuse_max_seq_len", "modules_to_fuse", "sym"]);
+const awqSchema = z.object({
+  bits: only(4).default(4),
+  group_size: groupSize.default(128),
+  // The file has zero points in either case.
+  zero_point: z.boolean({ error: "true or false" }).default(true),
+  version: z
+    .string()
+    .transform((version) => version.toLowerCase())
+    .pipe(only("gemm"))
+    .nullish(),
+  format: only("gemm").optional(),
+  desc_act: only(false).optional(),
+  modules_to_not_convert: z.array(z.string().max(1000), { error: "a list of modules" }).nullish(),
+});
+
+/** A matrix of a layer is quantized, unless its name begins or ends with one of `modules_to_not_convert`. */
+function readAwqConfig(config: Readonly<Record<string, unknown>>): QuantizedFiles {
+  const { bits, group_size: size, modules_to_not_convert: names } = parse(awqSchema, config, awqIgnored);
+  const coding = { bits, groupSize: size === -1 ? undefined : size, symmetric: false };
+  const tests = (names ?? []).map((name) => {
+    const begins = createPattern(`(?:${name})(?:(?<=\\.)|(?=\\.|$))`, "modules_to_not_convert", name);
+    return (module: string) => begins.test(module) || module.endsWith(name);
+  });
+  return {
+    layout: "awq",
+    codingOf: ({ kind, name }) =>
+      kind === "projection" && !tests.some((isNamed) => isNamed(name)) ? coding : undefined,
   };
 }
 
@@ -186,16 +220,20 @@ function readPackedConfig(config: Readonly<Record<string, unknown>>): QuantizedF
   };
 }
 
+/** Matches the beginning of a name. `written` is the value under the key `at`. */
+function createPattern(source: string, at: string, written: string): RegExp {
+  try {
+    return new RegExp(`^(?:${source})`);
+  } catch (cause) {
+    throw refuse(at, written, `a valid regular expression (${(cause as Error).message})`);
+  }
+}
+
 /** A target is the class Linear, the name of a module, or `re:` and a regular expression that its beginning matches. */
 function createMatcher(targets: readonly string[], at: string): (matrix: MatrixSpec) => boolean {
   const tests = targets.map((target) => {
     if (target.startsWith("re:")) {
-      let pattern: RegExp;
-      try {
-        pattern = new RegExp(`^(?:${target.slice(3)})`);
-      } catch (cause) {
-        throw refuse(at, target, `a valid regular expression (${(cause as Error).message})`);
-      }
+      const pattern = createPattern(target.slice(3), at, target);
       return ({ name }: MatrixSpec) => pattern.test(name);
     }
     return ({ name, layout }: MatrixSpec) => target === name || (target === "Linear" && layout === "out_in");

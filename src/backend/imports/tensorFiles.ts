@@ -12,7 +12,7 @@ import { floatDtypes, isFloat } from "../checkpoints/dtypes";
 import type { HostTensor, TensorFile } from "../checkpoints/safetensors";
 import { refuseLfsPointer } from "../data/lfsPointer";
 import { listNames, type WeightFiles } from "./huggingFaceFolder";
-import type { CodeLayout } from "./quantizedConfig";
+import type { CodeLayoutName } from "./codeLayouts";
 import { unpackCodes } from "./unpackCodes";
 
 /** Options for files whose tensor names or contents do not quite match the model. */
@@ -22,7 +22,7 @@ export interface TensorOptions {
   /** Prefix that is removed from the names in the file. */
   readonly stripPrefix?: string;
   /** How the files pack the codes of quantized matrices. */
-  readonly layout?: CodeLayout;
+  readonly layout?: CodeLayoutName;
   /** Whether the files are checkpoints of Lathe, whose rows have the order of the model. */
   readonly isOwn?: boolean;
 }

@@ -1,10 +1,10 @@
 /**
- * Presents the packed codes of GPTQ and compressed-tensors as the tensors of the representation `quantised`: codes
+ * Presents the packed codes of GPTQ, AWQ and compressed-tensors as the tensors of the representation `quantised`: codes
  * [inputs, outputs], scales and zero points [groups, outputs]. Sizes are checked at once, values when they are read.
  */
 import { WorkbenchError } from "../../protocol/errors";
 import type { TensorFile } from "../checkpoints/safetensors";
-import { countWords, readCode, type WordLine } from "../coding/packedWords";
+import { readCode } from "../coding/packedWords";
 import type { Shape } from "../graph/op";
 import { listMatrixSlots, type ModelShape } from "../models/model";
 import type { MatrixSpec } from "../representations/representation";
@@ -15,7 +15,7 @@ import {
   scalesName,
   zerosName,
 } from "../representations/quantised";
-import type { CodeLayout } from "./quantizedConfig";
+import { type CodeLayout, type CodeLayoutName, codeLayouts, type PackedSizes } from "./codeLayouts";
 
 /** The files of the tensors by name. */
 export type TensorPlaces = ReadonlyMap<string, TensorFile>;
@@ -24,16 +24,17 @@ export type TensorPlaces = ReadonlyMap<string, TensorFile>;
 export function unpackCodes(
   source: string,
   shape: ModelShape,
-  layout: CodeLayout,
+  layoutName: CodeLayoutName,
   places: TensorPlaces,
 ): TensorPlaces {
+  const layout = codeLayouts[layoutName];
   const matrices = listMatrixSlots(shape).flatMap(({ stored }) =>
     stored.flatMap(({ matrix, type, options }) =>
       type === "quantised" ? [{ matrix, options: options as QuantizedOptions }] : [],
     ),
   );
   const result = new Map(places);
-  const codesSuffix = layout === "pack-quantized" ? ".weight_packed" : ".qweight";
+  const codesSuffix = `.${layout.names.codes}`;
   for (const name of places.keys()) {
     if (!name.endsWith(codesSuffix)) continue;
     const module = name.slice(0, -codesSuffix.length);
@@ -61,7 +62,7 @@ interface PackedTensor {
 class PackedMatrix {
   readonly #matrix: MatrixSpec;
   readonly #options: QuantizedOptions;
-  readonly #groups: number;
+  readonly #sizes: PackedSizes;
   readonly #codes: PackedTensor;
   readonly #scales: PackedTensor;
   readonly #zeros: PackedTensor | undefined;
@@ -77,9 +78,10 @@ class PackedMatrix {
   ) {
     this.#matrix = matrix;
     this.#options = options;
-    const groups = (this.#groups = countGroups(matrix, options));
     const { inputs, outputs } = matrix;
     const { bits, symmetric } = options;
+    const groups = countGroups(matrix, options);
+    const sizes = (this.#sizes = { inputs, outputs, groups, bits });
     const find = (suffix: string, shape: Shape, isInteger: boolean): PackedTensor => {
       const name = `${module}.${suffix}`;
       const file = places.get(name);
@@ -95,21 +97,16 @@ class PackedMatrix {
         );
       return { name, shape, file };
     };
-    if (layout === "pack-quantized") {
-      this.#codes = find("weight_packed", [outputs, countWords(inputs, bits)], true);
-      this.#scales = find("weight_scale", [outputs, groups], false);
-      this.#zeros = symmetric
-        ? undefined
-        : find("weight_zero_point", [countWords(outputs, bits), groups], true);
-      this.#size = findPlain(places, `${module}.weight_shape`, [2]);
-      this.#order = findPlain(places, `${module}.weight_g_idx`, [inputs]);
-    } else {
-      this.#codes = find("qweight", [countWords(inputs, bits), outputs], true);
-      this.#scales = find("scales", [groups, outputs], false);
-      this.#zeros = find("qzeros", [groups, countWords(outputs, bits)], true);
-      this.#size = undefined;
-      this.#order = findPlain(places, `${module}.g_idx`, [inputs]);
-    }
+    const { names } = layout;
+    this.#codes = find(names.codes, layout.codesShape(sizes), true);
+    this.#scales = find(names.scales, layout.scalesByOutput ? [outputs, groups] : [groups, outputs], false);
+    this.#zeros =
+      symmetric && !layout.alwaysHasZeros ? undefined : find(names.zeros, layout.zerosShape(sizes), true);
+    const findOptional = (suffix: string | undefined, shape: Shape) =>
+      suffix === undefined ? undefined : findPlain(places, `${module}.${suffix}`, shape);
+    this.#size = findOptional(names.size, [2]);
+    this.#order = findOptional(names.order, [inputs]);
+    this.#refuseSize();
     this.#refuseOrder();
   }
 
@@ -123,7 +120,7 @@ class PackedMatrix {
   /** The tensors of the representation, under other names. */
   present(rename: (own: string) => string): TensorFile {
     const { inputs, outputs } = this.#matrix;
-    const groups = this.#groups;
+    const { groups } = this.#sizes;
     const bytesOf = ({ name, file }: PackedTensor) => file.tensorBytes(name);
     const tensors = new Map<
       string,
@@ -177,54 +174,44 @@ class PackedMatrix {
     const { bits } = this.#options;
     const words = readWords(this.#codes);
     const half = 2 ** (bits - 1);
-    const [, width] = this.#codes.shape as [number, number];
-    // A symmetric matrix of GPTQ has a zero point in the file, which is half of the range.
+    // In a file that always has zero points, those of a symmetric matrix are half of the range.
     if (this.#options.symmetric && this.#zeros !== undefined) this.#refuseZeros();
     const out = new Int8Array(inputs * outputs);
-    for (let output = 0; output < outputs; output++) {
-      const line: WordLine =
-        this.layout === "pack-quantized"
-          ? { words, at: output * width, stride: 1, bits }
-          : { words, at: output, stride: outputs, bits };
-      for (let input = 0; input < inputs; input++)
-        out[input * outputs + output] = readCode(line, input) - half;
-    }
+    for (let output = 0; output < outputs; output++)
+      for (let input = 0; input < inputs; input++) {
+        const { at, stride, index } = this.layout.placeCode(this.#sizes, input, output);
+        out[input * outputs + output] = readCode({ words, at, stride, bits }, index) - half;
+      }
     return out;
   }
 
   #readScales(): Float32Array {
     const data = this.#scales.file.read(this.#scales.name) as Float32Array;
-    if (this.layout !== "pack-quantized") return data;
-    const { outputs } = this.#matrix;
+    if (!this.layout.scalesByOutput) return data;
+    const { outputs, groups } = this.#sizes;
     const out = new Float32Array(data.length);
     for (let output = 0; output < outputs; output++)
-      for (let group = 0; group < this.#groups; group++)
-        out[group * outputs + output] = data[output * this.#groups + group]!;
+      for (let group = 0; group < groups; group++)
+        out[group * outputs + output] = data[output * groups + group]!;
     return out;
   }
 
   /** In the range of the codes: 0 is half of the range in the file. */
   #readZeros(): Int8Array {
-    const { outputs } = this.#matrix;
-    const { bits } = this.#options;
+    const { outputs, groups, bits } = this.#sizes;
     const words = readWords(this.#zeros!);
-    const [, width] = this.#zeros!.shape as [number, number];
-    const [half, more] = [2 ** (bits - 1), this.layout === "gptq" ? 1 : 0];
-    const out = new Int8Array(this.#groups * outputs);
-    for (let group = 0; group < this.#groups; group++) {
-      const line: WordLine =
-        this.layout === "pack-quantized"
-          ? { words, at: group, stride: this.#groups, bits }
-          : { words, at: group * width, stride: 1, bits };
+    const half = 2 ** (bits - 1);
+    const out = new Int8Array(groups * outputs);
+    for (let group = 0; group < groups; group++)
       for (let output = 0; output < outputs; output++) {
-        const zero = readCode(line, output) + more;
+        const { at, stride, index } = this.layout.placeZero(this.#sizes, group, output);
+        const zero = readCode({ words, at, stride, bits }, index) + this.layout.zeroOffset;
         if (zero === 2 ** bits)
           throw this.#refuse(
             `a zero point of ${this.#zeros!.name} is ${zero}, which is not a code of ${bits} bits`,
           );
         out[group * outputs + output] = zero - half;
       }
-    }
     return out;
   }
 
@@ -236,12 +223,22 @@ class PackedMatrix {
       );
   }
 
+  /** Packed codes of matrices with other sizes can have the same shape. */
+  #refuseSize(): void {
+    if (this.#size === undefined) return;
+    const { name, file } = this.#size;
+    const { inputs, outputs } = this.#sizes;
+    const size = [...file.read(name)].join(", ");
+    if (size !== `${outputs}, ${inputs}`)
+      throw this.#refuse(`${name} is [${size}] where the configuration gives [${outputs}, ${inputs}]`);
+  }
+
   /** The group of each input has to follow from its place. */
   #refuseOrder(): void {
     if (this.#order === undefined) return;
     const { name, file } = this.#order;
     const groups = file.read(name);
-    const size = this.#matrix.inputs / this.#groups;
+    const size = this.#matrix.inputs / this.#sizes.groups;
     const at = groups.findIndex((group, input) => group !== Math.floor(input / size));
     if (at >= 0)
       throw this.#refuse(

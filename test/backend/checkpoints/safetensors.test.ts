@@ -136,6 +136,14 @@ describe("the 8-bit types widen as PyTorch widens them", () => {
   });
 });
 
+it("reads integers of 64 bits that fit 32, and refuses a larger one", () => {
+  const numbers = BigInt64Array.of(0n, -5n, 2n ** 31n - 1n, -(2n ** 31n), 2n ** 31n);
+  const path = written({ x: entry("I64", [5], 0, 40) }, new Uint8Array(numbers.buffer));
+  using file = openTensors(path);
+  expect(file.read("x", 0, 4)).toEqual(Int32Array.of(0, -5, 2 ** 31 - 1, -(2 ** 31)));
+  expect(() => file.read("x")).toThrow(/x in .* has the number 2147483648, which is too large/);
+});
+
 describe("every type of the format", () => {
   const widths = {
     ...{ F4: 4, F6_E2M3: 6, F6_E3M2: 6, BOOL: 8, U8: 8, I8: 8, F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8 },

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type HostTensors, readSafetensors } from "../../../src/backend/checkpoints/safetensors";
 import { exporters } from "../../../src/backend/exports/catalog";
 import { exportModel } from "../../../src/backend/exports/exportModel";
+import { importModel, importShape } from "../../../src/backend/imports/importModel";
 import { listMatrixSlots, type ModelShape, withRepresentations } from "../../../src/backend/models/model";
 import { createUniform } from "../../support/sampleValues";
 import { createTemporaryFolder, createTinyShape, drawModelTensors } from "../../support/subject";
@@ -11,8 +12,8 @@ import { createTemporaryFolder, createTinyShape, drawModelTensors } from "../../
 const wide = { hidden_size: 64, intermediate_size: 96, num_attention_heads: 4, num_key_value_heads: 2 };
 
 /** A model whose projections of these roles are quantized. */
-function createCoded(options: object, { pattern = /./, changes = {} } = {}): ModelShape {
-  const shape = createTinyShape("llama", { ...wide, ...changes });
+function createCoded(options: object, { pattern = /./, changes = {}, family = "llama" } = {}): ModelShape {
+  const shape = createTinyShape(family, { ...wide, ...changes });
   const coded = { type: "quantised", options: { bits: 4, symmetric: true, residual: 0, ...options } };
   const roles = listMatrixSlots(shape).filter(
     ({ matrix }) => matrix.kind === "projection" && pattern.test(matrix.role),
@@ -147,4 +148,48 @@ it("names the modules that stay dense", async () => {
   ) as Record<string, { modules_to_not_convert: string[] }>;
   expect(config!.modules_to_not_convert).toHaveLength(2 * 4 + 1);
   expect(config!.modules_to_not_convert).toContain("model.layers.1.self_attn.o_proj");
+});
+
+describe("a folder is read again with its codes", () => {
+  it.each([
+    { options: { group_size: 32, symmetric: false } },
+    { options: { group_size: 16, symmetric: false }, pattern: /mlp/ },
+    { options: { symmetric: false } },
+  ])("%o", async ({ options, ...more }) => {
+    for (const family of ["llama", "phi3"]) {
+      const shape = createCoded(options, { ...more, family });
+      const tensors = drawCodes(shape);
+      using folder = createTemporaryFolder();
+      const target = join(folder.path, "awq");
+      await exportModel({ shape, tensors }, { format: "awq" }, target);
+      const model = await importModel(target);
+      // Also without weights, as a plan reads it.
+      expect(await importShape(target, ".")).toEqual(model.shape);
+      expect(Object.keys(model.shape.representations).sort()).toEqual(
+        Object.keys(shape.representations).sort(),
+      );
+      for (const [name, { data }] of tensors) {
+        const found = model.tensors.get(name)!.data;
+        // Everything but codes and zero points is rounded to float16.
+        const wrong = data.findIndex((value, i) =>
+          data instanceof Int8Array
+            ? found[i] !== value
+            : Math.abs(found[i]! - value) > Math.abs(value) * 2 ** -11 + 2 ** -25,
+        );
+        expect([name, found.length, wrong]).toEqual([name, data.length, -1]);
+      }
+    }
+  });
+
+  it("and symmetric codes have the zero point in the middle of their range", async () => {
+    const shape = createCoded({ group_size: 32 });
+    const tensors = drawCodes(shape);
+    using folder = createTemporaryFolder();
+    const target = join(folder.path, "awq");
+    await exportModel({ shape, tensors }, { format: "awq" }, target);
+    const { tensors: found } = await importModel(target);
+    const name = "model.layers.1.mlp.up_proj.weight_";
+    expect(found.get(`${name}codes`)!.data).toEqual(tensors.get(`${name}codes`)!.data);
+    expect(new Set(found.get(`${name}zeros`)!.data)).toEqual(new Set([0]));
+  });
 });

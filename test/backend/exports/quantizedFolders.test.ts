@@ -225,11 +225,8 @@ function readConfig(
 }
 
 describe("quantized folders that do not fit are refused", () => {
-  const change = async (
-    format: "gptq" | "compressed-tensors",
-    edit: (folder: string) => void,
-    message: RegExp,
-  ): Promise<void> => {
+  type Format = "gptq" | "awq" | "compressed-tensors";
+  const change = async (format: Format, edit: (folder: string) => void, message: RegExp): Promise<void> => {
     const shape = createCoded("llama", { group_size: 32 });
     await withFolder({ shape, tensors: drawCodes(shape, 3) }, { format }, async (folder) => {
       edit(folder);
@@ -254,12 +251,12 @@ describe("quantized folders that do not fit are refused", () => {
     };
   const module = "model.layers.0.self_attn.k_proj";
 
-  it.each<["gptq" | "compressed-tensors", string, (folder: string) => void, RegExp]>([
+  it.each<[Format, string, (folder: string) => void, RegExp]>([
     [
       "gptq",
       "another method",
-      setKeys({ quant_method: "awq" }),
-      /quant_method is "awq", but supported is "gptq" or "compressed-tensors"/,
+      setKeys({ quant_method: "aqlm" }),
+      /quant_method is "aqlm", but supported is "gptq", "awq" or "compressed-tensors"/,
     ],
     [
       "gptq",
@@ -304,6 +301,32 @@ describe("quantized folders that do not fit are refused", () => {
       "codes as floats",
       setTensor(`${module}.qweight`, (data) => ({ data: Float32Array.from(data) })),
       /qweight is stored as F32, and supported is I32/,
+    ],
+    ["awq", "other bits", setKeys({ bits: 8 }), /quantization_config.bits is 8, but supported is 4/],
+    [
+      "awq",
+      "another order of codes",
+      setKeys({ version: "gemv" }),
+      /quantization_config.version is "gemv", but supported is "gemm"/,
+    ],
+    [
+      "awq",
+      "another group size",
+      setKeys({ group_size: 16 }),
+      /q_proj.scales is \[2, 64\] where 4 bits in 4 groups take \[4, 64\]/,
+    ],
+    ["awq", "a missing tensor", setTensor(`${module}.qzeros`, () => undefined), /k_proj.qzeros is missing/],
+    [
+      "awq",
+      "a module that is not converted",
+      setKeys({ modules_to_not_convert: ["k_proj", "lm_head"] }),
+      /k_proj.(qweight|weight) is/,
+    ],
+    [
+      "compressed-tensors",
+      "the size of another matrix",
+      setTensor(`${module}.weight_shape`, () => ({ data: Int32Array.of(32, 63) })),
+      /k_proj.weight_shape is \[32, 63\] where the configuration gives \[32, 64\]/,
     ],
     [
       "compressed-tensors",

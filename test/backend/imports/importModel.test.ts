@@ -106,7 +106,7 @@ describe("a Hugging Face folder", () => {
     [
       "a quantization",
       { quantization_config: { bits: 4 } },
-      /config.json: quantization_config.quant_method is missing, but supported is "gptq" or "compressed-tensors"/,
+      /config.json: quantization_config.quant_method is missing, but supported is "gptq", "awq" or "compressed-tensors"/,
     ],
     [
       "another task",
