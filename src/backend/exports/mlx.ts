@@ -8,13 +8,13 @@ import { WorkbenchError } from "../../protocol/errors";
 import { narrow, type StoredDtype, widenInto } from "../checkpoints/halfPrecision";
 import type { FileTensor } from "../checkpoints/safetensors";
 import { countWords, type WordLine, writeCode } from "../coding/packedWords";
+import { listMlxKeys, listMlxRounding, refuseMlx, renameForMlx } from "../models/mlxFamilies";
 import { hasFileOrder, listMatrixSlots, type ModelShape } from "../models/model";
 import type { MatrixSlot } from "../models/weights";
 import type { MatrixSpec } from "../representations/representation";
 import { type CodedMatrix, type Coding, describeMatrices, findCoding, isCoded } from "./codedMatrix";
 import { listHeadSizes } from "./companions";
 import { defineExporter } from "./exporter";
-import { listMlxKeys, listMlxRounding, refuseMlx, renameForMlx } from "./mlxFamilies";
 import { folderOptions, writeCodedFolder } from "./quantizedFolder";
 
 const optionsSchema = z.strictObject({

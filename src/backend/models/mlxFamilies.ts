@@ -2,18 +2,18 @@
  * What mlx-lm 0.32 computes of each family, and under which names. It ignores keys that it does not know, so that a
  * configuration is refused where the result would be another one. Source: mlx-lm, `mlx_lm/models/<family>.py`, `rope_utils.py`.
  */
-import { getLabelCount } from "../models/classifier";
-import { type Config, type ForeignKeys, refuseKeys } from "../models/foreignKeys";
-import { resolveLayerTypes, toRotary as toGemmaRotary } from "../models/gemma3_text";
-import { toRotary as toNeoxRotary } from "../models/gpt_neox";
-import { dimensionsOf, familyOf, type ModelShape } from "../models/model";
+import { getLabelCount } from "./classifier";
+import { type Config, type ForeignKeys, refuseKeys } from "./foreignKeys";
+import { resolveLayerTypes, toRotary as toGemmaRotary } from "./gemma3_text";
+import { toRotary as toNeoxRotary } from "./gpt_neox";
+import { dimensionsOf, familyOf, type ModelShape } from "./model";
 import {
   resolveRopeTheta,
   resolveRotaryType,
   resolveRotatedShare,
   type RotaryConfig,
   selectSettings,
-} from "../models/rotary";
+} from "./rotary";
 
 interface MlxFamily extends ForeignKeys {
   /** Why the values of several keys together cannot be written. */
