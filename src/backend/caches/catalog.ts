@@ -5,6 +5,7 @@ import h2o from "./h2o";
 import keyformer from "./keyformer";
 import kvcrush from "./kvcrush";
 import random from "./random";
+import razor from "./razor";
 import snapkv from "./snapkv";
 import window from "./window";
 
@@ -14,6 +15,7 @@ export const cachePolicies: Readonly<Record<string, AnyCachePolicy>> = {
   keyformer,
   kvcrush,
   random,
+  razor,
   snapkv,
   window,
 };

@@ -27,6 +27,27 @@ export interface Protected {
   readonly recent: number;
 }
 
+/** Key-value heads of each layer, in ascending order. */
+export type HeadLists = readonly (readonly number[])[];
+
+/** How much the query heads of each layer attend to earlier copies of a token, from 0 to 1: [layer][head]. */
+export interface HeadScores {
+  /** The share of attention to earlier copies of the query's own token. */
+  readonly echo: readonly (readonly number[])[];
+  /** The share of attention to the tokens that follow them. */
+  readonly induction: readonly (readonly number[])[];
+}
+
+/** Heads that keep all tokens, whatever the budget of the others is. */
+export interface RetrievalHeads<O> {
+  /** The heads that the options name, if they do. */
+  given(options: O): HeadLists | undefined;
+  /** Number of different tokens in the text by which heads are scored. */
+  countTokens(options: O): number;
+  /** Chooses key-value heads by the scores of query heads. */
+  choose(scores: HeadScores, kvHeads: number, options: O): HeadLists;
+}
+
 /** The tokens of a prompt among which a policy chooses, in one layer. */
 export interface PromptScores {
   /** Number of tokens of the prompt. */
@@ -46,6 +67,12 @@ export interface CachePolicy<O> {
   readonly samples: readonly Readonly<Record<string, unknown>>[];
   /** Whether the policy keeps every token, so that it has no budget. */
   readonly keepsAll?: boolean;
+  /** Tokens to keep of a text that grows to `positions` tokens, for a policy without the option `budget`. */
+  countTokens?(options: O, positions: number): number;
+  /** Heads that keep all tokens. */
+  readonly retrieval?: RetrievalHeads<O>;
+  /** Whether the mean of the dropped tokens is kept in their place. */
+  keepsMean?(options: O): boolean;
   /** Whether all generated tokens are kept, and only the prompt is shortened. */
   readonly keepsGenerated?: boolean;
   /** Tokens that are always kept. `budget` is the number of tokens to keep. Refuses a budget that is too small. */

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { formatBytes } from "../../protocol/quantities";
 import { computeMean } from "../../statistics/resampling";
+import type { HeadLists, HeadScores } from "../caches/policy";
 import { requireNextToken } from "../models/classifier";
 import { dimensionsOf } from "../models/model";
 import { CompactNextToken } from "./compactNextToken";
@@ -40,6 +41,13 @@ const optionsSchema = z.strictObject({
 });
 type Options = z.output<typeof optionsSchema>;
 
+export interface KeptHeads {
+  /** Key-value heads of each layer. */
+  readonly heads: HeadLists;
+  /** The scores of query heads by which they were found; null if they were given. */
+  readonly scores: HeadScores | null;
+}
+
 export interface CacheQuality {
   readonly policy: string;
   /** Nats per token. */
@@ -62,6 +70,8 @@ export interface CacheQuality {
   readonly scored_tokens: number;
   /** Null for the cache of all tokens. */
   readonly kept: KeptTokens | null;
+  /** The heads that keep all tokens, if the policy has such heads. */
+  readonly heads: KeptHeads | null;
 }
 
 export default defineMetric<Options, CacheQuality>({
@@ -208,6 +218,7 @@ async function measure(
     texts: texts.length,
     scored_tokens: scored,
     kept: kept.tokens,
+    heads: chosen?.heads === undefined ? null : { heads: chosen.heads, scores: chosen.headScores ?? null },
     hash: createHash("sha256").update(new Uint8Array(ids.buffer)).digest("hex"),
   };
 }

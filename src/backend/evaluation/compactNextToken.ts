@@ -3,26 +3,26 @@
  * whose chosen rows then move into smaller tables; each further call adds one token to every text.
  */
 import { WorkbenchError } from "../../protocol/errors";
-import { choosePrompt } from "../caches/choosePrompt";
 import {
   type ChosenPolicy,
   CompactCache,
   type CompactSizes,
   listLayerTables,
+  nameGroup,
   type StepInputs,
 } from "../caches/compactCache";
 import type { LayerPlan } from "../caches/planLayers";
 import type { Engine, Program, Tensor, Tensors } from "../engine/engine";
 import { computeBytes } from "../graph/cost";
-import { gather } from "../graph/ops/indexing";
-import { input, type TensorType } from "../graph/op";
+import { input } from "../graph/op";
 import { buildInferenceForward, toInferenceTensors } from "../models/inference";
 import { dimensionsOf, type ModelShape } from "../models/model";
 import { disposeAll, pickTensors } from "../training/evaluateLoss";
 import { uploadAll } from "../training/feeds";
 import type { Subject } from "./metric";
 import type { GrowingText, NextToken } from "./nextToken";
-import { PromptReader, type ReadPrompts } from "./promptReader";
+import { PromptReader } from "./promptReader";
+import { PromptShortener } from "./promptShortener";
 
 export interface CompactOptions {
   readonly chosen: ChosenPolicy;
@@ -37,11 +37,11 @@ export interface CompactOptions {
 export class CompactNextToken implements NextToken {
   readonly #weights: Tensors;
   #reader: PromptReader | undefined;
-  /** Programs that move rows, by the slots of the table that they move to. */
-  readonly #moves = new Map<number, Program>();
+  #shortener: PromptShortener | undefined;
   #program: Program | undefined;
   #tables: Readonly<Record<string, Tensor>> = {};
   #lengths: readonly number[] = [];
+  #plans: readonly LayerPlan[] = [];
   /** Number of tokens of each text that were read; none before the first call. */
   #read: number[] = [];
 
@@ -60,21 +60,22 @@ export class CompactNextToken implements NextToken {
 
   /** The positions that each layer has of each text and key-value head, in order: [layer][text · kvHeads + head]. */
   async readPositions(): Promise<number[][][]> {
-    const layers: number[][][] = [];
-    for (let layer = 0; `${layer}.position` in this.#tables; layer++) {
-      const table = this.#tables[`${layer}.position`]!;
-      const [rows, slots] = table.type.shape as [number, number];
-      const all = [...((await table.read()) as Int32Array)];
-      layers.push(
-        Array.from({ length: rows }, (_, row) =>
-          all
+    const batch = this.#lengths.length;
+    const { kvHeads } = dimensionsOf(this.model.shape);
+    const read = async (layer: number, groups: LayerPlan["groups"]) => {
+      const rows = new Array<number[]>(batch * kvHeads);
+      for (const [group, { heads, slots }] of groups.entries()) {
+        const table = this.#tables[`${nameGroup(layer, group)}.position`]!;
+        const all = [...((await table.read()) as Int32Array)];
+        for (let row = 0; row < batch * heads.length; row++)
+          rows[Math.floor(row / heads.length) * kvHeads + heads[row % heads.length]!] = all
             .slice(row * slots, (row + 1) * slots)
             .filter((position) => position >= 0)
-            .sort((a, b) => a - b),
-        ),
-      );
-    }
-    return layers;
+            .sort((a, b) => a - b);
+      }
+      return rows;
+    };
+    return Promise.all(this.#plans.map(({ groups }, layer) => read(layer, groups)));
   }
 
   async logits(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
@@ -107,71 +108,20 @@ export class CompactNextToken implements NextToken {
     const plans = options.plan(lengths);
     const { chosen, seeds } = options;
     const size = { batch: texts.length, slots: Math.max(...lengths) };
-    const budgets = plans.map(({ budget }) => budget);
+    // Policies with scores have the same budget for all heads.
+    const budgets = plans.map(({ groups }) => groups[0]!.budget);
     this.#reader ??= new PromptReader(engine, model.shape, size, { chosen, budgets, seeds });
     const read = await this.#reader.read(this.#weights, prompts, signal);
-    this.#tables = await this.#shorten(read, plans);
+    const sizes = { batch: texts.length, positions: options.positions, layers: plans };
+    this.#shortener ??= new PromptShortener(engine, dimensionsOf(model.shape), chosen, sizes);
+    this.#tables = await this.#shortener.shorten(read, lengths, seeds);
+    this.#plans = plans;
     if (this.#program === undefined) {
-      const sizes = { batch: texts.length, positions: options.positions, layers: plans };
       const { graph, state } = buildStep(model.shape, chosen, sizes);
       this.#program = await engine.compile(graph, { state });
     }
     this.#read = [...lengths];
     return read.logits;
-  }
-
-  /** Moves the chosen rows into tables of the planned sizes, layer by layer. */
-  async #shorten(read: ReadPrompts, plans: readonly LayerPlan[]): Promise<Record<string, Tensor>> {
-    const { engine, options } = this;
-    const { chosen } = options;
-    const dimensions = dimensionsOf(this.model.shape);
-    const { kvHeads } = dimensions;
-    const batch = this.#lengths.length;
-    const longest = Math.max(...this.#lengths);
-    const sizes = { batch, positions: options.positions, layers: plans };
-    const tables: Record<string, Tensor> = {};
-    for (const [layer, { slots, budget, protect }] of plans.entries()) {
-      const types = listLayerTables(chosen, dimensions, sizes, layer);
-      const positions = new Int32Array(batch * kvHeads * slots).fill(-1);
-      const rows = new Int32Array(batch * kvHeads * slots);
-      const kept = new Float32Array(batch * kvHeads * slots);
-      this.#lengths.forEach((length, text) => {
-        const scoresOf = (head: number) => {
-          const row = (text * kvHeads + head) * longest;
-          return read.scores[layer]?.subarray(row, row + length) ?? new Float32Array(length);
-        };
-        const heads = Array.from({ length: kvHeads }, (_, head) => scoresOf(head));
-        const seed = options.seeds[text]!;
-        choosePrompt(chosen, protect, budget, length, heads, seed).forEach((chosenPositions, head) => {
-          const row = text * kvHeads + head;
-          chosenPositions.forEach((position, slot) => {
-            positions[row * slots + slot] = position;
-            rows[row * slots + slot] = row * longest + position;
-            kept[row * slots + slot] = heads[head]![position]!;
-          });
-        });
-      });
-      let program = this.#moves.get(slots);
-      if (program === undefined) {
-        program = await engine.compile(buildMove(read.tables[`${layer}.key`]!.type, rows.length));
-        this.#moves.set(slots, program);
-      }
-      const at = engine.upload({ dtype: "int32", shape: [rows.length] }, rows);
-      for (const name of [`${layer}.key`, `${layer}.value`]) {
-        const table = read.tables[name]!;
-        tables[name] = (await program.run({ table, rows: at })).moved!;
-        table[Symbol.dispose]();
-      }
-      at[Symbol.dispose]();
-      for (const [name, data] of [
-        [`${layer}.position`, positions],
-        [`${layer}.score`, kept],
-      ] as const) {
-        const type = types.get(name);
-        if (type !== undefined) tables[name] = engine.upload(type, data);
-      }
-    }
-    return tables;
   }
 
   async #step(texts: readonly GrowingText[]): Promise<Float32Array> {
@@ -210,14 +160,9 @@ export class CompactNextToken implements NextToken {
   async [Symbol.asyncDispose](): Promise<void> {
     disposeAll(this.#tables);
     disposeAll(this.#weights);
-    for (const program of [this.#reader, this.#program, ...this.#moves.values()])
+    for (const program of [this.#reader, this.#shortener, this.#program])
       await program?.[Symbol.asyncDispose]();
   }
-}
-
-/** Selects rows of a table of keys or values. */
-function buildMove(table: TensorType, rows: number) {
-  return { outputs: { moved: gather(input("table", table.shape), input("rows", [rows], "int32")) } };
 }
 
 /** One token of each text: `tokens`, `positions` int32 [batch, 1] and `past.…` → `logits` [batch, vocabulary] and `present.…`. */

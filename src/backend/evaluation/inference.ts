@@ -3,6 +3,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import type { InferencePart } from "../../schema/inference";
 import { cachePolicies } from "../caches/catalog";
 import type { ChosenPolicy } from "../caches/compactCache";
+import type { HeadScores } from "../caches/policy";
 
 export interface Inference {
   readonly cache?: ChosenCache;
@@ -11,6 +12,15 @@ export interface Inference {
 /** A cache policy with its options, and its name. */
 export interface ChosenCache extends ChosenPolicy {
   readonly name: string;
+  /** The scores by which `heads` were found, if they were. */
+  readonly headScores?: HeadScores;
+}
+
+/** Parses the options of a policy. */
+export function chooseCache(name: string, values: unknown): ChosenCache {
+  const policy = cachePolicies[name]!;
+  const options = policy.options.parse(values) as unknown;
+  return { name, policy, options, heads: policy.retrieval?.given(options) };
 }
 
 /** Splits the options of an evaluate cell into its metrics and how the model runs in them. */
@@ -25,9 +35,7 @@ function parseInference(options: unknown): Inference {
   const { cache } = options as { readonly cache?: Readonly<Record<string, unknown>> };
   const [chosen] = Object.entries(cache ?? {});
   if (chosen === undefined) return {};
-  const [name, values] = chosen;
-  const policy = cachePolicies[name]!;
-  return { cache: { name, policy, options: policy.options.parse(values) as unknown } };
+  return { cache: chooseCache(...chosen) };
 }
 
 /** Which parts of its inference the results of a metric reflect; `any` if it does not run the model. */

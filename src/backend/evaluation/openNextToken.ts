@@ -6,11 +6,13 @@ import type { CacheSizes } from "../models/keyValueCache";
 import { dimensionsOf } from "../models/model";
 import { buildStep, CompactNextToken } from "./compactNextToken";
 import type { Subject } from "./metric";
+import { countProbeTokens } from "./retrievalHeads";
 import { CachedNextToken, type NextToken } from "./nextToken";
 
 /**
  * Refuses a cache that this model cannot have, for prompts of these lengths in texts that grow to `positions` tokens: a budget
- * without room for the tokens that are always kept, or layers with a window.
+ * without room for the tokens that are always kept, heads that it does not have or that cannot be found, or layers with a
+ * window.
  */
 export function checkCache(
   { shape, inference }: Pick<Subject, "shape" | "inference">,
@@ -19,13 +21,17 @@ export function checkCache(
 ): void {
   const { cache: chosen } = inference ?? {};
   if (chosen === undefined) return;
-  const { context, layers: count } = dimensionsOf(shape);
+  const dimensions = dimensionsOf(shape);
+  const { context } = dimensions;
   if (positions > context)
     throw new WorkbenchError(
       "invalid-input",
       `With inference.cache, a text ends at the model's context of ${context} tokens, but it would grow to ${positions}. Shorten the prompt, or generate fewer tokens.`,
     );
-  const layers = planLayers(chosen, count, positions, prompts);
+  const { retrieval } = chosen.policy;
+  if (retrieval !== undefined && chosen.heads === undefined)
+    countProbeTokens(shape, retrieval.countTokens(chosen.options));
+  const layers = planLayers(chosen, dimensions, positions, prompts);
   buildStep(shape, chosen, { batch: prompts.length, positions, layers });
 }
 
@@ -38,8 +44,10 @@ export function openNextToken(
 ): NextToken {
   const { cache: chosen } = subject.inference ?? {};
   if (chosen === undefined) return new CachedNextToken(engine, subject, sizes);
+  if (chosen.policy.retrieval !== undefined && chosen.heads === undefined)
+    throw new Error(`The retrieval heads of ${chosen.name} were not found before the evaluation.`);
   const { slots: positions } = sizes;
-  const { layers } = dimensionsOf(subject.shape);
-  const plan = (lengths: readonly number[]) => planLayers(chosen, layers, positions, lengths);
+  const dimensions = dimensionsOf(subject.shape);
+  const plan = (lengths: readonly number[]) => planLayers(chosen, dimensions, positions, lengths);
   return new CompactNextToken(engine, subject, { chosen, positions, plan, seeds });
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { cachePolicies } from "../../../src/backend/caches/catalog";
 import { choosePrompt } from "../../../src/backend/caches/choosePrompt";
 import { type ChosenPolicy, CompactCache, listLayerTables } from "../../../src/backend/caches/compactCache";
-import { type LayerPlan, planLayers } from "../../../src/backend/caches/planLayers";
+import { type HeadPlan, planLayers } from "../../../src/backend/caches/planLayers";
 import { scoreChunk } from "../../../src/backend/caches/promptScores";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input, sizeOf, type Value } from "../../../src/backend/graph/op";
@@ -56,7 +56,7 @@ function withNoise({ policy, options }: ChosenPolicy, noise: Value): ChosenPolic
 }
 
 /** The positions that the policy keeps of the prompt, [head], and the scores of all. */
-function readPrompt(chosen: ChosenPolicy, { budget, protect }: LayerPlan) {
+function readPrompt(chosen: ChosenPolicy, { budget, protect }: HeadPlan) {
   const { queries, keys, count } = drawTokens(0);
   const rows = input("queries", [1, heads, count, headDim]);
   const call = { queries: rows, keys: input("keys", rows.type.shape), values: rows, causal: true, scale };
@@ -84,16 +84,17 @@ function readPrompt(chosen: ChosenPolicy, { budget, protect }: LayerPlan) {
 function plan({ policy: name, options: values }: Case) {
   const policy = cachePolicies[name]!;
   const chosen: ChosenPolicy = { policy, options: policy.options.parse(values) as unknown };
-  return { chosen, plans: planLayers(chosen, 1, prompt + steps, [prompt]) };
+  const layers = planLayers(chosen, dimensions, prompt + steps, [prompt]);
+  return { chosen, layers, group: layers[0]!.groups[0]! };
 }
 
 /** The positions that are kept after the prompt and after each step: [step][head]. */
 function run(each: Case): number[][][] {
-  const { chosen, plans } = plan(each);
-  const { slots } = plans[0]!;
-  const sizes = { batch: 1, positions: prompt + steps, layers: plans };
+  const { chosen, layers, group } = plan(each);
+  const { slots } = group;
+  const sizes = { batch: 1, positions: prompt + steps, layers };
   const types = listLayerTables(chosen, dimensions, sizes, 0);
-  const start = readPrompt(chosen, plans[0]!);
+  const start = readPrompt(chosen, group);
   const { keys: promptKeys } = drawTokens(0);
 
   let tables: Record<string, ArrayLike<number>> = Object.fromEntries(
@@ -165,9 +166,9 @@ describe("the published code", () => {
   it.each(pooled.map((each) => ({ each, name: title(each) })))(
     "keeps tokens of the same scores: $name",
     ({ each }) => {
-      const { chosen, plans } = plan(each);
-      const { positions, scores } = readPrompt(chosen, plans[0]!);
-      const range = { from: 0, to: prompt - plans[0]!.protect.recent };
+      const { chosen, group } = plan(each);
+      const { positions, scores } = readPrompt(chosen, group);
+      const range = { from: 0, to: prompt - group.protect.recent };
       const { policy, options } = chosen;
       positions.forEach((kept, head) => {
         const pool = policy.smooth!(scores[head]!, range, options);

@@ -6,6 +6,7 @@ import { planLayers } from "../../../src/backend/caches/planLayers";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
 import { CompactNextToken } from "../../../src/backend/evaluation/compactNextToken";
+import { chooseCache } from "../../../src/backend/evaluation/inference";
 import { CachedNextToken, type NextToken } from "../../../src/backend/evaluation/nextToken";
 import { findMostLikely } from "../../../src/backend/evaluation/sampling";
 import { dimensionsOf } from "../../../src/backend/models/model";
@@ -37,13 +38,12 @@ interface Case {
 
 function open(engine: Engine, { family, changes, name, values, texts = prompts, seeds }: Case) {
   const given = model(family, changes);
-  const policy = cachePolicies[name]!;
-  const chosen = { policy, options: policy.options.parse(values) as unknown };
-  const { layers } = dimensionsOf(given.shape);
+  const chosen = chooseCache(name, values);
+  const dimensions = dimensionsOf(given.shape);
   return new CompactNextToken(engine, given, {
     chosen,
     positions,
-    plan: (lengths) => planLayers(chosen, layers, positions, lengths),
+    plan: (lengths) => planLayers(chosen, dimensions, positions, lengths),
     seeds: seeds ?? texts.map((_, i) => i),
   });
 }
@@ -70,6 +70,9 @@ const toBits = (logits: readonly Float32Array[]): string[] =>
 
 const policies = Object.entries(cachePolicies);
 const bounded = policies.filter(([, { keepsAll }]) => keepsAll !== true);
+const budgeted = bounded.filter(([, policy]) => policy.countTokens === undefined);
+/** Keys that make a policy keep the whole text. */
+const whole = { budget: positions, recent_tokens: positions };
 
 describe("a compact cache", () => {
   let engine: Engine;
@@ -81,7 +84,10 @@ describe("a compact cache", () => {
       ["gpt2", "llama", "gpt_neox"].map((family) => ({ name, family, sample: samples[0]! })),
     ),
   )("with a budget for the whole text changes no bit: $name of $family", async ({ name, family, sample }) => {
-    const values = { ...sample, ...("budget" in sample ? { budget: positions } : {}) };
+    const values = {
+      ...sample,
+      ...Object.fromEntries(Object.entries(whole).filter(([key]) => key in sample)),
+    };
     await using compact = open(engine, { family, name, values });
     await using full = new CachedNextToken(engine, model(family), {
       batch: prompts.length,
@@ -91,7 +97,7 @@ describe("a compact cache", () => {
     expect(got.map(toBits)).toEqual(wanted.map(toBits));
   });
 
-  it.each(bounded.flatMap(([name, { samples }]) => samples.map((values) => ({ name, values }))))(
+  it.each(budgeted.flatMap(([name, { samples }]) => samples.map((values) => ({ name, values }))))(
     "keeps exactly its budget, at the end and at the start: $name with $values",
     async ({ name, values }) => {
       const { policy, options } = {
@@ -117,7 +123,7 @@ describe("a compact cache", () => {
     },
   );
 
-  it.each(bounded.map(([name, { samples }]) => ({ name, values: samples[0]! })))(
+  it.each(budgeted.map(([name, { samples }]) => ({ name, values: samples[0]! })))(
     "holds as many tokens as its slots after every step: $name",
     async ({ name, values }) => {
       const { keepsGenerated } = cachePolicies[name]!;
@@ -178,7 +184,8 @@ describe("a compact cache", () => {
     const given = model("mistral", { sliding_window: 5 });
     const policy = cachePolicies["h2o"]!;
     const chosen = { policy, options: policy.options.parse({ budget: 5 }) as unknown };
-    const plan = (lengths: readonly number[]) => planLayers(chosen, 2, positions, lengths);
+    const plan = (lengths: readonly number[]) =>
+      planLayers(chosen, { layers: 2, kvHeads: 2 }, positions, lengths);
     await using compact = new CompactNextToken(engine, given, { chosen, positions, plan, seeds: [0] });
     await expect(greedy(compact, 2, [[1, 2]])).rejects.toThrow(/attend only to the last 5 tokens/);
   });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { getDefaultCacheFolder } from "../../data/cacheFolder";
 import { metrics } from "../../evaluation/catalog";
 import { splitEvaluation } from "../../evaluation/inference";
+import { describeRetrievalHeads, findRetrievalHeads } from "../../evaluation/retrievalHeads";
 import { writeAtomic } from "../folder/atomicFile";
 import type { LossProtocol } from "../../../protocol/lossProtocol";
 import { Pace } from "../../../statistics/pace";
@@ -22,7 +23,13 @@ const action: Action = {
     const results: Record<string, unknown> = {};
     const lines: string[] = [];
     const protocols: Record<string, LossProtocol> = {};
-    const { metrics: chosen, inference } = splitEvaluation(step.options);
+    const { metrics: chosen, inference: wanted } = splitEvaluation(step.options);
+    const inference = await findRetrievalHeads(engine, workpiece, wanted, context.signal);
+    const heads = inference.cache && describeRetrievalHeads(inference.cache);
+    if (heads !== undefined) {
+      context.log(heads);
+      lines.push(heads, "");
+    }
     for (const [name, values] of Object.entries(chosen)) {
       const metric = metrics[name]!;
       const reported = new Set<string>();
