@@ -1,6 +1,6 @@
 /** Writes a folder atomically: it appears under its name only when it is complete. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from "node:fs";
-import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 
 export interface WrittenFolder {
@@ -41,10 +41,8 @@ export async function writeFolder(
 }
 
 function listFiles(folder: string): WrittenFolder["files"] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((each) => each.isFile())
-    .map((each) => {
-      const path = join(each.parentPath, each.name);
-      return { name: relative(folder, path).replaceAll(sep, "/"), bytes: statSync(path).size };
-    });
+  return (readdirSync(folder, { recursive: true }) as string[]).flatMap((name) => {
+    const found = statSync(join(folder, name));
+    return found.isFile() ? [{ name: name.replaceAll(sep, "/"), bytes: found.size }] : [];
+  });
 }
