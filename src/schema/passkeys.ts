@@ -3,6 +3,14 @@ import * as z from "zod";
 
 const positiveInt = z.int().positive();
 
+/** Of the data and of the metric. */
+export const valuesKey = z
+  .enum(["digits", "letters"])
+  .default("digits")
+  .describe(
+    "What values are made of. With digits, other tokenizers have no token that joins a key with its value. Letters, as in keys, are learned in fewer steps, because a model copies both alike.",
+  );
+
 export const passkeySchema = z
   .strictObject({
     documents: positiveInt.default(1000).describe("Documents to draw, all different draws."),
@@ -16,7 +24,8 @@ export const passkeySchema = z
       .default(8)
       .describe("Questions at the end of a document. No key is asked again before all others."),
     key_length: z.int().min(1).max(16).default(2).describe("Letters of a key."),
-    value_length: z.int().min(1).max(16).default(2).describe("Digits of a value."),
+    value_length: z.int().min(1).max(16).default(2).describe("Characters of a value."),
+    values: valuesKey,
     seed: z.int().min(0).default(0).describe("Seed of the documents."),
   })
   .describe(

@@ -16,7 +16,7 @@ import type { DataOptions } from "../../schema/experiment";
 import type { PasskeyOptions } from "../../schema/passkeys";
 
 /** What pairs look like, and how many a text has. */
-export type PairOptions = Pick<PasskeyOptions, "pairs" | "key_length" | "value_length">;
+export type PairOptions = Pick<PasskeyOptions, "pairs" | "key_length" | "value_length" | "values">;
 
 export interface PasskeyDocument {
   readonly text: string;
@@ -95,12 +95,15 @@ export function getShortestPrompt(options: PairOptions): number {
   return options.pairs * getPairLength(options) + getQuestionLength(options) - options.value_length;
 }
 
-function drawPairs({ pairs, key_length, value_length }: PairOptions, random: RandomGenerator): PlacedPair[] {
+function drawPairs(
+  { pairs, key_length, value_length, values }: PairOptions,
+  random: RandomGenerator,
+): PlacedPair[] {
   const keys = new Set<string>();
   while (keys.size < pairs) keys.add(drawText(letters, key_length, random));
   return Array.from(keys, (key) => ({
     key,
-    value: drawText(digits, value_length, random),
+    value: drawText(values === "digits" ? digits : letters, value_length, random),
     depth: uniformFloat64(random),
   }));
 }

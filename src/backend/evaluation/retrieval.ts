@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
+import { valuesKey } from "../../schema/passkeys";
 import { computeMean } from "../../statistics/resampling";
 import { createPrompt, getShortestPrompt, refuseTooManyKeys } from "../data/passkeys";
 import { getDocumentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
@@ -34,7 +35,13 @@ const optionsSchema = z.strictObject({
   samples: z.int().min(1).default(20).describe("Prompts of each length and depth."),
   pairs: z.int().min(1).default(8).describe("Pairs in a prompt. One is a needle in a haystack."),
   key_length: z.int().min(1).max(16).default(2).describe("Letters of a key."),
-  value_length: z.int().min(1).max(16).default(2).describe("Digits of a value, all of which must be right."),
+  value_length: z
+    .int()
+    .min(1)
+    .max(16)
+    .default(2)
+    .describe("Characters of a value, all of which must be right."),
+  values: valuesKey,
   compress: z
     .enum(["before_question", "with_question"])
     .default("before_question")
@@ -118,7 +125,7 @@ export default defineMetric<Options, Retrieval>({
           hash: hash.digest("hex"),
           tokens: samples.length,
           unit: "rows",
-          method: `${options.compress === "with_question" ? "compressed with the question, " : ""}exact match of ${options.value_length} digits, ${options.pairs} pairs, lengths ${options.lengths.join(" ")}, depths ${options.depths.join(" ")}`,
+          method: `${options.compress === "with_question" ? "compressed with the question, " : ""}exact match of ${options.value_length} ${options.values}, ${options.pairs} pairs, lengths ${options.lengths.join(" ")}, depths ${options.depths.join(" ")}`,
         },
       },
       details: { cells, samples },
@@ -170,7 +177,7 @@ async function countQuestion(tokenizer: Tokenizer, { text, ids }: PasskeyPrompt)
 
 /**
  * Prompt `i` of a length. Depths take turns, and the same prompt number has the same pairs at every length. Filler is added
- * as long as the tokens leave room for the answer, whose digits may be a token each.
+ * as long as the tokens leave room for the answer, whose characters may be a token each.
  */
 async function createFittingPrompt(
   tokenizer: Tokenizer,
@@ -207,11 +214,11 @@ async function createFittingPrompt(
 async function answerPrompts(
   subject: Subject,
   prompts: readonly PasskeyPrompt[],
-  { value_length: digits, batch_size }: Options,
+  { value_length: characters, batch_size }: Options,
   lab: EvaluationLab,
 ): Promise<RetrievalSample[]> {
   const greedy: GenerationOptions = {
-    max_new_tokens: digits,
+    max_new_tokens: characters,
     do_sample: false,
     temperature: 1,
     top_k: 0,
@@ -226,7 +233,13 @@ async function answerPrompts(
   const continuations = await continuePrompts(subject, prompts, { ...greedy, batch_size }, lab);
   return continuations.map(({ text, prompt_tokens }, i) => {
     const { length, depth, answer } = prompts[i]!;
-    return { length, depth, prompt_tokens, expected: answer, generated: text.trimStart().slice(0, digits) };
+    return {
+      length,
+      depth,
+      prompt_tokens,
+      expected: answer,
+      generated: text.trimStart().slice(0, characters),
+    };
   });
 }
 

@@ -48,6 +48,17 @@ describe("passkey documents", () => {
     expect(draw({ documents: 3, seed: 1 })).not.toEqual(draw({ documents: 3 }));
   });
 
+  test("values are of digits or of letters", () => {
+    const collect = (values: "digits" | "letters") =>
+      draw({ documents: 40, values }).flatMap(({ text, answers }) =>
+        answers.map(([start, end]) => text.slice(start, end)),
+      );
+    expect(new Set(collect("digits").join("")).size).toBe(10);
+    expect(collect("digits").join("")).toMatch(/^\d{640}$/);
+    expect(new Set(collect("letters").join("")).size).toBe(26);
+    expect(collect("letters").join("")).toMatch(/^[A-Z]{640}$/);
+  });
+
   test("pairs are at all depths equally often", () => {
     const tenths = new Array<number>(10).fill(0);
     for (const { text } of draw({ documents: 500, pairs: 2, questions: 1, length: 1000 })) {
@@ -60,7 +71,7 @@ describe("passkey documents", () => {
 });
 
 describe("a passkey prompt", () => {
-  const options = { pairs: 3, key_length: 2, value_length: 4 };
+  const options = { pairs: 3, key_length: 2, value_length: 4, values: "digits" } as const;
   const place = { seed: 0, number: 0 };
 
   test("has the pair of its question at the depth", () => {
