@@ -47,6 +47,12 @@ const folders: readonly CatalogFolder[] = [
   },
   { folder: "src/backend/evaluation", name: "metrics", entry: "metric", type: ["AnyMetric", "./metric"] },
   {
+    folder: "src/backend/evaluation/prompts",
+    name: "promptPolicies",
+    entry: "prompt policy",
+    type: ["AnyPromptPolicy", "./promptPolicy"],
+  },
+  {
     folder: "src/backend/evaluation/tasks",
     name: "tasks",
     entry: "task",

@@ -8,6 +8,7 @@ import { pushFields } from "../schema/push";
 import { cachePolicies } from "./caches/catalog";
 import { dataSets } from "./data/datasets/catalog";
 import { metrics } from "./evaluation/catalog";
+import { promptPolicies } from "./evaluation/prompts/catalog";
 import { exporters } from "./exports/catalog";
 import { methods } from "./methods/catalog";
 import { models } from "./models/catalog";
@@ -18,6 +19,7 @@ export const schemaCatalog: SchemaCatalog = {
   methods: { ...mapSchemas(methods, "options"), ...mapSchemas(strategies, "options") },
   metrics: mapTitledSchemas(metrics),
   caches: mapTitledSchemas(cachePolicies),
+  prompts: mapTitledSchemas(promptPolicies),
   exports: addPushOptions(mapSchemas(exporters, "options")),
   reports: {},
   dataSets: Object.keys(dataSets),

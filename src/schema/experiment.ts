@@ -248,6 +248,7 @@ export interface SchemaCatalog {
   readonly methods: Readonly<Record<string, z.ZodType>>;
   readonly metrics: Readonly<Record<string, z.ZodType>>;
   readonly caches: Readonly<Record<string, z.ZodType>>;
+  readonly prompts: Readonly<Record<string, z.ZodType>>;
   readonly exports: Readonly<Record<string, z.ZodType>>;
   readonly reports: Readonly<Record<string, z.ZodType>>;
   /** Names of data sets; any name passes where they are not given. */

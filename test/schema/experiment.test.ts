@@ -7,7 +7,15 @@ import {
   trainSchema,
 } from "../../src/schema/experiment";
 
-const none: SchemaCatalog = { models: {}, methods: {}, metrics: {}, caches: {}, exports: {}, reports: {} };
+const none: SchemaCatalog = {
+  models: {},
+  methods: {},
+  metrics: {},
+  caches: {},
+  prompts: {},
+  exports: {},
+  reports: {},
+};
 const family = z.object({
   model_type: z.literal("a").optional(),
   width: z.int().default(4).describe("Width."),

@@ -83,7 +83,9 @@ export default defineMetric<Options, Decoding>({
         ...valuesOf(details.lengths.at(-1)!, ""),
         ...(details.lengths.length === 1
           ? {}
-          : Object.assign({}, ...details.lengths.map((each) => valuesOf(each, `_${each.length}`)))),
+          : Object.fromEntries(
+              details.lengths.flatMap((each) => Object.entries(valuesOf(each, `_${each.length}`))),
+            )),
         ...(peak === null ? {} : { "decoding/peak_memory_bytes": peak }),
       },
       lines: [

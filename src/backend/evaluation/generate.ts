@@ -3,7 +3,7 @@ import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { chatRoles } from "../data/tokenizers/chatTemplate";
 import { requireNextToken } from "../models/classifier";
-import { continuePrompts, type GenerationOptions, createTexts } from "./generation";
+import { continuePrompts, createTexts, type GenerationOptions, refuseConversation } from "./generation";
 import { defineMetric } from "./metric";
 import type { Continuation } from "./generatedText";
 
@@ -120,7 +120,7 @@ export default defineMetric<z.output<typeof optionsSchema>, Generation>({
   title: "Text generated from prompts",
   options: optionsSchema,
   needs: ["tokenizer"],
-  inference: ["cache"],
+  inference: ["cache", "prompt"],
   goals: {},
   samples: [
     { prompts: ["a"], max_new_tokens: 4 },
@@ -140,6 +140,7 @@ export default defineMetric<z.output<typeof optionsSchema>, Generation>({
         "invalid-input",
         "evaluate.generate has use_cache: false, so inference.cache would have no effect. Remove one of them.",
       );
+    if (inference?.prompt !== undefined) prompts.forEach(refuseConversation);
     if (tokenizer !== undefined)
       await createTexts({ shape, tokenizer, inference }, prompts, resolveGeneration(options, 0));
   },

@@ -50,6 +50,8 @@ export interface EvaluationLab {
   progress(done: number, total: number, what: string): void;
   /** Shows a line before the evaluation ends; `Measurement.lines` contains it too. */
   log?(line: string): void;
+  /** Reads another model with its tokenizer, by a name as for `base_model`. */
+  readonly openModel?: (name: string) => Promise<Pick<Subject, "shape" | "tensors" | "tokenizer">>;
   /** By default the working directory and the cache folder of the system. */
   readonly places?: EvaluationPlaces;
 }

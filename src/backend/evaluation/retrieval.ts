@@ -80,7 +80,7 @@ export default defineMetric<Options, Retrieval>({
   title: "Retrieval by length and depth",
   options: optionsSchema,
   needs: ["tokenizer"],
-  inference: ["cache"],
+  inference: ["cache", "prompt"],
   goals: { "retrieval/accuracy*": "maximize" },
   samples: [{ lengths: [13, 16], depths: [0, 1], samples: 2, pairs: 2, key_length: 1, value_length: 1 }],
   checkModel: (shape) => requireNextToken(shape, "it cannot complete prompts"),

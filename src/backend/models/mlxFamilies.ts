@@ -264,7 +264,7 @@ const gptNeox: MlxFamily = {
   }),
   rename: (name) =>
     name
-      .replace(/^gpt_neox\.layers\./, "model.h.")
+      .replace("gpt_neox.layers.", "model.h.")
       .replace(/^gpt_neox\./, "model.")
       .replace(/^lm_head\./, "model.embed_out."),
 };

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import cache from "../../../src/backend/evaluation/cache";
 import decoding from "../../../src/backend/evaluation/decoding";
-import { splitEvaluation } from "../../../src/backend/evaluation/inference";
+import { splitEvaluation } from "../../../src/backend/evaluation/parseInference";
 import type { Subject } from "../../../src/backend/evaluation/metric";
 import { scoreTokens } from "../../../src/backend/evaluation/scoreTokens";
 import { useGrammar } from "../../support/grammar";

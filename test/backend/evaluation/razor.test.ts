@@ -4,7 +4,7 @@ import { planLayers } from "../../../src/backend/caches/planLayers";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
 import { CompactNextToken } from "../../../src/backend/evaluation/compactNextToken";
-import { chooseCache } from "../../../src/backend/evaluation/inference";
+import { chooseCache } from "../../../src/backend/evaluation/parseInference";
 import { CachedNextToken, type NextToken } from "../../../src/backend/evaluation/nextToken";
 import { checkCache, openNextToken } from "../../../src/backend/evaluation/openNextToken";
 import {

@@ -6,7 +6,7 @@ import { openTokenizer } from "../../../src/backend/data/tokenizers/openTokenize
 import type { Tokenizer } from "../../../src/backend/data/tokenizers/tokenizer";
 import { continuePrompts } from "../../../src/backend/evaluation/generation";
 import { resolveGeneration } from "../../../src/backend/evaluation/generate";
-import { splitEvaluation } from "../../../src/backend/evaluation/inference";
+import { splitEvaluation } from "../../../src/backend/evaluation/parseInference";
 import retrieval from "../../../src/backend/evaluation/retrieval";
 import type { EvaluationLab, Subject } from "../../../src/backend/evaluation/metric";
 import { createPrompt } from "../../../src/backend/data/passkeys";

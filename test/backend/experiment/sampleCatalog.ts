@@ -49,6 +49,7 @@ export const catalog: SchemaCatalog = {
   caches: {
     window: z.strictObject({ budget: z.number().positive().default(0.25).describe("Tokens to keep.") }),
   },
+  prompts: {},
   metrics: {
     perplexity: z.strictObject({
       stride: z.int().positive().optional().describe("Tokens between windows."),

@@ -2,22 +2,25 @@
 import { join } from "node:path";
 import { getDefaultCacheFolder } from "../../data/cacheFolder";
 import { metrics } from "../../evaluation/catalog";
-import { splitEvaluation } from "../../evaluation/inference";
+import { splitEvaluation } from "../../evaluation/parseInference";
 import { describeRetrievalHeads, findRetrievalHeads } from "../../evaluation/retrievalHeads";
 import { writeAtomic } from "../folder/atomicFile";
 import type { LossProtocol } from "../../../protocol/lossProtocol";
 import { Pace } from "../../../statistics/pace";
 import type { Action } from "../steps/action";
 import { writeLossProtocols } from "../steps/lossProtocols";
-import { resolveExperimentFolder } from "../steps/workshop";
+import { importNamedModel, resolveExperimentFolder } from "../steps/workshop";
 import { describeWrittenFile } from "../folder/modelFile";
 
 const action: Action = {
-  isRunSpecific: ({ options }) =>
-    Object.entries(splitEvaluation(options).metrics).some(([name, values]) => {
+  isRunSpecific: ({ options }) => {
+    const { metrics: chosen, inference } = splitEvaluation(options);
+    if (inference.prompt?.options.model !== undefined) return true;
+    return Object.entries(chosen).some(([name, values]) => {
       const metric = metrics[name]!;
       return metric.readsFiles?.(metric.options.parse(values)) === true;
-    }),
+    });
+  },
   async perform({ step, workpiece, workshop, folder }) {
     const { context, data, engine, tokenizer } = workshop;
     const results: Record<string, unknown> = {};
@@ -61,6 +64,7 @@ const action: Action = {
               ...(secondsLeft === undefined ? {} : { secondsLeft }),
             });
           },
+          openModel: (name) => importNamedModel(context, name),
           places: { baseFolder: resolveExperimentFolder(context), cacheFolder: getDefaultCacheFolder() },
         },
       );

@@ -16,10 +16,11 @@ import { checkTrainOptions } from "../../engine/checks";
 import { chooseDevice } from "../../engine/devices";
 import { resolveThreadCount } from "../../engine/runtime";
 import { metrics } from "../../evaluation/catalog";
-import { refuseUnsupported, splitEvaluation } from "../../evaluation/inference";
+import { refuseUnsupported, splitEvaluation } from "../../evaluation/parseInference";
 import type { EvaluationData, EvaluationPlaces } from "../../evaluation/metric";
 import { toCanonicalJson } from "../../experiment/stepKey";
 import { importOutline } from "../../imports/importModel";
+import { requireNextToken } from "../../models/classifier";
 import type { ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
 import { planMethods, refuseNeeds } from "../actions/compress";
@@ -132,11 +133,22 @@ async function checkPlan(originalPlan: RunPlan, workspace: string): Promise<void
     hasData: options !== undefined,
     hasTokenizer: options !== undefined || base?.tokenizerFolder !== undefined,
   };
+  for (const step of plan.steps) await check(step, () => checkPromptModel(step, outlineOf));
   let current = shape;
   for (const step of plan.steps)
     current = await check(step, () =>
       checkStep(step, { plan, folder, shape: current, teachers, ...subject }),
     );
+}
+
+/** The model that a prompt policy names has to exist, and to predict the next token. */
+async function checkPromptModel(
+  { action, options }: Step,
+  outlineOf: (name: string) => Promise<ModelShape>,
+): Promise<void> {
+  const { prompt } = action === "evaluate" ? splitEvaluation(options).inference : {};
+  if (prompt?.options.model !== undefined)
+    requireNextToken(await outlineOf(prompt.options.model), `inference.prompt.${prompt.name} cannot use it`);
 }
 
 interface StepContext extends Omit<Subject, "data"> {
@@ -238,6 +250,7 @@ async function checkEvaluation(
         "invalid-input",
         `evaluate.${name} needs a tokenizer, but the base model has none. Add a data cell with data.tokenizer.`,
       );
-    if (!readsData || subject.data !== undefined) await metric.check?.({ ...subject, inference }, parsed, places);
+    if (!readsData || subject.data !== undefined)
+      await metric.check?.({ ...subject, inference }, parsed, places);
   }
 }

@@ -16,7 +16,7 @@ import { methods } from "../../methods/catalog";
 import { dimensionsOf, hasAdapters, listMatrixSlots, type ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
 import { metrics } from "../../evaluation/catalog";
-import { refuseUnsupported, splitEvaluation } from "../../evaluation/inference";
+import { refuseUnsupported, splitEvaluation } from "../../evaluation/parseInference";
 import { layersOf, generalizeRole } from "../../models/roles";
 import type { ParameterSpec } from "../../representations/representation";
 import { createTrainee } from "../../training/trainee";

@@ -152,6 +152,13 @@ async function importBaseModel(context: RunContext, name: BaseModel): Promise<Im
   return model;
 }
 
+/** Reads a model that an option names, with its own tokenizer if it has one. */
+export async function importNamedModel(context: RunContext, name: string) {
+  const { shape, tensors, tokenizerFolder } = await importBaseModel(context, name);
+  const tokenizer = tokenizerFolder === undefined ? undefined : await openTokenizer(tokenizerFolder, ".");
+  return { shape, tensors, tokenizer };
+}
+
 async function readData(context: RunContext, options: NonNullable<RunPlan["data"]>): Promise<DataSet> {
   const data = await openData(dataSchema.parse(options), {
     baseFolder: resolveExperimentFolder(context),

@@ -1,0 +1,54 @@
+/** The `inference` key of an evaluate cell. */
+import { WorkbenchError } from "../../protocol/errors";
+import type { InferencePart } from "../../schema/inference";
+import { cachePolicies } from "../caches/catalog";
+import type { ChosenCache, Inference, SupportedInference } from "./inference";
+import { promptPolicies } from "./prompts/catalog";
+import type { ChosenPromptPolicy } from "./prompts/promptPolicy";
+
+/** Splits the options of an evaluate cell into its metrics and how the model runs in them. */
+export function splitEvaluation({ inference, ...metrics }: Readonly<Record<string, unknown>>): {
+  readonly metrics: Readonly<Record<string, unknown>>;
+  readonly inference: Inference;
+} {
+  return { metrics, inference: inference === undefined ? {} : parseInference(inference) };
+}
+
+type Choices = Readonly<Record<string, unknown>>;
+
+function parseInference(options: unknown): Inference {
+  const { cache, prompt } = options as { readonly cache?: Choices; readonly prompt?: Choices };
+  return {
+    ...(cache === undefined ? {} : { cache: chooseCache(...getFirst(cache)) }),
+    ...(prompt === undefined ? {} : { prompt: choosePrompt(...getFirst(prompt)) }),
+  };
+}
+
+const getFirst = (choices: Choices): [name: string, values: unknown] => Object.entries(choices)[0]!;
+
+/** Parses the options of a cache policy. */
+export function chooseCache(name: string, values: unknown): ChosenCache {
+  const policy = cachePolicies[name]!;
+  const options = policy.options.parse(values) as unknown;
+  return { name, policy, options, heads: policy.retrieval?.given(options) };
+}
+
+function choosePrompt(name: string, values: unknown): ChosenPromptPolicy {
+  const policy = promptPolicies[name]!;
+  return { name, policy, options: policy.options.parse(values) as ChosenPromptPolicy["options"] };
+}
+
+/** Refuses a metric whose result would not be that of the model as it runs. */
+export function refuseUnsupported(
+  name: string,
+  { inference: supported = [] }: { readonly inference?: SupportedInference },
+  inference: Inference,
+): void {
+  if (supported === "any") return;
+  for (const part of Object.keys(inference) as InferencePart[])
+    if (!supported.includes(part))
+      throw new WorkbenchError(
+        "unsupported",
+        `evaluate.${name} ${part === "prompt" ? "has no prompts" : "does not generate token by token"}, so inference.${part} would have no effect on it. Measure it in another evaluate cell without inference.${part}, or use ${part === "prompt" ? "evaluate.retrieval" : "evaluate.cache"} or evaluate.generate here.`,
+      );
+}

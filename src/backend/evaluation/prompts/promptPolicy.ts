@@ -1,0 +1,53 @@
+/** Interface of a prompt policy: which words of a text a model reads when it may not read all of them. Each is one file. */
+import type { z } from "zod";
+import type { HostTensors } from "../../checkpoints/safetensors";
+import type { Tokenizer } from "../../data/tokenizers/tokenizer";
+import type { Engine } from "../../engine/engine";
+import type { ModelShape } from "../../models/model";
+
+/** The model that scores a text. */
+export interface PromptReader {
+  readonly shape: ModelShape;
+  readonly tensors: HostTensors;
+  readonly tokenizer: Tokenizer;
+}
+
+/** What a policy may use besides the model. */
+export interface PromptLab {
+  readonly engine: Engine;
+  readonly signal: AbortSignal;
+  readonly seed: number;
+}
+
+/** A policy with its options, and its name. */
+export interface ChosenPromptPolicy {
+  readonly name: string;
+  readonly policy: AnyPromptPolicy;
+  readonly options: { readonly budget: number; readonly model?: string };
+}
+
+export interface PromptPolicy<O> {
+  readonly title: string;
+  readonly options: z.ZodType<O>;
+  /** Options for contract tests. */
+  readonly samples: readonly Readonly<Record<string, unknown>>[];
+  /**
+   * The importance of each word; those with the lowest are left out. Words include the space before them, so that they join
+   * to the text. `index` numbers the prompts.
+   */
+  score(
+    words: readonly string[],
+    options: O,
+    reader: PromptReader,
+    lab: PromptLab,
+    index: number,
+  ): Promise<ArrayLike<number>>;
+}
+
+// A catalog holds policies with any options; each parses its own before use.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyPromptPolicy = PromptPolicy<any>;
+
+export function definePromptPolicy<O>(policy: PromptPolicy<O>): PromptPolicy<O> {
+  return policy;
+}
