@@ -1,6 +1,6 @@
 /**
  * One slot of a table for all tokens that were dropped: the means of their keys and values, which enter the softmax with the
- * weight of all of them (RazorAttention, arXiv 2407.15891, the compensation token of section 3.3).
+ * weight of all of them (RazorAttention, arXiv 2407.15891, equations 4 and 5).
  */
 import { maskedScore } from "../graph/composites/attention";
 import { int } from "../graph/functions";

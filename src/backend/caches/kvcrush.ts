@@ -4,9 +4,9 @@
  * the Hamming distance of their bits to an anchor, and representatives are evenly spaced in that order. Only prompts are
  * shortened: generated tokens are all kept.
  *
- * Bits are those of key-value heads. How many tokens are a head's best, and which share represents others, are not published.
- * OpenVINO GenAI has the same anchors, but for blocks of tokens: a block has a bit for each of its tokens, from the scores of a
- * layer, its representatives are at multiples of a rounded step, and they are added to the budget.
+ * Bits are those of key-value heads, of which each chooses for itself. OpenVINO GenAI has the same anchors, but for blocks of
+ * tokens: a block has a bit for each of its tokens, whether its score is in the better half of the layer's; representatives are
+ * at multiples of a rounded step, and are added to the budget.
  */
 import * as z from "zod";
 import { createRandomStream } from "../representations/randomStream";

@@ -1,15 +1,15 @@
 /**
  * Retrieval heads keep all tokens; the other heads keep the first and the recent tokens, and one that compensates for the
  * dropped ones (Tang et al., RazorAttention: Efficient KV Cache Compression Through Retrieval Heads, ICLR 2025, arXiv
- * 2407.15891, section 3). Heads are found by a text of random tokens that repeats four times: echo heads attend to earlier
- * copies of a token, induction heads to the tokens after them. A key-value head counts by the best of its query heads, as in
- * the published code (msmodelslim, ra_compression). Defaults are those of the paper, except for the length of that text, which
- * has 2,500 tokens there.
+ * 2407.15891, Algorithm 1, where the first tokens are N₀ and the recent ones max(S₀, N / C)). Heads are found by a text of
+ * random tokens that repeats four times: echo heads attend to earlier copies of a token, induction heads to the tokens after
+ * them. Shares of heads, and that a key-value head counts by the best of its query heads, are as in the authors' code
+ * (msmodelslim, ra_compression), whose text has 2,500 different tokens.
  */
 import * as z from "zod";
 import { defineCachePolicy, type HeadLists, type HeadScores } from "./policy";
 
-const share = (published: number) => z.number().min(0).max(1).default(published);
+const share = (usual: number) => z.number().min(0).max(1).default(usual);
 
 const options = z.strictObject({
   sinks: z.int().min(0).default(4).describe("Tokens at the start of the text that are always kept."),

@@ -1,7 +1,7 @@
 /**
  * Finds the heads of a model that retrieve: in a text of random tokens that repeats four times, echo heads attend to earlier
- * copies of a token, and induction heads to the tokens after them (RazorAttention, arXiv 2407.15891, section 3.3). As in the
- * published code, a score is the sum of these weights, averaged over all tokens after their first copy, and one more random
+ * copies of a token, and induction heads to the tokens after them (RazorAttention, arXiv 2407.15891). As in the authors'
+ * code, a score is the sum of these weights, averaged over all tokens after their first copy, and one more random
  * token is in front, which takes the attention that the start of a text gets.
  */
 import { WorkbenchError } from "../../protocol/errors";

@@ -83,19 +83,28 @@ describe("a compact cache", () => {
     policies.flatMap(([name, { samples }]) =>
       ["gpt2", "llama", "gpt_neox"].map((family) => ({ name, family, sample: samples[0]! })),
     ),
-  )("with a budget for the whole text changes no bit: $name of $family", async ({ name, family, sample }) => {
-    const values = {
-      ...sample,
-      ...Object.fromEntries(Object.entries(whole).filter(([key]) => key in sample)),
-    };
-    await using compact = open(engine, { family, name, values });
-    await using full = new CachedNextToken(engine, model(family), {
-      batch: prompts.length,
-      slots: positions,
-    });
-    const [got, wanted] = [await greedy(compact, 7), await greedy(full, 7)];
-    expect(got.map(toBits)).toEqual(wanted.map(toBits));
-  });
+  )(
+    "with a budget for the whole text gives the same logits, on the CPU bit for bit: $name of $family",
+    async ({ name, family, sample }) => {
+      const values = {
+        ...sample,
+        ...Object.fromEntries(Object.entries(whole).filter(([key]) => key in sample)),
+      };
+      await using compact = open(engine, { family, name, values });
+      await using full = new CachedNextToken(engine, model(family), {
+        batch: prompts.length,
+        slots: positions,
+      });
+      const [got, wanted] = [await greedy(compact, 7), await greedy(full, 7)];
+      // Kernels of other devices may add in another order where there is a mask.
+      if (testDevice === "cpu") expect(got.map(toBits)).toEqual(wanted.map(toBits));
+      got.forEach((logits, text) =>
+        logits.forEach((own, step) =>
+          expect(computeRelativeError(own, wanted[text]![step]!), `step ${step}`).toBeLessThan(1e-5),
+        ),
+      );
+    },
+  );
 
   it.each(budgeted.flatMap(([name, { samples }]) => samples.map((values) => ({ name, values }))))(
     "keeps exactly its budget, at the end and at the start: $name with $values",
