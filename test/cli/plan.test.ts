@@ -57,6 +57,26 @@ describe("lathe plan", () => {
   });
 });
 
+describe("a cache policy that the model cannot have", () => {
+  const model =
+    "model: {model_type: llama, vocab_size: 64, hidden_size: 16, intermediate_size: 16, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 64}";
+
+  it.each([
+    ["razor: {heads: [[0]]}", /lists the heads of 1 layer, but the model has 2/],
+    ["razor: {heads: [[0], [3]]}", /lists head 3 of layer 1, but the model has 2 key-value heads/],
+    ["h2o: {budget: [2, 3, 4]}", /budget of the cache has 3 entries, but the model has 2 layers/],
+    ["snapkv: {budget: 16}", /budget of snapkv is 16 tokens, which has no room for 32 recent tokens/],
+  ])("is refused by lathe plan: %s", async (policy, message) => {
+    const cells = `data: {grammar: {}, sequence_len: 64}\n${model}\nevaluate: {inference: {cache: {${policy}}}, cache: {}}`;
+    const { status, output, errors } = await workspace.lathe(
+      "plan",
+      workspace.write("cache.lathe.md", cells),
+    );
+    expect(status).not.toBe(0);
+    expect(output + errors).toMatch(message);
+  });
+});
+
 describe("lathe schema", () => {
   it("prints a JSON schema in which every reference resolves", async () => {
     const { status, output } = await workspace.lathe("schema");

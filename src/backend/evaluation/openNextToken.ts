@@ -10,9 +10,22 @@ import { countProbeTokens } from "./retrievalHeads";
 import { CachedNextToken, type NextToken } from "./nextToken";
 
 /**
+ * Refuses a cache that this model cannot have whatever its texts are: with a budget for another number of layers or without
+ * room for the tokens that are always kept, or with heads that the model does not have or that cannot be found.
+ */
+export function checkPolicy({ shape, inference }: Pick<Subject, "shape" | "inference">): void {
+  const { cache: chosen } = inference ?? {};
+  if (chosen === undefined) return;
+  const { retrieval } = chosen.policy;
+  if (retrieval !== undefined && chosen.heads === undefined)
+    countProbeTokens(shape, retrieval.countTokens(chosen.options));
+  const dimensions = dimensionsOf(shape);
+  planLayers(chosen, dimensions, dimensions.context, [1]);
+}
+
+/**
  * Refuses a cache that this model cannot have, for prompts of these lengths in texts that grow to `positions` tokens: a budget
- * without room for the tokens that are always kept, heads that it does not have or that cannot be found, or layers with a
- * window.
+ * without room for the tokens that are always kept, layers with a window, or what `checkPolicy` refuses.
  */
 export function checkCache(
   { shape, inference }: Pick<Subject, "shape" | "inference">,
@@ -21,6 +34,7 @@ export function checkCache(
 ): void {
   const { cache: chosen } = inference ?? {};
   if (chosen === undefined) return;
+  checkPolicy({ shape, inference });
   const dimensions = dimensionsOf(shape);
   const { context } = dimensions;
   if (positions > context)
@@ -28,9 +42,6 @@ export function checkCache(
       "invalid-input",
       `With inference.cache, a text ends at the model's context of ${context} tokens, but it would grow to ${positions}. Shorten the prompt, or generate fewer tokens.`,
     );
-  const { retrieval } = chosen.policy;
-  if (retrieval !== undefined && chosen.heads === undefined)
-    countProbeTokens(shape, retrieval.countTokens(chosen.options));
   const layers = planLayers(chosen, dimensions, positions, prompts);
   buildStep(shape, chosen, { batch: prompts.length, positions, layers });
 }

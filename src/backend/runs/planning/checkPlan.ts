@@ -17,6 +17,7 @@ import { chooseDevice } from "../../engine/devices";
 import { resolveThreadCount } from "../../engine/runtime";
 import { metrics } from "../../evaluation/catalog";
 import { refuseUnsupported, splitEvaluation } from "../../evaluation/parseInference";
+import { checkPolicy } from "../../evaluation/openNextToken";
 import type { EvaluationData, EvaluationPlaces } from "../../evaluation/metric";
 import { toCanonicalJson } from "../../experiment/stepKey";
 import { importOutline } from "../../imports/importModel";
@@ -253,4 +254,5 @@ async function checkEvaluation(
     if (!readsData || subject.data !== undefined)
       await metric.check?.({ ...subject, inference }, parsed, places);
   }
+  checkPolicy({ shape: subject.shape, inference });
 }

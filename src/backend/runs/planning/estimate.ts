@@ -17,6 +17,7 @@ import { dimensionsOf, hasAdapters, listMatrixSlots, type ModelShape } from "../
 import { resizeShape } from "../../models/resizeEmbeddings";
 import { metrics } from "../../evaluation/catalog";
 import { refuseUnsupported, splitEvaluation } from "../../evaluation/parseInference";
+import { checkPolicy } from "../../evaluation/openNextToken";
 import { layersOf, generalizeRole } from "../../models/roles";
 import type { ParameterSpec } from "../../representations/representation";
 import { createTrainee } from "../../training/trainee";
@@ -172,6 +173,7 @@ function refuseUnsuited(shape: ModelShape, step: Step): void {
     metric.checkModel?.(shape);
     refuseUnsupported(name, metric, inference);
   }
+  checkPolicy({ shape, inference });
 }
 
 /** Of a step with one method; several methods differ in what they keep. */
