@@ -9,6 +9,7 @@ import { engineOptions } from "./engineOptions";
 import { deviceSchema } from "./device";
 import { createEvaluateSchema } from "./inference";
 import { labelOptions } from "./labelOptions";
+import { trainExitsSchema } from "./exits";
 import { loraSchema } from "./lora";
 import { paperSchema } from "./paper";
 import { passkeySchema } from "./passkeys";
@@ -157,6 +158,7 @@ export const trainSchema = z.strictObject({
     .describe("Clip gradients to this global norm. 0 disables clipping."),
   teacher: teacherSchema.optional(),
   lora: loraSchema.optional(),
+  exits: trainExitsSchema.optional(),
   cumulative_loss: z
     .enum(["none", "literal", "two-batch", "ema-grad"])
     .default("none")

@@ -1,5 +1,6 @@
-/** Measurements, and how a model runs in them: what it reads of a prompt, and what it keeps in its cache. */
+/** Measurements, and how a model runs in them: what it reads of a prompt, what it keeps in its cache, and where texts leave it. */
 import * as z from "zod";
+import { inferenceExitsSchema } from "./exits";
 import { makeOptional } from "./schemaParts";
 
 type Schemas = Readonly<Record<string, z.ZodType>>;
@@ -35,9 +36,13 @@ function createInferenceSchema({ caches, prompts }: Omit<EvaluationSchemas, "met
       cache: chooseOne(caches, "cache").describe(
         "Which keys and values the model keeps of the tokens before the current one; all by default.",
       ),
+      exits: inferenceExitsSchema.optional(),
+    })
+    .refine(({ cache, exits }) => cache === undefined || exits === undefined, {
+      error: "name either cache or exits: exits read and write a cache of all tokens",
     })
     .describe("How the model runs in the metrics of this cell that generate token by token.");
 }
 
 /** Parts of inference that a metric supports or not. */
-export type InferencePart = "cache" | "prompt";
+export type InferencePart = "cache" | "prompt" | "exits";

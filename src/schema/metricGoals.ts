@@ -26,6 +26,8 @@ export const metricGoals = {
   "decoding/speedup*": "maximize",
   "decoding/bytes*": "minimize",
   "decoding/peak_memory_bytes": "minimize",
+  "generate/flops_saved": "maximize",
+  "generate/acceptance": "maximize",
   "latency/median_ms": "minimize",
   "latency/p95_ms": "minimize",
   "latency/examples_per_second": "maximize",

@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writ
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { badCommands } from "./badCommands";
+import { badExits } from "./badExits";
 import { badExperiments, type Case, data, model, tokenizer, train } from "./badExperiments";
 import { realWorkspace, useRealLathe, type Workspace } from "./realLathe";
 
@@ -55,7 +56,7 @@ function widen(config: string): void {
   writeFileSync(config, readFileSync(config, "utf8").replace('"hidden_size": 16', '"hidden_size": 32'));
 }
 
-const cases: readonly Case[] = [...badExperiments, ...badCommands];
+const cases: readonly Case[] = [...badExperiments, ...badExits, ...badCommands];
 
 /** The message, with its variable parts replaced. */
 function told(message: string): string {

@@ -5,7 +5,8 @@ import { chatRoles } from "../data/tokenizers/chatTemplate";
 import { requireNextToken } from "../models/classifier";
 import { continuePrompts, createTexts, type GenerationOptions, refuseConversation } from "./generation";
 import { defineMetric } from "./metric";
-import type { Continuation } from "./generatedText";
+import { addExitUse, computeExitShares, type ExitUse } from "./exitUse";
+import type { Continuation, GenerationTimes } from "./generatedText";
 
 /** Options with the names, meanings and defaults of Hugging Face's generation. */
 export const generationKeys = {
@@ -114,14 +115,23 @@ const optionsSchema = z
 export interface Generation {
   readonly options: GenerationOptions;
   readonly samples: readonly Continuation[];
+  /** Where tokens left the model, with `inference.exits`. */
+  readonly exits?: GenerationExits;
+}
+
+export interface GenerationExits extends ExitUse {
+  readonly shares: readonly number[];
+  /** Share of the drafted tokens that the whole model agreed with; absent without drafts. */
+  readonly acceptance?: number;
+  readonly seconds_per_token: number;
 }
 
 export default defineMetric<z.output<typeof optionsSchema>, Generation>({
   title: "Text generated from prompts",
   options: optionsSchema,
   needs: ["tokenizer"],
-  inference: ["cache", "prompt"],
-  goals: {},
+  inference: ["cache", "prompt", "exits"],
+  goals: { "generate/flops_saved": "maximize", "generate/acceptance": "maximize" },
   samples: [
     { prompts: ["a"], max_new_tokens: 4 },
     {
@@ -135,10 +145,11 @@ export default defineMetric<z.output<typeof optionsSchema>, Generation>({
   ],
   checkModel: (shape) => requireNextToken(shape, "it cannot generate text"),
   check: async ({ shape, tokenizer, inference }, { prompts, ...options }) => {
-    if (inference?.cache !== undefined && !options.use_cache)
+    const part = (["cache", "exits"] as const).find((each) => inference?.[each] !== undefined);
+    if (part !== undefined && !options.use_cache)
       throw new WorkbenchError(
         "invalid-input",
-        "evaluate.generate has use_cache: false, so inference.cache would have no effect. Remove one of them.",
+        `evaluate.generate has use_cache: false, so inference.${part} would have no effect. Remove one of them.`,
       );
     if (inference?.prompt !== undefined) prompts.forEach(refuseConversation);
     if (tokenizer !== undefined)
@@ -151,6 +162,7 @@ export default defineMetric<z.output<typeof optionsSchema>, Generation>({
       const now = written.find((text) => text !== "");
       lab.progress(done, total, now === undefined ? what : `${getTail(now)} ${what}`);
     };
+    const times: GenerationTimes[] = [];
     const samples = await continuePrompts(
       subject,
       prompts,
@@ -162,15 +174,53 @@ export default defineMetric<z.output<typeof optionsSchema>, Generation>({
           written[prompt] = "";
           lab.log?.(formatLine(sample));
         },
+        onTimed: (each) => times.push(each),
       },
     );
+    const exits = summarizeExits(times);
     return {
-      values: { "generate/tokens": samples.reduce((total, { ids }) => total + ids.length, 0) },
-      lines: samples.map(formatLine),
-      details: { options: resolved, samples },
+      values: {
+        "generate/tokens": samples.reduce((total, { ids }) => total + ids.length, 0),
+        ...(exits === undefined ? {} : toExitValues(exits)),
+      },
+      lines: [...samples.map(formatLine), ...(exits === undefined ? [] : [formatExits(exits)])],
+      details: { options: resolved, samples, ...(exits === undefined ? {} : { exits }) },
     };
   },
 });
+
+function summarizeExits(times: readonly GenerationTimes[]): GenerationExits | undefined {
+  const uses = times.flatMap(({ exits }) => exits ?? []);
+  if (uses.length === 0) return undefined;
+  const use = uses.reduce(addExitUse);
+  const tokens = use.tokens.reduce((sum, count) => sum + count, 0);
+  const seconds = times.reduce((sum, { new_seconds }) => sum + new_seconds, 0);
+  return {
+    ...use,
+    shares: computeExitShares(use),
+    ...(use.drafted === 0 ? {} : { acceptance: use.tokens[0]! / use.drafted }),
+    seconds_per_token: tokens === 0 ? 0 : seconds / tokens,
+  };
+}
+
+function toExitValues({ layers, shares, flops, fullFlops, acceptance }: GenerationExits) {
+  return {
+    "generate/flops_saved": fullFlops === 0 ? 0 : 1 - flops / fullFlops,
+    ...(acceptance === undefined
+      ? { "generate/layers": layers.reduce((sum, layer, i) => sum + layer * shares[i]!, 0) }
+      : { "generate/acceptance": acceptance }),
+  };
+}
+
+function formatExits({ layers, shares, flops, fullFlops, acceptance, ...rest }: GenerationExits): string {
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  const what =
+    acceptance === undefined
+      ? `tokens by layers: ${layers.map((layer, i) => `${layer}: ${percent(shares[i]!)}`).join(", ")}`
+      : `drafted by ${layers[0]} layers, ${percent(acceptance)} of ${rest.drafted} accepted`;
+  const work = fullFlops === 0 ? "" : `; ${percent(flops / fullFlops)} of the whole model's FLOPs`;
+  return `${what}${work}; ${(1000 * rest.seconds_per_token).toFixed(2)} ms per token`;
+}
 
 function formatLine({ prompt, text }: Continuation): string {
   return `${JSON.stringify(prompt)} → ${JSON.stringify(text)}`;

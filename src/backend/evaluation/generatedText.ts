@@ -1,4 +1,5 @@
 /** One prompt and its generated text so far: where the text ends, and which part of it can be shown. */
+import type { ExitUse } from "./exitUse";
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { WorkbenchError } from "../../protocol/errors";
@@ -51,6 +52,8 @@ export interface GenerationTimes {
   /** Number of generated tokens, without the first of each prompt. */
   readonly new_tokens: number;
   readonly new_seconds: number;
+  /** How the exits were used, with `inference.exits`. */
+  readonly exits?: ExitUse;
 }
 
 /** A prompt as the model reads it. */

@@ -11,7 +11,7 @@ import { requireNextToken } from "../models/classifier";
 import { listCacheNames, type CacheSizes, getCacheType } from "../models/keyValueCache";
 import { dimensionsOf } from "../models/model";
 import { type EvaluationLab, type Subject, getTokenizer } from "./metric";
-import { checkCache, openNextToken } from "./openNextToken";
+import { checkCache, checkExits, openNextToken } from "./openNextToken";
 import type { ChosenPromptPolicy, PromptReader } from "./prompts/promptPolicy";
 import { shortenPrompt } from "./prompts/shorten";
 import { openWithoutCache } from "./nextToken";
@@ -123,12 +123,9 @@ export async function createTexts(
   const ends = await findEnds(subject, options);
   const framed = await Promise.all(prompts.map((prompt) => framePrompt(prompt, tokenizer, options)));
   const lengths = framed.map(({ ids, oneByOne = 0 }) => ids.length - oneByOne);
-  if (options.use_cache && lengths.length > 0)
-    checkCache(
-      subject,
-      lengths,
-      Math.max(...framed.map(({ ids }) => ids.length)) + options.max_new_tokens - 1,
-    );
+  const longest = Math.max(0, ...framed.map(({ ids }) => ids.length)) + options.max_new_tokens - 1;
+  if (options.use_cache && lengths.length > 0) checkCache(subject, lengths, longest);
+  checkExits(subject, longest);
   return framed.map((prompt, i) => {
     const text = new GeneratedText(prompt, tokenizer, options, ends, i, listener);
     refuseLong(text, i, subject);
@@ -193,7 +190,8 @@ async function generateTogether(
     new_seconds: seconds(readAt, performance.now()),
   };
   for (const text of texts) text.close();
-  return times;
+  const { exitUse } = next;
+  return exitUse === undefined ? times : { ...times, exits: exitUse };
 }
 
 /** Maximum length of the texts before their last token, limited by the model's context. */

@@ -1,4 +1,5 @@
 /** How a model runs during an evaluation. */
+import type { InferenceExits } from "../../schema/exits";
 import type { InferencePart } from "../../schema/inference";
 import type { ChosenPolicy } from "../caches/compactCache";
 import type { HeadScores } from "../caches/policy";
@@ -7,6 +8,7 @@ import type { ChosenPromptPolicy } from "./prompts/promptPolicy";
 export interface Inference {
   readonly cache?: ChosenCache;
   readonly prompt?: ChosenPromptPolicy;
+  readonly exits?: InferenceExits;
 }
 
 /** A cache policy with its options, and its name. */

@@ -9,8 +9,9 @@ import { input, sizeOf } from "../graph/op";
 import { type CacheSizes, KeyValueCache, listCacheNames, getCacheType } from "../models/keyValueCache";
 import { buildInferenceForward, toInferenceTensors } from "../models/inference";
 import { checkGrowth, dimensionsOf, type ModelShape } from "../models/model";
-import { disposeAll } from "../training/evaluateLoss";
+import { disposeAll, pickTensors } from "../training/evaluateLoss";
 import { uploadAll } from "../training/feeds";
+import type { ExitUse } from "./exitUse";
 import { ForwardProgram } from "./forwardProgram";
 import type { Subject } from "./metric";
 
@@ -30,6 +31,8 @@ export interface NextToken extends AsyncDisposable {
    * passes the same texts in the same order; between calls they may only grow.
    */
   logits(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array>;
+  /** How its exits were used so far, if it has some. */
+  readonly exitUse?: ExitUse;
 }
 
 type Model = Pick<Subject, "shape" | "tensors">;
@@ -184,7 +187,9 @@ export class CachedNextToken implements NextToken {
         return [name, this.engine.upload({ dtype: "int32", shape }, data)];
       }),
     );
-    const { logits, ...tables } = await program.run({ ...this.#weights, ...this.#tables, ...uploaded });
+    const { logits, ...tables } = await program.run(
+      pickTensors(program.inputs, { ...this.#weights, ...this.#tables, ...uploaded }),
+    );
     this.#tables = Object.fromEntries(
       Object.entries(tables).map(([name, table]) => [name.replace("present.", "past."), table]),
     );
@@ -212,12 +217,12 @@ export class CachedNextToken implements NextToken {
 }
 
 /**
- * `tokens` and `positions` int32 [batch, time], `rows` int32 [batch] to select from [batch · time], and
- * `past.<layer>.key` and `.value` → `logits` [batch, vocabulary] and the tables with the new tokens, `present.…`.
+ * `tokens` and `positions` int32 [batch, time], `rows` int32 [rows] to select from [batch · time], one of each text by default,
+ * and `past.<layer>.key` and `.value` → `logits` [rows, vocabulary] and the tables with the new tokens, `present.…`.
  */
 export function buildCachedForward(
   shape: ModelShape,
-  { time, ...sizes }: CacheSizes & { readonly time: number },
+  { time, rows, ...sizes }: CacheSizes & { readonly time: number; readonly rows?: number },
 ) {
   const dimensions = dimensionsOf(shape);
   const int = (name: string, size: readonly number[]) => input(name, size, "int32");
@@ -227,7 +232,7 @@ export function buildCachedForward(
   const logits = buildInferenceForward(
     shape,
     { tokens: int("tokens", [sizes.batch, time]), positions, cache },
-    { rows: int("rows", [sizes.batch]) },
+    { rows: int("rows", [rows ?? sizes.batch]) },
   );
   const present = Object.fromEntries([...cache.next].map(([name, next]) => [`present.${name}`, next]));
   const state = Object.fromEntries([...cache.next.keys()].map((name) => [`present.${name}`, `past.${name}`]));

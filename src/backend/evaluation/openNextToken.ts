@@ -1,9 +1,13 @@
-/** Opens a model that generates token by token, with the cache that its inference names. */
+/** Opens a model that generates token by token, with the cache or the exits that its inference names. */
 import { WorkbenchError } from "../../protocol/errors";
 import { planLayers } from "../caches/planLayers";
 import type { Engine } from "../engine/engine";
 import type { CacheSizes } from "../models/keyValueCache";
 import { dimensionsOf } from "../models/model";
+import { describeExits, getExitLayers } from "../models/exits";
+import type { InferenceExits } from "../../schema/exits";
+import { DraftNextToken } from "./draftNextToken";
+import { ExitNextToken } from "./exitNextToken";
 import { buildStep, CompactNextToken } from "./compactNextToken";
 import type { Subject } from "./metric";
 import { countProbeTokens } from "./retrievalHeads";
@@ -46,14 +50,44 @@ export function checkCache(
   buildStep(shape, chosen, { batch: prompts.length, positions, layers });
 }
 
-/** Opens the model with the cache of its inference. `seeds` has one number for each text, for policies that draw. */
+/**
+ * Refuses exits that this model does not have, for texts that grow to `positions` tokens.
+ */
+export function checkExits(
+  { shape, inference }: Pick<Subject, "shape" | "inference">,
+  positions: number,
+): void {
+  const { exits: chosen } = inference ?? {};
+  if (chosen === undefined) return;
+  const { context } = dimensionsOf(shape);
+  const exits = getExitLayers(shape.config);
+  if (exits.length === 0)
+    throw new WorkbenchError(
+      "invalid-input",
+      "The model has no exits, so inference.exits has nothing to use. Train some with train.exits in a train cell above, or remove inference.exits.",
+    );
+  if (chosen.draft !== undefined && !exits.includes(chosen.draft))
+    throw new WorkbenchError(
+      "invalid-input",
+      `inference.exits.draft is ${chosen.draft}, but the model has only the ${describeExits(exits)}. Name one of these, or train another one with train.exits.`,
+      { allowed: exits.map(String) },
+    );
+  if (positions > context)
+    throw new WorkbenchError(
+      "invalid-input",
+      `With inference.exits, a text ends at the model's context of ${context} tokens, but it would grow to ${positions}. Shorten the prompt, or generate fewer tokens.`,
+    );
+}
+
+/** Opens the model with the cache or the exits of its inference. `seeds` has one number for each text, for policies that draw. */
 export function openNextToken(
   engine: Engine,
   subject: Pick<Subject, "shape" | "tensors" | "inference">,
   sizes: CacheSizes,
   seeds: readonly number[],
 ): NextToken {
-  const { cache: chosen } = subject.inference ?? {};
+  const { cache: chosen, exits } = subject.inference ?? {};
+  if (exits !== undefined) return openExits(engine, subject, sizes, exits);
   if (chosen === undefined) return new CachedNextToken(engine, subject, sizes);
   if (chosen.policy.retrieval !== undefined && chosen.heads === undefined)
     throw new Error(`The retrieval heads of ${chosen.name} were not found before the evaluation.`);
@@ -61,4 +95,17 @@ export function openNextToken(
   const dimensions = dimensionsOf(subject.shape);
   const plan = (lengths: readonly number[]) => planLayers(chosen, dimensions, positions, lengths);
   return new CompactNextToken(engine, subject, { chosen, positions, plan, seeds });
+}
+
+const defaultDraftTokens = 4;
+
+function openExits(
+  engine: Engine,
+  model: Pick<Subject, "shape" | "tensors">,
+  sizes: CacheSizes,
+  { draft, tokens = defaultDraftTokens, threshold, confidence = "probability" }: InferenceExits,
+): NextToken {
+  return draft === undefined
+    ? new ExitNextToken(engine, model, sizes, { threshold: threshold!, confidence })
+    : new DraftNextToken(engine, model, sizes, { draft, tokens });
 }

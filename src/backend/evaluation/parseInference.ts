@@ -1,5 +1,6 @@
 /** The `inference` key of an evaluate cell. */
 import { WorkbenchError } from "../../protocol/errors";
+import { inferenceExitsSchema } from "../../schema/exits";
 import type { InferencePart } from "../../schema/inference";
 import { cachePolicies } from "../caches/catalog";
 import type { ChosenCache, Inference, SupportedInference } from "./inference";
@@ -17,10 +18,15 @@ export function splitEvaluation({ inference, ...metrics }: Readonly<Record<strin
 type Choices = Readonly<Record<string, unknown>>;
 
 function parseInference(options: unknown): Inference {
-  const { cache, prompt } = options as { readonly cache?: Choices; readonly prompt?: Choices };
+  const { cache, prompt, exits } = options as {
+    readonly cache?: Choices;
+    readonly prompt?: Choices;
+    readonly exits?: unknown;
+  };
   return {
     ...(cache === undefined ? {} : { cache: chooseCache(...getFirst(cache)) }),
     ...(prompt === undefined ? {} : { prompt: choosePrompt(...getFirst(prompt)) }),
+    ...(exits === undefined ? {} : { exits: inferenceExitsSchema.parse(exits) }),
   };
 }
 
@@ -38,6 +44,13 @@ function choosePrompt(name: string, values: unknown): ChosenPromptPolicy {
   return { name, policy, options: policy.options.parse(values) as ChosenPromptPolicy["options"] };
 }
 
+/** Metrics that reflect a part, besides `generate`. */
+const others: Readonly<Record<InferencePart, string>> = {
+  cache: "evaluate.cache or ",
+  prompt: "evaluate.retrieval or ",
+  exits: "",
+};
+
 /** Refuses a metric whose result would not be that of the model as it runs. */
 export function refuseUnsupported(
   name: string,
@@ -49,6 +62,6 @@ export function refuseUnsupported(
     if (!supported.includes(part))
       throw new WorkbenchError(
         "unsupported",
-        `evaluate.${name} ${part === "prompt" ? "has no prompts" : "does not generate token by token"}, so inference.${part} would have no effect on it. Measure it in another evaluate cell without inference.${part}, or use ${part === "prompt" ? "evaluate.retrieval" : "evaluate.cache"} or evaluate.generate here.`,
+        `evaluate.${name} ${part === "prompt" ? "has no prompts" : "does not generate token by token"}, so inference.${part} would have no effect on it. Measure it in another evaluate cell without inference.${part}, or use ${others[part]}evaluate.generate here.`,
       );
 }

@@ -66,7 +66,7 @@ export default defineMetric<Options, { readonly rates: readonly LengthRates[] }>
   title: "Repeated and meaningless text",
   options: optionsSchema,
   needs: ["data", "tokenizer"],
-  inference: ["cache"],
+  inference: ["cache", "exits"],
   goals: {
     "repetition/rep*": "minimize",
     "repetition/meaningless_*": "minimize",

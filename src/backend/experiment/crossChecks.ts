@@ -143,6 +143,12 @@ function findTrainFaults(train: PlainMap, data: PlainMap | undefined): Omit<Cros
     train.block_rows !== undefined ||
     train.sample_with_replacement === true ||
     train.restart_optimizer === true;
+  for (const other of ["lora", "teacher"] as const)
+    if (train.exits !== undefined && train[other] !== undefined)
+      faults.push({
+        path: ["exits"],
+        message: `cannot be combined with ${other}, which trains other weights; use a train cell for each`,
+      });
   if (train.load_best_model_at_end === true && train.eval_steps === undefined && !blocks)
     faults.push({
       path: ["load_best_model_at_end"],

@@ -2,7 +2,8 @@
 import { WorkbenchError } from "../../protocol/errors";
 import { exporters } from "./catalog";
 import { compact } from "./compaction";
-import type { ModelShape } from "../models/model";
+import { describeExits, getExitLayers, withoutExits } from "../models/exits";
+import { type ModelShape, parametersOf } from "../models/model";
 import type { AnyExporter, ExportSubject, Form } from "./exporter";
 import { type SizeRow, compareSizes, listUnsavedNotes } from "./savings";
 import { writeFolder, type WrittenFolder } from "./writtenFolder";
@@ -16,14 +17,15 @@ export interface ExportResult extends WrittenFolder {
 }
 
 export async function exportModel(
-  subject: ExportSubject,
+  whole: ExportSubject,
   { format, ...exportOptions }: { readonly format: string; readonly [option: string]: unknown },
   folder: string,
 ): Promise<ExportResult> {
   const exporter = findExporter(format);
   const options = exporter.options.parse(exportOptions) as unknown;
-  refuseShape(subject.shape, format, options);
+  refuseShape(whole.shape, format, options);
   const notices: string[] = [];
+  const subject = exporter.keepsExits === true ? whole : leaveOutExits(whole, notices);
   let unsaved: readonly string[] = [];
   const result = await writeFolder(folder, async (draft) => {
     const { notes, ...smaller } = compactFor(exporter.form, subject);
@@ -35,6 +37,18 @@ export async function exportModel(
   if (after >= before && unsaved.length === 0)
     notices.push("The export saved no space: the weights take as many bytes as in dense float32.");
   return { format, ...result, notices: [...notices, ...unsaved], sizes };
+}
+
+/** Other programs have no place for exits. */
+function leaveOutExits(subject: ExportSubject, notices: string[]): ExportSubject {
+  const exits = getExitLayers(subject.shape.config);
+  if (exits.length === 0) return subject;
+  notices.push(
+    `Left out: the ${describeExits(exits)}, for which the format has no place. Export as packed to keep exits.`,
+  );
+  const shape = withoutExits(subject.shape);
+  const names = new Set(parametersOf(shape).map(({ name }) => name));
+  return { ...subject, shape, tensors: new Map([...subject.tensors].filter(([name]) => names.has(name))) };
 }
 
 /** Throws the reason why a model cannot be written in a format. `options` are the format's own, parsed. */

@@ -26,6 +26,8 @@ export interface Exporter<O> {
   readonly form: Form;
   /** Types of representations that it does not write as dense matrices. */
   readonly keeps?: readonly string[];
+  /** Whether it writes the exits of a model, which are left out otherwise. */
+  readonly keepsExits?: true;
   /** The program that reads the files, as `library_name` of a model card names it. */
   readonly library?: string;
   /** False if the format has its configuration and tokenizer in its own file. */

@@ -32,6 +32,7 @@ export default defineExporter<z.output<typeof schema>>({
   options: schema,
   samples: [{}, { dtype: "bfloat16" }, { dtype: "float16", entropy_coding: false }],
   form: "stored",
+  keepsExits: true,
   write: async (subject, options, folder) => {
     const { shape, tensors } = subject;
     const coded = pack({ shape, tensors }, { dtype: options.dtype, entropyCoding: options.entropy_coding });

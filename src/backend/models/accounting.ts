@@ -5,6 +5,7 @@
 import type { Counts, ModelCounts, RoleCounts } from "../../protocol/counts";
 import { sizeOf } from "../graph/op";
 import { countBias, listBiasParameters, biasRole } from "./biases";
+import { hasExits } from "./exits";
 import { createTrainedTest, listMatrixSlots, type ModelShape, tensorsOf } from "./model";
 import { stripLayer } from "./roles";
 import { describeStorage } from "./weights";
@@ -72,7 +73,7 @@ function* countMatrixRows(shape: ModelShape, options: CountOptions): Generator<R
       const { matrix, representation, options: storedOptions } = each;
       const specs = [...representation.parameters(matrix, storedOptions)];
       const freeze = (found: MatrixCounts) =>
-        isTrained(whole.role) ? found : { ...found, trainable: countAdapters(specs) };
+        isTrained(whole.role) ? found : { ...found, trainable: hasExits(shape) ? 0 : countAdapters(specs) };
       const counts = [freeze(representation.count(matrix, storedOptions, options.tensors))];
       // A matrix stored in parts has one bias tensor, counted with the first part.
       if (bias !== undefined && (!split || i === 0)) {

@@ -45,6 +45,12 @@ export const inertKeys = {
   decoder_start_token_id: inertField,
   dtype: inertField,
   eos_token_id: inertField,
+  exit_layers: z
+    .array(positiveInt)
+    .optional()
+    .describe(
+      "Numbers of layers after which a text can leave the model, in ascending order; `train.exits` writes them.",
+    ),
   finetuning_task: inertField,
   id2label: inertField,
   is_llama_config: inertField,

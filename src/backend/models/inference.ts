@@ -1,6 +1,6 @@
 /** Prepares a model for inference: stores matrices in the runtime's own formats where it has better ones than floats. */
 import type { Value } from "../graph/op";
-import type { Inference, ParameterSpec, StoredTensor } from "../representations/representation";
+import type { Inference, ParameterSpec, StoredTensor, ValueSource } from "../representations/representation";
 import type { ForwardOptions, ModelInputs } from "./family";
 import {
   buildHiddenStates,
@@ -19,18 +19,21 @@ export function buildInferenceForward(
   options: ForwardOptions = {},
   target: InferenceTarget = "engine",
 ): Value {
-  const values = createValues(shape, target);
-  return forward(shape, (name) => values.get(name)!, inputs, { ...options, inference: target });
+  return forward(shape, createInferenceSource(shape, target), inputs, { ...options, inference: target });
 }
 
 /** The same for the hidden states below the head, [batch · time, width]. */
 export function buildInferenceHidden(shape: ModelShape, inputs: ModelInputs, target: InferenceTarget): Value {
-  const values = createValues(shape, target);
-  return buildHiddenStates(shape, (name) => values.get(name)!, inputs, { inference: target });
+  return buildHiddenStates(shape, createInferenceSource(shape, target), inputs, { inference: target });
 }
 
-const createValues = (shape: ModelShape, target: InferenceTarget) =>
-  new Map(listInferenceParameters(shape, target).map((spec) => [spec.name, createValue(spec)]));
+/** Returns the tensors of `listInferenceParameters` as graph values, by name. */
+export function createInferenceSource(shape: ModelShape, target: InferenceTarget = "engine"): ValueSource {
+  const values = new Map(
+    listInferenceParameters(shape, target).map((spec) => [spec.name, createValue(spec)]),
+  );
+  return (name) => values.get(name)!;
+}
 
 /** Lists the tensors that an inference pass reads. */
 export function listInferenceParameters(

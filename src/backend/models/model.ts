@@ -10,6 +10,7 @@ import { createBias, listBiasParameters, biasRole, isPieceRole } from "./biases"
 import { models } from "./catalog";
 import { getHead, getLabelCount } from "./classifier";
 import { toConfigFaults, findNearest } from "./configFaults";
+import { checkExitLayers, exitRole, getExitLayers, hasExits, listExitParameters } from "./exits";
 import type {
   AnyFamily,
   Complete,
@@ -68,6 +69,7 @@ export function createShape(config: Readonly<Record<string, unknown>>): ModelSha
       "The model has no vocab_size; write it, or name a tokenizer whose size to take.",
     );
   getHead(complete);
+  checkExitLayers({ family: name as string, config: complete });
   const declared = family.representations?.(complete) ?? {};
   return withRepresentations({ family: name as string, config: complete, representations: {} }, declared);
 }
@@ -176,7 +178,7 @@ function resolveStoredMatrix(matrix: MatrixSpec, choices: RepresentationChoices)
 
 /**
  * Lists every stored tensor of the model; tied tensors are listed once. Of a model with adapters, only these and the head over
- * classes are trained, as PEFT does.
+ * classes are trained, as PEFT does; of a model with exits, only the exits.
  */
 export function parametersOf(shape: ModelShape): ParameterSpec[] {
   const matrices = listMatrixSlots(shape).flatMap(({ stored, bias }) => [
@@ -184,10 +186,11 @@ export function parametersOf(shape: ModelShape): ParameterSpec[] {
     ...(bias === undefined ? [] : listBiasParameters(bias)),
   ]);
   const specs = [...matrices, ...tensorsOf(shape)];
-  if (!hasAdapters(shape)) return specs;
+  if (!hasAdapters(shape) && !hasExits(shape)) return specs;
   const isTrained = createTrainedTest(shape);
+  const trainsAdapters = !hasExits(shape);
   return specs.map((spec) =>
-    spec.adapter === true || isTrained(spec.role) ? spec : { ...spec, trainable: false },
+    (trainsAdapters && spec.adapter === true) || isTrained(spec.role) ? spec : { ...spec, trainable: false },
   );
 }
 
@@ -198,6 +201,10 @@ export function hasAdapters({ representations: choices }: Pick<ModelShape, "repr
 
 /** Returns whether the tensors of a role are trained, apart from its adapter. */
 export function createTrainedTest(shape: ModelShape): (role: string) => boolean {
+  if (hasExits(shape)) {
+    const exitRoles = new Set(getExitLayers(shape.config).map(exitRole));
+    return (role) => exitRoles.has(role);
+  }
   if (!hasAdapters(shape)) return () => true;
   const headRoles = new Set(listClassHeadMatrices(shape).map(({ role }) => role));
   return (role) => headRoles.has(role);
@@ -223,9 +230,14 @@ export function architectureOf(shape: Pick<ModelShape, "family" | "config">): st
   return findHead(shape).architecture;
 }
 
-/** Lists tensors that are neither matrices nor their biases: norms. */
+/** Lists tensors that are neither matrices nor their biases: norms, and exits. */
 export function tensorsOf({ family, config }: Pick<ModelShape, "family" | "config">): ParameterSpec[] {
-  return [...familyOf(family).tensors(config), ...(findHead({ family, config }).tensors?.(config) ?? [])];
+  const { tensors, dimensions } = familyOf(family);
+  return [
+    ...tensors(config),
+    ...(findHead({ family, config }).tensors?.(config) ?? []),
+    ...listExitParameters(config, dimensions(config).width),
+  ];
 }
 
 /** Returns the graph value of a stored tensor: a parameter if it is trained, otherwise an input. */

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { LossProtocol } from "../../protocol/lossProtocol";
 import type { TrainOptions } from "../../schema/experiment";
 import { IGNORED, type Split } from "../data/split";
+import { describeExits } from "../models/exits";
 import { countEvaluationSequences } from "./request";
 
 /** Sequences read at a time; the result does not depend on it. */
@@ -35,6 +36,9 @@ export function describeEvaluation(
       packing ? `sequences of ${sequenceLength}` : `documents in sequences of ${sequenceLength}`,
       ...(documentMask ? ["documents apart"] : []),
       ...(hiddenShare === undefined ? [] : [`${(100 * hiddenShare).toFixed(0)} % of the tokens hidden`]),
+      ...(options.exits === undefined
+        ? []
+        : [`${describeExits(options.exits.layers)} with classifiers, loss of ${options.exits.loss}`]),
       `mean over ${options.eval_loss_average}`,
     ].join(", "),
   };

@@ -163,6 +163,7 @@ export function buildLoss(
 
   /** Loss of each token: [n], or [n, terms] with a teacher. */
   function lossesOf(tokenHidden: Value, tokenLabels: Value, part?: Part): Value {
+    if (trainee.loss !== undefined) return trainee.loss(weight, tokenHidden, tokenLabels);
     const logits = trainee.logits(weight, tokenHidden);
     if (targets !== undefined)
       return squaredError(logits, part === undefined ? targets : slice(targets, part), tokenLabels);

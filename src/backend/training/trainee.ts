@@ -16,6 +16,8 @@ export interface Trainee {
   hidden(weights: (name: string) => Value, inputs: ModelInputs, options: ForwardOptions): Value;
   /** The head: [rows, width] → logits [rows, vocabulary]. */
   logits(weights: (name: string) => Value, hidden: Value): Value;
+  /** The loss of each token [n], from what `hidden` returns for it and its label, where it is not that of the logits. */
+  loss?(weights: (name: string) => Value, hidden: Value, labels: Value): Value;
   /** Whether the head predicts numbers, with the squared error as the loss, instead of classes. */
   readonly isRegression?: boolean;
   /** Used only in training; an evaluation uses only the labels. */

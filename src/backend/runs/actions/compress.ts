@@ -5,6 +5,7 @@ import { Pace } from "../../../statistics/pace";
 import { matchToModel } from "../../data/labels";
 import { getHead } from "../../models/classifier";
 import { countModel } from "../../models/accounting";
+import { refuseExits } from "../../models/exits";
 import { methods } from "../../methods/catalog";
 import { refuseAdapters } from "../../compression/adapters";
 import type { AnyMethod, Trial } from "../../compression/method";
@@ -35,6 +36,7 @@ const action: Action = {
       const method = treatments[name]!;
       const options: unknown = method.options.parse(values);
       refuseAdapters(model.shape, `compress.${name}`);
+      refuseExits(model.shape, `compress.${name}`);
       // A method that does not support this model refuses here, before anything changes.
       const { before, after } = method.plan(model.shape, options);
       context.folder.write(
@@ -125,6 +127,7 @@ export function planMethods(shape: ModelShape, options: Options): ModelShape {
   return Object.entries(options).reduce((before, [name, values]) => {
     const method = treatments[name]!;
     refuseAdapters(before, `compress.${name}`);
+    refuseExits(before, `compress.${name}`);
     return method.plan(before, method.options.parse(values)).shape;
   }, shape);
 }

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 import { formatCount } from "../../../protocol/quantities";
 import { type Labels, matchToModel } from "../../data/labels";
-import { createAdapters, mergeAdapters, planAdapters } from "../../compression/adapters";
+import { createAdapters, mergeAdapters } from "../../compression/adapters";
 import { countModel } from "../../models/accounting";
 import { getHead, getLabelCount } from "../../models/classifier";
+import { describeExits, getExitLayers, hasExits } from "../../models/exits";
 import { draw } from "../../models/initialize";
 import { hasAdapters, type ModelShape, parametersOf } from "../../models/model";
 import { trainSchema } from "../../../schema/experiment";
@@ -17,11 +18,10 @@ import {
   writeCheckpoint,
 } from "../../checkpoints/checkpoint";
 import { checkpointName } from "../../checkpoints/checkpointNames";
-import type { HostTensor } from "../../checkpoints/safetensors";
+import type { HostTensors } from "../../checkpoints/safetensors";
 import { describeEvaluation } from "../../training/evaluationProtocol";
 import { createPrepare, getHiddenShare } from "../../training/objective";
 import { train, type TrainingResult } from "../../training/trainer";
-import { createTrainee } from "../../training/trainee";
 import type { Action, ActionCall } from "../steps/action";
 import { writeAtomic } from "../folder/atomicFile";
 import { watchFileName, WatchWriter } from "../metrics/watchFile";
@@ -29,6 +29,7 @@ import { writeLossProtocols } from "../steps/lossProtocols";
 import { createShapeForLabels } from "../steps/stepData";
 import { openRungs } from "../halving/rungs";
 import { createTeacher } from "../steps/teachers";
+import { createStepTrainee, planTraining } from "../steps/trainedShapes";
 import type { Workpiece } from "../steps/workshop";
 import type { RunContext } from "../steps/runContext";
 
@@ -47,11 +48,11 @@ const action: Action = {
     writeAtomic(join(folder, "data.json"), `${JSON.stringify(summary, undefined, 2)}\n`, { durable: true });
     const options = trainSchema.parse(step.options);
     const headed = addHead(workpiece, data.labels, context);
-    const { during: shape, after } = planAdapters(headed.shape, options.lora);
+    const { during: shape, after } = planTraining(headed.shape, options);
     const initial =
       options.lora === undefined
-        ? headed
-        : { shape, tensors: createAdapters({ shape, tensors: headed.tensors }, context.plan.seed) };
+        ? fillTensors(shape, headed.tensors, context)
+        : createAdapters({ shape, tensors: headed.tensors }, context.plan.seed);
     logTrained(shape, context);
     const { train: sequences, validation, notice } = matchToModel(data, getHead(shape.config));
     if (notice !== undefined) context.notice(notice);
@@ -74,9 +75,13 @@ const action: Action = {
     const result = await train(
       {
         engine,
-        trainee: createTrainee(shape, teacher && createTeacher(shape, teacher.shape, options.teacher!)),
+        trainee: createStepTrainee(
+          shape,
+          options,
+          teacher && createTeacher(shape, teacher.shape, options.teacher!),
+        ),
         teacherTensors: teacher?.tensors,
-        tensors: saved?.checkpoint.tensors ?? initial.tensors,
+        tensors: saved?.checkpoint.tensors ?? initial,
         train: sequences,
         validation,
         prepare: createPrepare(shape, workshop.tokenizer, options.mlm_probability),
@@ -135,10 +140,13 @@ const action: Action = {
 export default action;
 
 function logTrained(shape: ModelShape, context: RunContext): void {
-  if (!hasAdapters(shape)) return;
+  if (!hasAdapters(shape) && !hasExits(shape)) return;
   const { trainable, stored } = countModel(shape).total;
+  const parts = hasExits(shape)
+    ? `the ${describeExits(getExitLayers(shape.config))}`
+    : `the adapters${getHead(shape.config) === undefined ? "" : " and the head"}`;
   context.log(
-    `Training ${formatCount(trainable)} of ${formatCount(stored)} stored scalars: the adapters${getHead(shape.config) === undefined ? "" : " and the head"}. All other weights are frozen.`,
+    `Training ${formatCount(trainable)} of ${formatCount(stored)} stored scalars: ${parts}. All other weights are frozen.`,
   );
 }
 
@@ -177,17 +185,23 @@ function addHead(
   const { tensors } = workpiece;
   const shape = createShapeForLabels(workpiece.shape, labels);
   if (labels === undefined || getLabelCount(workpiece.shape.config) !== undefined) return { shape, tensors };
-  const fresh = new Map<string, HostTensor>();
-  for (const spec of parametersOf(shape))
-    fresh.set(
-      spec.name,
-      tensors.get(spec.name) ?? { shape: spec.shape, data: draw(spec, context.plan.seed) },
-    );
   const { names, kind } = labels;
   context.log(
     `Replaced the language-model head with a new head for ${kind === "numbers" ? "a regression" : `${names.length} classes (${names.join(", ")})`}.`,
   );
-  return { shape, tensors: fresh };
+  return { shape, tensors: fillTensors(shape, tensors, context) };
+}
+
+/** The tensors of a shape, with initial values where it has new ones. */
+function fillTensors(shape: ModelShape, tensors: HostTensors, context: RunContext): HostTensors {
+  const specs = parametersOf(shape);
+  if (specs.every(({ name }) => tensors.has(name)) && specs.length === tensors.size) return tensors;
+  return new Map(
+    specs.map((spec) => [
+      spec.name,
+      tensors.get(spec.name) ?? { shape: spec.shape, data: draw(spec, context.plan.seed) },
+    ]),
+  );
 }
 
 interface SavedTraining {

@@ -7,7 +7,6 @@ import type { DeviceName } from "../../../schema/device";
 import { type DataOptions, dataSchema, trainSchema } from "../../../schema/experiment";
 import type { RunPlan, Step } from "../../../protocol/run";
 import { getDefaultCacheFolder } from "../../data/cacheFolder";
-import { planAdapters } from "../../compression/adapters";
 import { openTokenizer } from "../../data/tokenizers/openTokenizer";
 import type { DataSet } from "../../data/dataSet";
 import { refuseImpossiblePasskeys } from "../../data/passkeys";
@@ -36,6 +35,7 @@ import {
   withBaseTokenizer,
 } from "../steps/stepData";
 import { readTeachers, createTeacher, getTeacherOptions, Teachers } from "../steps/teachers";
+import { planTraining } from "../steps/trainedShapes";
 import { createPrepare } from "../../training/objective";
 import { resolveExperimentFolder, createPlanShape } from "../steps/workshop";
 
@@ -53,6 +53,7 @@ export async function checkPlans(plans: readonly RunPlan[], workspace: string): 
         ? {
             teacher: getTeacherOptions(step),
             lora: step.options["lora"],
+            exits: step.options["exits"],
             mlm: getMaskProbability(step),
             precision: step.options["precision"],
             compiled: step.options["torch_compile"],
@@ -177,7 +178,7 @@ async function checkStep(step: Step, context: StepContext): Promise<ModelShape> 
         : { shape: createShapeForLabels(shape, read.labels), isSure: true };
     shape = trained;
     if (isSure && hasData) createPrepare(shape, tokenizer, getMaskProbability(step));
-    const { during, after } = planAdapters(shape, trainSchema.parse(step.options).lora);
+    const { during, after } = planTraining(shape, trainSchema.parse(step.options));
     shape = after;
     const teacherOptions = getTeacherOptions(step);
     if (teacherOptions !== undefined && isSure)

@@ -3,16 +3,15 @@ import type { Counts, ModelCounts } from "../../../protocol/counts";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { DeviceName } from "../../../schema/device";
 import { dataSchema, trainSchema } from "../../../schema/experiment";
-import type { LoraOptions } from "../../../schema/lora";
 import { countProcesses } from "../../../schema/parallel";
 import type { RunPlan, Step } from "../../../protocol/run";
-import { planAdapters } from "../../compression/adapters";
 import { defaultTokenizer, openTokenizer } from "../../data/tokenizers/openTokenizer";
 import { countModel, countStoredByAddress } from "../../models/accounting";
 import { computeBytes, countModelProductFlops, estimateMemory } from "../../graph/cost";
 import { splitPushOptions } from "../../exports/hub/pushRequest";
 import { importLocalOutline, importShape } from "../../imports/importModel";
 import { methods } from "../../methods/catalog";
+import { hasExits } from "../../models/exits";
 import { dimensionsOf, hasAdapters, listMatrixSlots, type ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
 import { metrics } from "../../evaluation/catalog";
@@ -20,7 +19,6 @@ import { refuseUnsupported, splitEvaluation } from "../../evaluation/parseInfere
 import { checkPolicy } from "../../evaluation/openNextToken";
 import { layersOf, generalizeRole } from "../../models/roles";
 import type { ParameterSpec } from "../../representations/representation";
-import { createTrainee } from "../../training/trainee";
 import { describeSavings, type MemorySavings, noSavings } from "../../training/memorySavings";
 import { refuseProbability } from "../../training/objective";
 import { getBatchSize } from "../../training/request";
@@ -38,10 +36,11 @@ import {
   withBaseTokenizer,
 } from "../steps/stepData";
 import { readTeachers, createTeacher, Teachers } from "../steps/teachers";
+import { createStepTrainee, planTraining } from "../steps/trainedShapes";
 import { resolveExperimentFolder, createPlanShape } from "../steps/workshop";
 
 export interface TrainingEstimate {
-  /** Scalars that are trained and that are stored during the training; absent if the model has no adapters. */
+  /** Scalars that are trained and that are stored during the training; absent if all are trained. */
   readonly adapted?: { readonly trainable: number; readonly stored: number };
   /** The teacher model and its number of stored scalars. */
   readonly teacher?: { readonly model: string; readonly stored: number };
@@ -111,7 +110,7 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
     if (step.action === "train") shape = createShapeForData(shape, getDataOptionsAt(plan, step.index)).shape;
     const was = shape;
     refuseUnsuited(shape, step);
-    const { during, after: trained } = planAdapters(shape, getLora(step));
+    const { during, after: trained } = planTrainStep(shape, step);
     shape = trained;
     if (step.action === "compress") shape = planMethods(shape, step.options);
     const counts = countModel(shape);
@@ -158,8 +157,8 @@ function describePush({ action, options: { format, ...options } }: Step): Pick<S
   return { push: { repository: push.repository, private: push.isPrivate, format: String(format) } };
 }
 
-const getLora = ({ action, options }: Step): LoraOptions | undefined =>
-  action === "train" ? trainSchema.parse(options).lora : undefined;
+const planTrainStep = (shape: ModelShape, { action, options }: Step) =>
+  action === "train" ? planTraining(shape, trainSchema.parse(options)) : { during: shape, after: shape };
 
 /** Refuses what this kind of model does not learn, cannot be measured by or cannot be written as. */
 function refuseUnsuited(shape: ModelShape, step: Step): void {
@@ -226,9 +225,9 @@ export async function planFinalShape(plan: RunPlan, workspace: string): Promise<
       action === "compress"
         ? planMethods(shape, options)
         : action === "train"
-          ? planAdapters(
+          ? planTraining(
               createShapeForData(shape, getDataOptionsAt(plan, index)).shape,
-              trainSchema.parse(options).lora,
+              trainSchema.parse(options),
             ).after
           : shape,
     await planShape(plan, workspace),
@@ -289,7 +288,7 @@ function estimateTraining(
     segments: documents || data?.packing === false || hasLabels(dataOptions),
     positions: documents,
   };
-  const trainee = createTrainee(shape, teacher);
+  const trainee = createStepTrainee(shape, options, teacher);
   const savings = chooseMemorySavings(trainee, batch, options, getMemoryLimit(plan.device as DeviceName));
   const graph = buildTrainStep(trainee, batch, options, savings);
   // A lens sends a request after every edit, so the same graph is not built twice.
@@ -298,7 +297,7 @@ function estimateTraining(
   const { state, working } = estimateMemory(graph, graph.state);
   const parts = options.gradient_accumulation_steps;
   return {
-    ...(hasAdapters(shape) ? { adapted: pickAdapted(countModel(shape).total) } : {}),
+    ...(hasAdapters(shape) || hasExits(shape) ? { adapted: pickAdapted(countModel(shape).total) } : {}),
     ...(teaching === undefined
       ? {}
       : { teacher: { model: options.teacher!.model, stored: countModel(teaching).total.stored } }),

@@ -1,0 +1,98 @@
+/** The graphs of a model with exits for one token of one text: consecutive layers, and the keys and values of skipped ones. */
+import type { Graph } from "../graph/graph";
+import { input, type Value } from "../graph/op";
+import { softmax } from "../graph/ops/normalization";
+import { max } from "../graph/ops/reduction";
+import { slice } from "../graph/ops/movement";
+import { buildExitLogits, buildExitScores } from "../models/exitForward";
+import { exitClasses } from "../models/exits";
+import type { ModelInputs } from "../models/family";
+import { createInferenceSource } from "../models/inference";
+import { getCacheType, KeyValueCache } from "../models/keyValueCache";
+import { buildHiddenStates, dimensionsOf, forward, type ModelShape } from "../models/model";
+
+export interface ExitGraph {
+  readonly graph: Graph;
+  /** Outputs that are the next values of inputs. */
+  readonly state: Readonly<Record<string, string>>;
+}
+
+/** What is computed at the exit after a section: its logits, and its confidence. */
+export type Confidence = "probability" | "classifier";
+
+const inference = "engine";
+
+function createInputs(shape: ModelShape, slots: number) {
+  const dimensions = dimensionsOf(shape);
+  const sizes = { batch: 1, slots };
+  const int = (name: string) => input(name, [1, 1], "int32");
+  const positions = int("positions");
+  const type = getCacheType(dimensions, sizes);
+  const cache = new KeyValueCache(dimensions, sizes, positions, (name) => input(`past.${name}`, type.shape));
+  const inputs: ModelInputs = { tokens: int("tokens"), positions, cache };
+  return {
+    inputs,
+    cache,
+    state: input("state", [1, dimensions.width]),
+    source: createInferenceSource(shape),
+  };
+}
+
+function finish(outputs: Readonly<Record<string, Value>>, cache: KeyValueCache): ExitGraph {
+  const next = [...cache.next];
+  return {
+    graph: {
+      outputs: { ...outputs, ...Object.fromEntries(next.map(([name, value]) => [`present.${name}`, value])) },
+    },
+    state: Object.fromEntries(next.map(([name]) => [`present.${name}`, `past.${name}`])),
+  };
+}
+
+/**
+ * The layers from number `from` up to the exit after `to` layers: `tokens` and `positions` int32 [1, 1], `state` [1, width]
+ * unless `from` is 0, and the tables of these layers → `next` [1, width], the state there, their tables, and of the exit its `confidence` [1, 1]
+ * and, unless that is the classifier's, its `logits` [1, vocabulary].
+ */
+export function buildSection(
+  shape: ModelShape,
+  slots: number,
+  { from, to, confidence }: { readonly from: number; readonly to: number; readonly confidence: Confidence },
+): ExitGraph {
+  const { inputs, cache, state, source } = createInputs(shape, slots);
+  const section = { from, to, ...(from === 0 ? {} : { state }) };
+  const next = buildHiddenStates(shape, source, inputs, { section, inference });
+  if (confidence === "classifier") {
+    const at = exitClasses.indexOf("exit");
+    const share = slice(softmax(buildExitScores(source, to, next)), { axis: 1, start: at, end: at + 1 });
+    return finish({ next, confidence: share }, cache);
+  }
+  const logits = buildExitLogits(shape, source, inputs, to, next, { inference });
+  const top = max(softmax(logits), { axes: [1], keepDims: true });
+  return finish({ next, confidence: top, logits }, cache);
+}
+
+/** The last layers and the head, from number `from`: the same inputs → `logits` [1, vocabulary] and the tables of these layers. */
+export function buildLastSection(shape: ModelShape, slots: number, from: number): ExitGraph {
+  const { inputs, cache, state, source } = createInputs(shape, slots);
+  const section = { from, ...(from === 0 ? {} : { state }) };
+  return finish({ logits: forward(shape, source, inputs, { section, inference }) }, cache);
+}
+
+/** The head of the exit after `layer` layers: `state` [1, width] → `logits` [1, vocabulary]. */
+export function buildExitHead(shape: ModelShape, layer: number): ExitGraph {
+  const { inputs, state, source } = createInputs(shape, 1);
+  const logits = buildExitLogits(shape, source, inputs, layer, state, { inference });
+  return { graph: { outputs: { logits } }, state: {} };
+}
+
+/**
+ * State copying: the keys and values of the layers from number `from`, as if `state` [1, width] were the input of each; the
+ * tables of these layers.
+ */
+export function buildStateCopy(shape: ModelShape, slots: number, from: number): ExitGraph {
+  const { inputs, cache, state, source } = createInputs(shape, slots);
+  // Only the tables become outputs, so nothing of a layer is computed but its keys and values.
+  for (let layer = from; layer < dimensionsOf(shape).layers; layer++)
+    buildHiddenStates(shape, source, inputs, { section: { state, from: layer, to: layer + 1 }, inference });
+  return finish({}, cache);
+}

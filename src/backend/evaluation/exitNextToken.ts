@@ -1,0 +1,114 @@
+/**
+ * Texts that leave a model early: a token passes the layers up to the first exit whose confidence is at least the threshold
+ * (Sun et al., ICSE 2024, arXiv 2401.09964). Prompts pass all layers. Each text runs apart, so that it leaves when it can.
+ */
+import type { Engine, Tensor } from "../engine/engine";
+import { getExitLayers } from "../models/exits";
+import type { CacheSizes } from "../models/keyValueCache";
+import { dimensionsOf } from "../models/model";
+import { ApartPrograms, ApartText, type CountedProgram, readNumbers } from "./apartTexts";
+import { buildExitHead, buildLastSection, buildSection, buildStateCopy, type Confidence } from "./exitGraphs";
+import type { ExitUse } from "./exitUse";
+import type { Subject } from "./metric";
+import type { GrowingText, NextToken } from "./nextToken";
+
+export interface ExitPolicy {
+  readonly threshold: number;
+  readonly confidence: Confidence;
+}
+
+export class ExitNextToken implements NextToken {
+  readonly #programs: ApartPrograms;
+  readonly #texts: readonly ApartText[];
+  readonly #layers: readonly number[];
+  readonly #tokens: number[];
+  #flops = 0;
+  #fullFlops = 0;
+
+  constructor(
+    engine: Engine,
+    model: Pick<Subject, "shape" | "tensors">,
+    { batch, slots }: CacheSizes,
+    private readonly policy: ExitPolicy,
+  ) {
+    this.#programs = new ApartPrograms(engine, model, slots);
+    this.#texts = Array.from({ length: batch }, () => new ApartText(this.#programs));
+    this.#layers = [...getExitLayers(model.shape.config), dimensionsOf(model.shape).layers];
+    this.#tokens = this.#layers.map(() => 0);
+  }
+
+  get exitUse(): ExitUse {
+    const [layers, tokens] = [this.#layers, [...this.#tokens]];
+    return { layers, tokens, drafted: 0, flops: this.#flops, fullFlops: this.#fullFlops };
+  }
+
+  get cacheBytes(): number {
+    return this.#texts.length * this.#programs.cacheBytes;
+  }
+
+  forget(): void {
+    for (const text of this.#texts) text.held = 0;
+  }
+
+  async logits(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
+    const { vocabulary } = dimensionsOf(this.#programs.model.shape);
+    const result = new Float32Array(texts.length * vocabulary);
+    for (const [i, { ids, isOpen }] of texts.entries()) {
+      if (!isOpen) continue;
+      const text = this.#texts[i]!;
+      const isStep = text.held > 0 && ids.length - 1 <= text.held;
+      result.set(await (isStep ? this.#step(text, ids, signal) : text.read(ids, signal)), i * vocabulary);
+    }
+    return result;
+  }
+
+  /** Computes the last token of a text up to an exit. */
+  async #step(text: ApartText, ids: readonly number[], signal: AbortSignal): Promise<Float32Array> {
+    const { threshold, confidence } = this.policy;
+    const { shape } = this.#programs.model;
+    const { slots } = this.#programs;
+    const token = { ids: ids.slice(-1), position: ids.length - 1 };
+    text.held = Math.max(text.held, ids.length);
+    this.#fullFlops += this.#programs.wholeFlops;
+    const count = (program: CountedProgram) => {
+      this.#flops += program.flops;
+      return program;
+    };
+    const run = (program: CountedProgram, input?: Tensor) =>
+      text.run(count(program), { ...token, ...(input === undefined ? {} : { state: input }) }, signal);
+    const exits = this.#layers.slice(0, -1);
+    let from = 0;
+    let state: Tensor | undefined;
+    for (const [i, to] of exits.entries()) {
+      const section = await this.#programs.get(`layers ${from} to ${to}`, () =>
+        buildSection(shape, slots, { from, to, confidence }),
+      );
+      const outputs = await run(section, state);
+      state?.[Symbol.dispose]();
+      state = outputs.next!;
+      const [share] = await readNumbers(outputs.confidence!);
+      if (share! < threshold) {
+        outputs.logits?.[Symbol.dispose]();
+        from = to;
+        continue;
+      }
+      const copy = await this.#programs.get(`copy from ${to}`, () => buildStateCopy(shape, slots, to));
+      await run(copy, state);
+      const head = () => this.#programs.get(`head after ${to}`, () => buildExitHead(shape, to));
+      const logits = outputs.logits ?? (await run(await head(), state)).logits!;
+      state[Symbol.dispose]();
+      this.#tokens[i]!++;
+      return readNumbers(logits);
+    }
+    const rest = await this.#programs.get(`layers from ${from}`, () => buildLastSection(shape, slots, from));
+    const { logits } = await run(rest, state);
+    state?.[Symbol.dispose]();
+    this.#tokens[exits.length]!++;
+    return readNumbers(logits!);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const text of this.#texts) text[Symbol.dispose]();
+    await this.#programs[Symbol.asyncDispose]();
+  }
+}
