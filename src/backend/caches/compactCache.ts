@@ -3,6 +3,7 @@
  * has a table of slots for each text and head. A step overwrites the slot that its policy needs least. Keys are rotated before
  * they are stored, so their order does not matter.
  */
+import type { QuantizedCache } from "../../schema/inference";
 import { maskedScore } from "../graph/composites/attention";
 import { int, iota } from "../graph/functions";
 import { constant, scalar, type TensorType, type Value } from "../graph/op";
@@ -12,9 +13,10 @@ import { concat, reshape } from "../graph/ops/movement";
 import { expand, max, overLastAxis } from "../graph/ops/reduction";
 import { attend } from "../models/attend";
 import type { AttentionCall, Cache, Dimensions } from "../models/family";
-import { biasMean, foldDropped, keepMean, meanSlot } from "./droppedMean";
+import { biasMean, type Dropped, foldDropped, keepMean, meanSlot } from "./droppedMean";
 import { observe } from "./observe";
 import type { AnyCachePolicy, HeadLists, Protected } from "./policy";
+import { listQuantizedTables, writeQuantized } from "./quantizedTable";
 
 /** The table of some key-value heads of a layer. */
 export interface HeadTable {
@@ -48,6 +50,8 @@ export interface ChosenPolicy {
   readonly options: unknown;
   /** The key-value heads of each layer that keep all tokens, for a policy that has such heads. */
   readonly heads?: HeadLists | undefined;
+  /** The form of keys and values; float32 when left out. Only for policies that do not overwrite tokens. */
+  readonly store?: QuantizedCache | undefined;
 }
 
 /** Whether generated tokens have scores: only if some of them are dropped. */
@@ -61,7 +65,7 @@ export const nameGroup = (layer: number, group: number): string =>
 
 /**
  * The tables of a layer by name, those of its first group as `0.key`, of the second as `0.1.key`. With rows = batch · heads of
- * the group: `key` and `value` [rows · slots, headDim]; `position` int32 [rows, slots], -1 for an empty slot and -2 for the mean
+ * the group: `key` and `value` [rows · slots, headDim], or those of `listQuantizedTables`; `position` int32 [rows, slots], -1 for an empty slot and -2 for the mean
  * of the dropped tokens; `score` [rows, slots] if the policy has scores; `dropped` [rows, 1], the number of tokens in the mean.
  */
 export function listLayerTables(
@@ -75,7 +79,11 @@ export function listLayerTables(
   for (const [group, { heads, slots, hasMean }] of layers[layer]!.groups.entries()) {
     const name = nameGroup(layer, group);
     const rows = batch * heads.length;
-    for (const kind of ["key", "value"]) types.set(`${name}.${kind}`, float([rows * slots, headDim]));
+    if (chosen.store === undefined)
+      for (const kind of ["key", "value"]) types.set(`${name}.${kind}`, float([rows * slots, headDim]));
+    else
+      for (const [kind, type] of listQuantizedTables({ rows, slots, headDim, store: chosen.store }))
+        types.set(`${name}.${kind}`, type);
     types.set(`${name}.position`, { dtype: "int32", shape: [rows, slots] });
     if (hasScores(chosen)) types.set(`${name}.score`, float([rows, slots]));
     if (hasMean) types.set(`${name}.dropped`, float([rows, 1]));
@@ -91,6 +99,17 @@ export interface StepInputs {
   readonly lengths: Value;
   /** int32 [batch]: the seed of each text. */
   readonly seeds: Value;
+}
+
+/** The tokens of a step in one group, with rows = batch · heads of the group. */
+interface NewTokens {
+  readonly rows: number;
+  readonly slots: number;
+  /** int32 [rows] */
+  readonly target: Value;
+  /** [rows, headDim] */
+  readonly news: { readonly key: Value; readonly value: Value };
+  readonly dropped: Dropped | undefined;
 }
 
 /** Priorities beyond those of any score. */
@@ -145,24 +164,16 @@ export class CompactCache implements Cache {
     const position = put(this.past(`${name}.position`), target, reshape(now, { shape: [rows] }));
     this.next.set(`${name}.position`, position);
 
-    const starts = Int32Array.from({ length: rows }, (_, row) => row * slots);
-    const at = add(target, constant(starts, [rows]));
     const dropped = hasMean
       ? foldDropped(this.past(`${name}.dropped`), this.past(`${name}.position`), target)
       : undefined;
     if (dropped !== undefined) this.next.set(`${name}.dropped`, dropped.count);
-    const write = (kind: "key" | "value", news: Value) => {
-      const past = this.past(`${name}.${kind}`);
-      const flat = reshape(news, { shape: [rows, this.dimensions.headDim] });
-      const next =
-        dropped === undefined
-          ? replaceRows(past, at, flat)
-          : keepMean(past, { at, slots, news: flat, dropped });
-      this.next.set(`${name}.${kind}`, next);
-      return reshape(next, { shape: [batch, table.heads.length, slots, this.dimensions.headDim] });
-    };
-    const keys = write("key", call.keys);
-    const values = write("value", call.values);
+    const flat = (news: Value) => reshape(news, { shape: [rows, this.dimensions.headDim] });
+    const news = { key: flat(call.keys), value: flat(call.values) };
+    const written = this.#write(name, { rows, slots, target, news, dropped });
+    const shape = [batch, table.heads.length, slots, this.dimensions.headDim];
+    const keys = reshape(written.keys, { shape });
+    const values = reshape(written.values, { shape });
 
     const open = where(less(position, int(0)), scalar(maskedScore), scalar(0));
     const bias = dropped === undefined ? open : biasMean(open, position, dropped);
@@ -181,6 +192,29 @@ export class CompactCache implements Cache {
       this.next.set(`${name}.score`, add(cleared, weighed));
     }
     return attend(full);
+  }
+
+  /** Writes the new keys and values to their slots; returns those of all slots, [rows · slots, headDim]. */
+  #write(name: string, { rows, slots, target, news, dropped }: NewTokens): { keys: Value; values: Value } {
+    const { store } = this.chosen;
+    const past = (kind: string) => this.past(`${name}.${kind}`);
+    if (store !== undefined) {
+      const { headDim } = this.dimensions;
+      const { next, keys, values } = writeQuantized(past, target, news, { rows, slots, headDim, store });
+      for (const [kind, value] of next) this.next.set(`${name}.${kind}`, value);
+      return { keys, values };
+    }
+    const starts = Int32Array.from({ length: rows }, (_, row) => row * slots);
+    const at = add(target, constant(starts, [rows]));
+    const write = (kind: "key" | "value") => {
+      const next =
+        dropped === undefined
+          ? replaceRows(past(kind), at, news[kind])
+          : keepMean(past(kind), { at, slots, news: news[kind], dropped });
+      this.next.set(`${name}.${kind}`, next);
+      return next;
+    };
+    return { keys: write("key"), values: write("value") };
   }
 
   /** The slot that the new token takes: an empty one, or else the one with the lowest priority. int32 [rows] */

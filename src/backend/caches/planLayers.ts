@@ -27,19 +27,21 @@ export function planLayers(
 ): LayerPlan[] {
   const { policy, options, heads: retrieval } = chosen;
   if (retrieval !== undefined) checkHeads(retrieval, layers, kvHeads);
+  const round = (slots: number) => roundSlots(slots, chosen.store);
   return resolveTokens(chosen, layers, positions).map((budget, layer) => {
     const all = Array.from({ length: kvHeads }, (_, head) => head);
     const full = {
       budget: positions,
       protect: { sinks: 0, recent: positions },
-      slots: positions,
+      slots: round(positions),
       hasMean: false,
     };
     const protect = policy.protect(options, budget);
     if (budget >= positions) return { groups: [{ ...full, protect, heads: all }] };
     const hasMean = policy.keepsMean?.(options) === true;
     const generated = prompts.map((length) => Math.min(length, budget) + positions - length);
-    const slots = policy.keepsGenerated === true ? Math.max(...generated) : budget + (hasMean ? 2 : 1);
+    if (policy.keepsGenerated !== true) refuseStore(chosen);
+    const slots = policy.keepsGenerated === true ? round(Math.max(...generated)) : budget + (hasMean ? 2 : 1);
     const keepsAll = new Set(retrieval?.[layer]);
     const groups: HeadPlan[] = [
       { ...full, heads: all.filter((head) => keepsAll.has(head)) },
@@ -47,6 +49,35 @@ export function planLayers(
     ];
     return { groups: groups.filter(({ heads }) => heads.length > 0) };
   });
+}
+
+/** Quantized tables have whole groups of tokens. */
+function roundSlots(slots: number, store: ChosenPolicy["store"]): number {
+  return store === undefined ? slots : Math.ceil(slots / store.group_size) * store.group_size;
+}
+
+function refuseStore({ store }: ChosenPolicy): void {
+  if (store === undefined) return;
+  throw new WorkbenchError(
+    "unsupported",
+    "inference.cache.quantized rounds keys in groups of tokens, and this policy overwrites single tokens of them. Use it alone, with snapkv or kvcrush, or with a budget for the whole text.",
+  );
+}
+
+/** Refuses a form of keys and values that heads of this width cannot have. */
+export function checkStore({ headDim }: Pick<Dimensions, "headDim">, store: ChosenPolicy["store"]): void {
+  if (store === undefined) return;
+  const channels = Math.min(store.group_size, headDim);
+  if (headDim % channels !== 0)
+    throw new WorkbenchError(
+      "unsupported",
+      `inference.cache.quantized.group_size is ${store.group_size}, which does not divide the ${headDim} channels of a head. Set it to a divisor of ${headDim}, or to at least ${headDim}.`,
+    );
+  if ((headDim * store.bits) % 8 !== 0)
+    throw new WorkbenchError(
+      "unsupported",
+      `The ${headDim} channels of a head do not fill whole bytes with ${store.bits} bits each. Set inference.cache.quantized.bits to 8.`,
+    );
 }
 
 /** Tokens that the heads of each layer keep. */

@@ -162,7 +162,7 @@ async function measure(
   const texts = readTexts(subject, context, options);
   const { inference } = subject;
   const chosen = inference?.cache;
-  const keepsAll = chosen === undefined || chosen.policy.keepsAll === true;
+  const keepsAll = chosen === undefined || (chosen.policy.keepsAll === true && chosen.store === undefined);
   const sums = { loss: 0, fullLoss: 0, kl: 0, agreed: 0 };
   const scored = texts.length * (context - prompt);
   const kept: { tokens: KeptTokens | null; bytes: number; fullBytes: number } = {

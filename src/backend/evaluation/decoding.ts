@@ -175,7 +175,7 @@ async function measureLength(
   lab: EvaluationLab,
 ): Promise<LengthTimes> {
   const { cache } = subject.inference ?? {};
-  const isFull = cache === undefined || cache.policy.keepsAll === true;
+  const isFull = cache === undefined || (cache.policy.keepsAll === true && cache.store === undefined);
   await using full = open({ ...subject, inference: {} }, length, options, lab);
   await using policy = isFull ? undefined : open(subject, length, options, lab);
   const own = policy ?? full;

@@ -1,6 +1,6 @@
 /** Opens a model that generates token by token, with the cache or the exits that its inference names. */
 import { WorkbenchError } from "../../protocol/errors";
-import { planLayers } from "../caches/planLayers";
+import { checkStore, planLayers } from "../caches/planLayers";
 import type { Engine } from "../engine/engine";
 import type { CacheSizes } from "../models/keyValueCache";
 import { dimensionsOf } from "../models/model";
@@ -46,6 +46,7 @@ export function checkCache(
       "invalid-input",
       `With inference.cache, a text ends at the model's context of ${context} tokens, but it would grow to ${positions}. Shorten the prompt, or generate fewer tokens.`,
     );
+  checkStore(dimensions, chosen.store);
   const layers = planLayers(chosen, dimensions, positions, prompts);
   buildStep(shape, chosen, { batch: prompts.length, positions, layers });
 }

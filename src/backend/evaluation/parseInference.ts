@@ -1,7 +1,7 @@
 /** The `inference` key of an evaluate cell. */
 import { WorkbenchError } from "../../protocol/errors";
 import { inferenceExitsSchema } from "../../schema/exits";
-import type { InferencePart } from "../../schema/inference";
+import { type InferencePart, quantizedCacheSchema } from "../../schema/inference";
 import { cachePolicies } from "../caches/catalog";
 import type { ChosenCache, Inference, SupportedInference } from "./inference";
 import { promptPolicies } from "./prompts/catalog";
@@ -24,13 +24,22 @@ function parseInference(options: unknown): Inference {
     readonly exits?: unknown;
   };
   return {
-    ...(cache === undefined ? {} : { cache: chooseCache(...getFirst(cache)) }),
+    ...(cache === undefined ? {} : { cache: parseCache(cache) }),
     ...(prompt === undefined ? {} : { prompt: choosePrompt(...getFirst(prompt)) }),
     ...(exits === undefined ? {} : { exits: inferenceExitsSchema.parse(exits) }),
   };
 }
 
 const getFirst = (choices: Choices): [name: string, values: unknown] => Object.entries(choices)[0]!;
+
+/** A policy, the form of what it keeps, or both. */
+function parseCache({ quantized, ...policies }: Choices): ChosenCache {
+  const [name, values] = Object.entries(policies)[0] ?? ["full", {}];
+  const chosen = chooseCache(name, values);
+  if (quantized === undefined) return chosen;
+  const store = quantizedCacheSchema.parse(quantized);
+  return { ...chosen, store, name: `${name} in ${store.bits} bits` };
+}
 
 /** Parses the options of a cache policy. */
 export function chooseCache(name: string, values: unknown): ChosenCache {

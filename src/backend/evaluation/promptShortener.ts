@@ -2,6 +2,7 @@
 import { choosePrompt } from "../caches/choosePrompt";
 import { type ChosenPolicy, listLayerTables, nameGroup } from "../caches/compactCache";
 import { listLastSlots, meanSlot } from "../caches/droppedMean";
+import { type QuantizedSizes, quantizeTables } from "../caches/quantizedTable";
 import type { HeadPlan, LayerPlan } from "../caches/planLayers";
 import type { Engine, Program, Tensor } from "../engine/engine";
 import { input, type TensorType } from "../graph/op";
@@ -67,13 +68,15 @@ export class PromptShortener implements AsyncDisposable {
             moves.shares,
           ),
         };
+        const moved: Record<string, Tensor> = {};
         for (const kind of ["key", "value"]) {
           const table = read.tables[`${layer}.${kind}`]!;
           const program = await this.#compile(table.type, plan);
-          const { moved } = await program.run(pickTensors(program.inputs, { table, ...fed }));
-          tables[`${name}.${kind}`] = moved!;
+          moved[kind] = (await program.run(pickTensors(program.inputs, { table, ...fed }))).moved!;
         }
         disposeAll(fed);
+        const stored = chosen.store === undefined ? moved : await this.#quantize(moved, moves, plan);
+        for (const [kind, table] of Object.entries(stored)) tables[`${name}.${kind}`] = table;
         for (const [kind, data] of [
           ["position", moves.positions],
           ["score", moves.scores],
@@ -131,6 +134,35 @@ export class PromptShortener implements AsyncDisposable {
     return moves;
   }
 
+  /** Disposes the tables of floats. */
+  async #quantize(
+    { key, value }: Record<string, Tensor>,
+    { positions }: Moves,
+    { heads, slots }: HeadPlan,
+  ): Promise<Record<string, Tensor>> {
+    const { engine, chosen, dimensions } = this;
+    const store = chosen.store!;
+    const rows = this.sizes.batch * heads.length;
+    const sizes = { rows, slots, headDim: dimensions.headDim, store };
+    let program = this.#programs.get(`quantize ${rows} ${slots}`);
+    if (program === undefined) {
+      program = await engine.compile(buildQuantize(key!.type, sizes));
+      this.#programs.set(`quantize ${rows} ${slots}`, program);
+    }
+    const fed = {
+      key: key!,
+      value: value!,
+      position: engine.upload({ dtype: "int32", shape: [rows, slots] }, positions.slice()),
+      open: engine.upload(
+        { dtype: "int32", shape: [rows * store.group_size] },
+        listOpenRows(positions, sizes),
+      ),
+    };
+    const tables = await program.run(fed);
+    disposeAll(fed);
+    return tables;
+  }
+
   async #compile(table: TensorType, { heads, slots, hasMean }: HeadPlan): Promise<Program> {
     const rows = this.sizes.batch * heads.length;
     const key = `${rows} ${slots} ${hasMean}`;
@@ -168,4 +200,29 @@ function buildMove(
   const shares = reshape(input("shares", [rows, tokens]), { shape: [rows, 1, tokens] });
   const mean = reshape(matmul(shares, own), { shape: [rows, width] });
   return { outputs: { moved: replaceRows(moved, listLastSlots(rows, slots), mean) } };
+}
+
+/** The rows of the group that the next token falls into; of the last group, if a table is full. int32 [rows · group size] */
+function listOpenRows(positions: Int32Array, { rows, slots, store }: QuantizedSizes): Int32Array {
+  const { group_size: size } = store;
+  return Int32Array.from({ length: rows * size }, (_, i) => {
+    const row = Math.floor(i / size);
+    const empty = positions.subarray(row * slots, (row + 1) * slots).indexOf(-1);
+    const group = empty < 0 ? slots / size - 1 : Math.floor(empty / size);
+    return row * slots + group * size + (i % size);
+  });
+}
+
+function buildQuantize(type: TensorType, sizes: QuantizedSizes) {
+  const { rows, slots, store } = sizes;
+  const [keys, values] = [input("key", type.shape), input("value", type.shape)];
+  const position = input("position", [rows, slots], "int32");
+  const open = input("open", [rows * store.group_size], "int32");
+  return {
+    outputs: {
+      ...Object.fromEntries(quantizeTables({ keys, values, position }, sizes)),
+      "key.open": gather(keys, open),
+      "value.open": gather(values, open),
+    },
+  };
 }
