@@ -40,8 +40,13 @@ afterAll(() => {
 });
 
 function subjectOf(id: string, { of }: AnyMetric, family: string): Subject {
+  const hasExits = id === "exits" && models[family]!.mask === "causal";
   if (of === undefined || of === "encoder")
-    return createTinySubject(family, id === "retrieval" ? passkeys : grammar.data);
+    return createTinySubject(
+      family,
+      id === "retrieval" ? passkeys : grammar.data,
+      hasExits ? { exit_layers: [1] } : {},
+    );
   return createTinyClassifier(family, of === "classifier" ? words : scores);
 }
 
@@ -58,7 +63,16 @@ const cases = Object.entries(metrics).flatMap(([id, metric]) =>
 );
 
 /** Available for models that predict the next token, but not for masked language models. */
-const causal = new Set(["cache", "decoding", "generate", "perplexity", "repetition", "retrieval", "tasks"]);
+const causal = new Set([
+  "cache",
+  "decoding",
+  "exits",
+  "generate",
+  "perplexity",
+  "repetition",
+  "retrieval",
+  "tasks",
+]);
 
 function isRefused(id: string, { of }: AnyMetric, family: string): boolean {
   const { task } = models[family]!.heads.language;

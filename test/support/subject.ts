@@ -101,8 +101,12 @@ export function createTinyClassifier(family: string, data: DataSet): Subject {
 }
 
 /** The family's smallest model with the vocabulary of the data's tokenizer. */
-export function createTinySubject(family: string, data: DataSet): Subject {
-  const shape = createTinyShape(family, { vocab_size: data.tokenizer.vocabSize });
+export function createTinySubject(
+  family: string,
+  data: DataSet,
+  changes: Readonly<Record<string, unknown>> = {},
+): Subject {
+  const shape = createTinyShape(family, { vocab_size: data.tokenizer.vocabSize, ...changes });
   return {
     shape,
     tensors: drawModelTensors(shape, 5),

@@ -4,6 +4,7 @@ import cache from "./cache";
 import classification from "./classification";
 import counts from "./counts";
 import decoding from "./decoding";
+import exits from "./exits";
 import generate from "./generate";
 import latency from "./latency";
 import masked from "./masked";
@@ -19,6 +20,7 @@ export const metrics: Readonly<Record<string, AnyMetric>> = {
   classification,
   counts,
   decoding,
+  exits,
   generate,
   latency,
   masked,

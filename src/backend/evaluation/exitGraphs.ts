@@ -1,11 +1,14 @@
 /** The graphs of a model with exits for one token of one text: consecutive layers, and the keys and values of skipped ones. */
 import type { Graph } from "../graph/graph";
 import { input, type Value } from "../graph/op";
+import { and, cast, lessOrEqual } from "../graph/ops/elementwise";
+import { gather, pick } from "../graph/ops/indexing";
+import { crossEntropy } from "../graph/ops/loss";
 import { softmax } from "../graph/ops/normalization";
 import { max } from "../graph/ops/reduction";
 import { slice } from "../graph/ops/movement";
 import { buildExitLogits, buildExitScores } from "../models/exitForward";
-import { exitClasses } from "../models/exits";
+import { exitClasses, getExitLayers } from "../models/exits";
 import type { ModelInputs } from "../models/family";
 import { createInferenceSource } from "../models/inference";
 import { getCacheType, KeyValueCache } from "../models/keyValueCache";
@@ -95,4 +98,36 @@ export function buildStateCopy(shape: ModelShape, slots: number, from: number): 
   for (let layer = from; layer < dimensionsOf(shape).layers; layer++)
     buildHiddenStates(shape, source, inputs, { section: { state, from: layer, to: layer + 1 }, inference });
   return finish({}, cache);
+}
+
+/**
+ * Every exit beside the whole model on one text: `tokens` int32 [1, time], `rows` and `labels` int32 [rows] → for each number of
+ * layers, those of the exits and then all, `loss.…`, `right.…` and `agreed.…`, [rows]: the cross-entropy of the label, and
+ * whether the label, or the whole model's most likely token, is the most likely one.
+ */
+export function buildExitComparison(shape: ModelShape, time: number, count: number): ExitGraph {
+  const source = createInferenceSource(shape);
+  const inputs: ModelInputs = { tokens: input("tokens", [1, time], "int32") };
+  const [rows, labels] = [input("rows", [count], "int32"), input("labels", [count], "int32")];
+  const exits = getExitLayers(shape.config);
+  const states: Value[] = [];
+  const onLayer = (_: Value, state: Value) => states.push(state);
+  const full = forward(shape, source, inputs, { inference, onLayer, rows });
+  const all = new Map(
+    exits.map((layer) => {
+      const state = gather(states[layer - 1]!, rows);
+      return [layer, buildExitLogits(shape, source, inputs, layer, state, { inference })] as const;
+    }),
+  ).set(states.length, full);
+  const top = (logits: Value) => max(logits, { axes: [1], keepDims: true });
+  const isTop = (logits: Value) => lessOrEqual(top(logits), logits);
+  const toNumber = (flags: Value) => cast(flags, { to: "float32" });
+  const outputs: Record<string, Value> = {};
+  for (const [layer, logits] of all) {
+    outputs[`loss.${layer}`] = crossEntropy(logits, labels);
+    outputs[`right.${layer}`] = pick(toNumber(isTop(logits)), labels);
+    const both = toNumber(and(isTop(logits), isTop(full)));
+    outputs[`agreed.${layer}`] = max(both, { axes: [1], keepDims: false });
+  }
+  return { graph: { outputs }, state: {} };
 }

@@ -19,6 +19,7 @@ export interface ExitPolicy {
 
 export class ExitNextToken implements NextToken {
   readonly #programs: ApartPrograms;
+  readonly #ownsPrograms: boolean;
   readonly #texts: readonly ApartText[];
   readonly #layers: readonly number[];
   readonly #tokens: number[];
@@ -30,8 +31,11 @@ export class ExitNextToken implements NextToken {
     model: Pick<Subject, "shape" | "tensors">,
     { batch, slots }: CacheSizes,
     private readonly policy: ExitPolicy,
+    /** Programs for so many slots, which other texts use too and which are closed elsewhere. */
+    shared?: ApartPrograms,
   ) {
-    this.#programs = new ApartPrograms(engine, model, slots);
+    this.#ownsPrograms = shared === undefined;
+    this.#programs = shared ?? new ApartPrograms(engine, model, slots);
     this.#texts = Array.from({ length: batch }, () => new ApartText(this.#programs));
     this.#layers = [...getExitLayers(model.shape.config), dimensionsOf(model.shape).layers];
     this.#tokens = this.#layers.map(() => 0);
@@ -109,6 +113,6 @@ export class ExitNextToken implements NextToken {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const text of this.#texts) text[Symbol.dispose]();
-    await this.#programs[Symbol.asyncDispose]();
+    if (this.#ownsPrograms) await this.#programs[Symbol.asyncDispose]();
   }
 }
