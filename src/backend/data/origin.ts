@@ -213,7 +213,7 @@ async function createPasskeyOrigin(options: DataOptions, context: OriginContext)
     train: {
       title: "passkeys",
       // Raise the number when the same options would give other documents.
-      key: computeHash(["passkeys 1", passkeys, documents, counted]),
+      key: computeHash(["passkeys 2", passkeys, documents, counted]),
       bytes: documents * passkeys.length,
       async *fragments(reading) {
         for (const { text, answers } of generateDocuments({ ...passkeys, documents })) {

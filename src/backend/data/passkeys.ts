@@ -149,11 +149,11 @@ function writeContext(pairs: readonly PlacedPair[], length: number, random: Rand
   return parts.join(" ").padEnd(length);
 }
 
-/** Words that fill `room` characters, with a space after each except the last. */
+/** Words that fill `room` characters, with a space after each. */
 function drawFiller(room: number, random: RandomGenerator): string[] {
   const filler: string[] = [];
-  for (let left = room; left > 0; left -= filler.at(-1)!.length + 1)
-    filler.push(words[uniformInt(random, 0, words.length - 1)]!.slice(0, left));
+  for (let left = room; left > 1; left -= filler.at(-1)!.length + 1)
+    filler.push(words[uniformInt(random, 0, words.length - 1)]!.slice(0, left - 1));
   return filler;
 }
 
