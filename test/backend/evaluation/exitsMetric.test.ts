@@ -12,8 +12,9 @@ it.each(["gpt2", "llama"])("holds exits to the whole model and to the text: %s",
   const subject = createTinySubject(family, grammar.data, { ...depth, exit_layers: [1, 3] });
   const metric = metrics["exits"]!;
   const options = metric.options.parse({ context: 6, max_tokens: 36, thresholds: [1e-9, 0.9, 2] }) as unknown;
-  const { values, details } = await metric.evaluate(subject, options, createQuietLab(grammar.engine));
-  const { layers, thresholds, scored_tokens: scored, texts } = details as Exits;
+  const measured = await metric.evaluate(subject, options, createQuietLab(grammar.engine));
+  const { values } = measured;
+  const { layers, thresholds, scored_tokens: scored, texts } = measured.details as Exits;
   expect({ scored, texts }).toEqual({ scored: 30, texts: 6 });
   expect(layers.map((each) => each.layers)).toEqual([1, 3, 4]);
   const [first, , never] = thresholds;
