@@ -102,7 +102,9 @@ export default defineMetric<Options, Exits>({
         })),
       ) as Record<`exits/${string}`, number>,
       lines: [
-        ...details.layers.map((each) => `${each.layers} layers: ${formatQuality(each)}`),
+        ...details.layers.map(
+          (each) => `${each.layers} ${each.layers === 1 ? "layer" : "layers"}: ${formatQuality(each)}`,
+        ),
         ...details.thresholds.map(
           (each) =>
             `threshold ${each.threshold}: ${formatQuality(each)}; tokens by layers ${each.layers

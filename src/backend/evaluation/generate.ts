@@ -217,7 +217,7 @@ function formatExits({ layers, shares, flops, fullFlops, acceptance, ...rest }: 
   const what =
     acceptance === undefined
       ? `tokens by layers: ${layers.map((layer, i) => `${layer}: ${percent(shares[i]!)}`).join(", ")}`
-      : `drafted by ${layers[0]} layers, ${percent(acceptance)} of ${rest.drafted} accepted`;
+      : `drafted by ${layers[0]} ${layers[0] === 1 ? "layer" : "layers"}, ${percent(acceptance)} of ${rest.drafted} accepted`;
   const work = fullFlops === 0 ? "" : `; ${percent(flops / fullFlops)} of the whole model's FLOPs`;
   return `${what}${work}; ${(1000 * rest.seconds_per_token).toFixed(2)} ms per token`;
 }
