@@ -16,7 +16,7 @@ export const budgetKey = {
     .union([amount, z.array(amount).min(1)])
     .default(0.25)
     .describe(
-      "Tokens that each head keeps: a share of the whole text up to 1, or a number of tokens from 2 on. A list has one entry for each layer.",
+      "Tokens that each head keeps: a share of the longest text up to 1, or a number of tokens from 2 on. A list has one entry for each layer.",
     ),
 };
 export type Budget = number | readonly number[];

@@ -61,7 +61,9 @@ export async function continuePrompts(
     const some = texts.slice(first, first + atOnce);
     const done = (first / atOnce) * options.max_new_tokens;
     const progress = (step: number) => lab.progress(done + step, steps, "tokens");
-    const times = await generateTogether(subject, some, options, { ...lab, progress });
+    // The budget of a cache policy is a share of the slots, so it must not depend on how texts are divided into batches.
+    const slots = computeSlots(subject, subject.inference?.cache === undefined ? some : texts, options);
+    const times = await generateTogether(subject, some, slots, options, { ...lab, progress });
     listener.onTimed?.(times);
   }
   return texts.map((text) => text.continuation);
@@ -139,6 +141,7 @@ export async function createTexts(
 async function generateTogether(
   subject: Subject,
   texts: readonly GeneratedText[],
+  slots: number,
   options: GenerationOptions,
   {
     engine,
@@ -149,7 +152,7 @@ async function generateTogether(
   },
 ): Promise<GenerationTimes> {
   const { vocabulary } = dimensionsOf(subject.shape);
-  const sizes = { batch: texts.length, slots: computeSlots(subject, texts, options) };
+  const sizes = { batch: texts.length, slots };
   const tokens = () => texts.reduce((total, { ids }) => total + ids.length, 0);
   const promptTokens = tokens();
   await using next = options.use_cache

@@ -7,6 +7,7 @@ import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/open";
 import { testDevice } from "../../support/device";
 import generate, { resolveGeneration } from "../../../src/backend/evaluation/generate";
+import { splitEvaluation } from "../../../src/backend/evaluation/parseInference";
 import { continuePrompts, type GenerationOptions } from "../../../src/backend/evaluation/generation";
 import type { Subject } from "../../../src/backend/evaluation/metric";
 import type { Prompt, GenerationTimes } from "../../../src/backend/evaluation/generatedText";
@@ -81,6 +82,16 @@ describe("continuePrompts", () => {
     const among = await write(["abc", "d", "ee", "f", "g", "h", "a", "b", "c", "d"], options);
     expect(among[0]).toEqual(alone[0]);
     expect(among).toHaveLength(10);
+  });
+
+  it("generates the same texts with a cache policy, however they are divided into batches", async () => {
+    const { inference } = splitEvaluation({ inference: { cache: { keyformer: { budget: 0.4 } } } });
+    const prompts = ["abcdefghab", "d", "ee", "fgh"];
+    const subject = { ...letters, inference };
+    const together = await write(prompts, { batch_size: 4 }, subject);
+    expect(await write(prompts, { batch_size: 1 }, subject)).toEqual(together);
+    // Fewer tokens than all of them give other texts.
+    expect(await write(prompts, { batch_size: 4 })).not.toEqual(together);
   });
 
   it("draws the same tokens for the same seed, and different ones for another seed or position", async () => {
