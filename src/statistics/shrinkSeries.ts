@@ -42,15 +42,20 @@ export const measureTitles: Readonly<Record<Measure, string>> = {
   token_time: "Time of a token, ms",
 };
 
-/** Axes that need an evaluation: `savings`, `cache` or `decoding`. */
-const evaluated: Readonly<Partial<Record<Measure, string>>> = {
-  packed: "savings/packed_file_bytes_percent",
-  memory: "savings/memory_bytes_percent",
-  time: "savings/time_percent",
-  cache: "cache/bytes",
-  kept: "cache/tokens",
-  token_time: "decoding/token_ms",
+/** The metrics of axes that need an evaluation; the first that a run has counts. */
+const evaluated: Readonly<Partial<Record<Measure, readonly string[]>>> = {
+  packed: ["savings/packed_file_bytes_percent"],
+  memory: ["savings/memory_bytes_percent"],
+  time: ["savings/time_percent"],
+  cache: ["cache/bytes", "decoding/bytes"],
+  kept: ["cache/tokens"],
+  token_time: ["decoding/token_ms"],
 };
+
+/** Whether a metric is what an axis shows, so that its points would be a straight line. */
+export function isMeasureOf(metric: string, measure: Measure): boolean {
+  return evaluated[measure]?.includes(metric) === true;
+}
 
 export interface ShrinkPoint {
   /**
@@ -195,8 +200,8 @@ function createPathFilter({ sweep }: ShrinkRun, measure: Measure): (path: string
 }
 
 function getSize({ counts, metrics }: ShrinkRun, measure: Exclude<Measure, "rate">): number | undefined {
-  const metric = evaluated[measure];
-  if (metric !== undefined) return metrics[metric]?.last;
+  const names = evaluated[measure];
+  if (names !== undefined) return names.flatMap((name) => metrics[name]?.last ?? [])[0];
   if (counts === undefined) return undefined;
   const { total, nonEmbedding } = counts;
   const sizes: Readonly<Partial<Record<Measure, number>>> = {

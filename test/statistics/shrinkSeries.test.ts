@@ -141,6 +141,14 @@ describe("points", () => {
         ],
       ],
     ]);
+    // Without evaluate.cache, those of evaluate.decoding.
+    const { metrics, ...other } = cached(0, 0.5, 500);
+    const decoded = { ...metrics, "decoding/bytes": { last: 7, min: 7, max: 7 } };
+    const at = (given: object) =>
+      collectShrinkData([{ ...other, metrics: given as typeof metrics }], "cache", "classification/accuracy")
+        .series[0]!.points[0]!.x;
+    expect(at(decoded)).toBe(500);
+    expect(at({ ...decoded, "cache/bytes": undefined })).toBe(7);
   });
 
   it("include published points if both of their numbers were printed", () => {

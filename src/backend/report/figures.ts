@@ -17,6 +17,7 @@ import {
   formatBars,
   createBars,
   type Measure,
+  isMeasureOf,
   measureTitles,
   findParetoFront,
   type ShrinkRun,
@@ -74,6 +75,7 @@ export function createShrinkFigures(
   ];
   return measures.flatMap((measure) =>
     metrics.flatMap((metric): Figure[] => {
+      if (isMeasureOf(metric, measure)) return [];
       const { comparable, left } = selectComparable(runs, metric);
       const shrinking = collectShrinkData(comparable, measure, metric);
       const points = shrinking.series.flatMap((each) => each.points);
