@@ -42,7 +42,8 @@ export const quantizedCacheSchema = z
   );
 export type QuantizedCache = z.output<typeof quantizedCacheSchema>;
 
-function createInferenceSchema({ caches, prompts }: Omit<EvaluationSchemas, "metrics">) {
+/** The schema of `inference` in an evaluate cell. */
+export function createInferenceSchema({ caches, prompts }: Omit<EvaluationSchemas, "metrics">) {
   const isOne = (chosen: object) => Object.keys(chosen).length === 1;
   const cache = z
     .strictObject({ ...makeOptional(caches), quantized: quantizedCacheSchema.optional() })

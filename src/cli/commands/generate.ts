@@ -5,7 +5,10 @@ import type { ChatMessage } from "../../backend/data/tokenizers/chatTemplate";
 import { generationKeys, resolveGeneration } from "../../backend/evaluation/generate";
 import { resolveGenerationDefaults } from "../../backend/imports/generationConfig";
 import * as z from "zod";
+import { findRetrievalHeads } from "../../backend/evaluation/retrievalHeads";
+import { WorkbenchError } from "../../protocol/errors";
 import { defineCommand } from "../command";
+import { inferenceOption, parseInferenceOption } from "../inferenceOption";
 import { deviceOption, openLab } from "../evaluationLab";
 import { validateOptions, collect, parseNumber, parseNumbers } from "../optionParsing";
 import {
@@ -34,6 +37,7 @@ interface Options extends ModelOptions {
   readonly stop?: readonly string[];
   readonly stopTokenIds?: readonly number[];
   readonly cache?: boolean;
+  readonly inference?: readonly string[];
   readonly seed?: number;
   readonly device?: string;
 }
@@ -62,6 +66,7 @@ export default defineCommand<readonly [string], Options>({
     ["--stop <text>", "stop when the model generates this text; repeatable", collect],
     ["--stop-token-ids <ids>", "stop at one of these token ids, separated by commas", parseNumbers],
     ["--no-cache", "recompute the whole text for each token, for comparison"],
+    inferenceOption,
     ["--seed <number>", "sampling seed; default 0", parseNumber],
     tokenizerOption,
     checkpointOption,
@@ -76,6 +81,7 @@ export default defineCommand<readonly [string], Options>({
       sample,
       cache,
       device,
+      inference: settings,
       ...generationOptions
     } = omitModelOptions(options);
     const requested = {
@@ -84,6 +90,12 @@ export default defineCommand<readonly [string], Options>({
       ...(cache === false ? { useCache: false } : {}),
     };
     validateOptions(z.strictObject(generationKeys), requested);
+    const inference = parseInferenceOption(settings);
+    if (cache === false && (inference.cache ?? inference.exits) !== undefined)
+      throw new WorkbenchError(
+        "invalid-input",
+        "With --no-cache, --inference has no effect on keys and values. Omit one of them.",
+      );
     const isChat = chat === true || system !== undefined;
     const prompts = isChat ? prompt.map((content) => createConversation(content, system)) : prompt;
     const model = await loadModel(text, options, terminal);
@@ -101,7 +113,14 @@ export default defineCommand<readonly [string], Options>({
     };
     const quietLab = terminal.json ? lab : { ...lab, progress: () => undefined };
     const times: GenerationTimes[] = [];
-    const samples = await continuePrompts({ ...model, tokenizer }, prompts, resolved, quietLab, {
+    const openReader = async (name: string) => {
+      const reader = await loadModel(name, {}, terminal);
+      return { ...reader, tokenizer: await openModelTokenizer(reader, {}) };
+    };
+    const complete = await findRetrievalHeads(lab.engine, model, inference, lab.signal);
+    const subject = { ...model, tokenizer, inference: complete };
+    const readingLab = { ...quietLab, openModel: openReader };
+    const samples = await continuePrompts(subject, prompts, resolved, readingLab, {
       onText: (sampleIndex, piece) => {
         if (sampleIndex === 0) write(piece);
       },
