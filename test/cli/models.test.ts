@@ -280,7 +280,7 @@ it.each([
   [["generate", "model", "--temperature", "hot"], /Write a number/],
   [["generate", "model", "--tokenizer", "none.json"], /There is no tokenizer "none.json"/],
   [
-    ["export", "last", "--format", "mlx"],
+    ["export", "last", "--format", "pickle"],
     new RegExp(`--format is ${Object.keys(exporters).join(", ")}, csv or tensorboard`),
   ],
   [["export", "last", "--format", "safetensors", "--batch-size", "2"], /--batch-size: has no effect here/],

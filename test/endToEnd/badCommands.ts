@@ -115,7 +115,7 @@ export const badCommands: readonly Case[] = [
   },
   {
     what: "an unknown export format",
-    args: ["export", "checkpoint", "--format", "mlx", "--out", "new"],
+    args: ["export", "checkpoint", "--format", "pickle", "--out", "new"],
     message: `--format is ${Object.keys(exporters).join(", ")}, csv or tensorboard.`,
   },
 ];

@@ -255,8 +255,8 @@ export const badExperiments: readonly Case[] = [
   },
   {
     what: "an unknown export format",
-    cells: [data, model, "export: {format: mlx}"],
-    message: `bad.lathe.md:6:18: unknown value "mlx" of export.format. Allowed: ${Object.keys(exporters).join(", ")}.`,
+    cells: [data, model, "export: {format: pickle}"],
+    message: `bad.lathe.md:6:18: unknown value "pickle" of export.format. Allowed: ${Object.keys(exporters).join(", ")}.`,
   },
   {
     what: "a sparsity above 1",

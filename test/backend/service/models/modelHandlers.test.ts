@@ -109,8 +109,8 @@ test("models that can't be exported are refused with the reason", async () => {
   const exported = (params: object) =>
     window.ask("models.export", { subject, format: "safetensors", to, ...params });
   await expect(exported({ to: "relative" })).rejects.toMatchObject({ code: "invalid-input" });
-  await expect(exported({ format: "mlx" })).rejects.toThrow(
-    `Unknown export format "mlx". Allowed: ${Object.keys(exporters).join(", ")}.`,
+  await expect(exported({ format: "pickle" })).rejects.toThrow(
+    `Unknown export format "pickle". Allowed: ${Object.keys(exporters).join(", ")}.`,
   );
   await expect(exported({ format: "__proto__" })).rejects.toMatchObject({ code: "invalid-input" });
   await expect(exported({ subject: { kind: "plan", experiment: file } })).rejects.toMatchObject({
