@@ -27,7 +27,7 @@ export interface Case {
 export const trainKeys = Object.keys(trainSchema.shape).join(", ");
 const cellKeys = Object.keys(createExperimentSchema(schemaCatalog).shape).join(", ");
 const dataSetNames = [...(schemaCatalog.dataSets ?? [])].sort().join(", ");
-const metricNames = Object.keys(schemaCatalog.metrics).sort().join(", ");
+const metricNames = [...Object.keys(schemaCatalog.metrics).sort(), "inference"].join(", ");
 const methodNames = Object.keys(schemaCatalog.methods).join(", ");
 const modelKinds =
   "Name a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), a llama2.c .bin file, a .gguf file, a named model such as stories260k, or a model of the Hugging Face hub as owner/name.";
