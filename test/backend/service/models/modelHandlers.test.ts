@@ -68,6 +68,9 @@ const missingParts: Readonly<Record<string, string>> = {
   "compressed-tensors": "none of its matrices is quantized",
 };
 
+/** Formats with a graph for other programs, from which no model is imported. */
+const graphs = new Set(["onnx", "genai", "transformers-js"]);
+
 test("the last checkpoint of a run is exported in every supported format", async () => {
   const { formats } = await real.window.ask("models.formats", {});
   expect(formats.map(({ id }) => id)).toEqual(Object.keys(exporters));
@@ -83,7 +86,7 @@ test("the last checkpoint of a run is exported in every supported format", async
     const { files } = await real.window.ask("models.export", request);
     expect(files.length).toBeGreaterThan(id === "gguf" ? 0 : 1);
     for (const file of files) expect(readFileSync(file).length, file).toBeGreaterThan(0);
-    if (id !== "onnx") expect((await importModel(to)).shape.family).toBe("phi3");
+    if (!graphs.has(id)) expect((await importModel(to)).shape.family).toBe("phi3");
   }
 }, 60_000);
 
