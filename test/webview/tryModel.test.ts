@@ -191,8 +191,12 @@ describe.skipIf(noChromium !== undefined)("the panel Try Model", () => {
     await page.page.getByLabel("Prompt", { exact: true }).fill("Once");
     // A value that is not allowed leaves the last one that was.
     await expect.poll(() => page.page.getByLabel("Top p").inputValue()).toBe("1");
-    const kept = await page.page.evaluate<{ state: unknown }>("acquireVsCodeApi().getState()");
+    const kept = await page.page.evaluate<{ state: object }>("acquireVsCodeApi().getState()");
     await page.close();
+    // A page that is closed before it knows the titles of its models keeps them as null.
+    const early = await open([], { state: { ...kept.state, titles: [null] } });
+    await expect.poll(() => heads(early).innerText()).toContain("Loads with the next answer");
+    await early.close();
     const again = await open([], { state: kept.state });
     await expect.poll(() => heads(again).innerText()).toContain("Loads with the next answer");
     expect(await again.page.getByLabel("Temperature").inputValue()).toBe("0.7");

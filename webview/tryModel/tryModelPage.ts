@@ -19,8 +19,8 @@ import { TriedModel } from "./triedModel";
 
 export interface TryModelState {
   readonly subjects: readonly Subject[];
-  /** The titles of the subjects, as far as they are known. */
-  readonly titles?: readonly (string | undefined)[];
+  /** The titles of the subjects; null where they are not known yet. */
+  readonly titles?: readonly (string | null)[];
   readonly device: string | undefined;
   readonly prompt: string;
   readonly system: string;
@@ -84,7 +84,10 @@ export class TryModelPage implements Panel {
     });
     // After a reload of the window, models are loaded with the next answer, not for nothing.
     if (state === undefined) this.setSubjects(input.subjects);
-    else this.models = state.subjects.map((subject, i) => this.createModel(subject, state.titles?.[i]));
+    else
+      this.models = state.subjects.map((subject, i) =>
+        this.createModel(subject, state.titles?.[i] ?? undefined),
+      );
   }
 
   draw(): TemplateResult {
@@ -360,7 +363,7 @@ export class TryModelPage implements Panel {
 
   private changed(): void {
     const { subjects, device, prompt, system, isChat, oneAfterTheOther, settings } = this;
-    const titles = this.models.map(({ title }) => title);
+    const titles = this.models.map(({ title }) => title ?? null);
     this.page.keep({ subjects, titles, device, prompt, system, isChat, oneAfterTheOther, settings });
     this.stage.redraw();
   }
