@@ -19,11 +19,11 @@ export function choosePrompt(
   const range: Range = { from: Math.min(sinks, length), to: Math.max(sinks, length - recent) };
   const count = budget - sinks - recent;
   const smooth = heads.map((scores) => policy.smooth?.(scores, range, options) ?? scores);
-  return smooth.map((scores, head) => {
-    const chosen = new Set(
-      policy.choose?.({ length, heads: smooth, head, seed }, range, count, options) ??
-        findHighest(scores, range, count),
-    );
+  const choices =
+    policy.choose?.({ heads: smooth, seed }, range, count, options) ??
+    smooth.map((scores) => findHighest(scores, range, count));
+  return choices.map((positions) => {
+    const chosen = new Set(positions);
     for (let position = 0; position < range.from; position++) chosen.add(position);
     for (let position = range.to; position < length; position++) chosen.add(position);
     return Int32Array.from(chosen).sort();

@@ -65,8 +65,9 @@ export const nameGroup = (layer: number, group: number): string =>
 
 /**
  * The tables of a layer by name, those of its first group as `0.key`, of the second as `0.1.key`. With rows = batch · heads of
- * the group: `key` and `value` [rows · slots, headDim], or those of `listQuantizedTables`; `position` int32 [rows, slots], -1 for an empty slot and -2 for the mean
- * of the dropped tokens; `score` [rows, slots] if the policy has scores; `dropped` [rows, 1], the number of tokens in the mean.
+ * the group: `key` and `value` [rows · slots, headDim], or those of `listQuantizedTables`; `position` int32 [rows, slots], -1
+ * for an empty slot and -2 for the mean of the dropped tokens; `score` [rows, slots] if the policy has scores; `dropped`
+ * [rows, 1], the number of tokens in the mean.
  */
 export function listLayerTables(
   chosen: ChosenPolicy,

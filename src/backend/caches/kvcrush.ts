@@ -74,30 +74,32 @@ function createAnchor(kind: Options["anchor"], tokens: readonly Uint8Array[], he
 }
 
 function choose(
-  { heads, head, seed }: PromptScores,
+  { heads, seed }: PromptScores,
   range: Range,
   count: number,
   { representatives, top, anchor: kind }: Options,
-): number[] {
+): number[][] {
   const byScore = count - Math.floor(representatives * count);
-  const best = findHighest(heads[head]!, range, byScore);
-  const chosen = new Set(best);
-  const others: number[] = [];
-  for (let position = range.from; position < range.to; position++)
-    if (!chosen.has(position)) others.push(position);
   const bits = rankTokens(heads, range, top);
   const bitsOf = (position: number) => bits[position - range.from]!;
-  const anchor = createAnchor(kind, others.map(bitsOf), heads.length, seed);
-  const distances = new Map(
-    others.map((position) => [
-      position,
-      bitsOf(position).reduce((sum, bit, i) => sum + (bit === anchor[i] ? 0 : 1), 0),
-    ]),
-  );
-  const sorted = others.sort((a, b) => distances.get(a)! - distances.get(b)! || a - b);
-  const step = sorted.length / (count - byScore);
-  for (let i = 0; i < count - byScore; i++) best.push(sorted[Math.floor((i + 0.5) * step)]!);
-  return best;
+  return heads.map((scores) => {
+    const best = findHighest(scores, range, byScore);
+    const chosen = new Set(best);
+    const others: number[] = [];
+    for (let position = range.from; position < range.to; position++)
+      if (!chosen.has(position)) others.push(position);
+    const anchor = createAnchor(kind, others.map(bitsOf), heads.length, seed);
+    const distances = new Map(
+      others.map((position) => [
+        position,
+        bitsOf(position).reduce((sum, bit, i) => sum + (bit === anchor[i] ? 0 : 1), 0),
+      ]),
+    );
+    const sorted = others.sort((a, b) => distances.get(a)! - distances.get(b)! || a - b);
+    const step = sorted.length / (count - byScore);
+    for (let i = 0; i < count - byScore; i++) best.push(sorted[Math.floor((i + 0.5) * step)]!);
+    return best;
+  });
 }
 
 export default defineCachePolicy<Options>({

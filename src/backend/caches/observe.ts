@@ -42,9 +42,8 @@ export function observe(
   };
   const each = policy.weigh!({ scores, weights: softmax(scores), generated, own, noise }, options);
   const weighed = counted === undefined ? each : mul(each, counted);
-  const byHead = sum(reshape(weighed, { shape: [batch * kvHeads, (heads / kvHeads) * count, keys] }), {
+  return sum(reshape(weighed, { shape: [batch * kvHeads, (heads / kvHeads) * count, keys] }), {
     axes: [1],
     keepDims: false,
   });
-  return byHead;
 }

@@ -48,14 +48,10 @@ export interface RetrievalHeads<O> {
   choose(scores: HeadScores, kvHeads: number, options: O): HeadLists;
 }
 
-/** The tokens of a prompt among which a policy chooses, in one layer. */
+/** The scores of a prompt in one layer. */
 export interface PromptScores {
-  /** Number of tokens of the prompt. */
-  readonly length: number;
-  /** Scores of all key-value heads, `length` numbers each, after `smooth`. */
+  /** One score for each token, of all key-value heads, after `smooth`. */
   readonly heads: readonly Float32Array[];
-  /** The head to choose for. */
-  readonly head: number;
   /** The seed of the text. */
   readonly seed: number;
 }
@@ -86,8 +82,8 @@ export interface CachePolicy<O> {
   countQueries?(options: O, budget: number): number | undefined;
   /** The scores by which a prompt is shortened, from those of the queries; `from` and `to` limit the tokens to choose from. */
   smooth?(scores: Float32Array, range: Range, options: O): Float32Array;
-  /** Chooses `count` tokens of a prompt within a range, in any order; the highest scores when left out. */
-  choose?(prompt: PromptScores, range: Range, count: number, options: O): readonly number[];
+  /** Chooses `count` tokens of a prompt within a range for each head, in any order; the highest scores when left out. */
+  choose?(prompt: PromptScores, range: Range, count: number, options: O): readonly (readonly number[])[];
 }
 
 /** Positions from `from` to `to`, exclusive. */

@@ -39,6 +39,20 @@ export interface GenerationOptions extends SamplingOptions, TextOptions {
   readonly batch_size?: number;
 }
 
+/** Takes the most likely token each time, until an end-of-text token. */
+export const greedyOptions: Omit<GenerationOptions, "max_new_tokens"> = {
+  do_sample: false,
+  temperature: 1,
+  top_k: 0,
+  top_p: 1,
+  repetition_penalty: 1,
+  stop: [],
+  stop_token_ids: [],
+  use_cache: true,
+  add_special_tokens: true,
+  seed: 0,
+};
+
 type WithTokenizer = Pick<Subject, "shape" | "inference"> & { readonly tokenizer: Tokenizer };
 
 const promptsAtOnce = 8;

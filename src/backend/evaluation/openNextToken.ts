@@ -24,6 +24,7 @@ export function checkPolicy({ shape, inference }: Pick<Subject, "shape" | "infer
   if (retrieval !== undefined && chosen.heads === undefined)
     countProbeTokens(shape, retrieval.countTokens(chosen.options));
   const dimensions = dimensionsOf(shape);
+  checkStore(dimensions, chosen.store);
   planLayers(chosen, dimensions, dimensions.context, [1]);
 }
 
@@ -46,7 +47,6 @@ export function checkCache(
       "invalid-input",
       `With inference.cache, a text ends at the model's context of ${context} tokens, but it would grow to ${positions}. Shorten the prompt, or generate fewer tokens.`,
     );
-  checkStore(dimensions, chosen.store);
   const layers = planLayers(chosen, dimensions, positions, prompts);
   buildStep(shape, chosen, { batch: prompts.length, positions, layers });
 }

@@ -5,7 +5,7 @@ import type { Split } from "../data/split";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import { requireNextToken } from "../models/classifier";
 import { dimensionsOf } from "../models/model";
-import { continuePrompts, type GenerationOptions } from "./generation";
+import { continuePrompts, type GenerationOptions, greedyOptions } from "./generation";
 import { defineMetric, type EvaluationLab, getSplit, type Subject, getTokenizer } from "./metric";
 import { type Interval, computeMean, resampleIntervals } from "../../statistics/resampling";
 import {
@@ -157,16 +157,10 @@ async function measureRates(
 
 function createGenerationOptions(length: number, top_p: number, seed: number | undefined): GenerationOptions {
   return {
+    ...greedyOptions,
     max_new_tokens: length,
     do_sample: seed !== undefined,
-    temperature: 1,
-    top_k: 0,
     top_p,
-    repetition_penalty: 1,
-    stop: [],
-    stop_token_ids: [],
-    use_cache: true,
-    add_special_tokens: true,
     seed: seed ?? 0,
   };
 }

@@ -12,7 +12,7 @@ import { getDocumentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
 import { requireNextToken } from "../models/classifier";
 import { dimensionsOf, type ModelShape } from "../models/model";
 import type { FramedPrompt } from "./generatedText";
-import { continuePrompts, type GenerationOptions } from "./generation";
+import { continuePrompts, greedyOptions } from "./generation";
 import { checkCache } from "./openNextToken";
 import { defineMetric, type EvaluationLab, getTokenizer, type Subject } from "./metric";
 import type { RetrievalCell } from "./retrievalCells";
@@ -217,20 +217,13 @@ async function answerPrompts(
   { value_length: characters, batch_size }: Options,
   lab: EvaluationLab,
 ): Promise<RetrievalSample[]> {
-  const greedy: GenerationOptions = {
+  const options = {
+    ...greedyOptions,
     max_new_tokens: characters,
-    do_sample: false,
-    temperature: 1,
-    top_k: 0,
-    top_p: 1,
-    repetition_penalty: 1,
-    stop: [],
-    stop_token_ids: [],
-    use_cache: true,
     add_special_tokens: false,
-    seed: 0,
+    batch_size,
   };
-  const continuations = await continuePrompts(subject, prompts, { ...greedy, batch_size }, lab);
+  const continuations = await continuePrompts(subject, prompts, options, lab);
   return continuations.map(({ text, prompt_tokens }, i) => {
     const { length, depth, answer } = prompts[i]!;
     return {

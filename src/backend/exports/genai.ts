@@ -5,16 +5,11 @@ import { dimensionsOf, familyOf, type ModelShape } from "../models/model";
 import { listSpecialIds, writeConfig, writeJson, writeTokenizer } from "./companions";
 import { buildDecoderModel, decoderFormat, listGrowthNotices, refuseDecoder } from "./decoderGraph";
 import { defineExporter, type ExportSubject } from "./exporter";
-import { writeOnnx } from "./onnxFile";
+import { externalDataKey, writeOnnx } from "./onnxFile";
 import { collectGraphWeights } from "./onnxGraph";
 
 const optionsSchema = z.strictObject({
-  external_data: z
-    .boolean()
-    .default(false)
-    .describe(
-      "Write the weights to a separate file. Weights of more than 2 GiB are always written to a separate file.",
-    ),
+  ...externalDataKey,
 });
 
 export default defineExporter<z.output<typeof optionsSchema>>({

@@ -12,7 +12,7 @@ import { refuseClassifier, requireNextToken } from "../models/classifier";
 import { dimensionsOf, type ModelShape } from "../models/model";
 import { writeConfig, writeTokenizer } from "./companions";
 import { defineExporter } from "./exporter";
-import { writeOnnx } from "./onnxFile";
+import { externalDataKey, writeOnnx } from "./onnxFile";
 import {
   batchSamples,
   chooseTimeSamples,
@@ -61,12 +61,7 @@ const schema = z.strictObject({
     .describe(
       "Write attention and other composite operations as functions of the domain `lathe`, which programs inline or replace by kernels of their own. By default, the file has only operators.",
     ),
-  external_data: z
-    .boolean()
-    .default(false)
-    .describe(
-      "Write the weights to a separate file. Weights of more than 2 GiB are always written to a separate file.",
-    ),
+  ...externalDataKey,
   with_past: z
     .boolean()
     .default(false)

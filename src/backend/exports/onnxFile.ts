@@ -1,6 +1,7 @@
 /** Writes an ONNX model to a folder. A protobuf message is limited to 2 GiB, so larger weights are written to a separate file. */
 import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import * as z from "zod";
 import { asBuffer, encodeModel, type Initializer, type OnnxModel, type Place } from "../graph/onnx";
 
 /** Leaves room for the graph within the 2 GiB. */
@@ -9,6 +10,16 @@ const maxBytes = 2 ** 31 - 2 ** 24;
 const minExternalBytes = 1024;
 /** Large tensors start at page boundaries, so that a runtime can memory-map them. Small tensors need less alignment. */
 const [pageBytes, smallAlignment, largeTensor] = [4096, 64, 2 ** 20];
+
+/** The option of formats with an ONNX file. */
+export const externalDataKey = {
+  external_data: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Write the weights to a separate file. Weights of more than 2 GiB are always written to a separate file.",
+    ),
+};
 
 export interface OnnxStorage {
   /** Writes the weights to a separate file, whatever their size. */

@@ -16,7 +16,7 @@ import { dimensionsOf, familyOf, listMatrixSlots, type ModelShape } from "../mod
 import { listHeadSizes, writeConfig, writeTokenizer } from "./companions";
 import { buildDecoderModel, decoderFormat, listGrowthNotices, refuseDecoder } from "./decoderGraph";
 import { defineExporter } from "./exporter";
-import { writeOnnx } from "./onnxFile";
+import { externalDataKey, writeOnnx } from "./onnxFile";
 import {
   batchSamples,
   chooseTimeSamples,
@@ -28,12 +28,7 @@ import {
 } from "./onnxGraph";
 
 const optionsSchema = z.strictObject({
-  external_data: z
-    .boolean()
-    .default(false)
-    .describe(
-      "Write the weights to a separate file. Weights of more than 2 GiB are always written to a separate file.",
-    ),
+  ...externalDataKey,
   output: z
     .enum(["logits", "last_hidden_state"])
     .default("logits")

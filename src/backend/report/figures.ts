@@ -18,6 +18,7 @@ import {
   createBars,
   type Measure,
   isMeasureOf,
+  measures,
   measureTitles,
   findParetoFront,
   type ShrinkRun,
@@ -69,11 +70,9 @@ export function createShrinkFigures(
   paper: { readonly metrics: readonly string[] },
 ): Figure[] {
   const metrics = [...paper.metrics, "eval/loss"].filter((name) => !name.startsWith("repetition/"));
-  const measures: readonly Measure[] = [
-    ...(["rate", "total", "bits", "bytes", "packed", "memory", "time"] as const),
-    ...(["cache", "kept", "token_time"] as const),
-  ];
-  return measures.flatMap((measure) =>
+  // Other counts of parameters would repeat the figure of all of them.
+  const shown = measures.filter((measure) => measure !== "non_embedding" && measure !== "non_zero");
+  return shown.flatMap((measure) =>
     metrics.flatMap((metric): Figure[] => {
       if (isMeasureOf(metric, measure)) return [];
       const { comparable, left } = selectComparable(runs, metric);

@@ -1,6 +1,6 @@
 /** Answers that a model generates to prompts, always its most likely tokens, as lm-evaluation-harness generates them. */
 import { WorkbenchError } from "../../../protocol/errors";
-import { continuePrompts } from "../generation";
+import { continuePrompts, greedyOptions } from "../generation";
 import type { EvaluationLab, Subject } from "../metric";
 import { getTokenizer } from "../metric";
 import { HarnessEncoder } from "./harnessEncoder";
@@ -30,17 +30,10 @@ export async function answerQuestions(
     // A prompt that is too long loses its first tokens.
     prompts.map((text, i) => ({ text, ids: ids[i]!.slice(-room) })),
     {
+      ...greedyOptions,
       max_new_tokens: maxNewTokens,
-      do_sample: false,
-      temperature: 1,
-      top_k: 0,
-      top_p: 1,
-      repetition_penalty: 1,
       stop: until,
-      stop_token_ids: [],
-      use_cache: true,
       add_special_tokens: false,
-      seed: 0,
     },
     { ...lab, progress: (done, total) => lab.progress(done, total, `${part.name}: tokens`) },
   );
