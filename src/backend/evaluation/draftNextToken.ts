@@ -7,11 +7,11 @@
 import type { Engine } from "../engine/engine";
 import type { CacheSizes } from "../models/keyValueCache";
 import { dimensionsOf } from "../models/model";
-import { ApartPrograms, ApartText, readNumbers } from "./apartTexts";
+import { ApartNextToken } from "./apartNextToken";
+import { ApartPrograms, type ApartText, readNumbers } from "./apartTexts";
 import { buildSection } from "./exitGraphs";
 import type { ExitUse } from "./exitUse";
 import type { Subject } from "./metric";
-import type { GrowingText, NextToken } from "./nextToken";
 import { findMostLikely } from "./sampling";
 
 export interface DraftPolicy {
@@ -29,9 +29,7 @@ interface Ahead {
   readonly logits: readonly Float32Array[];
 }
 
-export class DraftNextToken implements NextToken {
-  readonly #programs: ApartPrograms;
-  readonly #texts: readonly ApartText[];
+export class DraftNextToken extends ApartNextToken {
   readonly #ahead = new Map<ApartText, Ahead>();
   #drafted = 0;
   #right = 0;
@@ -45,13 +43,12 @@ export class DraftNextToken implements NextToken {
     { batch, slots }: CacheSizes,
     private readonly policy: DraftPolicy,
   ) {
-    this.#programs = new ApartPrograms(engine, model, slots);
-    this.#texts = Array.from({ length: batch }, () => new ApartText(this.#programs));
+    super(new ApartPrograms(engine, model, slots), batch, true);
   }
 
   get exitUse(): ExitUse {
     return {
-      layers: [this.policy.draft, dimensionsOf(this.#programs.model.shape).layers],
+      layers: [this.policy.draft, dimensionsOf(this.programs.model.shape).layers],
       tokens: [this.#right, this.#others],
       drafted: this.#drafted,
       flops: this.#flops,
@@ -59,30 +56,22 @@ export class DraftNextToken implements NextToken {
     };
   }
 
-  get cacheBytes(): number {
-    return this.#texts.length * this.#programs.cacheBytes;
-  }
-
-  forget(): void {
-    for (const text of this.#texts) text.held = 0;
+  override forget(): void {
+    super.forget();
     this.#ahead.clear();
   }
 
-  async logits(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
-    const { vocabulary } = dimensionsOf(this.#programs.model.shape);
-    const result = new Float32Array(texts.length * vocabulary);
-    for (const [i, { ids, isOpen }] of texts.entries())
-      if (isOpen) result.set(await this.#next(this.#texts[i]!, ids, signal), i * vocabulary);
-    return result;
+  protected override read(text: ApartText, ids: readonly number[], signal: AbortSignal) {
+    this.#ahead.delete(text);
+    return super.read(text, ids, signal);
   }
 
-  async #next(text: ApartText, ids: readonly number[], signal: AbortSignal): Promise<Float32Array> {
-    const isRead = text.held > 0 && ids.length - 1 <= text.held;
-    if (!isRead) {
-      this.#ahead.delete(text);
-      return text.read(ids, signal);
-    }
-    this.#fullFlops += this.#programs.wholeFlops;
+  protected override async step(
+    text: ApartText,
+    ids: readonly number[],
+    signal: AbortSignal,
+  ): Promise<Float32Array> {
+    this.#fullFlops += this.programs.wholeFlops;
     const known = this.#look(text, ids);
     if (known !== undefined) {
       this.#right++;
@@ -106,10 +95,10 @@ export class DraftNextToken implements NextToken {
   }
 
   async #speculate(text: ApartText, ids: readonly number[], signal: AbortSignal): Promise<Ahead> {
-    const { shape } = this.#programs.model;
-    const { slots } = this.#programs;
+    const { shape } = this.programs.model;
+    const { slots } = this.programs;
     const first = ids.length - 1;
-    const early = await this.#programs.get("draft", () =>
+    const early = await this.programs.get("draft", () =>
       buildSection(shape, slots, { from: 0, to: this.policy.draft, confidence: "probability" }),
     );
     const draft: number[] = [];
@@ -123,7 +112,7 @@ export class DraftNextToken implements NextToken {
       draft.push(findMostLikely(await readNumbers(logits!)));
     }
     const all = [ids.at(-1)!, ...draft];
-    const check = await this.#programs.whole(all.length, all.length);
+    const check = await this.programs.whole(all.length, all.length);
     const feeds = { ids: all, position: first, rows: all.map((_, i) => i) };
     const { logits } = await text.run(check, feeds, signal);
     const rows = await readNumbers(logits!);
@@ -135,10 +124,5 @@ export class DraftNextToken implements NextToken {
       draft,
       logits: all.map((_, i) => rows.slice(i * width, (i + 1) * width)),
     };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const text of this.#texts) text[Symbol.dispose]();
-    await this.#programs[Symbol.asyncDispose]();
   }
 }

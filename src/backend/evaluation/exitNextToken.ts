@@ -6,21 +6,18 @@ import type { Engine, Tensor } from "../engine/engine";
 import { getExitLayers } from "../models/exits";
 import type { CacheSizes } from "../models/keyValueCache";
 import { dimensionsOf } from "../models/model";
-import { ApartPrograms, ApartText, type CountedProgram, readNumbers } from "./apartTexts";
+import { ApartNextToken } from "./apartNextToken";
+import { ApartPrograms, type ApartText, type CountedProgram, readNumbers } from "./apartTexts";
 import { buildExitHead, buildLastSection, buildSection, buildStateCopy, type Confidence } from "./exitGraphs";
 import type { ExitUse } from "./exitUse";
 import type { Subject } from "./metric";
-import type { GrowingText, NextToken } from "./nextToken";
 
 export interface ExitPolicy {
   readonly threshold: number;
   readonly confidence: Confidence;
 }
 
-export class ExitNextToken implements NextToken {
-  readonly #programs: ApartPrograms;
-  readonly #ownsPrograms: boolean;
-  readonly #texts: readonly ApartText[];
+export class ExitNextToken extends ApartNextToken {
   readonly #layers: readonly number[];
   readonly #tokens: number[];
   #flops = 0;
@@ -34,9 +31,7 @@ export class ExitNextToken implements NextToken {
     /** Programs for so many slots, which other texts use too and which are closed elsewhere. */
     shared?: ApartPrograms,
   ) {
-    this.#ownsPrograms = shared === undefined;
-    this.#programs = shared ?? new ApartPrograms(engine, model, slots);
-    this.#texts = Array.from({ length: batch }, () => new ApartText(this.#programs));
+    super(shared ?? new ApartPrograms(engine, model, slots), batch, shared === undefined);
     this.#layers = [...getExitLayers(model.shape.config), dimensionsOf(model.shape).layers];
     this.#tokens = this.#layers.map(() => 0);
   }
@@ -46,34 +41,18 @@ export class ExitNextToken implements NextToken {
     return { layers, tokens, drafted: 0, flops: this.#flops, fullFlops: this.#fullFlops };
   }
 
-  get cacheBytes(): number {
-    return this.#texts.length * this.#programs.cacheBytes;
-  }
-
-  forget(): void {
-    for (const text of this.#texts) text.held = 0;
-  }
-
-  async logits(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
-    const { vocabulary } = dimensionsOf(this.#programs.model.shape);
-    const result = new Float32Array(texts.length * vocabulary);
-    for (const [i, { ids, isOpen }] of texts.entries()) {
-      if (!isOpen) continue;
-      const text = this.#texts[i]!;
-      const isStep = text.held > 0 && ids.length - 1 <= text.held;
-      result.set(await (isStep ? this.#step(text, ids, signal) : text.read(ids, signal)), i * vocabulary);
-    }
-    return result;
-  }
-
   /** Computes the last token of a text up to an exit. */
-  async #step(text: ApartText, ids: readonly number[], signal: AbortSignal): Promise<Float32Array> {
+  protected override async step(
+    text: ApartText,
+    ids: readonly number[],
+    signal: AbortSignal,
+  ): Promise<Float32Array> {
     const { threshold, confidence } = this.policy;
-    const { shape } = this.#programs.model;
-    const { slots } = this.#programs;
+    const { shape } = this.programs.model;
+    const { slots } = this.programs;
     const token = { ids: ids.slice(-1), position: ids.length - 1 };
     text.held = Math.max(text.held, ids.length);
-    this.#fullFlops += this.#programs.wholeFlops;
+    this.#fullFlops += this.programs.wholeFlops;
     const count = (program: CountedProgram) => {
       this.#flops += program.flops;
       return program;
@@ -84,7 +63,7 @@ export class ExitNextToken implements NextToken {
     let from = 0;
     let state: Tensor | undefined;
     for (const [i, to] of exits.entries()) {
-      const section = await this.#programs.get(`layers ${from} to ${to}`, () =>
+      const section = await this.programs.get(`layers ${from} to ${to}`, () =>
         buildSection(shape, slots, { from, to, confidence }),
       );
       const outputs = await run(section, state);
@@ -96,23 +75,18 @@ export class ExitNextToken implements NextToken {
         from = to;
         continue;
       }
-      const copy = await this.#programs.get(`copy from ${to}`, () => buildStateCopy(shape, slots, to));
+      const copy = await this.programs.get(`copy from ${to}`, () => buildStateCopy(shape, slots, to));
       await run(copy, state);
-      const head = () => this.#programs.get(`head after ${to}`, () => buildExitHead(shape, to));
+      const head = () => this.programs.get(`head after ${to}`, () => buildExitHead(shape, to));
       const logits = outputs.logits ?? (await run(await head(), state)).logits!;
       state[Symbol.dispose]();
       this.#tokens[i]!++;
       return readNumbers(logits);
     }
-    const rest = await this.#programs.get(`layers from ${from}`, () => buildLastSection(shape, slots, from));
+    const rest = await this.programs.get(`layers from ${from}`, () => buildLastSection(shape, slots, from));
     const { logits } = await run(rest, state);
     state?.[Symbol.dispose]();
     this.#tokens[exits.length]!++;
     return readNumbers(logits!);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const text of this.#texts) text[Symbol.dispose]();
-    if (this.#ownsPrograms) await this.#programs[Symbol.asyncDispose]();
   }
 }

@@ -16,7 +16,6 @@ import { findGoal } from "../../schema/goal";
 import {
   formatBars,
   createBars,
-  type Measure,
   isMeasureOf,
   measures,
   measureTitles,
