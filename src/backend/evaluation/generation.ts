@@ -12,8 +12,7 @@ import { listCacheNames, type CacheSizes, getCacheType } from "../models/keyValu
 import { dimensionsOf } from "../models/model";
 import { type EvaluationLab, type Subject, getTokenizer } from "./metric";
 import { checkCache, checkExits, openNextToken } from "./openNextToken";
-import type { ChosenPromptPolicy, PromptReader } from "./prompts/promptPolicy";
-import { shortenPrompt } from "./prompts/shorten";
+import { shortenPrompts } from "./shortenPrompts";
 import { openWithoutCache } from "./nextToken";
 import { selectCandidates, draw, findMostLikely, penalizeRepetition, type SamplingOptions } from "./sampling";
 import {
@@ -81,50 +80,6 @@ export async function continuePrompts(
     listener.onTimed?.(times);
   }
   return texts.map((text) => text.continuation);
-}
-
-/** Leaves words out, if the inference names a policy for it. */
-async function shortenPrompts(
-  subject: Subject & { readonly tokenizer: Tokenizer },
-  prompts: readonly Prompt[],
-  { add_special_tokens }: GenerationOptions,
-  lab: EvaluationLab,
-): Promise<readonly Prompt[]> {
-  const chosen = subject.inference?.prompt;
-  if (chosen === undefined) return prompts;
-  const reader = await openReader(chosen, subject, lab);
-  const shortened: Prompt[] = [];
-  for (const [i, prompt] of prompts.entries()) {
-    refuseConversation(prompt);
-    const framed = await framePrompt(prompt, subject.tokenizer, { add_special_tokens });
-    const text = await shortenPrompt(framed.text, chosen, reader, lab, i);
-    const [before, after] = await subject.tokenizer.encodeAll([framed.text, text]);
-    const special = framed.ids.slice(0, framed.ids.length - before!.length);
-    shortened.push(text === framed.text ? framed : { ...framed, text, ids: [...special, ...after!] });
-    lab.progress(i + 1, prompts.length, "prompts shortened");
-  }
-  return shortened;
-}
-
-/** The model that scores words for a prompt policy. */
-async function openReader(
-  { name, options: { model } }: ChosenPromptPolicy,
-  subject: PromptReader,
-  lab: EvaluationLab,
-): Promise<PromptReader> {
-  if (model === undefined) return subject;
-  const { shape, tensors, tokenizer } = await lab.openModel!(model);
-  requireNextToken(shape, `inference.prompt.${name} cannot use it`);
-  return { shape, tensors, tokenizer: tokenizer ?? subject.tokenizer };
-}
-
-/** Prompt policies have no rule for what may be left out of a conversation. */
-export function refuseConversation(prompt: Prompt): void {
-  if (!Array.isArray(prompt)) return;
-  throw new WorkbenchError(
-    "unsupported",
-    "inference.prompt leaves words out of texts, not of conversations. Write the prompt as a text, or leave inference.prompt out.",
-  );
 }
 
 /** Encodes the prompts; refuses prompts that the model cannot continue. */

@@ -1,5 +1,6 @@
 /** How likely a model finds each token of a text that it, or another model of the same vocabulary, has generated. */
 import { WorkbenchError } from "../../protocol/errors";
+import type { Tensors } from "../engine/engine";
 import { input } from "../graph/op";
 import { crossEntropy } from "../graph/ops/loss";
 import { requireNextToken } from "../models/classifier";
@@ -13,12 +14,14 @@ const maxLogits = 2 ** 26;
 /**
  * ln p(id | context, all ids before it) of each id, in nats, by the softmax of the logits: no temperature, no other choice of
  * candidates. Null for an id that has more tokens before it than the model reads at once. `context` has at least one token.
- * Throws if a token has no row in the model, or if the logits are not numbers.
+ * Throws if a token has no row in the model, or if the logits are not numbers. `weights` are those of the model on the device,
+ * if several texts share them.
  */
 export async function scoreTokens(
   subject: Pick<Subject, "shape" | "tensors">,
   { context, ids }: { readonly context: readonly number[]; readonly ids: readonly number[] },
   { engine, signal }: Pick<EvaluationLab, "engine" | "signal">,
+  weights?: Tensors,
 ): Promise<(number | null)[]> {
   requireNextToken(subject.shape, "it has no probabilities of tokens");
   const { vocabulary, context: longest } = dimensionsOf(subject.shape);
@@ -37,8 +40,12 @@ export async function scoreTokens(
   checkGrowth(subject.shape, tokens.length);
   const rows = Math.min(count, Math.max(1, Math.floor(maxLogits / vocabulary)));
   const size = { batch: 1, time: tokens.length, rows };
-  await using program = await ForwardProgram.open(engine, subject, size, (logits) =>
-    crossEntropy(logits, input("labels", [rows], "int32")),
+  await using program = await ForwardProgram.open(
+    engine,
+    subject,
+    size,
+    (logits) => crossEntropy(logits, input("labels", [rows], "int32")),
+    weights,
   );
   const scores: (number | null)[] = [];
   for (let first = 0; first < count; first += rows) {

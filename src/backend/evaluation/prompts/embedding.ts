@@ -12,7 +12,7 @@ const maxBatchTokens = 8192;
 
 /** One vector of the model's width for each text; zeros for a text without tokens. Texts fit into the model's context. */
 export async function embedTexts(
-  { shape, tensors, tokenizer }: PromptReader,
+  { shape, tensors, tokenizer, weights: shared }: PromptReader,
   texts: readonly string[],
   { engine, signal }: Omit<PromptLab, "seed">,
 ): Promise<Float64Array[]> {
@@ -28,7 +28,7 @@ export async function embedTexts(
   const tokens = input("tokens", [batch, time], "int32");
   const hidden = buildInferenceHidden(shape, { tokens }, "engine");
   const program = await engine.compile({ outputs: { hidden } });
-  const weights = uploadAll(engine, toInferenceTensors(shape, tensors));
+  const weights = shared?.() ?? uploadAll(engine, toInferenceTensors(shape, tensors));
   const embeddings: Float64Array[] = [];
   try {
     for (let first = 0; first < texts.length; first += batch) {
@@ -51,7 +51,7 @@ export async function embedTexts(
       disposeAll(outputs);
     }
   } finally {
-    disposeAll(weights);
+    if (shared === undefined) disposeAll(weights);
     await program[Symbol.asyncDispose]();
   }
   return embeddings;

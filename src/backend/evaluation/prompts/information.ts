@@ -25,7 +25,7 @@ export async function measureInformation(
   const nats = new Float64Array(ids.length);
   for (const { start, from, to } of createWindows(ids.length, context, Math.ceil(context / 2))) {
     const parts = { context: ids.slice(start, from), ids: ids.slice(from, to) };
-    const scores = await scoreTokens(reader, parts, lab);
+    const scores = await scoreTokens(reader, parts, lab, reader.weights?.());
     scores.forEach((score, i) => {
       if (score === null) throw new WorkbenchError("internal", "A window is longer than the context.");
       nats[from + i] = 0 - score;

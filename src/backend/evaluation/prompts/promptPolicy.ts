@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import type { HostTensors } from "../../checkpoints/safetensors";
 import type { Tokenizer } from "../../data/tokenizers/tokenizer";
-import type { Engine } from "../../engine/engine";
+import type { Engine, Tensors } from "../../engine/engine";
 import type { ModelShape } from "../../models/model";
 
 /** The model that scores a text. */
@@ -10,6 +10,8 @@ export interface PromptReader {
   readonly shape: ModelShape;
   readonly tensors: HostTensors;
   readonly tokenizer: Tokenizer;
+  /** The weights on the device, if several texts share them; they are uploaded by the first that needs them. */
+  readonly weights?: () => Tensors;
 }
 
 /** What a policy may use besides the model. */
