@@ -7,6 +7,7 @@ import { MetricsWriter } from "../../src/backend/runs/metrics/metricsWriter";
 import { type RecordPatch, RunFolder } from "../../src/backend/runs/folder/runFolder";
 import type { ActionKey } from "../../src/schema/cellKeys";
 import type { MetricLine, RunPlan, RunRecord } from "../../src/protocol/run";
+import type { RunSummary } from "../../src/protocol/service/runs";
 
 export interface SampleRun {
   readonly name: string;
@@ -88,6 +89,22 @@ export class WrittenRun {
 
   get path(): string {
     return this.folder.path;
+  }
+
+  /**
+   * Whether the service lists this run as last written. A scan between the creation of the folder and its last record
+   * lists it without progress and notices.
+   */
+  isListed(summaries: Iterable<RunSummary>): boolean {
+    const { state, progress, notices } = this.folder.record;
+    for (const summary of summaries)
+      if (summary.folder === this.path)
+        return (
+          summary.state === state &&
+          summary.progress?.step === progress?.step &&
+          summary.notices.length === notices.length
+        );
+    return false;
   }
 
   /** Appends this many steps and updates the record. */

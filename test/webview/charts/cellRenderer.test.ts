@@ -34,7 +34,7 @@ describe("the output of a cell", () => {
       .poll(async () => {
         const { runs: listed } = await pages.harness.backend.request("runs.list", {});
         for (const summary of listed) summaries.set(summary.folder, summary);
-        return runs.filter(({ path }) => !summaries.has(path)).map(({ path }) => path);
+        return runs.filter((run) => !run.isListed(summaries.values())).map(({ path }) => path);
       })
       .toEqual([]);
     const queries = runs.flatMap(({ path: run }) =>
