@@ -1,85 +1,160 @@
 /** Which tokens of a text are in a cache: a row for each head of each layer, and below, how many heads have each token. */
+import { countColumnTokens, type KeptTokensData, type KeptTokensRow } from "../protocol/figures";
+import { formatCount } from "../protocol/quantities";
 import { getFillColor } from "./matrix";
-import type { Face, Picture } from "./picture";
+import type { Face, Label, Picture } from "./picture";
 import { createHeading, createNote, createRectangle } from "./shapes";
 import type { ChartTheme } from "./theme";
 
 export interface KeptPictureOptions {
   readonly title: string;
-  /** The text of each token. */
-  readonly tokens: readonly string[];
-  /** Positions in each layer and head, in order. */
-  readonly layers: readonly (readonly (readonly number[])[])[];
   readonly theme: ChartTheme;
   readonly width: number;
 }
 
 const [head, foot, side] = [36, 34, 70];
 const [gap, strip] = [4, 22];
+/** Between the names of layers. */
+const nameHeight = 13;
+/** Of cells that are more than kept or dropped: few enough that equal neighbors are one shape. */
+const colorLevels = 8;
 
-export function createKeptPicture({ title, tokens, layers, theme, width }: KeptPictureOptions): Picture {
-  const heads = layers.reduce((sum, { length }) => sum + length, 0);
-  const rowHeight = Math.max(3, Math.min(12, 240 / heads));
-  const cellWidth = (width - side) / tokens.length;
-  const counts = tokens.map(() => 0);
+export function createKeptPicture(
+  data: KeptTokensData,
+  { title, theme, width }: KeptPictureOptions,
+): Picture {
+  const { tokens, tokensPerColumn, texts, rows } = data;
+  const remark = describeJoined(data);
+  const rowHeight = Math.max(3, Math.min(12, 240 / rows.length));
+  const toX = (column: number) =>
+    side + ((width - side) * Math.min(tokens, column * tokensPerColumn)) / tokens;
+  const tops: number[] = [];
+  const names: Label[] = [];
   const faces: Face[] = [];
-  const names: { readonly y: number; readonly text: string }[] = [];
   let y = head;
-  for (const [layer, rows] of layers.entries()) {
-    names.push({ y: y + (rows.length * rowHeight) / 2 + 4, text: `layer ${layer}` });
-    for (const positions of rows) {
-      for (const [from, to] of joinRuns(positions))
-        faces.push(
-          createRectangle(side + from * cellWidth, y, (to - from) * cellWidth, rowHeight - 1, theme.accent),
-        );
-      for (const position of positions) counts[position]! += 1;
-      y += rowHeight;
+  for (const [i, row] of rows.entries()) {
+    const isFirst = rows[i - 1]?.layer !== row.layer;
+    if (i > 0 && isFirst) y += gap;
+    tops.push(y);
+    if (isFirst) {
+      const height = rows.filter(({ layer }) => layer === row.layer).length * rowHeight;
+      const at = y + height / 2 + 4;
+      if (at - (names.at(-1)?.y ?? -Infinity) >= nameHeight)
+        names.push(createNote({ x: side - 8, y: at }, row.layer, "end", theme));
     }
-    y += gap;
+    for (const { from, to, share } of joinEqualCells(data, row))
+      faces.push(
+        createRectangle(toX(from), y, toX(to) - toX(from), rowHeight - 1, getFillColor(share, 1, theme)),
+      );
+    y += rowHeight;
   }
-  const strips = tokens.map((token, position): Face => {
-    const kept = counts[position]!;
+  y += gap;
+  const bottom = y + strip;
+  const edges = Array.from({ length: texts.length + 1 }, (_, column) => toX(column));
+  const strips = texts.map((_, column): Face => {
+    const { kept, total } = countKept(data, column);
     return {
       ...createRectangle(
-        side + position * cellWidth,
+        toX(column),
         y,
-        cellWidth,
+        toX(column + 1) - toX(column),
         strip,
-        getFillColor(kept / heads, 1, theme),
+        getFillColor(kept / total, 1, theme),
       ),
-      title: `${JSON.stringify(token)}, position ${position}: in ${kept} of ${heads} heads`,
+      title: describeCell(data, rows.length, column),
     };
   });
-  const bottom = y + strip;
   return {
     title,
     width,
-    height: bottom + foot,
+    height: bottom + foot + (remark === undefined ? 0 : nameHeight),
     background: theme.background,
     font: theme.font,
     area: { left: side, top: head, right: width, bottom },
-    faces: [...faces, ...strips],
+    // Equal colors are adjacent, so that they become one shape.
+    faces: [...faces.toSorted((a, b) => (a.color < b.color ? -1 : a.color > b.color ? 1 : 0)), ...strips],
     grid: [],
     strokes: [],
     marks: [],
     labels: [
       createHeading(title, width, theme),
-      ...names.map(({ y: at, text }) => createNote({ x: side - 8, y: at }, text, "end", theme)),
-      createNote({ x: side - 8, y: y + strip / 2 + 4 }, "heads", "end", theme),
+      ...names,
+      createNote({ x: side - 8, y: y + strip / 2 + 4 }, "all heads", "end", theme),
       createNote({ x: side, y: bottom + 17 }, "0", "start", theme),
       createNote({ x: (side + width) / 2, y: bottom + 17 }, "position of the token", "middle", theme),
-      createNote({ x: width, y: bottom + 17 }, String(tokens.length - 1), "end", theme),
+      createNote({ x: width, y: bottom + 17 }, String(tokens - 1), "end", theme),
+      ...(remark === undefined
+        ? []
+        : [createNote({ x: (side + width) / 2, y: bottom + 17 + nameHeight }, remark, "middle", theme)]),
     ],
+    readings: {
+      x: [...rows.map(() => edges), edges],
+      y: [...tops, y, bottom],
+      describe: (row, column) => describeCell(data, row, column),
+    },
   };
 }
 
-/** Consecutive positions as ranges, the end exclusive. */
-function joinRuns(positions: readonly number[]): [from: number, to: number][] {
-  const runs: [number, number][] = [];
-  for (const position of positions) {
-    const last = runs.at(-1);
-    if (last?.[1] === position) last[1]++;
-    else runs.push([position, position + 1]);
+/** What the picture joins, because the text is long or the heads are many. */
+function describeJoined({ tokensPerColumn, rows }: KeptTokensData): string | undefined {
+  const heads = Math.max(...rows.map((row) => row.heads));
+  const parts = [
+    ...(tokensPerColumn > 1 ? [`${formatCount(tokensPerColumn)} tokens a column`] : []),
+    ...(heads > 1 ? [`${formatCount(heads)} heads a row`] : []),
+  ];
+  return parts.length === 0 ? undefined : parts.join(", ");
+}
+
+/** Neighboring columns with the same share, the end exclusive; those of which nothing is kept are left out. */
+function joinEqualCells(
+  data: KeptTokensData,
+  { heads, counts }: KeptTokensRow,
+): { readonly from: number; readonly to: number; readonly share: number }[] {
+  const cells: { from: number; to: number; share: number }[] = [];
+  for (const [column, count] of counts.entries()) {
+    if (count === 0) continue;
+    const share = Math.ceil((colorLevels * count) / (heads * countColumnTokens(data, column))) / colorLevels;
+    const last = cells.at(-1);
+    if (last?.to === column && last.share === share) last.to++;
+    else cells.push({ from: column, to: column + 1, share });
   }
-  return runs;
+  return cells;
+}
+
+/** Tokens of a column that are kept, of those of all heads. */
+function countKept(data: KeptTokensData, column: number): { readonly kept: number; readonly total: number } {
+  const heads = data.rows.reduce((sum, row) => sum + row.heads, 0);
+  const kept = data.rows.reduce((sum, { counts }) => sum + counts[column]!, 0);
+  return { kept, total: heads * countColumnTokens(data, column) };
+}
+
+/** The row after those of heads is that of all heads. */
+function describeCell(data: KeptTokensData, at: number, column: number): string {
+  const { tokensPerColumn, texts, rows } = data;
+  const tokens = countColumnTokens(data, column);
+  const first = column * tokensPerColumn;
+  const position = tokens === 1 ? `position ${first}` : `positions ${first} to ${first + tokens - 1}`;
+  const place = `${quoteText(texts[column]!)}, ${position}`;
+  const row = rows[at];
+  if (row === undefined) {
+    const { kept, total } = countKept(data, column);
+    return tokens === 1
+      ? `${place}: in ${kept} of ${total} heads`
+      : `${place}: ${formatCount(kept)} of ${formatCount(total)} kept, all heads together`;
+  }
+  const { layer, head: number, heads, counts } = row;
+  const count = counts[column]!;
+  const name = number === undefined ? `${layer}, ${formatCount(heads)} heads` : `${layer}, head ${number}`;
+  const whole = heads * tokens;
+  const result =
+    whole > 1 ? `${formatCount(count)} of ${formatCount(whole)} kept` : count === 1 ? "kept" : "not kept";
+  return `${place}, ${name}: ${result}`;
+}
+
+/** Also shows what is invisible or changes the direction of the text around it. */
+function quoteText(text: string): string {
+  return JSON.stringify(text).replace(
+    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

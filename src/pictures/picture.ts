@@ -34,6 +34,15 @@ export interface Label extends Point {
   readonly halo?: string;
 }
 
+/** Cells in rows that the pointer and the arrow keys can read. */
+export interface Readings {
+  /** Where rows begin and the last one ends, in pixels: one more than there are rows. */
+  readonly y: readonly number[];
+  /** The same of the cells of each row. */
+  readonly x: readonly (readonly number[])[];
+  readonly describe: (row: number, cell: number) => string;
+}
+
 export interface Picture {
   readonly title: string;
   readonly width: number;
@@ -53,4 +62,5 @@ export interface Picture {
   readonly grid: readonly Stroke[];
   readonly marks: readonly Mark[];
   readonly labels: readonly Label[];
+  readonly readings?: Readings;
 }

@@ -1,4 +1,5 @@
 /** A picture as SVG: real vectors and text, without scripts or external content. */
+import { formatCoordinate, joinFaces } from "./facePaths";
 import { markSize } from "./placeMarks";
 import type { Face, Picture, Stroke } from "./picture";
 
@@ -29,16 +30,9 @@ export function renderSvg(picture: Picture, id = "area"): string {
   ].join("\n");
 }
 
-/** Adjacent faces of one color without titles form one path; its thin stroke in the same color closes the seams between them. */
+/** A thin stroke in the same color closes the seams between adjacent faces. */
 function renderFaces(faces: readonly Face[]): string[] {
-  const paths: { color: string; shape: string; title?: string | undefined }[] = [];
-  for (const { points, color, title } of faces) {
-    const shape = `M${points.map(({ x, y }) => `${formatCoordinate(x)} ${formatCoordinate(y)}`).join("L")}Z`;
-    const last = paths.at(-1);
-    if (last?.color === color && last.title === undefined && title === undefined) last.shape += shape;
-    else paths.push({ color, shape, title });
-  }
-  return paths.map(({ color, shape, title }) => {
+  return joinFaces(faces).map(({ color, shape, title }) => {
     const start = `<path d="${shape}" fill="${escapeText(color)}" stroke="${escapeText(color)}" stroke-width=".4"`;
     return title === undefined ? `${start}/>` : `${start}><title>${escapeText(title)}</title></path>`;
   });
@@ -51,11 +45,6 @@ function renderStroke({ pieces, color, opacity, width, dash }: Stroke): string {
   const dashAttribute = dash.length === 0 ? "" : ` stroke-dasharray="${dash.join(" ")}"`;
   const opacityAttribute = opacity === 1 ? "" : ` stroke-opacity="${opacity}"`;
   return `<path d="${shape}" fill="none" stroke="${escapeText(color)}" stroke-width="${width}" stroke-linejoin="round"${opacityAttribute}${dashAttribute}/>`;
-}
-
-/** A hundredth of a pixel is not visible. */
-function formatCoordinate(value: number): string {
-  return String(Math.round(value * 100) / 100);
 }
 
 /** Also removes characters that XML does not allow, which a name may contain. */

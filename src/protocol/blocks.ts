@@ -1,5 +1,7 @@
 /** Results in a form that every interface can show: rich in a page, as Markdown elsewhere. Text is text, whatever it holds. */
 
+import type { FigureData } from "./figures";
+
 export type CellValue = string | number | null;
 
 export type Block =
@@ -10,6 +12,13 @@ export type Block =
       readonly rows: readonly (readonly CellValue[])[];
     }
   | { readonly kind: "samples"; readonly title?: string; readonly samples: readonly Sample[] }
+  | {
+      readonly kind: "figure";
+      /** The same for the figures of several runs that are shown side by side. */
+      readonly title: string;
+      readonly caption: string;
+      readonly data: FigureData;
+    }
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "file"; readonly label: string; readonly path: string; readonly bytes?: number };
 
@@ -61,6 +70,8 @@ function formatBlock(block: Block): string {
       const title = block.title === undefined ? "" : `**${escapeInline(block.title)}**\n\n`;
       return title + block.samples.map(({ prompt, text }) => formatFence(prompt + text)).join("\n\n");
     }
+    case "figure":
+      return `**${escapeInline(block.title)}**\n\n${escapeInline(block.caption)}`;
     case "text":
       return escapeInline(block.text);
     case "file":

@@ -24,6 +24,14 @@ function computeLuminance(hex: string): number {
   return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!;
 }
 
+const createShares = (shares: readonly (number | null)[]) => ({
+  kind: "heatMap" as const,
+  axes: ["down", "across"] as const,
+  rowNames: ["r"],
+  columnNames: shares.map((_, i) => `c${i}`),
+  shares,
+});
+
 const matrix = { rows: 3, columns: 4, values: [0, 1, -2, 3, 4, -5, 6, 7, 8, 9, null, -11] };
 
 describe("a matrix as a picture", () => {
@@ -62,21 +70,30 @@ describe("a matrix as a picture", () => {
 
   it.each(["light", "dark"] as const)("is a heat map with readable numbers on a %s ground", (ground) => {
     const shares = Array.from({ length: 11 }, (_, i) => i / 10);
-    const picture = createHeatMapPicture({
-      title: "m",
-      matrix: { rows: 1, columns: 12, values: [...shares, null] },
-      rowNames: ["r"],
-      columnNames: Array.from({ length: 12 }, (_, i) => `c${i}`),
-      theme: { ...theme, ground },
-      width: 600,
-      axes: ["down", "across"],
-    });
+    const data = createShares([...shares, null]);
+    const picture = createHeatMapPicture(data, { title: "m", theme: { ...theme, ground }, width: 600 });
     const numbers = picture.labels.filter(({ text }) => text.endsWith(" %"));
     expect(numbers.map(({ text }) => text)).toEqual(shares.map((share) => `${Math.round(100 * share)} %`));
     numbers.forEach(({ color }, i) => {
       const [one, other] = [color, picture.faces![i]!.color].map(computeLuminance).sort((a, b) => b - a);
       expect((one! + 0.05) / (other! + 0.05)).toBeGreaterThan(4.5);
     });
+  });
+
+  it("leaves out numbers and names for which a heat map has no room, which are read instead", () => {
+    const shares = Array.from({ length: 30 }, (_, i) => i / 29);
+    const { labels, readings } = createHeatMapPicture(createShares(shares), {
+      title: "m",
+      theme,
+      width: 356,
+    });
+    // 300 pixels for 30 columns: a name for every fourth, and no number.
+    expect(labels.filter(({ text }) => text.endsWith(" %"))).toEqual([]);
+    expect(labels.flatMap(({ text }) => (/^c\d/.test(text) ? [text] : []))).toEqual(
+      [0, 4, 8, 12, 16, 20, 24, 28].map((i) => `c${i}`),
+    );
+    expect(readings!.x[0]).toHaveLength(31);
+    expect(readings!.describe(0, 29)).toBe("down r, across c29: 100.0 %");
   });
 
   it("is a surface whose near faces are painted after the far ones, and whose heights are its values", () => {

@@ -142,7 +142,7 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     await page.page.getByLabel("Picture").selectOption("Surface");
     const landscape = page.page.getByRole("group", { name: /^Landscape of dense/ });
     await landscape.waitFor();
-    const outline = () => landscape.locator("polygon").first().getAttribute("points");
+    const outline = () => landscape.locator("path").first().getAttribute("d");
     const still = await outline();
     await landscape.press("ArrowRight");
     await expect.poll(outline).not.toBe(still);

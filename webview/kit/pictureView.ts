@@ -1,8 +1,9 @@
 /** A picture on a page, as it would be saved, and the buttons that save it. */
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { formatCsv } from "../../src/protocol/csv";
+import { type FacePath, joinFaces } from "../../src/pictures/facePaths";
 import { markSize } from "../../src/pictures/placeMarks";
-import type { Face, Picture, Stroke } from "../../src/pictures/picture";
+import type { Picture, Stroke } from "../../src/pictures/picture";
 import { renderSvg } from "../../src/pictures/svg";
 import { renderPng } from "./picturePng";
 import type { Host } from "../../src/protocol/page";
@@ -12,6 +13,8 @@ import type { Stage } from "./stage";
 export function renderPicture(picture: Picture, overlays: readonly TemplateResult[] = []): TemplateResult {
   const { area, width, height, title } = picture;
   const [across, down] = [area.right - area.left, area.bottom - area.top];
+  // Titles are for files; a page has readings.
+  const faces = (picture.faces ?? []).map(({ points, color }) => ({ points, color }));
   return html`<svg
     class="picture"
     width=${width}
@@ -20,7 +23,7 @@ export function renderPicture(picture: Picture, overlays: readonly TemplateResul
     role=${overlays.length > 0 ? "group" : "img"}
     aria-label=${title}
   >
-    ${(picture.faces ?? []).map(renderFace)} ${picture.grid.map(renderStroke)}
+    ${joinFaces(faces).map(renderFace)} ${picture.grid.map(renderStroke)}
     <svg
       x=${area.left}
       y=${area.top}
@@ -37,9 +40,8 @@ export function renderPicture(picture: Picture, overlays: readonly TemplateResul
   </svg>`;
 }
 
-function renderFace({ points, color }: Face): TemplateResult {
-  const outline = points.map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ");
-  return svg`<polygon points=${outline} fill=${color} stroke=${color} stroke-width=".4" />`;
+function renderFace({ color, shape }: FacePath): TemplateResult {
+  return svg`<path d=${shape} fill=${color} stroke=${color} stroke-width=".4" />`;
 }
 
 function renderStroke({ pieces, color, opacity, width, dash }: Stroke): TemplateResult | typeof nothing {

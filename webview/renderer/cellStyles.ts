@@ -1,9 +1,11 @@
 /** Styles of the output of a cell. It is in a shadow root, so only the variables of the page's styles reach it. */
 import { css } from "lit";
+import { pictureReaderStyles } from "../kit/pictureReader";
 import { protocolMarkStyles } from "../kit/protocolMark";
 
 export const cellStyles = css`
   ${protocolMarkStyles}
+  ${pictureReaderStyles}
   :host {
     display: block;
   }
@@ -236,6 +238,17 @@ export const cellStyles = css`
     font: inherit;
     overflow-wrap: anywhere;
     white-space: pre-wrap;
+  }
+  .figures {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 6px 24px;
+    margin: 2px 0 6px;
+  }
+  .figures figure {
+    min-width: 0;
+    max-width: 100%;
+    margin: 0;
   }
   .files {
     display: flex;

@@ -24,6 +24,7 @@ import { icons } from "../kit/icons";
 import { renderSelect } from "../kit/select";
 import type { TrackGroup } from "../charts/deriveTracks";
 import { cellStyles } from "./cellStyles";
+import { FigureViews } from "./figureViews";
 import { renderRunLines } from "./runLines";
 import { renderCard, renderStepResults } from "./stepResults";
 
@@ -38,6 +39,10 @@ export class CellView {
   private slots = new Map<string, number>();
   private readonly sharedSlots: RunSlots | undefined;
   private trains = false;
+  private readonly figures = new FigureViews(() => this.redraw());
+  /** The width of the output in pixels; 0 until the editor shows it. */
+  private width = 0;
+  private readonly resizing = new ResizeObserver(() => this.resize());
   private frame: number | undefined;
   private fault: string | undefined;
 
@@ -61,6 +66,7 @@ export class CellView {
     }
     this.subscriptions =
       host === undefined ? [] : [host.on("runsChanged", ({ changed }) => this.update(changed))];
+    this.resizing.observe(element);
   }
 
   show(output: CellOutput): void {
@@ -78,6 +84,7 @@ export class CellView {
 
   dispose(): void {
     if (this.frame !== undefined) cancelAnimationFrame(this.frame);
+    this.resizing.disconnect();
     for (const each of this.subscriptions) each.dispose();
     this.board.dispose();
     render(nothing, this.root);
@@ -152,6 +159,11 @@ export class CellView {
     return createRunNames(this.runs.map(({ summary }) => summary));
   }
 
+  /** Figures are drawn for the width of the output. */
+  private resize(): void {
+    if (this.element.clientWidth !== this.width) this.redraw();
+  }
+
   private redraw(): void {
     this.frame ??= requestAnimationFrame(() => {
       this.frame = undefined;
@@ -160,6 +172,7 @@ export class CellView {
   }
 
   private draw(): void {
+    this.width = this.element.clientWidth;
     render(this.renderContent(), this.root);
     this.board.draw();
   }
@@ -173,7 +186,13 @@ export class CellView {
       this.host === undefined
         ? undefined
         : (path: string) => this.attempt((host) => host.request("page.openFile", { path }));
-    const results = { ...options, onFile };
+    const results = {
+      ...options,
+      onFile,
+      figures: this.figures,
+      // Until the width is known, figures have the one that they prefer.
+      room: this.width === 0 ? Infinity : this.width,
+    };
     return html`<div class="cell">
       ${
         this.trains

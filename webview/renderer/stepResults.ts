@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { Block, CellValue } from "../../src/protocol/blocks";
 import type { CellRun } from "../../src/protocol/cellOutput";
 import { renderSample } from "../kit/sample";
+import type { FigureViews, RunFigure } from "./figureViews";
 import type { ChartTheme } from "../../src/pictures/theme";
 import { formatBytes, formatCount, formatNumber } from "../../src/protocol/quantities";
 
@@ -12,10 +13,15 @@ export interface StepResultsOptions {
   readonly slots: ReadonlyMap<string, number>;
   readonly theme: ChartTheme;
   readonly onFile: ((path: string) => void) | undefined;
+  readonly figures: FigureViews;
+  /** The width of the output in pixels. */
+  readonly room: number;
 }
 
 /** A longer table belongs into the file that it comes from. */
 const maxRows = 300;
+
+type JoinedBlock = Exclude<Block, { kind: "figure" }>;
 
 interface RunBlock<B extends Block> {
   readonly run: string;
@@ -52,24 +58,40 @@ export function renderCard(
   if (card.length === 0) return nothing;
   return html`<section class="step">
     <h3>Paper card</h3>
-    ${card.map((block) => renderBlocks([{ run: "", block }], options))}
+    ${renderJoined([{ run: "", blocks: card }], options)}
   </section>`;
 }
 
+interface RunBlocks<B extends Block = Block> {
+  readonly run: string;
+  readonly blocks: readonly B[];
+}
+
+/** Figures last: not every run has one. */
+function renderJoined(results: readonly RunBlocks[], options: StepResultsOptions): TemplateResult[] {
+  const others = results.map(({ run, blocks }) => ({
+    run,
+    blocks: blocks.filter((block) => block.kind !== "figure"),
+  }));
+  return [...renderAligned(others, options), ...renderFigures(results, options)];
+}
+
 /** Block by block where all runs have the same kinds of blocks; else run by run. */
-function renderJoined(
-  results: readonly { readonly run: string; readonly blocks: readonly Block[] }[],
+function renderAligned(
+  results: readonly RunBlocks<JoinedBlock>[],
   options: StepResultsOptions,
-): TemplateResult | TemplateResult[] {
+): TemplateResult[] {
   const [first] = results;
   const isUniform = results.every(({ blocks }) => getShape(blocks) === getShape(first!.blocks));
   if (results.length > 1 && !isUniform)
-    return results.map(
-      ({ run, blocks }) =>
-        html`<div class="of-run">
-          ${renderRunName(run, options)}${blocks.map((block) => renderBlocks([{ run, block }], options))}
-        </div>`,
-    );
+    return results
+      .filter(({ blocks }) => blocks.length > 0)
+      .map(
+        ({ run, blocks }) =>
+          html`<div class="of-run">
+            ${renderRunName(run, options)}${blocks.map((block) => renderBlocks([{ run, block }], options))}
+          </div>`,
+      );
   return first!.blocks.map((_, i) =>
     renderBlocks(
       results.map(({ run, blocks }) => ({ run, block: blocks[i]! })),
@@ -78,15 +100,33 @@ function renderJoined(
   );
 }
 
+/** Those of one title side by side, all variants before further seeds of them. */
+function renderFigures(results: readonly RunBlocks[], options: StepResultsOptions): TemplateResult[] {
+  const { runs, figures, names, theme, room } = options;
+  const seeds = new Map(runs.map(({ summary }) => [summary.folder, summary.seed]));
+  const getSeed = ({ run }: RunBlocks) => seeds.get(run) ?? 0;
+  const byTitle = new Map<string, RunFigure[]>();
+  for (const { run, blocks } of results.toSorted((a, b) => getSeed(a) - getSeed(b)))
+    for (const block of blocks) {
+      if (block.kind !== "figure") continue;
+      const heading = results.length > 1 ? renderRunName(run, options) : undefined;
+      const figure = { run: names.get(run), block, heading };
+      byTitle.set(block.title, [...(byTitle.get(block.title) ?? []), figure]);
+    }
+  // By title, because runs without a figure must not change the order.
+  const titles = [...byTitle.keys()].sort();
+  return titles.map((title) => figures.render(byTitle.get(title)!, theme, room));
+}
+
 function getShape(blocks: readonly Block[]): string {
   return JSON.stringify(
     blocks.map((block) => [block.kind, ...(block.kind === "table" ? [block.title, block.columns] : [])]),
   );
 }
 
-function renderBlocks(blocks: readonly RunBlock<Block>[], options: StepResultsOptions): TemplateResult {
-  const selectKind = <K extends Block["kind"]>(kind: K) =>
-    blocks.filter((part): part is RunBlock<Extract<Block, { kind: K }>> => part.block.kind === kind);
+function renderBlocks(blocks: readonly RunBlock<JoinedBlock>[], options: StepResultsOptions): TemplateResult {
+  const selectKind = <K extends JoinedBlock["kind"]>(kind: K) =>
+    blocks.filter((part): part is RunBlock<Extract<JoinedBlock, { kind: K }>> => part.block.kind === kind);
   switch (blocks[0]!.block.kind) {
     case "table":
       return renderTable(selectKind("table"), options);

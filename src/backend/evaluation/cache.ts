@@ -9,7 +9,7 @@ import { requireNextToken } from "../models/classifier";
 import { dimensionsOf } from "../models/model";
 import { CompactNextToken } from "./compactNextToken";
 import { mixSeed } from "./generatedText";
-import type { KeptTokens } from "./keptTokens";
+import { fitsResults, type KeptTokens } from "./keptTokens";
 import { defineMetric, type EvaluationLab, getSplit, getTokenizer, type Subject } from "./metric";
 import { checkCache, openNextToken } from "./openNextToken";
 import { findMostLikely } from "./sampling";
@@ -68,7 +68,7 @@ export interface CacheQuality {
   readonly prompt: number;
   readonly texts: number;
   readonly scored_tokens: number;
-  /** Null for the cache of all tokens. */
+  /** Null for the cache of all tokens, and if there are too many to write. */
   readonly kept: KeptTokens | null;
   /** The heads that keep all tokens, if the policy has such heads. */
   readonly heads: KeptHeads | null;
@@ -95,7 +95,7 @@ export default defineMetric<Options, CacheQuality>({
     checkCache(subject, [prompt], context);
   },
   evaluate: async (subject, options, lab) => {
-    const { hash, ...details } = await measure(subject, options, lab);
+    const { hash, isKeptTooLong, ...details } = await measure(subject, options, lab);
     const { policy, loss, perplexity, agreement, kl, bytes, full_bytes: fullBytes } = details;
     const { context, prompt } = details;
     const protocol = {
@@ -120,6 +120,11 @@ export default defineMetric<Options, CacheQuality>({
         `loss ${loss.toFixed(4)} nats/token (${details.full_loss.toFixed(4)} with all tokens), perplexity ${perplexity.toFixed(3)}; ` +
           `${(100 * agreement).toFixed(1)} % of the most likely tokens are the same, KL divergence ${kl.toFixed(4)} nats`,
         `${protocol.data}, ${options.split} split (ids ${hash.slice(0, 12)}), ${details.texts} texts, ${protocol.method}, ${details.scored_tokens} tokens scored`,
+        ...(isKeptTooLong
+          ? [
+              "The tokens that each head keeps are too many to write. A shorter context or a smaller budget shows them.",
+            ]
+          : []),
       ],
       protocols: { "cache/loss": protocol, "cache/perplexity": protocol },
       details,
@@ -154,7 +159,7 @@ async function measure(
   subject: Subject,
   options: Options,
   lab: EvaluationLab,
-): Promise<CacheQuality & { readonly hash: string }> {
+): Promise<CacheQuality & { readonly hash: string; readonly isKeptTooLong: boolean }> {
   requireNextToken(subject.shape, "it has no cache");
   const tokenizer = getTokenizer(subject);
   const { context, prompt } = resolveSizes(subject, options);
@@ -202,6 +207,7 @@ async function measure(
       "The loss is not a number: the model's weights are broken, or too large for float32.",
     );
   const ids = Int32Array.from(texts.flat());
+  const isKeptTooLong = kept.tokens !== null && !fitsResults(kept.tokens);
   return {
     policy: chosen?.name ?? "full",
     loss: sums.loss / scored,
@@ -217,7 +223,8 @@ async function measure(
     prompt,
     texts: texts.length,
     scored_tokens: scored,
-    kept: kept.tokens,
+    kept: isKeptTooLong ? null : kept.tokens,
+    isKeptTooLong,
     heads: chosen?.heads === undefined ? null : { heads: chosen.heads, scores: chosen.headScores ?? null },
     hash: createHash("sha256").update(new Uint8Array(ids.buffer)).digest("hex"),
   };

@@ -1,6 +1,9 @@
 /** The results of retrieval by length and depth, as they are kept and shown. */
 import * as z from "zod";
 
+/** Far above what one evaluation measures. */
+const maxCells = 4096;
+
 const cellSchema = z.object({
   length: z.number(),
   depth: z.number(),
@@ -9,7 +12,7 @@ const cellSchema = z.object({
 });
 export type RetrievalCell = Readonly<z.output<typeof cellSchema>>;
 
-const detailsSchema = z.object({ cells: z.array(cellSchema).min(1) });
+const detailsSchema = z.object({ cells: z.array(cellSchema).min(1).max(maxCells) });
 
 /** The cells in the details of an evaluation; undefined if they are not those of retrieval. */
 export function parseRetrieval(details: unknown): readonly RetrievalCell[] | undefined {

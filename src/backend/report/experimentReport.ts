@@ -14,6 +14,7 @@ import {
   readFigures,
   type Sibling,
 } from "../runs/planning/siblings";
+import { createEvaluationSections } from "./evaluationSections";
 import {
   collectGeneratedTexts,
   createCurveFigures,
@@ -23,8 +24,6 @@ import {
   toShrinkRuns,
 } from "./figures";
 import type { Figure, Part } from "./html";
-import { createKeptFigures } from "./keptFigures";
-import { createRetrievalFigures } from "./retrievalFigures";
 import { listRunFacts } from "./runFacts";
 import { createPrunedTable, createRunTable } from "./runTable";
 import { createTaskTables, isTaskValue } from "./taskTables";
@@ -208,8 +207,7 @@ async function createSections(
   return [
     ["What happens as models shrink", createShrinkFigures(runs, { metrics: [...shown] })],
     ["What the models write", createTokenRateFigures(runs)],
-    ["Retrieval by depth and length", createRetrievalFigures(runs)],
-    ["Tokens in the cache", createKeptFigures(runs)],
+    ...createEvaluationSections(runs),
     ["Training", await createCurveFigures(runs)],
     // Only a paper names the model that the others are compared with.
     [

@@ -1,8 +1,10 @@
 /** A page of blocks and figures in one file: it runs and loads nothing, and escapes all text. */
 import type { Block, CellValue, NamedSamples } from "../../protocol/blocks";
 import { alignSamples } from "../../protocol/blocks";
+import { createFigurePicture } from "../../pictures/figurePicture";
 import { renderSvg } from "../../pictures/svg";
 import type { Picture } from "../../pictures/picture";
+import { paperTheme } from "../../pictures/theme";
 
 export interface Figure {
   /** The name of its files, without an extension. */
@@ -88,9 +90,9 @@ function renderPart(part: Part, id: string): string {
     case "facts":
       return `<dl>${part.facts.map(([name, value]) => `<dt>${escapeText(name)}</dt><dd>${escapeText(value)}</dd>`).join("")}</dl>`;
     case "blocks":
-      return part.blocks.map(renderBlock).join("\n");
+      return renderBlocks(part.blocks, id);
     case "folded":
-      return `<details><summary>${escapeText(part.title)}</summary>${part.blocks.map(renderBlock).join("\n")}</details>`;
+      return `<details><summary>${escapeText(part.title)}</summary>${renderBlocks(part.blocks, id)}</details>`;
     case "figures":
       return `<div class="figures">${part.figures.map(({ picture }, i) => renderSvg(picture, `${id}-${i}`)).join("\n")}</div>`;
     case "texts":
@@ -98,7 +100,11 @@ function renderPart(part: Part, id: string): string {
   }
 }
 
-function renderBlock(block: Block): string {
+function renderBlocks(blocks: readonly Block[], id: string): string {
+  return blocks.map((block, i) => renderBlock(block, `${id}-${i}`)).join("\n");
+}
+
+function renderBlock(block: Block, id: string): string {
   switch (block.kind) {
     case "table":
       return renderTable(block.title, block.columns, block.rows);
@@ -106,6 +112,13 @@ function renderBlock(block: Block): string {
       return `<p>${escapeText(block.text)}</p>`;
     case "samples":
       return renderTexts([{ name: block.title ?? "Text", samples: block.samples }]);
+    case "figure": {
+      const picture = createFigurePicture(block.data, {
+        title: `${block.title}: ${block.caption}`,
+        theme: paperTheme,
+      });
+      return `<div class="figures">${renderSvg(picture, id)}</div>`;
+    }
     case "file":
       return `<p>${escapeText(block.label)}: <code>${escapeText(block.path)}</code></p>`;
   }

@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import type { Block } from "../../../src/protocol/blocks";
 import type { CellOutput } from "../../../src/protocol/cellOutput";
-import type { RunSummary, StepResult } from "../../../src/protocol/service/runs";
+import type { StepResult } from "../../../src/protocol/service/runs";
+import { createCellOutput } from "../cellOutputs";
 import type { TestPage } from "../pageHarness";
 import { WrittenRun } from "../sampleRuns";
 import { usePages, useWorkspace } from "../usePages";
@@ -23,34 +24,10 @@ describe("the output of a cell", () => {
       );
   });
 
-  /** As the notebook's controller creates it. */
-  async function outputOf(
+  const outputOf = (
     runs: readonly WrittenRun[],
     steps: (run: number) => readonly StepResult[] = () => [training],
-  ): Promise<CellOutput> {
-    const summaries = new Map<string, RunSummary>();
-    // The service scans occasionally for folders written by other processes.
-    await expect
-      .poll(async () => {
-        const { runs: listed } = await pages.harness.backend.request("runs.list", {});
-        for (const summary of listed) summaries.set(summary.folder, summary);
-        return runs.filter((run) => !run.isListed(summaries.values())).map(({ path }) => path);
-      })
-      .toEqual([]);
-    const queries = runs.flatMap(({ path: run }) =>
-      ["train/loss", "eval/loss"].map((metric) => ({ run, metric, axis: "step" as const, points: 400 })),
-    );
-    const { series } = await pages.harness.backend.request("metrics.series", { queries });
-    return {
-      version: 1,
-      series,
-      runs: runs.map(({ path }, i) => ({
-        summary: summaries.get(path)!,
-        steps: steps(i),
-        stale: i === 2,
-      })),
-    };
-  }
+  ): Promise<CellOutput> => createCellOutput(pages.harness, runs, { steps, isStale: (run) => run === 2 });
 
   it.each(["dark", "light", "highContrast"] as const)(
     "is accessible and matches its screenshot, in %s",

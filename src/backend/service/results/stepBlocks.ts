@@ -6,6 +6,7 @@ import { formatPercent } from "../../../protocol/quantities";
 import type { RunRecord } from "../../../protocol/run";
 import { formatProtocol, perplexityProtocols } from "../../evaluation/perplexityProtocol";
 import { arrangeCells, parseRetrieval, type RetrievalCell } from "../../evaluation/retrievalCells";
+import { createMeasuredFigures } from "../../report/evaluationFigures";
 import type { StepFiles } from "./stepFiles";
 
 /** Longer text is read in the file. */
@@ -109,39 +110,42 @@ const generationSchema = z.object({ samples: z.array(z.object({ prompt: z.string
 
 export function createEvaluateBlocks(files: StepFiles): readonly Block[] {
   return files.blocks("eval.json", () =>
-    Object.entries(files.json("eval.json", evaluationSchema)).flatMap(
-      ([name, { values, details }]): readonly Block[] => {
-        if (name === "perplexity") {
-          const perplexityResult = perplexitySchema.safeParse(details);
-          if (perplexityResult.success) return createPerplexityBlocks(perplexityResult.data);
-        }
-        if (name === "retrieval") {
-          const cells = parseRetrieval(details);
-          if (cells !== undefined) return [createRetrievalBlock(cells)];
-        }
-        if (name === "counts") {
-          const countsResult = modelCountsSchema.safeParse(details);
-          if (countsResult.success) return [createCountsBlock(countsResult.data)];
-        }
-        if (name === "generate" && (files.has("samples.json") || generationSchema.safeParse(details).success))
-          return createSampleBlocks(files, details);
-        const rows = Object.entries(values).map(([metric, value]) => [
-          truncate(metric, 120),
-          roundFigure(value),
-        ]);
-        return rows.length === 0
-          ? []
-          : [
-              {
-                kind: "table",
-                title: truncate(name, 80),
-                columns: ["metric", "value"],
-                rows: rows.slice(0, maxRows),
-              },
-            ];
-      },
-    ),
+    Object.entries(files.json("eval.json", evaluationSchema)).flatMap(([name, result]) => [
+      ...createMetricBlocks(name, result, files),
+      ...createMeasuredFigures(name, result.details),
+    ]),
   );
+}
+
+function createMetricBlocks(
+  name: string,
+  { values, details }: z.output<typeof evaluationSchema>[string],
+  files: StepFiles,
+): readonly Block[] {
+  if (name === "perplexity") {
+    const perplexityResult = perplexitySchema.safeParse(details);
+    if (perplexityResult.success) return createPerplexityBlocks(perplexityResult.data);
+  }
+  if (name === "retrieval") {
+    const cells = parseRetrieval(details);
+    if (cells !== undefined) return [createRetrievalBlock(cells)];
+  }
+  if (name === "counts") {
+    const countsResult = modelCountsSchema.safeParse(details);
+    if (countsResult.success) return [createCountsBlock(countsResult.data)];
+  }
+  if (name === "generate" && (files.has("samples.json") || generationSchema.safeParse(details).success))
+    return createSampleBlocks(files, details);
+  const rows = Object.entries(values).map(([metric, value]) => [truncate(metric, 120), roundFigure(value)]);
+  if (rows.length === 0) return [];
+  return [
+    {
+      kind: "table",
+      title: truncate(name, 80),
+      columns: ["metric", "value"],
+      rows: rows.slice(0, maxRows),
+    },
+  ];
 }
 
 function createPerplexityBlocks({
