@@ -244,6 +244,14 @@ export const optionAliases: Readonly<Record<string, Readonly<Record<string, stri
   train: { micro_batch_size: "per_device_train_batch_size" },
 };
 
+const cacheAdvice =
+  "Training reads the keys and values of all tokens; a cache policy belongs in an evaluate cell: evaluate: {inference: {cache: {…}}, …}";
+
+/** What to write instead of keys that belong elsewhere: cell → key → advice. */
+export const misplacedKeys: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  train: { inference: cacheAdvice, cache: cacheAdvice },
+};
+
 /** The schemas of catalog entries, by the entry's name. */
 export interface SchemaCatalog {
   readonly models: Readonly<Record<string, z.ZodType>>;

@@ -6,7 +6,7 @@ import { formatBytes } from "../../protocol/quantities";
 import { computeMean } from "../../statistics/resampling";
 import type { HeadLists, HeadScores } from "../caches/policy";
 import { requireNextToken } from "../models/classifier";
-import { dimensionsOf } from "../models/model";
+import { dimensionsOf, type ModelShape } from "../models/model";
 import { CompactNextToken } from "./compactNextToken";
 import { mixSeed } from "./generatedText";
 import { fitsResults, type KeptTokens } from "./keptTokens";
@@ -90,6 +90,8 @@ export default defineMetric<Options, CacheQuality>({
   },
   samples: [{ context: 8, prompt: 3, max_tokens: 40 }],
   checkModel: (shape) => requireNextToken(shape, "it has no cache"),
+  countTokens: (shape, { context }, sequenceLength) =>
+    context ?? (sequenceLength && resolveContext(shape, sequenceLength)),
   check: (subject, options) => {
     const { context, prompt } = resolveSizes(subject, options);
     checkCache(subject, [prompt], context);
@@ -137,10 +139,14 @@ interface Sizes {
   readonly prompt: number;
 }
 
+/** Tokens of a text by default. */
+const resolveContext = (shape: ModelShape, sequenceLength: number): number =>
+  Math.max(2, Math.min(sequenceLength, dimensionsOf(shape).context));
+
 function resolveSizes({ shape, data }: Pick<Subject, "shape" | "data">, options: Options): Sizes {
   const { context: longest } = dimensionsOf(shape);
   const context =
-    options.context ?? Math.max(2, Math.min(getSplit(data, options.split).layout.sequenceLength, longest));
+    options.context ?? resolveContext(shape, getSplit(data, options.split).layout.sequenceLength);
   if (context > longest)
     throw new WorkbenchError(
       "unsupported",

@@ -65,6 +65,7 @@ export default defineMetric<Options, Decoding>({
   },
   samples: [{ lengths: [4, 7], new_tokens: 3, repeats: 1 }],
   checkModel: (shape) => requireNextToken(shape, "it does not generate token by token"),
+  countTokens: (shape, options) => resolveLengths(shape, options).at(-1)! + options.new_tokens,
   check: (subject, options) => {
     for (const length of resolveLengths(subject.shape, options))
       checkCache(subject, [length], length + options.new_tokens);

@@ -145,6 +145,7 @@ export default defineMetric<z.output<typeof optionsSchema>, Generation>({
     },
   ],
   checkModel: (shape) => requireNextToken(shape, "it cannot generate text"),
+  countTokens: (_shape, options) => options.max_new_tokens,
   check: async ({ shape, tokenizer, inference }, { prompts, ...options }) => {
     const part = (["cache", "exits"] as const).find((each) => inference?.[each] !== undefined);
     if (part !== undefined && !options.use_cache)

@@ -64,6 +64,8 @@ export interface FramedPrompt {
   readonly ids: readonly number[];
   /** Number of tokens at the end that are read one by one, after a cache policy has shortened the others. */
   readonly oneByOne?: number;
+  /** Number of characters at the end that no prompt policy changes; the last of several lines if left out. */
+  readonly questionLength?: number;
 }
 
 function isFramedPrompt(prompt: Prompt): prompt is FramedPrompt {

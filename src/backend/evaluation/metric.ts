@@ -6,7 +6,7 @@ import type { Goals } from "../../schema/goal";
 import type { Labels } from "../data/labels";
 import type { Split } from "../data/split";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
-import type { Engine } from "../engine/engine";
+import type { Engine, Tensors } from "../engine/engine";
 import type { ModelShape } from "../models/model";
 import type { HostTensors } from "../checkpoints/safetensors";
 import type { WrittenFile } from "../models/accounting";
@@ -22,6 +22,8 @@ export interface Subject {
   readonly file?: WrittenFile | undefined;
   /** How the model runs; by default with a cache of all tokens. */
   readonly inference?: Inference | undefined;
+  /** The weights on the device, if several measurements share them. */
+  readonly weights?: (() => Tensors) | undefined;
 }
 
 export interface EvaluationData {
@@ -91,6 +93,11 @@ export interface Metric<O, D> {
   checkModel?(shape: ModelShape): void;
   /** Whether it reads files that are not part of the data, so that equal options do not mean equal results. */
   readsFiles?(options: O): boolean;
+  /**
+   * Tokens that its longest text has at least, prompt and generated ones together, if its options or the length of training
+   * sequences determine it. A plan checks the inference by it before data is read.
+   */
+  countTokens?(shape: ModelShape, options: O, sequenceLength: number | undefined): number | undefined;
   /** Refuses options that this model or data cannot satisfy, before any training starts. */
   check?(
     subject: Pick<Subject, "shape" | "data" | "tokenizer" | "inference">,

@@ -35,7 +35,7 @@ export interface NextToken extends AsyncDisposable {
   readonly exitUse?: ExitUse;
 }
 
-type Model = Pick<Subject, "shape" | "tensors">;
+type Model = Pick<Subject, "shape" | "tensors" | "weights">;
 
 /** Runs one pass over the last `slots` tokens of all texts in each call. */
 export async function openWithoutCache(
@@ -44,7 +44,8 @@ export async function openWithoutCache(
   { batch, slots: time }: CacheSizes,
 ): Promise<NextToken> {
   checkGrowth(model.shape, time);
-  const program = await ForwardProgram.open(engine, model, { batch, time, rows: batch }, (all) => all);
+  const size = { batch, time, rows: batch };
+  const program = await ForwardProgram.open(engine, model, size, (all) => all, model.weights?.());
   return {
     cacheBytes: 0,
     forget: () => undefined,
@@ -115,7 +116,7 @@ export class CachedNextToken implements NextToken {
     private readonly model: Model,
     private readonly sizes: CacheSizes,
   ) {
-    this.#weights = uploadAll(engine, toInferenceTensors(model.shape, model.tensors));
+    this.#weights = model.weights?.() ?? uploadAll(engine, toInferenceTensors(model.shape, model.tensors));
     const dimensions = dimensionsOf(model.shape);
     const type = getCacheType(dimensions, sizes);
     const empty = () => engine.upload(type, new Float32Array(sizeOf(type.shape)));
@@ -211,7 +212,7 @@ export class CachedNextToken implements NextToken {
 
   async [Symbol.asyncDispose](): Promise<void> {
     disposeAll(this.#tables);
-    disposeAll(this.#weights);
+    if (this.model.weights === undefined) disposeAll(this.#weights);
     for (const program of this.#programs.values()) await program[Symbol.asyncDispose]();
   }
 }

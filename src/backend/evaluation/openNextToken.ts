@@ -1,5 +1,6 @@
 /** Opens a model that generates token by token, with the cache or the exits that its inference names. */
 import { WorkbenchError } from "../../protocol/errors";
+import full from "../caches/full";
 import { checkStore, planLayers } from "../caches/planLayers";
 import type { Engine } from "../engine/engine";
 import type { CacheSizes } from "../models/keyValueCache";
@@ -17,7 +18,7 @@ import { CachedNextToken, type NextToken } from "./nextToken";
  * Refuses a cache that this model cannot have whatever its texts are: with a budget for another number of layers or without
  * room for the tokens that are always kept, or with heads that the model does not have or that cannot be found.
  */
-export function checkPolicy({ shape, inference }: Pick<Subject, "shape" | "inference">): void {
+function checkPolicy({ shape, inference }: Pick<Subject, "shape" | "inference">): void {
   const { cache: chosen } = inference ?? {};
   if (chosen === undefined) return;
   const { retrieval } = chosen.policy;
@@ -26,6 +27,25 @@ export function checkPolicy({ shape, inference }: Pick<Subject, "shape" | "infer
   const dimensions = dimensionsOf(shape);
   checkStore(dimensions, chosen.store);
   planLayers(chosen, dimensions, dimensions.context, [1]);
+}
+
+/**
+ * Refuses what this model cannot have whatever its texts are, and what a text of so many tokens rules out: a cache where a layer
+ * has a shorter window, and exits where there are none. The length is unknown before texts are read, except for the tokens
+ * that a metric is known to need.
+ */
+export function checkInference(
+  { shape, inference }: Pick<Subject, "shape" | "inference">,
+  tokens: number | undefined,
+): void {
+  checkPolicy({ shape, inference });
+  checkExits({ shape, inference }, tokens ?? 1);
+  const dimensions = dimensionsOf(shape);
+  if (inference?.cache === undefined || tokens === undefined || tokens > dimensions.context) return;
+  // Windows matter to any policy, and this one has room for any text.
+  const chosen = { policy: full, options: {} };
+  const layers = planLayers(chosen, dimensions, tokens, [1]);
+  buildStep(shape, chosen, { batch: 1, positions: tokens, layers });
 }
 
 /**
@@ -83,7 +103,7 @@ export function checkExits(
 /** Opens the model with the cache or the exits of its inference. `seeds` has one number for each text, for policies that draw. */
 export function openNextToken(
   engine: Engine,
-  subject: Pick<Subject, "shape" | "tensors" | "inference">,
+  subject: Pick<Subject, "shape" | "tensors" | "inference" | "weights">,
   sizes: CacheSizes,
   seeds: readonly number[],
 ): NextToken {

@@ -73,6 +73,7 @@ export default defineMetric<Options, { readonly rates: readonly LengthRates[] }>
   },
   samples: [{ prompts: ["aa"], lengths: [8], seeds: [1], min_count: 1 }],
   checkModel: (shape) => requireNextToken(shape, "it cannot generate text"),
+  countTokens: (shape, { lengths }) => Math.max(...selectLengths(shape, lengths).fits),
   check: ({ shape }, options) => {
     selectLengths(shape, options.lengths);
   },

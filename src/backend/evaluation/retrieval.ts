@@ -84,6 +84,7 @@ export default defineMetric<Options, Retrieval>({
   goals: { "retrieval/accuracy*": "maximize" },
   samples: [{ lengths: [13, 16], depths: [0, 1], samples: 2, pairs: 2, key_length: 1, value_length: 1 }],
   checkModel: (shape) => requireNextToken(shape, "it cannot complete prompts"),
+  countTokens: (_shape, { lengths }) => Math.max(...lengths),
   check: async ({ shape, tokenizer, inference }, options) => {
     refuseImpossiblePrompts(shape, options);
     for (const length of options.lengths)

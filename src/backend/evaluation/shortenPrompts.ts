@@ -1,4 +1,4 @@
-/** Leaves words out of prompts before the model reads them, by the policy of its inference. */
+/** Shortens prompts before the model reads them, by the policy of its inference. */
 import { WorkbenchError } from "../../protocol/errors";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import type { Tensors } from "../engine/engine";
@@ -11,7 +11,7 @@ import type { EvaluationLab, Subject } from "./metric";
 import type { ChosenPromptPolicy, PromptReader } from "./prompts/promptPolicy";
 import { shortenPrompt } from "./prompts/shorten";
 
-/** Leaves words out, if the inference names a policy for it. */
+/** Shortens the prompts, if the inference names a policy for it. */
 export async function shortenPrompts(
   subject: Subject & { readonly tokenizer: Tokenizer },
   prompts: readonly Prompt[],
@@ -23,16 +23,18 @@ export async function shortenPrompts(
   const { shape, tensors, tokenizer } = await openReader(chosen, subject, lab);
   let uploaded: Tensors | undefined;
   const weights = () => (uploaded ??= uploadAll(lab.engine, toInferenceTensors(shape, tensors)));
-  const reader = { shape, tensors, tokenizer, weights };
+  const reader = { shape, tensors, tokenizer, target: subject.tokenizer, weights };
   const shortened: Prompt[] = [];
   try {
     for (const [i, prompt] of prompts.entries()) {
       refuseConversation(prompt);
       const framed = await framePrompt(prompt, subject.tokenizer, { add_special_tokens });
-      const text = await shortenPrompt(framed.text, chosen, reader, lab, i);
+      const text = await shortenPrompt(framed.text, chosen, reader, lab, i, framed.questionLength);
       const [before, after] = await subject.tokenizer.encodeAll([framed.text, text]);
       const special = framed.ids.slice(0, framed.ids.length - before!.length);
-      shortened.push(text === framed.text ? framed : { ...framed, text, ids: [...special, ...after!] });
+      const ids = [...special, ...after!];
+      if (ids.length === 0) throw nothingLeft(chosen.name, i);
+      shortened.push(text === framed.text ? framed : { ...framed, text, ids });
       lab.progress(i + 1, prompts.length, "prompts shortened");
     }
   } finally {
@@ -41,7 +43,13 @@ export async function shortenPrompts(
   return shortened;
 }
 
-/** The model that scores words for a prompt policy. */
+const nothingLeft = (name: string, index: number): WorkbenchError =>
+  new WorkbenchError(
+    "invalid-input",
+    `inference.prompt.${name} left nothing of prompt ${index + 1}, so there is no token to continue from. Raise its budget, or name another model in inference.prompt.${name}.model.`,
+  );
+
+/** The model that scores words for a prompt policy, or writes the shorter text. */
 async function openReader(
   { name, options: { model } }: ChosenPromptPolicy,
   subject: PromptReader,
@@ -58,6 +66,6 @@ export function refuseConversation(prompt: Prompt): void {
   if (!Array.isArray(prompt)) return;
   throw new WorkbenchError(
     "unsupported",
-    "inference.prompt leaves words out of texts, not of conversations. Write the prompt as a text, or leave inference.prompt out.",
+    "inference.prompt shortens texts, not conversations. Write the prompt as a text, or leave inference.prompt out.",
   );
 }

@@ -2,6 +2,7 @@
 import { distance } from "fastest-levenshtein";
 import * as z from "zod";
 import { type ErrorDetails, type Position, WorkbenchError } from "../../protocol/errors";
+import { misplacedKeys } from "../../schema/experiment";
 import type { Path } from "./experiment";
 import { listKeysAt, getSchemaAt } from "./schemaWalk";
 
@@ -82,9 +83,14 @@ function toIssueFaults(issue: z.core.$ZodIssue, checked: CheckContext): Workbenc
 
   if (issue.code === "unrecognized_keys") {
     const allowed = listKeysAt(schema, path, value);
-    return issue.keys.map((key) =>
-      createUnknownWordFault(locate([...path, key], "key"), "key", key, allowed, ` in ${name}`),
-    );
+    const cell = name.slice(name.lastIndexOf(".") + 1);
+    return issue.keys.map((key) => {
+      const place = locate([...path, key], "key");
+      const advice = misplacedKeys[cell]?.[key];
+      if (advice !== undefined)
+        return createFault(place, `unknown key "${key}" in ${name}. ${advice}.`, { allowed });
+      return createUnknownWordFault(place, "key", key, allowed, ` in ${name}`);
+    });
   }
   if (issue.code === "invalid_union" && issue.errors.length > 0) {
     // Only branches that accept the kind of the value can report what is wrong with it.

@@ -15,8 +15,7 @@ import { checkTrainOptions } from "../../engine/checks";
 import { chooseDevice } from "../../engine/devices";
 import { resolveThreadCount } from "../../engine/runtime";
 import { metrics } from "../../evaluation/catalog";
-import { refuseUnsupported, splitEvaluation } from "../../evaluation/parseInference";
-import { checkPolicy } from "../../evaluation/openNextToken";
+import { splitEvaluation } from "../../evaluation/parseInference";
 import type { EvaluationData, EvaluationPlaces } from "../../evaluation/metric";
 import { toCanonicalJson } from "../../experiment/stepKey";
 import { importOutline } from "../../imports/importModel";
@@ -25,6 +24,7 @@ import type { ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
 import { planMethods, refuseNeeds } from "../actions/compress";
 import { refuseExport } from "../actions/export";
+import { refuseUnsuitedMetrics } from "./evaluationFit";
 import { refuseMismatch } from "./modelFit";
 import { readIfShort } from "./shortData";
 import {
@@ -196,6 +196,7 @@ async function checkStep(step: Step, context: StepContext): Promise<ModelShape> 
       step.options,
       { ...context, shape, data: dataOptions === plan.data ? data : undefined },
       { baseFolder: context.folder, cacheFolder: getDefaultCacheFolder() },
+      dataOptions && dataSchema.parse(dataOptions).sequence_len,
     );
   return shape;
 }
@@ -233,13 +234,13 @@ async function checkEvaluation(
   options: Step["options"],
   subject: Subject,
   places: EvaluationPlaces,
+  sequenceLength: number | undefined,
 ): Promise<void> {
+  refuseUnsuitedMetrics(subject.shape, options, sequenceLength);
   const { metrics: chosen, inference } = splitEvaluation(options);
   for (const [name, values] of Object.entries(chosen)) {
     const metric = metrics[name]!;
     const { needs } = metric;
-    metric.checkModel?.(subject.shape);
-    refuseUnsupported(name, metric, inference);
     const parsed = metric.options.parse(values) as unknown;
     const readsData = needs.includes("data") && metric.readsFiles?.(parsed) !== true;
     if (readsData && !subject.hasData)
@@ -255,5 +256,4 @@ async function checkEvaluation(
     if (!readsData || subject.data !== undefined)
       await metric.check?.({ ...subject, inference }, parsed, places);
   }
-  checkPolicy({ shape: subject.shape, inference });
 }

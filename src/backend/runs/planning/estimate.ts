@@ -14,9 +14,6 @@ import { methods } from "../../methods/catalog";
 import { hasExits } from "../../models/exits";
 import { dimensionsOf, hasAdapters, listMatrixSlots, type ModelShape } from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
-import { metrics } from "../../evaluation/catalog";
-import { refuseUnsupported, splitEvaluation } from "../../evaluation/parseInference";
-import { checkPolicy } from "../../evaluation/openNextToken";
 import { layersOf, generalizeRole } from "../../models/roles";
 import type { ParameterSpec } from "../../representations/representation";
 import { describeSavings, type MemorySavings, noSavings } from "../../training/memorySavings";
@@ -26,6 +23,7 @@ import { getMemoryLimit, chooseMemorySavings } from "../../training/stepMemory";
 import { buildTrainStep } from "../../training/trainStep";
 import { refuseExport } from "../actions/export";
 import { planMethods } from "../actions/compress";
+import { refuseUnsuitedMetrics } from "./evaluationFit";
 import { estimateMethodMemory } from "./methodMemory";
 import { estimateProcessMemory, type ProcessMemory } from "./processMemory";
 import {
@@ -109,7 +107,7 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
   const steps = plan.steps.map((step): StepEstimate => {
     if (step.action === "train") shape = createShapeForData(shape, getDataOptionsAt(plan, step.index)).shape;
     const was = shape;
-    refuseUnsuited(shape, step);
+    refuseUnsuited(shape, step, getSequenceLength(plan, step));
     const { during, after: trained } = planTrainStep(shape, step);
     shape = trained;
     if (step.action === "compress") shape = planMethods(shape, step.options);
@@ -161,18 +159,17 @@ const planTrainStep = (shape: ModelShape, { action, options }: Step) =>
   action === "train" ? planTraining(shape, trainSchema.parse(options)) : { during: shape, after: shape };
 
 /** Refuses what this kind of model does not learn, cannot be measured by or cannot be written as. */
-function refuseUnsuited(shape: ModelShape, step: Step): void {
+function refuseUnsuited(shape: ModelShape, step: Step, sequenceLength: number | undefined): void {
   const { action, options } = step;
   if (action === "export") refuseExport(shape, step);
   if (action === "train") refuseProbability(shape, options["mlm_probability"] as number | undefined);
-  if (action !== "evaluate") return;
-  const { metrics: chosen, inference } = splitEvaluation(options);
-  for (const name of Object.keys(chosen)) {
-    const metric = metrics[name]!;
-    metric.checkModel?.(shape);
-    refuseUnsupported(name, metric, inference);
-  }
-  checkPolicy({ shape, inference });
+  if (action === "evaluate") refuseUnsuitedMetrics(shape, options, sequenceLength);
+}
+
+/** Tokens of a training sequence of the data that a step reads, if there is any. */
+function getSequenceLength(plan: RunPlan, { index }: Step): number | undefined {
+  const data = getDataOptionsAt(plan, index);
+  return data === undefined ? undefined : dataSchema.parse(data).sequence_len;
 }
 
 /** Of a step with one method; several methods differ in what they keep. */
@@ -180,12 +177,11 @@ function estimateStepMemory(
   before: ModelShape,
   after: ModelShape,
   plan: RunPlan,
-  { index, options }: Step,
+  step: Step,
 ): number | undefined {
-  const [[name, values], ...others] = Object.entries(options) as [[string, unknown], ...unknown[]];
+  const [[name, values], ...others] = Object.entries(step.options) as [[string, unknown], ...unknown[]];
   if (others.length > 0 || !Object.hasOwn(methods, name)) return undefined;
-  const data = getDataOptionsAt(plan, index);
-  const length = data === undefined ? undefined : dataSchema.parse(data).sequence_len;
+  const length = getSequenceLength(plan, step);
   const parsed: unknown = methods[name]!.options.parse(values);
   return length === undefined ? undefined : estimateMethodMemory(before, after, parsed, length);
 }
