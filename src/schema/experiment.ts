@@ -247,10 +247,11 @@ export const optionAliases: Readonly<Record<string, Readonly<Record<string, stri
 const cacheAdvice =
   "Training reads the keys and values of all tokens; a cache policy belongs in an evaluate cell: evaluate: {inference: {cache: {…}}, …}";
 
-/** What to write instead of keys that belong elsewhere: cell → key → advice. */
-export const misplacedKeys: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  train: { inference: cacheAdvice, cache: cacheAdvice },
-};
+/** Advice for keys that belong elsewhere, by cell and key. */
+export const misplacedKeys: ReadonlyMap<string, string> = new Map([
+  ["train.inference", cacheAdvice],
+  ["train.cache", cacheAdvice],
+]);
 
 /** The schemas of catalog entries, by the entry's name. */
 export interface SchemaCatalog {

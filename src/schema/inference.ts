@@ -56,7 +56,7 @@ export function createInferenceSchema({ caches, prompts }: Omit<EvaluationSchema
       prompt: prompt
         .optional()
         .describe(
-          "Which words of a prompt the model reads; all by default. The last of several lines, the question, is always read whole.",
+          "What the model reads of a prompt; all of it by default. The last of several lines, the question, is always read whole.",
         ),
       cache: cache
         .optional()

@@ -75,6 +75,72 @@ describe("a cache policy that the model cannot have", () => {
     expect(status).not.toBe(0);
     expect(output + errors).toMatch(message);
   });
+
+  const windowed = model.replace("llama", "mistral").replace(/\}$/, ", sliding_window: 16}");
+
+  it.each([
+    ["cache: {context: 17}", 64, 16],
+    ["cache: {}", 17, 16],
+    ["decoding: {lengths: [8], new_tokens: 9}", 8, 16],
+    ["retrieval: {lengths: [17]}", 8, 16],
+    ["generate: {prompts: [a], max_new_tokens: 17}", 8, 16],
+    ["repetition: {lengths: [4, 17]}", 8, 16],
+    ["longbench: {path: rows.jsonl, max_new_tokens: 17}", 8, 16],
+  ])("is refused by lathe plan for texts beyond a window: %s", async (metric, length, window) => {
+    const plan = async (cell: string, size: number) => {
+      const cells = `data: {grammar: {}, sequence_len: ${size}}\n${windowed}\nevaluate: {inference: {cache: {window: {budget: 0.9}}}, ${cell}}`;
+      return workspace.lathe("plan", workspace.write("window.lathe.md", cells));
+    };
+    const { status, output, errors } = await plan(metric, length);
+    expect(status).not.toBe(0);
+    expect(output + errors).toMatch(
+      /attend only to the last 16 tokens, which cache policies do not support/,
+    );
+    const shorter = await plan(metric.replaceAll("17", "16").replace("9}", "8}"), Math.min(length, window));
+    expect(shorter.status, shorter.errors).toBe(0);
+  });
+});
+
+describe("inference that lathe plan refuses", () => {
+  const model =
+    "model: {model_type: llama, vocab_size: 64, hidden_size: 16, intermediate_size: 16, num_hidden_layers: 2, num_attention_heads: 2, max_position_embeddings: 64}";
+  const generate = "generate: {prompts: [a], max_new_tokens: 8}";
+
+  it.each([
+    [
+      "a budget below the sinks",
+      `evaluate: {inference: {cache: {window: {budget: 4, sinks: 4}}}, ${generate}}`,
+      /budget of window is 4 tokens, which has no room/,
+    ],
+    [
+      "exits of a model without heads",
+      `evaluate: {inference: {exits: {threshold: 0.9}}, ${generate}}`,
+      /The model has no exits, so inference\.exits has nothing to use\. Train some/,
+    ],
+    [
+      "a draft from an exit that is not trained",
+      `train: {exits: {layers: [1]}}\n\`\`\`\n\n\`\`\`yaml\nevaluate: {inference: {exits: {draft: 2}}, ${generate}}`,
+      /inference\.exits\.draft is 2, but the model has only the exit after 1 layer/,
+    ],
+    [
+      "a cache policy in training",
+      "train: {max_steps: 1, inference: {cache: {h2o: {}}}}",
+      /unknown key "inference" in train\. Training reads the keys and values of all tokens; a cache policy belongs in an evaluate cell/,
+    ],
+    [
+      "a cache policy on a metric that reads whole texts",
+      "evaluate: {inference: {cache: {h2o: {}}}, perplexity: {}}",
+      /evaluate\.perplexity does not generate token by token/,
+    ],
+  ])("%s", async (_, cell, message) => {
+    const cells = `data: {grammar: {}, sequence_len: 64}\n${model}\n${cell}`;
+    const { status, output, errors } = await workspace.lathe(
+      "plan",
+      workspace.write("refused.lathe.md", cells),
+    );
+    expect(status).not.toBe(0);
+    expect(output + errors).toMatch(message);
+  });
 });
 
 describe("lathe schema", () => {

@@ -86,7 +86,7 @@ function toIssueFaults(issue: z.core.$ZodIssue, checked: CheckContext): Workbenc
     const cell = name.slice(name.lastIndexOf(".") + 1);
     return issue.keys.map((key) => {
       const place = locate([...path, key], "key");
-      const advice = misplacedKeys[cell]?.[key];
+      const advice = misplacedKeys.get(`${cell}.${key}`);
       if (advice !== undefined)
         return createFault(place, `unknown key "${key}" in ${name}. ${advice}.`, { allowed });
       return createUnknownWordFault(place, "key", key, allowed, ` in ${name}`);

@@ -30,14 +30,39 @@ const shorten = (text: string, name: string, values: object, index = 0) =>
 const text = "one two, three four five.\nsix seven eight nine";
 const question = "\nWhat is two?";
 
-describe("every prompt policy", () => {
-  const cases = Object.keys(promptPolicies).map((name) => ({ name }));
+const cases = Object.keys(promptPolicies).map((name) => ({ name }));
 
+describe("every prompt policy", () => {
   it.each(cases)("changes nothing with a budget of 1: $name", async ({ name }) => {
     expect(await shorten(text + question, name, { budget: 1 })).toBe(text + question);
   });
 
-  it.each(cases)("keeps exactly its budget, in order, and the question: $name", async ({ name }) => {
+  it.each(cases)("reads the question whole, also where it is more than a line: $name", async ({ name }) => {
+    const left = await shortenPrompt(
+      text + question,
+      choose(name, { budget: 0.5 }),
+      reader,
+      lab(),
+      0,
+      question.length + 4,
+    );
+    expect(left.endsWith(`nine${question}`)).toBe(true);
+    expect(left.length).toBeLessThan(text.length + question.length);
+  });
+
+  it.each(cases)("is refused for conversations: $name", async ({ name }) => {
+    const { inference } = splitEvaluation({ inference: { prompt: { [name]: { budget: 0.5 } } } });
+    const chat = generate.options.parse({ prompts: [[{ role: "user", content: "a b" }]] });
+    await expect(generate.evaluate({ ...reader, inference }, chat, lab())).rejects.toThrow(
+      /not conversations/,
+    );
+  });
+});
+
+describe("every prompt policy that leaves words out", () => {
+  const wordCases = cases.filter(({ name }) => "score" in promptPolicies[name]!);
+
+  it.each(wordCases)("keeps exactly its budget, in order, and the question: $name", async ({ name }) => {
     for (const [budget, count] of [
       [0.01, 1],
       [0.34, 3],
@@ -53,16 +78,12 @@ describe("every prompt policy", () => {
     }
   });
 
-  it.each(cases)("is refused for conversations, and applied to texts: $name", async ({ name }) => {
+  it.each(wordCases)("is applied to texts before the model reads them: $name", async ({ name }) => {
     const { inference } = splitEvaluation({ inference: { prompt: { [name]: { budget: 0.5 } } } });
     const options = generate.options.parse({ prompts: ["a b c d\ne"], max_new_tokens: 2 });
     const { details } = await generate.evaluate({ ...reader, inference }, options, lab());
     expect(details.samples[0]!.prompt).toMatch(/^[a-d] [a-d]\ne$/);
     expect(details.samples[0]!.prompt_tokens).toBe(5);
-    const chat = generate.options.parse({ prompts: [[{ role: "user", content: "a b" }]] });
-    await expect(generate.evaluate({ ...reader, inference }, chat, lab())).rejects.toThrow(
-      /not of conversations/,
-    );
   });
 });
 

@@ -19,6 +19,11 @@ export class TaskDocument {
     return toSortedJson(this.values);
   }
 
+  /** Whether the field is there and not null. */
+  has(name: string): boolean {
+    return Object.hasOwn(this.values, name) && this.values[name] !== null;
+  }
+
   text(name: string): string {
     const value = this.#find(name);
     return typeof value === "string" ? value : this.#refuse(name, "a text", value);

@@ -131,7 +131,11 @@ async function findSplitFiles(folder: string, split: string): Promise<DataFile[]
   );
 }
 
-function readRows(file: DataFile, places: DocumentPlaces): AsyncGenerator<Row> {
+/** All rows of a file in any format; a malformed row is an error. */
+export function readRows(
+  file: DataFile,
+  places: Pick<DocumentPlaces, "cacheFolder" | "signal">,
+): AsyncGenerator<Row> {
   const context: ReadContext = { signal: places.signal, report: () => undefined };
   const text = () => readDecodedText(file, undefined, context);
   const onBadRow = (error: WorkbenchError): never => {

@@ -54,8 +54,8 @@ export function compareTask(
   return [...pairs].map(([key, { first: a, second: b }]): ComparedValue => {
     const isAnswer = [...a, ...b].every((value) => value === 0 || value === 1);
     return {
-      // What is kept of a cloze or a text is its log-likelihood.
-      value: `${name}/${isAnswer ? key : "log_likelihood"}`,
+      // What is kept of a cloze for its perplexity is its log-likelihood.
+      value: `${name}/${key === "perplexity" ? "log_likelihood" : key}`,
       documents: a.length,
       first: computeMean(a),
       second: computeMean(b),
