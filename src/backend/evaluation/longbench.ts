@@ -108,11 +108,12 @@ export default defineMetric<Options, LongBench>({
     requireNextToken(subject.shape, "it cannot answer questions");
     getTokenizer(subject);
     const documents = await readLongBench(options, createDocumentPlaces(lab, undefined));
-    const byDataset = Map.groupBy(documents, ({ dataset }) => dataset);
+    const names = [...new Set(documents.map(({ dataset }) => dataset))];
     const results: DocumentResult[] = [];
     const datasets: DatasetResult[] = [];
     const lines: string[] = [];
-    for (const some of byDataset.values()) {
+    for (const name of names) {
+      const some = documents.filter(({ dataset }) => dataset === name);
       const done = results.length;
       const progress: EvaluationLab["progress"] = (step, steps, what) =>
         lab.progress(done * steps + step * some.length, documents.length * steps, what);
@@ -141,7 +142,7 @@ export default defineMetric<Options, LongBench>({
       lines,
       protocols: {
         "longbench/score": {
-          data: [...byDataset.keys()].join(", "),
+          data: names.join(", "),
           split: "test",
           hash: hash.digest("hex"),
           tokens: documents.length,

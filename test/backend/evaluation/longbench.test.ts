@@ -254,7 +254,7 @@ describe("bad input", () => {
     ["a number for a text", [row(1, { context: 5 })], {}, /field context has to be a text, but is 5/],
     ["no answers", [row(1, { answers: [] })], {}, /field answers is empty, so that no prediction/],
     ["an unknown dataset", [row(1, { dataset: "hotpot" })], {}, /dataset hotpot is not one of LongBench \(narrativeqa.*set longbench\.score/],
-    ["a name that is no name", [row(1, { dataset: "a/b" })], { score: "count" }, /"a\/b" is no name of letters/],
+    ["a name that is no name", [row(1, { dataset: "a/b" })], { score: "count" }, /dataset has to consist of letters, .* but is "a\/b"/],
     ["classes that are missing", [row(1, { dataset: "trec" })], {}, /field all_classes has to be a list/],
     [
       "an answer that is no class",

@@ -67,12 +67,12 @@ function readDocument(row: TaskDocument, score: ScoreName | undefined): LongBenc
   const answers = row.texts("answers");
   if (answers.length === 0) row.refuse("its field answers is empty, so that no prediction could be right");
   const classes = settings.score === "classification" ? row.texts("all_classes") : [];
-  const stray = settings.score === "classification" && answers.find((answer) => !classes.includes(answer));
-  if (typeof stray === "string")
-    row.refuse(`its answer ${JSON.stringify(stray)} is not among its all_classes`);
-  const unnumbered = settings.score === "retrieval" && answers.find((each) => !findParagraph(each));
-  if (typeof unnumbered === "string")
-    row.refuse(`its answer ${JSON.stringify(unnumbered)} names no paragraph, as "Paragraph 3" does`);
+  for (const answer of answers) {
+    if (settings.score === "classification" && !classes.includes(answer))
+      row.refuse(`its answer ${JSON.stringify(answer)} is not among its all_classes`);
+    if (settings.score === "retrieval" && findParagraph(answer) === undefined)
+      row.refuse(`its answer ${JSON.stringify(answer)} names no paragraph, as "Paragraph 3" does`);
+  }
   return {
     dataset,
     settings,
@@ -92,7 +92,7 @@ function findSettings(row: TaskDocument, dataset: string, score: ScoreName | und
   if (Object.hasOwn(longBenchDatasets, name)) return longBenchDatasets[name]!;
   if (!/^[\w.-]+$/.test(dataset))
     row.refuse(
-      `its dataset ${JSON.stringify(dataset)} is no name of letters, digits, dots, dashes and underscores`,
+      `its dataset has to consist of letters, digits, dots, dashes and underscores, but is ${JSON.stringify(dataset)}`,
     );
   if (score === undefined && row.has("dataset"))
     row.refuse(

@@ -13,7 +13,7 @@ export interface PromptReader {
   /** The tokenizer of the model that reads the shorter text, if it is another one. */
   readonly target?: Tokenizer;
   /** The weights on the device, if several texts share them; they are uploaded by the first that needs them. */
-  readonly weights?: () => Tensors;
+  readonly weights?: (() => Tensors) | undefined;
 }
 
 /** What a policy may use besides the model. */
