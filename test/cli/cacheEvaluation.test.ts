@@ -56,7 +56,11 @@ it("measures what evaluate.cache measures", async () => {
   });
   const { inference } = splitEvaluation({ inference: { cache: { window: { budget: 8, sinks: 2 } } } });
   const { details } = await cache.evaluate(
-    { ...subject, inference, data: { title: "text", train: data.train, validation: undefined, test: data.train } },
+    {
+      ...subject,
+      inference,
+      data: { title: "text", train: data.train, validation: undefined, test: data.train },
+    },
     cache.options.parse({ split: "test", context: 32, max_tokens: 96 }),
     createQuietLab(grammar.engine),
   );

@@ -93,9 +93,7 @@ describe("a cache policy that the model cannot have", () => {
     };
     const { status, output, errors } = await plan(metric, length);
     expect(status).not.toBe(0);
-    expect(output + errors).toMatch(
-      /attend only to the last 16 tokens, which cache policies do not support/,
-    );
+    expect(output + errors).toMatch(/attend only to the last 16 tokens, which cache policies do not support/);
     const shorter = await plan(metric.replaceAll("17", "16").replace("9}", "8}"), Math.min(length, window));
     expect(shorter.status, shorter.errors).toBe(0);
   });

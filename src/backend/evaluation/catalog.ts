@@ -7,6 +7,7 @@ import decoding from "./decoding";
 import exits from "./exits";
 import generate from "./generate";
 import latency from "./latency";
+import longbench from "./longbench";
 import masked from "./masked";
 import perplexity from "./perplexity";
 import regression from "./regression";
@@ -23,6 +24,7 @@ export const metrics: Readonly<Record<string, AnyMetric>> = {
   exits,
   generate,
   latency,
+  longbench,
   masked,
   perplexity,
   regression,

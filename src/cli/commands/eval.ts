@@ -35,7 +35,8 @@ interface Options extends TextOptions, TaskFlags {
 }
 
 export default defineCommand<readonly [string], Options>({
-  summary: "measure the perplexity of a model on a text, what a cache policy costs there, or its accuracy on tasks",
+  summary:
+    "measure the perplexity of a model on a text, what a cache policy costs there, or its accuracy on tasks",
   arguments: [modelArgument],
   options: [
     [
@@ -62,8 +63,7 @@ export default defineCommand<readonly [string], Options>({
     deviceOption,
   ],
   async run({ args: [text], options: { inference: settings, ...options }, terminal }) {
-    if (settings !== undefined)
-      return evaluateCache(text, options, parseInferenceOption(settings), terminal);
+    if (settings !== undefined) return evaluateCache(text, options, parseInferenceOption(settings), terminal);
     if (options.tasks !== undefined)
       return evaluateTasks(text, { ...options, tasks: options.tasks }, terminal);
     const { data: _data, device, ...perplexityOptions } = omitModelOptions(options);

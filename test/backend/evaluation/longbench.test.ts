@@ -50,9 +50,11 @@ describe("scores equal those of the published code", () => {
   it("have closed forms for texts of one character", () => {
     expect(computeSequenceRatio("", "")).toBe(1);
     expect(computeSequenceRatio("aaaa", "aa")).toBe(4 / 6);
-    // A character in more than 1 + 1 % of the places of 200 begins no block.
-    expect(computeSequenceRatio("a".repeat(200), "a".repeat(199))).toBe(398 / 399);
-    expect(computeSequenceRatio("a".repeat(199), "a".repeat(200))).toBe(0);
+    // A character in more than 1 + 1 % of the places of 200 begins no block, except where both texts begin.
+    const [late, frequent] = [`b${"a".repeat(198)}`, "a".repeat(200)];
+    expect(computeSequenceRatio(frequent, late)).toBe((2 * 198) / 399);
+    expect(computeSequenceRatio(late, frequent)).toBe(0);
+    expect(computeSequenceRatio("a".repeat(199), frequent)).toBe((2 * 199) / 399);
   });
 });
 
@@ -101,7 +103,9 @@ async function evaluate(rows: readonly object[], options: object = {}, measured:
 
 describe("answers", () => {
   it("are what the model continues each prompt with, and the score is their mean with its standard error", async () => {
-    const prompts = [1, 2, 3, 4].map((i) => `Ann has ${i}. Bob has ${i + 1}.\n\nQuestion: Who has ${i}?\nAnswer:`);
+    const prompts = [1, 2, 3, 4].map(
+      (i) => `Ann has ${i}. Bob has ${i + 1}.\n\nQuestion: Who has ${i}?\nAnswer:`,
+    );
     const greedy = await continuePrompts(subject, prompts, { ...greedyOptions, max_new_tokens: 5 }, lab());
     const texts = greedy.map(({ text }) => text);
     // The code score is 1 for the text itself and 0 for one without a common character.
@@ -181,7 +185,8 @@ describe("answers", () => {
 
 describe("a prompt that is too long", () => {
   const text = "0123456789abcdefghij";
-  const cut = (most: number) => createPrompt("{context}{input}", { context: text, input: "?!" }, tokenizer, most);
+  const cut = (most: number) =>
+    createPrompt("{context}{input}", { context: text, input: "?!" }, tokenizer, most);
 
   it("keeps the first and the last half of the tokens that are allowed", async () => {
     expect(await cut(22)).toMatchObject({ text: `${text}?!`, isCut: false, questionLength: 2 });
@@ -199,7 +204,12 @@ describe("a prompt that is too long", () => {
   });
 
   it("does not take the texts of a row for places of the template", async () => {
-    const prompt = await createPrompt("{input}: {context}.", { context: "{input}", input: "{context}" }, tokenizer, 99);
+    const prompt = await createPrompt(
+      "{input}: {context}.",
+      { context: "{input}", input: "{context}" },
+      tokenizer,
+      99,
+    );
     expect(prompt).toMatchObject({ text: "{context}: {input}.", questionLength: 1 });
   });
 });
@@ -230,9 +240,20 @@ describe("inference", () => {
     expect(first!.text).toBe(greedy!.text);
   });
 
-  it("with a small cache reads the prompt with all tokens, and generates with few", async () => {
-    const [first] = await predict({ cache: { window: { budget: 6 } } });
-    expect(first!.tokens).toBe((await predict({}))[0]!.tokens);
+  it("with a small cache reads the whole prompt, and generates with few tokens", async () => {
+    const inference = { cache: { window: { budget: 6 } } };
+    const found = await predict(inference);
+    const whole = await predict({});
+    expect(found.map(({ tokens }) => tokens)).toEqual(whole.map(({ tokens }) => tokens));
+    expect(found).not.toEqual(whole);
+    const prompts = [1, 2].map((i) => `Ann has ${i}. Bob has ${i + 1}.\n\nQuestion: Who has ${i}?\nAnswer:`);
+    const greedy = await continuePrompts(
+      withInference(inference),
+      prompts,
+      { ...greedyOptions, max_new_tokens: 5 },
+      lab(),
+    );
+    expect(found.map(({ text }) => text)).toEqual(greedy.map(({ text }) => text));
   });
 });
 
@@ -250,14 +271,29 @@ describe("bad input", () => {
     ["no rows", "", {}, /bad\.jsonl has no rows/],
     ["a line that is not JSON", "{", {}, /bad\.jsonl:1 is not JSON/],
     ["a missing field", [row(1), { input: "a", answers: ["b"] }], {}, /bad\.jsonl:2 .* has no field context/],
-    ["a wrong type", [row(1, { answers: "Ann" })], {}, /field answers has to be a list of texts, but is "Ann"/],
+    [
+      "a wrong type",
+      [row(1, { answers: "Ann" })],
+      {},
+      /field answers has to be a list of texts, but is "Ann"/,
+    ],
     ["a number for a text", [row(1, { context: 5 })], {}, /field context has to be a text, but is 5/],
     ["no answers", [row(1, { answers: [] })], {}, /field answers is empty, so that no prediction/],
-    ["an unknown dataset", [row(1, { dataset: "hotpot" })], {}, /dataset hotpot is not one of LongBench \(narrativeqa.*set longbench\.score/],
-    ["a name that is no name", [row(1, { dataset: "a/b" })], { score: "count" }, /dataset has to consist of letters, .* but is "a\/b"/],
+    [
+      "an unknown dataset",
+      [row(1, { dataset: "hotpot" })],
+      {},
+      /dataset hotpot is not one of LongBench \(narrativeqa.*set longbench\.score/,
+    ],
+    [
+      "a name that is not plain",
+      [row(1, { dataset: "a/b" })],
+      { score: "count" },
+      /dataset has to consist of letters, .* but is "a\/b"/,
+    ],
     ["classes that are missing", [row(1, { dataset: "trec" })], {}, /field all_classes has to be a list/],
     [
-      "an answer that is no class",
+      "an answer that is not a class",
       [row(1, { dataset: "trec", all_classes: ["Bob"] })],
       {},
       /answer "Ann" is not among its all_classes/,
@@ -268,10 +304,25 @@ describe("bad input", () => {
       {},
       /answer "Ann" names no paragraph/,
     ],
-    ["Chinese words", [row(1, { dataset: "dureader" })], {}, /rouge_l of the Chinese dataset dureader needs .* jieba/],
+    [
+      "Chinese words",
+      [row(1, { dataset: "dureader" })],
+      {},
+      /rouge_l of the Chinese dataset dureader needs .* jieba/,
+    ],
     ["a Chinese row", [row(1, { language: "zh" })], {}, /qa_f1 of the Chinese dataset hotpotqa needs/],
-    ["too many new tokens", [row(1)], { max_new_tokens: 95 }, /generates 95 tokens, but the model's context is 96/],
-    ["too long prompts", [row(1)], { max_length: 80 }, /max_length is 80, but with 32 new tokens .* at most 64/],
+    [
+      "too many new tokens",
+      [row(1)],
+      { max_new_tokens: 95 },
+      /generates 95 tokens, but the model's context is 96/,
+    ],
+    [
+      "too long prompts",
+      [row(1)],
+      { max_length: 80 },
+      /max_length is 80, but with 32 new tokens .* at most 64/,
+    ],
   ])("refuses %s", async (_, rows, options, message) => {
     expect(await refuse(rows, options)).toMatch(message);
   });

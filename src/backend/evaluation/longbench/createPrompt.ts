@@ -21,7 +21,8 @@ export async function createPrompt(
   tokenizer: Tokenizer,
   most: number,
 ): Promise<LongBenchPrompt> {
-  const fill = (part: string) => part.replace(/\{(context|input)\}/g, (_, name) => (name === "input" ? input : context));
+  const fill = (part: string) =>
+    part.replace(/\{(context|input)\}/g, (_, name) => (name === "input" ? input : context));
   const end = template.indexOf(contextPlace) + contextPlace.length;
   const question = fill(template.slice(end));
   const text = fill(template.slice(0, end)) + question;
@@ -33,7 +34,12 @@ export async function createPrompt(
     const left = tokenizer.decode(ids.slice(0, half)) + tokenizer.decode(ids.slice(-half));
     const leftIds = await encode(left);
     if (leftIds.length > 0 && leftIds.length <= most)
-      return { text: left, ids: leftIds, questionLength: Math.min(question.length, left.length), isCut: true };
+      return {
+        text: left,
+        ids: leftIds,
+        questionLength: Math.min(question.length, left.length),
+        isCut: true,
+      };
   }
   throw new WorkbenchError(
     "invalid-input",

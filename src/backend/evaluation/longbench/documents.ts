@@ -102,7 +102,11 @@ function findSettings(row: TaskDocument, dataset: string, score: ScoreName | und
 }
 
 /** Words of Chinese texts are those of a segmentation by a dictionary, jieba. */
-function refuseChineseWords(row: TaskDocument, dataset: string, { score, isChinese }: LongBenchDataset): void {
+function refuseChineseWords(
+  row: TaskDocument,
+  dataset: string,
+  { score, isChinese }: LongBenchDataset,
+): void {
   const isText = score === "qa_f1" || score === "rouge_l";
   const language = row.has("language") ? row.text("language") : undefined;
   if (!isText || (isChinese !== true && language !== "zh")) return;

@@ -2,10 +2,10 @@
  * Similarity of two texts by the blocks that they have in common (Ratcliff and Metzener 1988), as `SequenceMatcher` of Python's
  * difflib defines it: 2 · characters in common / characters of both. The longest common block is taken, of several the first,
  * then those before and after it. In a second text of 200 or more characters, a character that is more than one percent of them
- * begins no block; it only extends one.
+ * begins no block except at the start of both parts; it only extends one.
  */
 export function computeSequenceRatio(first: string, second: string): number {
-  const [a, b] = [[...first], [...second]];
+  const [a, b] = [Array.from(first), Array.from(second)];
   if (a.length + b.length === 0) return 1;
   const places = findPlaces(b);
   let common = 0;

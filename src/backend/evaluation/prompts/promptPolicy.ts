@@ -27,7 +27,7 @@ export interface PromptLab {
 export interface ChosenPromptPolicy {
   readonly name: string;
   readonly policy: AnyPromptPolicy;
-  readonly options: { readonly budget: number; readonly model?: string };
+  readonly options: { readonly budget: number; readonly model?: string | undefined };
 }
 
 interface PromptPolicyParts<O> {

@@ -1,11 +1,5 @@
 /** Shortens prompts by the policy of an evaluate cell. */
-import type {
-  ChosenPromptPolicy,
-  PromptLab,
-  PromptReader,
-  WordPolicy,
-  WritingPolicy,
-} from "./promptPolicy";
+import type { ChosenPromptPolicy, PromptLab, PromptReader, WordPolicy, WritingPolicy } from "./promptPolicy";
 
 /** Words with the space before them, which join to the text. */
 export function splitWords(text: string): string[] {
@@ -42,7 +36,7 @@ export async function shortenPrompt(
 type Options = ChosenPromptPolicy["options"];
 
 async function keepWords(
-  policy: WordPolicy<Options>,
+  policy: WordPolicy<unknown>,
   text: string,
   options: Options,
   reader: PromptReader,
@@ -65,7 +59,7 @@ async function keepWords(
 }
 
 async function writeText(
-  policy: WritingPolicy<Options>,
+  policy: WritingPolicy<unknown>,
   text: string,
   options: Options,
   reader: PromptReader,

@@ -37,7 +37,11 @@ export default definePromptPolicy<z.output<typeof options>>({
   options,
   samples: [{ budget: 0.5 }],
   write: async (text, tokens, { template }, reader, lab) => {
-    const prompt = await framePrompt(template.replace(place, () => text), reader.tokenizer, greedyOptions);
+    const prompt = await framePrompt(
+      template.replace(place, () => text),
+      reader.tokenizer,
+      greedyOptions,
+    );
     const { context } = dimensionsOf(reader.shape);
     if (prompt.ids.length + tokens > context)
       throw new WorkbenchError(
