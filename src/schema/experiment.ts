@@ -244,15 +244,6 @@ export const optionAliases: Readonly<Record<string, Readonly<Record<string, stri
   train: { micro_batch_size: "per_device_train_batch_size" },
 };
 
-const cacheAdvice =
-  "Training reads the keys and values of all tokens; a cache policy belongs in an evaluate cell: evaluate: {inference: {cache: {…}}, …}";
-
-/** Advice for keys that belong elsewhere, by cell and key. */
-export const misplacedKeys: ReadonlyMap<string, string> = new Map([
-  ["train.inference", cacheAdvice],
-  ["train.cache", cacheAdvice],
-]);
-
 /** The schemas of catalog entries, by the entry's name. */
 export interface SchemaCatalog {
   readonly models: Readonly<Record<string, z.ZodType>>;

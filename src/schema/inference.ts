@@ -75,3 +75,12 @@ const hasKeys = (chosen: object): boolean => Object.keys(chosen).length > 0;
 
 /** Parts of inference that a metric supports or not. */
 export type InferencePart = "cache" | "prompt" | "exits";
+
+const cacheAdvice =
+  "Training reads the keys and values of all tokens; a cache policy belongs in an evaluate cell: evaluate: {inference: {cache: {…}}, …}";
+
+/** Advice for keys that belong elsewhere, by cell and key. */
+export const misplacedKeys: ReadonlyMap<string, string> = new Map([
+  ["train.inference", cacheAdvice],
+  ["train.cache", cacheAdvice],
+]);

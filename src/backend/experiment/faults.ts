@@ -2,7 +2,7 @@
 import { distance } from "fastest-levenshtein";
 import * as z from "zod";
 import { type ErrorDetails, type Position, WorkbenchError } from "../../protocol/errors";
-import { misplacedKeys } from "../../schema/experiment";
+import { misplacedKeys } from "../../schema/inference";
 import type { Path } from "./experiment";
 import { listKeysAt, getSchemaAt } from "./schemaWalk";
 
