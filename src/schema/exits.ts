@@ -6,10 +6,9 @@ const layer = z.int().positive();
 export const trainExitsSchema = z
   .strictObject({
     layers: z
-      .array(layer)
-      .min(1)
+      .union([z.literal("all"), z.array(layer).min(1)])
       .describe(
-        "Numbers of layers after which the model gets an exit; 1 is after the first. Exits that it has are trained further.",
+        "Numbers of layers after which the model gets an exit; 1 is after the first, and `all` is after each but the last. Exits that it has are trained further.",
       ),
     loss: z
       .enum(["labels", "full"])
@@ -38,6 +37,13 @@ export const inferenceExitsSchema = z
       .describe(
         "What the threshold is compared with: the probability of the most likely token, which needs the logits of every exit (`probability`, the default), or that of `exit` by the exit's classifier (`classifier`).",
       ),
+    stop: z
+      .number()
+      .positive()
+      .optional()
+      .describe(
+        "A text ends at an exit whose classifier gives `stop`, that no layer knows the next token, at least this probability; never when left out. For `confidence: classifier`.",
+      ),
     draft: layer
       .optional()
       .describe(
@@ -57,6 +63,8 @@ export const inferenceExitsSchema = z
       refuse("tokens", "has an effect only with draft; remove it");
     if (value.draft !== undefined && value.confidence !== undefined)
       refuse("confidence", "has an effect only with threshold; remove it");
+    if (value.stop !== undefined && value.confidence !== "classifier")
+      refuse("stop", "needs confidence: classifier, whose class it is; set it, or remove stop");
   })
   .describe("Where a text may leave a model that has exits (`train.exits`).");
 export type InferenceExits = z.output<typeof inferenceExitsSchema>;

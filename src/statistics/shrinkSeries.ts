@@ -23,6 +23,7 @@ export const measures = [
   "time",
   "cache",
   "kept",
+  "layers",
   "token_time",
 ] as const;
 export type Measure = (typeof measures)[number];
@@ -39,6 +40,7 @@ export const measureTitles: Readonly<Record<Measure, string>> = {
   time: "Time of a pass, % of the dense model",
   cache: "Bytes of the cache",
   kept: "Tokens kept",
+  layers: "Layers of a token",
   token_time: "Time of a token, ms",
 };
 
@@ -49,6 +51,7 @@ const evaluated: Readonly<Partial<Record<Measure, readonly string[]>>> = {
   time: ["savings/time_percent"],
   cache: ["cache/bytes", "decoding/bytes"],
   kept: ["cache/tokens"],
+  layers: ["exits/layers", "generate/layers"],
   token_time: ["decoding/token_ms"],
 };
 

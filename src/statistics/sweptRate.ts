@@ -1,6 +1,6 @@
 /**
  * The swept option that determines how much is removed: a share from 0 to 1, such as `compress.irc.rate`, a number, such as
- * `compress.gptq.bits`, or the budget of a cache policy.
+ * `compress.gptq.bits`, the budget of a cache policy, or the threshold of exits.
  */
 
 type Sweep = Readonly<Record<string, unknown>>;
@@ -19,7 +19,10 @@ export function findSweptRate(sweep: Sweep): SweptValue | undefined {
 export function findSweptAmount(sweep: Sweep): SweptValue | undefined {
   return (
     findSweptRate(sweep) ??
-    findSweptNumber(sweep, /^compress\..*\.(bits|clusters)$|^evaluate\..*\bcache\..*\.budget$/)
+    findSweptNumber(
+      sweep,
+      /^compress\..*\.(bits|clusters)$|^evaluate\..*\bcache\..*\.budget$|^evaluate\..*\bexits\.thresholds?$/,
+    )
   );
 }
 

@@ -69,6 +69,20 @@ export const badExits: readonly Case[] = [
       "evaluate: {perplexity: {}, inference: {exits: {threshold: 0.9}}}",
     ],
     message:
-      "evaluate.perplexity does not generate token by token, so inference.exits would have no effect on it. Measure it in another evaluate cell without inference.exits, or use evaluate.generate here.",
+      "evaluate.perplexity does not generate token by token, so inference.exits would have no effect on it. Measure it in another evaluate cell without inference.exits, or use evaluate.decoding or evaluate.generate here.",
+  },
+  {
+    what: "the class stop without the classifier",
+    cells: [data, deep, training("layers: [1]"), using("threshold: 0.9, stop: 0.9")],
+    message:
+      "bad.lathe.md:7:100: evaluate.inference.exits.stop: needs confidence: classifier, whose class it is; set it, or remove stop.",
+  },
+  {
+    what: "the time with exits, which depends on the text, without a text",
+    cells: [
+      `${deep.replace("model: {", "model: {vocab_size: 8, exit_layers: [1], ")}`,
+      "evaluate: {decoding: {lengths: [4], new_tokens: 3}, inference: {exits: {threshold: 0.9}}}",
+    ],
+    message: "evaluate.decoding has no text to read. Add a data cell above it.",
   },
 ];

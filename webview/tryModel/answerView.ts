@@ -61,6 +61,7 @@ const finishTexts = {
   length: [],
   end_of_text: ["ended"],
   stop: ["ended"],
+  exit: ["ended"],
   stopped: ["stopped"],
 } as const;
 

@@ -6,6 +6,8 @@ import type { GrowingText, NextToken } from "./nextToken";
 
 export abstract class ApartNextToken implements NextToken {
   protected readonly texts: readonly ApartText[];
+  /** Texts that ended in the last call, by their number. */
+  readonly stopped = new Set<number>();
 
   constructor(
     protected readonly programs: ApartPrograms,
@@ -18,12 +20,12 @@ export abstract class ApartNextToken implements NextToken {
 
   abstract readonly exitUse: ExitUse;
 
-  /** The logits after a text that is in the cache except for its last token at most. */
+  /** The logits after a text that is in the cache except for its last token at most; undefined if the text ends. */
   protected abstract step(
     text: ApartText,
     ids: readonly number[],
     signal: AbortSignal,
-  ): Promise<Float32Array>;
+  ): Promise<Float32Array | undefined>;
 
   /** The logits after a text that begins. */
   protected read(text: ApartText, ids: readonly number[], signal: AbortSignal): Promise<Float32Array> {
@@ -41,12 +43,14 @@ export abstract class ApartNextToken implements NextToken {
   async logits(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
     const { vocabulary } = dimensionsOf(this.programs.model.shape);
     const result = new Float32Array(texts.length * vocabulary);
+    this.stopped.clear();
     for (const [i, { ids, isOpen }] of texts.entries()) {
       if (!isOpen) continue;
       const text = this.texts[i]!;
       const isStep = text.held > 0 && ids.length - 1 <= text.held;
       const logits = await (isStep ? this.step(text, ids, signal) : this.read(text, ids, signal));
-      result.set(logits, i * vocabulary);
+      if (logits === undefined) this.stopped.add(i);
+      else result.set(logits, i * vocabulary);
     }
     return result;
   }

@@ -1,14 +1,16 @@
-/** Time and memory of generation at several lengths, beside the cache of all tokens, timed alternately. */
+/** Time and memory of generation at several lengths, beside the whole model with the cache of all tokens, timed alternately. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { formatBytes } from "../../protocol/quantities";
-import { computeQuantile, type Interval, resampleIntervals } from "../../statistics/resampling";
+import { computeMean, computeQuantile, type Interval, resampleIntervals } from "../../statistics/resampling";
+import type { InferenceExits } from "../../schema/exits";
 import { requireNextToken } from "../models/classifier";
 import { dimensionsOf, type ModelShape } from "../models/model";
-import { defineMetric, type EvaluationLab, type Subject } from "./metric";
+import { defineMetric, type EvaluationLab, getSplit, type Subject } from "./metric";
 import type { NextToken } from "./nextToken";
-import { checkCache, openNextToken } from "./openNextToken";
+import { checkCache, checkExits, defaultDraftTokens, openNextToken } from "./openNextToken";
 import { measureMemoryGrowth } from "./passes";
+import { findMostLikely } from "./sampling";
 
 const usualLengths = [1024, 4096, 16384];
 
@@ -30,9 +32,9 @@ export interface LengthTimes {
   readonly length: number;
   /** Milliseconds to read the prompt, up to the logits of the first new token, including the choice of what is kept. */
   readonly first_token_ms: number;
-  /** Milliseconds of each further token. */
+  /** Milliseconds of each further token: the median, or with exits the mean, since tokens take different ways. */
   readonly token_ms: number;
-  /** Time of a token with the cache of all tokens divided by that with the policy; 1 without a policy. */
+  /** Time of a token of the whole model with the cache of all tokens divided by that with the policy; 1 without a policy. */
   readonly speedup: number;
   /** 95 % interval over the tokens. */
   readonly speedup_interval: Interval;
@@ -54,7 +56,8 @@ export default defineMetric<Options, Decoding>({
   title: "Time and memory of generation",
   options: optionsSchema,
   needs: [],
-  inference: ["cache"],
+  needsWith: { exits: ["data"] },
+  inference: ["cache", "exits"],
   changes: true,
   goals: {
     "decoding/first_token_ms*": "minimize",
@@ -67,12 +70,17 @@ export default defineMetric<Options, Decoding>({
   checkModel: (shape) => requireNextToken(shape, "it does not generate token by token"),
   countTokens: (shape, options) => resolveLengths(shape, options).at(-1)! + options.new_tokens,
   check: (subject, options) => {
-    for (const length of resolveLengths(subject.shape, options))
+    for (const length of resolveLengths(subject.shape, options)) {
       checkCache(subject, [length], length + options.new_tokens);
+      checkExits(subject, length + options.new_tokens);
+      createPrompt(subject, length);
+    }
   },
   evaluate: async (subject, options, lab) => {
     const details = await measure(subject, options, lab);
     const { policy, device, peak_memory_bytes: peak } = details;
+    const hasExits = subject.inference?.exits !== undefined;
+    const whole = hasExits ? "the whole model" : "with all tokens";
     const valuesOf = (times: LengthTimes, suffix: string) => ({
       [`decoding/first_token_ms${suffix}`]: times.first_token_ms,
       [`decoding/token_ms${suffix}`]: times.token_ms,
@@ -93,10 +101,10 @@ export default defineMetric<Options, Decoding>({
         ...details.lengths.map(
           (each) =>
             `${each.length} tokens: first token ${each.first_token_ms.toFixed(1)} ms, then ${each.token_ms.toFixed(2)} ms each, ` +
-            `${each.speedup.toFixed(2)} × as fast as with all tokens (${each.speedup_interval[0].toFixed(2)} to ${each.speedup_interval[1].toFixed(2)}); ` +
+            `${each.speedup.toFixed(2)} × as fast as ${whole} (${each.speedup_interval[0].toFixed(2)} to ${each.speedup_interval[1].toFixed(2)}); ` +
             `cache ${formatBytes(each.bytes)} of ${formatBytes(each.full_bytes)}`,
         ),
-        `cache ${policy} on ${device}, ${options.new_tokens} new tokens, ${options.repeats} ${options.repeats === 1 ? "reading" : "readings"}${peak === null ? "" : `; memory grew by at most ${formatBytes(peak)}`}`,
+        `${hasExits ? "" : "cache "}${policy} on ${device}, ${options.new_tokens} new tokens, ${options.repeats} ${options.repeats === 1 ? "reading" : "readings"}${peak === null ? "" : `; memory grew by at most ${formatBytes(peak)}`}`,
       ],
       details,
     };
@@ -124,7 +132,7 @@ function resolveLengths(shape: ModelShape, { lengths, new_tokens: more }: Option
 
 async function measure(subject: Subject, options: Options, lab: EvaluationLab): Promise<Decoding> {
   const lengths = resolveLengths(subject.shape, options);
-  const { cache } = subject.inference ?? {};
+  const { cache, exits } = subject.inference ?? {};
   const times: LengthTimes[] = [];
   for (const length of lengths) {
     times.push(await measureLength(subject, length, options, lab));
@@ -133,11 +141,11 @@ async function measure(subject: Subject, options: Options, lab: EvaluationLab): 
   const longest = lengths.at(-1)!;
   const peak = await measureMemoryGrowth(async () => {
     await using next = open(subject, longest, options, lab);
-    const ids = createPrompt(subject.shape, longest);
+    const ids = createPrompt(subject, longest);
     for (let step = 0; step < 3; step++) await time(next, ids, lab.signal);
   });
   return {
-    policy: cache?.name ?? "full",
+    policy: exits === undefined ? (cache?.name ?? "full") : describeUse(exits),
     device: lab.engine.device.name,
     new_tokens: options.new_tokens,
     lengths: times,
@@ -151,23 +159,43 @@ function open(
   { new_tokens: more }: Options,
   { engine, seed }: EvaluationLab,
 ): NextToken {
-  return openNextToken(engine, subject, { batch: 1, slots: length + more }, [seed]);
+  const { exits } = subject.inference ?? {};
+  // A text that ends would have no further tokens to time.
+  const endless = exits && { ...subject, inference: { exits: { ...exits, stop: undefined } } };
+  return openNextToken(engine, endless ?? subject, { batch: 1, slots: length + more }, [seed]);
 }
 
-/** Any ids: time does not depend on them. */
-function createPrompt(shape: ModelShape, length: number): number[] {
+/** Any ids, on which time does not depend, except with exits: then the beginning of the validation split. */
+function createPrompt(
+  { shape, data, inference }: Pick<Subject, "shape" | "data" | "inference">,
+  length: number,
+): number[] {
   const { vocabulary } = dimensionsOf(shape);
-  return Array.from({ length }, (_, i) => (i * 7919) % vocabulary);
+  if (inference?.exits === undefined) return Array.from({ length }, (_, i) => (i * 7919) % vocabulary);
+  const split = getSplit(data, "validation");
+  if (split.tokens >= length) return [...split.read(0, length)];
+  throw new WorkbenchError(
+    "invalid-input",
+    `decoding.lengths has ${length} tokens, but the validation split, whose beginning is the prompt with inference.exits, has ${split.tokens}. Lower the length or provide more text.`,
+  );
 }
 
-/** Milliseconds of the next token after `ids`, to which it then adds one. */
+function describeUse({ threshold, confidence = "probability", draft, tokens }: InferenceExits): string {
+  return draft === undefined
+    ? `exits by ${confidence} at ${threshold}`
+    : `drafts of ${tokens ?? defaultDraftTokens} tokens after ${draft} ${draft === 1 ? "layer" : "layers"}`;
+}
+
+/** Milliseconds of the next token after `ids`, to which it then adds the most likely one. */
 async function time(next: NextToken, ids: number[], signal: AbortSignal): Promise<number> {
   const startedAt = performance.now();
-  await next.logits([{ ids, isOpen: true }], signal);
+  const logits = await next.logits([{ ids, isOpen: true }], signal);
   const elapsed = performance.now() - startedAt;
-  ids.push(ids[0]!);
+  ids.push(findMostLikely(logits));
   return elapsed;
 }
+
+const computeMedian = (values: readonly number[]): number => computeQuantile(values, 0.5);
 
 async function measureLength(
   subject: Subject,
@@ -175,8 +203,11 @@ async function measureLength(
   options: Options,
   lab: EvaluationLab,
 ): Promise<LengthTimes> {
-  const { cache } = subject.inference ?? {};
-  const isFull = cache === undefined || (cache.policy.keepsAll === true && cache.store === undefined);
+  const { cache, exits } = subject.inference ?? {};
+  const isFull =
+    exits === undefined &&
+    (cache === undefined || (cache.policy.keepsAll === true && cache.store === undefined));
+  const prompt = createPrompt(subject, length);
   await using full = open({ ...subject, inference: {} }, length, options, lab);
   await using policy = isFull ? undefined : open(subject, length, options, lab);
   const own = policy ?? full;
@@ -186,7 +217,7 @@ async function measureLength(
     map.set(next, [...(map.get(next) ?? []), elapsed]);
   // The first reading also compiles the programs.
   for (let reading = 0; reading <= options.repeats; reading++) {
-    const texts = all.map(() => createPrompt(subject.shape, length));
+    const texts = all.map(() => [...prompt]);
     for (const [i, next] of all.entries()) {
       next.forget();
       const elapsed = await time(next, texts[i]!, lab.signal);
@@ -200,21 +231,18 @@ async function measureLength(
       }
   }
   const [ownTimes, fullTimes] = [tokens.get(own)!, tokens.get(full)!];
+  const average = exits === undefined ? computeMedian : computeMean;
   const ratio = (places: readonly number[]) => {
-    const medianOf = (times: readonly number[]) =>
-      computeQuantile(
-        places.map((at) => times[at]!),
-        0.5,
-      );
-    return isFull ? 1 : medianOf(fullTimes) / medianOf(ownTimes);
+    const averageOf = (times: readonly number[]) => average(places.map((at) => times[at]!));
+    return isFull ? 1 : averageOf(fullTimes) / averageOf(ownTimes);
   };
   const intervals = resampleIntervals(ownTimes.length, { resamples: 500, seed: lab.seed }, (places) => ({
     speedup: ratio(places),
   }))!;
   return {
     length,
-    first_token_ms: computeQuantile(firsts.get(own)!, 0.5),
-    token_ms: computeQuantile(ownTimes, 0.5),
+    first_token_ms: computeMedian(firsts.get(own)!),
+    token_ms: average(ownTimes),
     speedup: ratio(ownTimes.map((_, i) => i)),
     speedup_interval: intervals.speedup,
     bytes: own.cacheBytes,

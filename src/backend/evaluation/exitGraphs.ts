@@ -20,7 +20,7 @@ export interface ExitGraph {
   readonly state: Readonly<Record<string, string>>;
 }
 
-/** What is computed at the exit after a section: its logits, and its confidence. */
+/** What the confidence of an exit is: the probability of its most likely token, or those of its classifier. */
 export type Confidence = "probability" | "classifier";
 
 const inference = "engine";
@@ -53,8 +53,8 @@ function finish(outputs: Readonly<Record<string, Value>>, cache: KeyValueCache):
 
 /**
  * The layers from number `from` up to the exit after `to` layers: `tokens` and `positions` int32 [1, 1], `state` [1, width]
- * unless `from` is 0, and the tables of these layers → `next` [1, width], the state there, their tables, and of the exit its `confidence` [1, 1]
- * and, unless that is the classifier's, its `logits` [1, vocabulary].
+ * unless `from` is 0, and the tables of these layers → `next` [1, width], the state there, their tables, and of the exit its `confidence`:
+ * the classifier's probabilities of `exit` and of `stop` [1, 2], or [1, 1] besides the exit's `logits` [1, vocabulary].
  */
 export function buildSection(
   shape: ModelShape,
@@ -65,9 +65,9 @@ export function buildSection(
   const section = { from, to, ...(from === 0 ? {} : { state }) };
   const next = buildHiddenStates(shape, source, inputs, { section, inference });
   if (confidence === "classifier") {
-    const at = exitClasses.indexOf("exit");
-    const share = slice(softmax(buildExitScores(source, to, next)), { axis: 1, start: at, end: at + 1 });
-    return finish({ next, confidence: share }, cache);
+    const shares = softmax(buildExitScores(source, to, next));
+    const start = exitClasses.indexOf("exit");
+    return finish({ next, confidence: slice(shares, { axis: 1, start, end: exitClasses.length }) }, cache);
   }
   const logits = buildExitLogits(shape, source, inputs, to, next, { inference });
   const top = max(softmax(logits), { axes: [1], keepDims: true });

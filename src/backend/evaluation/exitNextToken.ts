@@ -15,11 +15,15 @@ import type { Subject } from "./metric";
 export interface ExitPolicy {
   readonly threshold: number;
   readonly confidence: Confidence;
+  /** Ends a text at an exit whose classifier gives `stop` at least this probability; never when left out. */
+  readonly stop?: number | undefined;
+  /** Where each token leaves, in order, instead of by its confidence: an index of `ExitUse.layers`. */
+  readonly places?: readonly number[];
 }
 
 export class ExitNextToken extends ApartNextToken {
   readonly #layers: readonly number[];
-  readonly #tokens: number[];
+  readonly #places: number[] = [];
   #flops = 0;
   #fullFlops = 0;
 
@@ -33,21 +37,28 @@ export class ExitNextToken extends ApartNextToken {
   ) {
     super(shared ?? new ApartPrograms(engine, model, slots), batch, shared === undefined);
     this.#layers = [...getExitLayers(model.shape.config), dimensionsOf(model.shape).layers];
-    this.#tokens = this.#layers.map(() => 0);
+  }
+
+  /** Where each token left, in order: an index of `exitUse.layers`. */
+  get places(): readonly number[] {
+    return this.#places;
   }
 
   get exitUse(): ExitUse {
-    const [layers, tokens] = [this.#layers, [...this.#tokens]];
+    const layers = this.#layers;
+    const tokens = layers.map(() => 0);
+    for (const place of this.#places) tokens[place]!++;
     return { layers, tokens, drafted: 0, flops: this.#flops, fullFlops: this.#fullFlops };
   }
 
-  /** Computes the last token of a text up to an exit. */
+  /** Computes the last token of a text up to an exit; undefined if the text ends there. */
   protected override async step(
     text: ApartText,
     ids: readonly number[],
     signal: AbortSignal,
-  ): Promise<Float32Array> {
-    const { threshold, confidence } = this.policy;
+  ): Promise<Float32Array | undefined> {
+    const { threshold, confidence, stop: stopAt = Infinity, places } = this.policy;
+    const place = places?.[this.#places.length];
     const { shape } = this.programs.model;
     const { slots } = this.programs;
     const token = { ids: ids.slice(-1), position: ids.length - 1 };
@@ -63,14 +74,18 @@ export class ExitNextToken extends ApartNextToken {
     let from = 0;
     let state: Tensor | undefined;
     for (const [i, to] of exits.entries()) {
-      const section = await this.programs.get(`layers ${from} to ${to}`, () =>
+      const section = await this.programs.get(`layers ${from} to ${to}, ${confidence}`, () =>
         buildSection(shape, slots, { from, to, confidence }),
       );
       const outputs = await run(section, state);
       state?.[Symbol.dispose]();
       state = outputs.next!;
-      const [share] = await readNumbers(outputs.confidence!);
-      if (share! < threshold) {
+      const [share, stop = 0] = await readNumbers(outputs.confidence!);
+      if (stop >= stopAt) {
+        state[Symbol.dispose]();
+        return undefined;
+      }
+      if (place === undefined ? share! < threshold : i < place) {
         outputs.logits?.[Symbol.dispose]();
         from = to;
         continue;
@@ -80,13 +95,13 @@ export class ExitNextToken extends ApartNextToken {
       const head = () => this.programs.get(`head after ${to}`, () => buildExitHead(shape, to));
       const logits = outputs.logits ?? (await run(await head(), state)).logits!;
       state[Symbol.dispose]();
-      this.#tokens[i]!++;
+      this.#places.push(i);
       return readNumbers(logits);
     }
     const rest = await this.programs.get(`layers from ${from}`, () => buildLastSection(shape, slots, from));
     const { logits } = await run(rest, state);
     state?.[Symbol.dispose]();
-    this.#tokens[exits.length]!++;
+    this.#places.push(exits.length);
     return readNumbers(logits!);
   }
 }

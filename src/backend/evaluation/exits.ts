@@ -1,16 +1,19 @@
 /** What each exit of a model knows, and what leaving at a threshold saves and costs. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
+import { shuffleIndices } from "../data/partition";
 import { requireNextToken } from "../models/classifier";
 import { getExitLayers } from "../models/exits";
 import { dimensionsOf } from "../models/model";
 import { disposeAll, pickTensors } from "../training/evaluateLoss";
 import { ApartPrograms, readNumbers } from "./apartTexts";
-import { buildExitComparison } from "./exitGraphs";
-import { ExitNextToken } from "./exitNextToken";
+import { buildExitComparison, type Confidence } from "./exitGraphs";
+import { ExitNextToken, type ExitPolicy } from "./exitNextToken";
 import { addExitUse, computeExitShares, type ExitUse } from "./exitUse";
 import { defineMetric, type EvaluationLab, getSplit, getTokenizer, type Subject } from "./metric";
 import { findMostLikely } from "./sampling";
+
+const threshold = z.number().positive();
 
 const optionsSchema = z.strictObject({
   split: z.enum(["validation", "test", "train"]).default("validation").describe("Split to score."),
@@ -25,13 +28,15 @@ const optionsSchema = z.strictObject({
     .default(2048)
     .describe("Read only this many tokens, in whole texts, from the start of the split."),
   thresholds: z
-    .array(z.number().positive())
+    .union([threshold, z.array(threshold).min(1)])
     .default([0.5, 0.8, 0.9, 0.95])
-    .describe("Thresholds of the confidence at which tokens leave."),
+    .describe("Threshold of the confidence at which tokens leave, or several."),
   confidence: z
-    .enum(["probability", "classifier"])
+    .enum(["probability", "classifier", "random"])
     .default("probability")
-    .describe("What a threshold is compared with, as in `inference.exits`."),
+    .describe(
+      "What a threshold is compared with, as in `inference.exits`. `random` is a control: as many tokens leave at each exit as with `probability`, but which ones is drawn.",
+    ),
 });
 type Options = z.output<typeof optionsSchema>;
 
@@ -76,7 +81,10 @@ export default defineMetric<Options, Exits>({
     "exits/flops_saved*": "maximize",
     "exits/layers*": "minimize",
   },
-  samples: [{ context: 6, max_tokens: 18, thresholds: [0.3, 2] }],
+  samples: [
+    { context: 6, max_tokens: 18, thresholds: [0.3, 2] },
+    { context: 6, max_tokens: 12, thresholds: 0.2, confidence: "random" },
+  ],
   checkModel: (shape) => {
     requireNextToken(shape, "it has no exits");
     if (getExitLayers(shape.config).length > 0) return;
@@ -91,15 +99,15 @@ export default defineMetric<Options, Exits>({
     return {
       values: Object.assign(
         {},
-        ...details.layers.map((each) => toValues(each, `layer_${each.layers}`)),
-        ...details.thresholds.map((each) => ({
-          ...toValues(each, `at_${each.threshold}`),
-          [`exits/flops_saved_at_${each.threshold}`]: 1 - each.flops / each.fullFlops,
-          [`exits/layers_at_${each.threshold}`]: each.layers.reduce(
-            (sum, layer, i) => sum + layer * each.shares[i]!,
-            0,
-          ),
-        })),
+        ...details.layers.map((each) => toValues(each, `_layer_${each.layers}`)),
+        ...details.thresholds.map((each, _, { length }) => {
+          const place = length === 1 ? "" : `_at_${each.threshold}`;
+          return {
+            ...toValues(each, place),
+            [`exits/flops_saved${place}`]: 1 - each.flops / each.fullFlops,
+            [`exits/layers${place}`]: each.layers.reduce((sum, layer, i) => sum + layer * each.shares[i]!, 0),
+          };
+        }),
       ) as Record<`exits/${string}`, number>,
       lines: [
         ...details.layers.map(
@@ -111,7 +119,11 @@ export default defineMetric<Options, Exits>({
               .map((layer, i) => `${layer}: ${percent(each.shares[i]!)}`)
               .join(", ")}; ${percent(each.flops / each.fullFlops)} of the whole model's FLOPs`,
         ),
-        `${subject.data!.title}, ${options.split} split, ${details.texts} texts, ${details.scored_tokens} tokens scored, confidence by ${details.confidence}`,
+        `${subject.data!.title}, ${options.split} split, ${details.texts} texts, ${details.scored_tokens} tokens scored, ${
+          details.confidence === "random"
+            ? "exits drawn at random, as many of each as by probability"
+            : `confidence by ${details.confidence}`
+        }`,
       ],
       details,
     };
@@ -124,9 +136,9 @@ const formatQuality = ({ loss, accuracy, agreement }: Quality): string =>
   `loss ${loss.toFixed(4)} nats/token, ${percent(accuracy)} right, ${percent(agreement)} as the whole model`;
 
 const toValues = ({ loss, accuracy, agreement }: Quality, where: string) => ({
-  [`exits/loss_${where}`]: loss,
-  [`exits/accuracy_${where}`]: accuracy,
-  [`exits/agreement_${where}`]: agreement,
+  [`exits/loss${where}`]: loss,
+  [`exits/accuracy${where}`]: accuracy,
+  [`exits/agreement${where}`]: agreement,
 });
 
 function resolveContext({ shape, data }: Pick<Subject, "shape" | "data">, options: Options): number {
@@ -158,50 +170,85 @@ async function measure(subject: Subject, options: Options, lab: EvaluationLab): 
   const context = resolveContext(subject, options);
   const texts = readTexts(subject, context, options);
   await using programs = new ApartPrograms(lab.engine, subject, context);
-  const runs = options.thresholds.length + 1;
+  const values = [options.thresholds].flat();
+  const { confidence } = options;
+  const judge: Confidence = confidence === "random" ? "probability" : confidence;
+  const passes = 1 + values.length * (confidence === "random" ? 2 : 1);
   const layers = await compareLayers(programs, texts, lab);
-  // Most likely tokens of the whole model, which runs as one whose tokens never leave.
-  const tops = new Map<string, number>();
-  const measureAt = async (threshold: number, run: number) => {
+  const reader = new TextReader(programs, texts, lab, passes);
+  // The whole model, as one whose tokens never leave.
+  await reader.read(() => ({ threshold: Infinity, confidence: judge }));
+  const thresholds: ThresholdQuality[] = [];
+  for (const value of values) {
+    const chosen = await reader.read(() => ({ threshold: value, confidence: judge }));
+    const { places: _, ...measured } =
+      confidence === "random" ? await reader.read(drawPlaces(chosen.places, lab.seed)) : chosen;
+    thresholds.push({ threshold: value, ...measured });
+  }
+  const scored = texts.length * (context - 1);
+  return { confidence, layers, thresholds, texts: texts.length, scored_tokens: scored };
+}
+
+/** The places of all tokens in random order, which keeps how many there are of each. The classifier's layers look at exits cheaply. */
+function drawPlaces(places: readonly (readonly number[])[], seed: number): (text: number) => ExitPolicy {
+  const all = places.flat();
+  const drawn = Array.from(shuffleIndices(all.length, seed), (index) => all[index]!);
+  const perText = all.length / places.length;
+  return (text) => ({
+    threshold: Infinity,
+    confidence: "classifier",
+    places: drawn.slice(text * perText, (text + 1) * perText),
+  });
+}
+
+/** Reads the texts token by token, several times. The first time is what the others are compared with. */
+class TextReader {
+  #passes = 0;
+  /** Most likely tokens of each text the first time. */
+  readonly #tops: number[][];
+
+  constructor(
+    private readonly programs: ApartPrograms,
+    private readonly texts: readonly (readonly number[])[],
+    private readonly lab: EvaluationLab,
+    /** How often they will be read. */
+    private readonly passes: number,
+  ) {
+    this.#tops = texts.map(() => []);
+  }
+
+  async read(policyOf: (text: number) => ExitPolicy) {
+    const { programs, texts, lab } = this;
     const sums = { loss: 0, right: 0, agreed: 0 };
     const uses: ExitUse[] = [];
+    const places: (readonly number[])[] = [];
     for (const [text, ids] of texts.entries()) {
-      await using next = new ExitNextToken(
-        lab.engine,
-        subject,
-        { batch: 1, slots: context },
-        { threshold, confidence: options.confidence },
-        programs,
-      );
-      for (let length = 1; length < context; length++) {
+      const sizes = { batch: 1, slots: programs.slots };
+      await using next = new ExitNextToken(lab.engine, programs.model, sizes, policyOf(text), programs);
+      for (let length = 1; length < ids.length; length++) {
         const logits = await next.logits([{ ids: ids.slice(0, length), isOpen: true }], lab.signal);
         const top = findMostLikely(logits);
-        const place = `${text} ${length}`;
-        if (run === 0) tops.set(place, top);
+        if (this.#passes === 0) this.#tops[text]!.push(top);
         sums.loss += computeLoss(logits, ids[length]!);
         sums.right += Number(top === ids[length]);
-        sums.agreed += Number(top === tops.get(place));
+        sums.agreed += Number(top === this.#tops[text]![length - 1]);
       }
       uses.push(next.exitUse);
-      lab.progress(run * texts.length + text + 1, runs * texts.length, "texts");
+      places.push(next.places);
+      lab.progress(this.#passes * texts.length + text + 1, this.passes * texts.length, "texts");
     }
+    this.#passes++;
     const use = uses.reduce(addExitUse);
-    const count = texts.length * (context - 1);
+    const count = texts.length * (programs.slots - 1);
     return {
-      threshold,
       loss: sums.loss / count,
       accuracy: sums.right / count,
       agreement: sums.agreed / count,
       ...use,
       shares: computeExitShares(use),
+      places,
     };
-  };
-  await measureAt(Infinity, 0);
-  const thresholds: ThresholdQuality[] = [];
-  for (const [i, threshold] of options.thresholds.entries())
-    thresholds.push(await measureAt(threshold, i + 1));
-  const scored = texts.length * (context - 1);
-  return { confidence: options.confidence, layers, thresholds, texts: texts.length, scored_tokens: scored };
+  }
 }
 
 async function compareLayers(

@@ -124,6 +124,8 @@ export interface GenerationExits extends ExitUse {
   readonly shares: readonly number[];
   /** Share of the drafted tokens that the whole model agreed with; absent without drafts. */
   readonly acceptance?: number;
+  /** Share of the texts that the classifier of an exit ended; only with `stop`. */
+  readonly stopped?: number;
   readonly seconds_per_token: number;
 }
 
@@ -179,7 +181,11 @@ export default defineMetric<z.output<typeof optionsSchema>, Generation>({
         onTimed: (each) => times.push(each),
       },
     );
-    const exits = summarizeExits(times);
+    const use = summarizeExits(times);
+    const exits =
+      use === undefined || subject.inference?.exits?.stop === undefined
+        ? use
+        : { ...use, stopped: samples.filter(({ finish }) => finish === "exit").length / samples.length };
     return {
       values: {
         "generate/tokens": samples.reduce((total, { ids }) => total + ids.length, 0),
@@ -205,8 +211,9 @@ function summarizeExits(times: readonly GenerationTimes[]): GenerationExits | un
   };
 }
 
-function toExitValues({ layers, shares, flops, fullFlops, acceptance }: GenerationExits) {
+function toExitValues({ layers, shares, flops, fullFlops, acceptance, stopped }: GenerationExits) {
   return {
+    ...(stopped === undefined ? {} : { "generate/stopped": stopped }),
     "generate/flops_saved": fullFlops === 0 ? 0 : 1 - flops / fullFlops,
     ...(acceptance === undefined
       ? { "generate/layers": layers.reduce((sum, layer, i) => sum + layer * shares[i]!, 0) }
@@ -221,7 +228,8 @@ function formatExits({ layers, shares, flops, fullFlops, acceptance, ...rest }: 
       ? `tokens by layers: ${layers.map((layer, i) => `${layer}: ${percent(shares[i]!)}`).join(", ")}`
       : `drafted by ${layers[0]} ${layers[0] === 1 ? "layer" : "layers"}, ${percent(acceptance)} of ${rest.drafted} accepted`;
   const work = fullFlops === 0 ? "" : `; ${percent(flops / fullFlops)} of the whole model's FLOPs`;
-  return `${what}${work}; ${(1000 * rest.seconds_per_token).toFixed(2)} ms per token`;
+  const ends = rest.stopped === undefined ? "" : `; ${percent(rest.stopped)} of the texts stopped at an exit`;
+  return `${what}${work}${ends}; ${(1000 * rest.seconds_per_token).toFixed(2)} ms per token`;
 }
 
 function formatLine({ prompt, text }: Continuation): string {

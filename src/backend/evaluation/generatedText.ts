@@ -28,7 +28,8 @@ export interface Continuation {
   readonly prompt_tokens: number;
   /** Generated ids, without an end-of-text token but with the tokens of a stop text. */
   readonly ids: readonly number[];
-  readonly finish: "length" | "end_of_text" | "stop";
+  /** `exit`: the classifier of an exit ended it (`inference.exits.stop`). */
+  readonly finish: "length" | "end_of_text" | "stop" | "exit";
 }
 
 /** Ids that end a text, with the finish reason to report. */
@@ -144,6 +145,11 @@ export class GeneratedText implements GrowingText {
     // The bytes of a character may span several tokens; an incomplete character decodes to U+FFFD.
     const whole = text.replace(/\uFFFD+$/, "");
     this.#show(whole.slice(0, whole.length - countPending(this.options.stop, whole)));
+  }
+
+  /** Ends the text because no layer of the model knows its next token. */
+  endAtExit(): void {
+    this.#end("exit");
   }
 
   /** Shows the text that was withheld. */

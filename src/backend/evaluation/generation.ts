@@ -143,6 +143,10 @@ async function generateTogether(
     const logits = await next.logits(texts, signal);
     texts.forEach((text, i) => {
       if (!text.isOpen) return;
+      if (next.stopped?.has(i) === true) {
+        text.endAtExit();
+        return;
+      }
       const textLogits = logits.subarray(i * vocabulary, (i + 1) * vocabulary);
       penalizeRepetition(textLogits, text.ids, options.repetition_penalty);
       text.add(

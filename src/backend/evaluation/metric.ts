@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { LossProtocols } from "../../protocol/lossProtocol";
 import type { Goals } from "../../schema/goal";
+import type { InferencePart } from "../../schema/inference";
 import type { Labels } from "../data/labels";
 import type { Split } from "../data/split";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
@@ -76,6 +77,8 @@ export interface Metric<O, D> {
   readonly options: z.ZodType<O>;
   /** Parts that the subject must have besides the model. */
   readonly needs: readonly ("data" | "tokenizer")[];
+  /** What it needs in addition where the model runs with a part. */
+  readonly needsWith?: Readonly<Partial<Record<InferencePart, readonly ("data" | "tokenizer")[]>>>;
   /** Whether results vary between measurements, because they also depend on the machine. */
   readonly changes?: boolean;
   /** Kind of model that the metric supports, if it is not a language model. Metrics that do not use predictions support any. */

@@ -31,6 +31,8 @@ export interface NextToken extends AsyncDisposable {
    * passes the same texts in the same order; between calls they may only grow.
    */
   logits(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array>;
+  /** Texts that the model ended in the last call instead of predicting a token, by their number; their logits are zeros. */
+  readonly stopped?: ReadonlySet<number>;
   /** How its exits were used so far, if it has some. */
   readonly exitUse?: ExitUse;
 }

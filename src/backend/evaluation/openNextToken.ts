@@ -118,15 +118,15 @@ export function openNextToken(
   return new CompactNextToken(engine, subject, { chosen, positions, plan, seeds });
 }
 
-const defaultDraftTokens = 4;
+export const defaultDraftTokens = 4;
 
 function openExits(
   engine: Engine,
   model: Pick<Subject, "shape" | "tensors">,
   sizes: CacheSizes,
-  { draft, tokens = defaultDraftTokens, threshold, confidence = "probability" }: InferenceExits,
+  { draft, tokens = defaultDraftTokens, threshold, confidence = "probability", stop }: InferenceExits,
 ): NextToken {
   return draft === undefined
-    ? new ExitNextToken(engine, model, sizes, { threshold: threshold!, confidence })
+    ? new ExitNextToken(engine, model, sizes, { threshold: threshold!, confidence, stop })
     : new DraftNextToken(engine, model, sizes, { draft, tokens });
 }

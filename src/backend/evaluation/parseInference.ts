@@ -57,7 +57,7 @@ function choosePrompt(name: string, values: unknown): ChosenPromptPolicy {
 const others: Readonly<Record<InferencePart, string>> = {
   cache: "evaluate.cache or ",
   prompt: "evaluate.retrieval or ",
-  exits: "",
+  exits: "evaluate.decoding or ",
 };
 
 /** Refuses a metric whose result would not be that of the model as it runs. */

@@ -28,8 +28,9 @@ export function getExitLayers({ exit_layers: layers }: Config): readonly number[
 
 export const hasExits = ({ config }: Pick<Shape, "config">): boolean => getExitLayers(config).length > 0;
 
-/** `exit after 1 layer`, `exits after 1, 3 layers` */
-export function describeExits(layers: readonly number[]): string {
+/** `exit after 1 layer`, `exits after 1, 3 layers`, `exits after all layers but the last` */
+export function describeExits(layers: readonly number[] | "all"): string {
+  if (layers === "all") return "exits after all layers but the last";
   const isOne = layers.length === 1;
   return `${isOne ? "exit" : "exits"} after ${layers.join(", ")} ${isOne && layers[0] === 1 ? "layer" : "layers"}`;
 }
@@ -108,12 +109,19 @@ export function checkExitLayers({ family: name, config }: Shape): void {
     );
 }
 
-/** Returns the model with exits after these numbers of layers, besides those that it has. */
-export function withExits<S extends Shape>(shape: S, layers: readonly number[]): S {
-  const all = [...new Set([...getExitLayers(shape.config), ...layers])].sort((a, b) => a - b);
+/** Returns the model with exits after these numbers of layers, or after each but the last, besides those that it has. */
+export function withExits<S extends Shape>(shape: S, layers: readonly number[] | "all"): S {
+  const named = layers === "all" ? listInnerLayers(shape) : layers;
+  const all = [...new Set([...getExitLayers(shape.config), ...named])].sort((a, b) => a - b);
   const changed = { ...shape, config: { ...shape.config, exit_layers: all } };
   checkExitLayers(changed);
   return changed;
+}
+
+/** Numbers of layers after which another one follows. A model with a single layer gets an exit that is then refused. */
+function listInnerLayers({ family, config }: Shape): number[] {
+  const { layers } = models[family]!.dimensions(config);
+  return Array.from({ length: Math.max(1, layers - 1) }, (_, i) => i + 1);
 }
 
 /** Returns the model without its exits. */

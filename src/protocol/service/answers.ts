@@ -46,7 +46,7 @@ export interface AnswerQuestion {
 }
 
 export interface FinishedAnswer {
-  readonly finish: "length" | "end_of_text" | "stop" | "stopped";
+  readonly finish: "length" | "end_of_text" | "stop" | "exit" | "stopped";
   /** Generated tokens, without the one that ends the text. */
   readonly tokens: number;
   readonly promptTokens: number;

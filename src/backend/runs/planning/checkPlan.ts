@@ -6,6 +6,7 @@ import { WorkbenchError } from "../../../protocol/errors";
 import type { DeviceName } from "../../../schema/device";
 import { type DataOptions, dataSchema, trainSchema } from "../../../schema/experiment";
 import type { RunPlan, Step } from "../../../protocol/run";
+import type { InferencePart } from "../../../schema/inference";
 import { getDefaultCacheFolder } from "../../data/cacheFolder";
 import { openTokenizer } from "../../data/tokenizers/openTokenizer";
 import type { DataSet } from "../../data/dataSet";
@@ -240,7 +241,8 @@ async function checkEvaluation(
   const { metrics: chosen, inference } = splitEvaluation(options);
   for (const [name, values] of Object.entries(chosen)) {
     const metric = metrics[name]!;
-    const { needs } = metric;
+    const parts = Object.keys(inference) as InferencePart[];
+    const needs = [...metric.needs, ...parts.flatMap((part) => metric.needsWith?.[part] ?? [])];
     const parsed = metric.options.parse(values) as unknown;
     const readsData = needs.includes("data") && metric.readsFiles?.(parsed) !== true;
     if (readsData && !subject.hasData)

@@ -1,0 +1,86 @@
+/** Shares of a whole as horizontal bars, one below the other, each divided into the same parts in the same order. */
+import { getFillColor } from "./matrix";
+import type { Face, Label, Picture } from "./picture";
+import { createHeading, createLine, createNote, createRectangle } from "./shapes";
+import { shortenMiddle } from "./shortenHeading";
+import { getTextColor } from "./textColor";
+import type { ChartTheme } from "./theme";
+
+export interface StackedBarsOptions {
+  readonly title: string;
+  /** Names of the parts, in their order. */
+  readonly parts: readonly string[];
+  readonly rows: readonly {
+    readonly name: string;
+    /** From 0 to 1, in the order of the parts; together 1. */
+    readonly shares: readonly number[];
+  }[];
+  readonly theme: ChartTheme;
+  readonly width: number;
+}
+
+const [head, side, rowHeight, bar, right] = [40, 250, 28, 22, 14];
+const [legendRow, minLabelWidth] = [18, 34];
+
+export function createStackedBarsPicture(options: StackedBarsOptions): Picture {
+  const { title, parts, rows, theme, width } = options;
+  const area = { left: side, top: head, right: width - right, bottom: head + rows.length * rowHeight };
+  const toX = (share: number) => area.left + share * (area.right - area.left);
+  const toPercent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  // The later a part, the stronger its color.
+  const colors = parts.map((_, i) => getFillColor(-(0.25 + (0.75 * i) / Math.max(1, parts.length - 1)), 1, theme));
+  const faces: Face[] = [];
+  const labels: Label[] = [createHeading(title, width, theme)];
+  for (const [row, { name, shares }] of rows.entries()) {
+    const y = area.top + row * rowHeight;
+    const middle = y + bar / 2 + 4;
+    labels.push(createNote({ x: side - 8, y: middle }, shortenMiddle(name, side - 8), "end", theme));
+    let sum = 0;
+    for (const [i, share] of shares.entries()) {
+      const [from, to] = [toX(sum), toX(sum + share)];
+      sum += share;
+      if (share === 0) continue;
+      const color = colors[i]!;
+      const text = `${name}: ${parts[i]!}, ${toPercent(share)}`;
+      faces.push({ ...createRectangle(from, y, to - from, bar, color), title: text });
+      if (to - from < minLabelWidth) continue;
+      const x = (from + to) / 2;
+      labels.push({
+        ...{ x, y: middle, text: `${Math.round(100 * share)} %`, anchor: "middle", size: 11 },
+        color: getTextColor(color),
+      });
+    }
+  }
+  const ticks = [0, 0.25, 0.5, 0.75, 1];
+  for (const tick of ticks)
+    labels.push(createNote({ x: toX(tick), y: area.bottom + 14 }, `${100 * tick} %`, "middle", theme));
+  let [x, y] = [0, area.bottom + 38];
+  for (const [i, name] of parts.entries()) {
+    const entryWidth = 30 + name.length * 6.4;
+    if (x > 0 && x + entryWidth > width) [x, y] = [0, y + legendRow];
+    faces.push(createRectangle(x, y - 9, 12, 10, colors[i]!));
+    labels.push(createNote({ x: x + 18, y }, name, "start", theme));
+    x += entryWidth;
+  }
+  return {
+    title,
+    width,
+    height: y + 12,
+    background: theme.background,
+    font: theme.font,
+    area,
+    faces,
+    grid: ticks.map((tick) =>
+      createLine(
+        [
+          { x: toX(tick), y: area.top - 4 },
+          { x: toX(tick), y: area.bottom },
+        ],
+        theme.grid,
+      ),
+    ),
+    strokes: [],
+    marks: [],
+    labels,
+  };
+}
