@@ -151,6 +151,26 @@ describe("points", () => {
     expect(at({ ...decoded, "cache/bytes": undefined })).toBe(7);
   });
 
+  it("of exits are a line along the layers of a token, point by threshold", () => {
+    const path = "evaluate.exits.thresholds";
+    const leaving = (seed: number, threshold: number, layers: number) => {
+      const { metrics, ...early } = run("early", { seed, [path]: threshold }, threshold);
+      const passed = { last: layers, min: layers, max: layers };
+      return { ...early, metrics: { ...metrics, "exits/layers": passed } };
+    };
+    const given = [leaving(0, 0.9, 5), leaving(1, 0.9, 4), leaving(0, 0.5, 2)];
+    const { series } = collectShrinkData(given, "layers", "classification/accuracy");
+    expect(series.map(({ name, points }) => [name, points.map(({ x, runs }) => [x, runs.length])])).toEqual([
+      [
+        "early",
+        [
+          [2, 1],
+          [4.5, 2],
+        ],
+      ],
+    ]);
+  });
+
   it("include published points if both of their numbers were printed", () => {
     const published = [
       { quantity: "parameters/total", value: 120, variant: "a" },

@@ -7,7 +7,7 @@ import { loadPlans } from "../../../src/backend/runs/planning/loadPlans";
 import { estimateFigures, findPaper } from "../../../src/backend/runs/planning/siblings";
 import { schemaCatalog } from "../../../src/backend/schemaCatalog";
 
-const cards = ["compare-methods", "papers/kphi3/card", "papers/folding/card"];
+const cards = ["compare-methods", "papers/kphi3/card", "papers/folding/card", "papers/exits/card"];
 
 test.each(cards)("%s compares what is equal as it presupposes", async (name) => {
   const { plans, workspace } = await loadPlans(resolve(`examples/${name}.lathe.md`), {}, schemaCatalog);

@@ -1,5 +1,5 @@
 /** The metric of exits agrees with other measurements where they mean the same. */
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { metrics } from "../../../src/backend/evaluation/catalog";
 import type { Exits } from "../../../src/backend/evaluation/exits";
 import { useGrammar } from "../../support/grammar";
@@ -29,4 +29,34 @@ it.each(["gpt2", "llama"])("holds exits to the whole model and to the text: %s",
   expect(first).toMatchObject({ tokens: [24, 0, 0] });
   expect(values["exits/layers_at_1e-9"]).toBe(1);
   expect(Math.abs(first!.accuracy - layers[0]!.accuracy)).toBeLessThanOrEqual(texts / scored);
+});
+
+describe("exits that are drawn", () => {
+  const measure = async (options: object) => {
+    const subject = createTinySubject("llama", grammar.data, { num_hidden_layers: 4, exit_layers: [1, 3] });
+    const metric = metrics["exits"]!;
+    const parsed = metric.options.parse({ context: 8, max_tokens: 48, ...options }) as unknown;
+    const { values, details } = await metric.evaluate(subject, parsed, createQuietLab(grammar.engine));
+    const [threshold] = (details as Exits).thresholds;
+    return { values, threshold: threshold! };
+  };
+
+  it("take as many tokens out at each layer as the probability does, and are other ones", async () => {
+    const thresholds = 0.6;
+    const chosen = await measure({ thresholds });
+    const drawn = await measure({ thresholds, confidence: "random" });
+    expect(Math.min(chosen.threshold.tokens[0]! + chosen.threshold.tokens[1]!, chosen.threshold.tokens[2]!)).toBeGreaterThan(0);
+    expect(drawn.threshold.tokens).toEqual(chosen.threshold.tokens);
+    // A single threshold is not part of the names.
+    expect(drawn.values["exits/layers"]).toBe(chosen.values["exits/layers"]);
+    expect(drawn.values["exits/loss"]).not.toBeCloseTo(chosen.values["exits/loss"]!, 4);
+    expect(Object.keys(drawn.values).filter((name) => name.includes("_at_"))).toEqual([]);
+  });
+
+  it.each([1e-9, 2])("are those of the probability where all tokens leave at one place: %d", async (thresholds) => {
+    const chosen = await measure({ thresholds });
+    const drawn = await measure({ thresholds, confidence: "random" });
+    for (const name of ["exits/loss", "exits/accuracy", "exits/agreement"])
+      expect(drawn.values[name as `exits/${string}`]).toBeCloseTo(chosen.values[name as `exits/${string}`]!, 5);
+  });
 });

@@ -162,6 +162,13 @@ describe("exits", () => {
     expect(encodeTensors(exported.tensors)).toEqual(without(tensors));
   });
 
+  it("are after every layer but the last with `all`", () => {
+    const shape = createTinyShape("llama", { layers: 3 });
+    const all = createOptions({ exits: { layers: "all" } });
+    expect(planTraining(shape, all).after).toEqual(withExits(shape, [1, 2]));
+    expect(() => planTraining(createTinyShape("llama", { layers: 1 }), all)).toThrow("it has only one layer");
+  });
+
   it("are refused where a model cannot have them, and where their model would change", () => {
     const shape = createTinyShape("llama", { layers: 3 });
     expect(() => withExits(shape, [3])).toThrow(
