@@ -182,7 +182,7 @@ function createPrompt(
 
 function describeUse({ threshold, confidence = "probability", draft, tokens }: InferenceExits): string {
   return draft === undefined
-    ? `exits by ${confidence} at ${threshold}`
+    ? `exits by ${confidence} at ${threshold!}`
     : `drafts of ${tokens ?? defaultDraftTokens} tokens after ${draft} ${draft === 1 ? "layer" : "layers"}`;
 }
 
