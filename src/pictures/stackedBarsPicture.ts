@@ -28,7 +28,9 @@ export function createStackedBarsPicture(options: StackedBarsOptions): Picture {
   const toX = (share: number) => area.left + share * (area.right - area.left);
   const toPercent = (share: number) => `${(100 * share).toFixed(1)} %`;
   // The later a part, the stronger its color.
-  const colors = parts.map((_, i) => getFillColor(-(0.25 + (0.75 * i) / Math.max(1, parts.length - 1)), 1, theme));
+  const colors = parts.map((_, i) =>
+    getFillColor(-(0.25 + (0.75 * i) / Math.max(1, parts.length - 1)), 1, theme),
+  );
   const faces: Face[] = [];
   const labels: Label[] = [createHeading(title, width, theme)];
   for (const [row, { name, shares }] of rows.entries()) {

@@ -16,7 +16,9 @@ const measured = z.object({
 });
 
 /** At each threshold of `evaluate.exits`; undefined if the details are not its. */
-export function parseThresholds(details: unknown): readonly (ExitShares & { readonly threshold: number })[] | undefined {
+export function parseThresholds(
+  details: unknown,
+): readonly (ExitShares & { readonly threshold: number })[] | undefined {
   return measured.safeParse(details).data?.thresholds;
 }
 

@@ -16,10 +16,14 @@ test("asks about existing points, with three seeds of each", async () => {
   expect(groups.map(({ runs }) => runs.length)).toEqual(groups.map(() => 3));
   const names = groups.map(({ name }) => name);
   const { questions } = findPaper(plans)!;
-  for (const { variant, against } of questions) expect(names).toEqual(expect.arrayContaining([variant, against]));
+  for (const { variant, against } of questions)
+    expect(names).toEqual(expect.arrayContaining([variant, against]));
   // Every way to leave has the same thresholds as its random control.
-  const amounts = (wanted: string) =>
-    [...new Set(plans.flatMap(({ variant, sweep }) => (variant === wanted ? [findSweptAmount(sweep)!.value] : [])))];
+  const amounts = (wanted: string) => [
+    ...new Set(
+      plans.flatMap(({ variant, sweep }) => (variant === wanted ? [findSweptAmount(sweep)!.value] : [])),
+    ),
+  ];
   expect(amounts("random")).toEqual(amounts("probability"));
   expect(amounts("classifier")).toEqual(amounts("probability"));
 });

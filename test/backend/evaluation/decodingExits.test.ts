@@ -12,7 +12,8 @@ function createSubject(exits: Readonly<Record<string, unknown>>): Subject {
   const { inference } = splitEvaluation({ inference: { exits } });
   return { ...createTinySubject("llama", grammar.data, { exit_layers: [1] }), inference };
 }
-const parse = (options: object) => decoding.options.parse({ lengths: [5], new_tokens: 4, repeats: 2, ...options });
+const parse = (options: object) =>
+  decoding.options.parse({ lengths: [5], new_tokens: 4, repeats: 2, ...options });
 const check = (subject: Subject, options: object) => () => {
   void decoding.check!(subject, parse(options), { baseFolder: "", cacheFolder: "" });
 };

@@ -33,8 +33,16 @@ function createSubject(exits: Readonly<Record<string, unknown>>): Subject {
 async function write(exits: Readonly<Record<string, unknown>>) {
   const { tokenizer } = createSubject({});
   const text = tokenizer!.decode(grammar.data.train.read(0, 6));
-  const options = generate.options.parse({ prompts: [text, text.slice(0, 2)], max_new_tokens: 6, do_sample: false });
-  const { values, details } = await generate.evaluate(createSubject(exits), options, createQuietLab(grammar.engine));
+  const options = generate.options.parse({
+    prompts: [text, text.slice(0, 2)],
+    max_new_tokens: 6,
+    do_sample: false,
+  });
+  const { values, details } = await generate.evaluate(
+    createSubject(exits),
+    options,
+    createQuietLab(grammar.engine),
+  );
   const { samples, exits: use } = details as Generation;
   return { values, samples, use: use! };
 }
@@ -67,7 +75,9 @@ it("is tested before the class `exit`", async () => {
 
 it("is refused without the classifier", () => {
   const faults = (options: object) =>
-    inferenceExitsSchema.safeParse(options).error?.issues.map(({ path, message }) => [...path, message].join(" "));
+    inferenceExitsSchema
+      .safeParse(options)
+      .error?.issues.map(({ path, message }) => [...path, message].join(" "));
   expect(faults({ threshold: 0.9, stop: 0.9 })).toEqual([
     "stop needs confidence: classifier, whose class it is; set it, or remove stop",
   ]);

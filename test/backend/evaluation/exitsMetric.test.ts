@@ -45,7 +45,9 @@ describe("exits that are drawn", () => {
     const thresholds = 0.6;
     const chosen = await measure({ thresholds });
     const drawn = await measure({ thresholds, confidence: "random" });
-    expect(Math.min(chosen.threshold.tokens[0]! + chosen.threshold.tokens[1]!, chosen.threshold.tokens[2]!)).toBeGreaterThan(0);
+    expect(
+      Math.min(chosen.threshold.tokens[0]! + chosen.threshold.tokens[1]!, chosen.threshold.tokens[2]!),
+    ).toBeGreaterThan(0);
     expect(drawn.threshold.tokens).toEqual(chosen.threshold.tokens);
     // A single threshold is not part of the names.
     expect(drawn.values["exits/layers"]).toBe(chosen.values["exits/layers"]);
@@ -53,10 +55,16 @@ describe("exits that are drawn", () => {
     expect(Object.keys(drawn.values).filter((name) => name.includes("_at_"))).toEqual([]);
   });
 
-  it.each([1e-9, 2])("are those of the probability where all tokens leave at one place: %d", async (thresholds) => {
-    const chosen = await measure({ thresholds });
-    const drawn = await measure({ thresholds, confidence: "random" });
-    for (const name of ["exits/loss", "exits/accuracy", "exits/agreement"])
-      expect(drawn.values[name as `exits/${string}`]).toBeCloseTo(chosen.values[name as `exits/${string}`]!, 5);
-  });
+  it.each([1e-9, 2])(
+    "are those of the probability where all tokens leave at one place: %d",
+    async (thresholds) => {
+      const chosen = await measure({ thresholds });
+      const drawn = await measure({ thresholds, confidence: "random" });
+      for (const name of ["exits/loss", "exits/accuracy", "exits/agreement"])
+        expect(drawn.values[name as `exits/${string}`]).toBeCloseTo(
+          chosen.values[name as `exits/${string}`]!,
+          5,
+        );
+    },
+  );
 });

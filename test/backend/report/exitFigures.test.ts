@@ -33,7 +33,9 @@ test("a bar for each threshold shows the share of tokens that left after each nu
       generate: { details: { exits: { layers: [2, 4], shares: [0.9, 0.1], drafted: 0 } } },
     }),
     // A draft is not an exit, and other metrics have none.
-    createRun("drafts", { generate: { details: { exits: { layers: [2, 4], shares: [0.9, 0.1], drafted: 7 } } } }),
+    createRun("drafts", {
+      generate: { details: { exits: { layers: [2, 4], shares: [0.9, 0.1], drafted: 7 } } },
+    }),
     createRun("none", { counts: { details: {} } }),
   ]);
   expect(figures.map(({ name }) => name)).toEqual(["exit-shares"]);
@@ -81,8 +83,18 @@ test("parts get stronger on either ground, and their numbers stay legible", () =
   const luminances = (ground: "light" | "dark") => {
     const theme = { ...paperTheme, ground };
     const rows = [{ name: "a", shares: [0.3, 0.3, 0.4] }];
-    const { faces, labels } = createStackedBarsPicture({ title: "t", parts: ["1", "2", "all"], rows, theme, width: 700 });
-    expect(labels.filter(({ text }) => ["30 %", "40 %"].includes(text)).every(({ color }) => ["#000000", "#ffffff"].includes(color))).toBe(true);
+    const { faces, labels } = createStackedBarsPicture({
+      title: "t",
+      parts: ["1", "2", "all"],
+      rows,
+      theme,
+      width: 700,
+    });
+    expect(
+      labels
+        .filter(({ text }) => ["30 %", "40 %"].includes(text))
+        .every(({ color }) => ["#000000", "#ffffff"].includes(color)),
+    ).toBe(true);
     return faces!
       .filter(({ title }) => title !== undefined)
       .map(({ color }) => [1, 3, 5].reduce((sum, at) => sum + parseInt(color.slice(at, at + 2), 16), 0));
