@@ -42,7 +42,7 @@ describe("exits that are drawn", () => {
   };
 
   it("take as many tokens out at each layer as the probability does, and are other ones", async () => {
-    const thresholds = 0.6;
+    const thresholds = 0.3;
     const chosen = await measure({ thresholds });
     const drawn = await measure({ thresholds, confidence: "random" });
     expect(
