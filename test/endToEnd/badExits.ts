@@ -80,7 +80,7 @@ export const badExits: readonly Case[] = [
   {
     what: "the time with exits, which depends on the text, without a text",
     cells: [
-      `${deep.replace("model: {", "model: {vocab_size: 8, exit_layers: [1], ")}`,
+      deep.replace("model: {", "model: {vocab_size: 8, exit_layers: [1], "),
       "evaluate: {decoding: {lengths: [4], new_tokens: 3}, inference: {exits: {threshold: 0.9}}}",
     ],
     message: "evaluate.decoding has no text to read. Add a data cell above it.",

@@ -21,7 +21,7 @@ const check = (subject: Subject, options: object) => () => {
 describe("times with exits", () => {
   it.each([
     { exits: { threshold: 0.5 }, policy: "exits by probability at 0.5" },
-    // Texts go on although the classifier would end them.
+    // Texts continue although the classifier would end them.
     { exits: { threshold: 0.5, confidence: "classifier", stop: 1e-9 }, policy: "exits by classifier at 0.5" },
     { exits: { draft: 1, tokens: 2 }, policy: "drafts of 2 tokens after 1 layer" },
     { exits: { draft: 1 }, policy: "drafts of 4 tokens after 1 layer" },
@@ -43,8 +43,9 @@ describe("times with exits", () => {
     const { exit_layers: _, ...config } = subject.shape.config;
     expect(check({ ...subject, shape: { ...subject.shape, config } }, {})).toThrow(/The model has no exits/);
     expect(check(others, {})).toThrow(/There is no text to evaluate on/);
-    const short = { ...data!.validation!, tokens: 3 } as NonNullable<typeof data>["validation"];
-    expect(check({ ...subject, data: { ...data!, validation: short } }, {})).toThrow(
+    const { validation } = data!;
+    const brief = Object.create(validation!, { tokens: { value: 3 } }) as NonNullable<typeof validation>;
+    expect(check({ ...subject, data: { ...data!, validation: brief } }, {})).toThrow(
       "decoding.lengths has 5 tokens, but the validation split, whose beginning is the prompt with inference.exits, has 3. Lower the length or provide more text.",
     );
   });

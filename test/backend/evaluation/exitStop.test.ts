@@ -1,6 +1,6 @@
 /** The class `stop` of an exit's classifier ends a text, which closed forms of its probability decide here. */
 import { expect, it } from "vitest";
-import generate, { type Generation } from "../../../src/backend/evaluation/generate";
+import generate from "../../../src/backend/evaluation/generate";
 import type { Subject } from "../../../src/backend/evaluation/metric";
 import { splitEvaluation } from "../../../src/backend/evaluation/parseInference";
 import { getExitNames } from "../../../src/backend/models/exits";
@@ -43,7 +43,7 @@ async function write(exits: Readonly<Record<string, unknown>>) {
     options,
     createQuietLab(grammar.engine),
   );
-  const { samples, exits: use } = details as Generation;
+  const { samples, exits: use } = details;
   return { values, samples, use: use! };
 }
 

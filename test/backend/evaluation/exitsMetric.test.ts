@@ -36,9 +36,9 @@ describe("exits that are drawn", () => {
     const subject = createTinySubject("llama", grammar.data, { num_hidden_layers: 4, exit_layers: [1, 3] });
     const metric = metrics["exits"]!;
     const parsed = metric.options.parse({ context: 8, max_tokens: 48, ...options }) as unknown;
-    const { values, details } = await metric.evaluate(subject, parsed, createQuietLab(grammar.engine));
-    const [threshold] = (details as Exits).thresholds;
-    return { values, threshold: threshold! };
+    const measured = await metric.evaluate(subject, parsed, createQuietLab(grammar.engine));
+    const [threshold] = (measured.details as Exits).thresholds;
+    return { values: measured.values, threshold: threshold! };
   };
 
   it("take as many tokens out at each layer as the probability does, and are other ones", async () => {
