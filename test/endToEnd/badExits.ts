@@ -75,7 +75,7 @@ export const badExits: readonly Case[] = [
     what: "the class stop without the classifier",
     cells: [data, deep, training("layers: [1]"), using("threshold: 0.9, stop: 0.9")],
     message:
-      "bad.lathe.md:7:100: evaluate.inference.exits.stop: needs confidence: classifier, whose class it is; set it, or remove stop.",
+      "bad.lathe.md:7:99: evaluate.inference.exits.stop: needs confidence: classifier, whose class it is; set it, or remove stop.",
   },
   {
     what: "the time with exits, which depends on the text, without a text",
