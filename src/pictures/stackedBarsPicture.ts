@@ -1,4 +1,5 @@
 /** Shares of a whole as horizontal bars, one below the other, each divided into the same parts in the same order. */
+import { formatPercent } from "../protocol/quantities";
 import { getFillColor } from "./matrix";
 import type { Face, Label, Picture } from "./picture";
 import { createHeading, createLine, createNote, createRectangle } from "./shapes";
@@ -26,7 +27,6 @@ export function createStackedBarsPicture(options: StackedBarsOptions): Picture {
   const { title, parts, rows, theme, width } = options;
   const area = { left: side, top: head, right: width - right, bottom: head + rows.length * rowHeight };
   const toX = (share: number) => area.left + share * (area.right - area.left);
-  const toPercent = (share: number) => `${(100 * share).toFixed(1)} %`;
   // The later a part, the stronger its color.
   const colors = parts.map((_, i) =>
     getFillColor(-(0.25 + (0.75 * i) / Math.max(1, parts.length - 1)), 1, theme),
@@ -43,7 +43,7 @@ export function createStackedBarsPicture(options: StackedBarsOptions): Picture {
       sum += share;
       if (share === 0) continue;
       const color = colors[i]!;
-      const text = `${name}: ${parts[i]!}, ${toPercent(share)}`;
+      const text = `${name}: ${parts[i]!}, ${formatPercent(share)}`;
       faces.push({ ...createRectangle(from, y, to - from, bar, color), title: text });
       if (to - from < minLabelWidth) continue;
       const x = (from + to) / 2;

@@ -11,6 +11,7 @@ import { buildExitComparison, type Confidence } from "./exitGraphs";
 import { ExitNextToken, type ExitPolicy } from "./exitNextToken";
 import { addExitUse, computeExitShares, type ExitUse } from "./exitUse";
 import { defineMetric, type EvaluationLab, getSplit, getTokenizer, type Subject } from "./metric";
+import { CachedNextToken } from "./nextToken";
 import { findMostLikely } from "./sampling";
 
 const threshold = z.number().positive();
@@ -176,8 +177,7 @@ async function measure(subject: Subject, options: Options, lab: EvaluationLab): 
   const passes = 1 + values.length * (confidence === "random" ? 2 : 1);
   const layers = await compareLayers(programs, texts, lab);
   const reader = new TextReader(programs, texts, lab, passes);
-  // The whole model, as one whose tokens never leave.
-  await reader.read(() => ({ threshold: Infinity, confidence: judge }));
+  await reader.readWhole();
   const thresholds: ThresholdQuality[] = [];
   for (const value of values) {
     const chosen = await reader.read(() => ({ threshold: value, confidence: judge }));
@@ -201,10 +201,10 @@ function drawPlaces(places: readonly (readonly number[])[], seed: number): (text
   });
 }
 
-/** Reads the texts token by token, several times. The first time is what the others are compared with. */
+/** Reads the texts token by token, several times: first with the whole model, with which the others are compared. */
 class TextReader {
   #passes = 0;
-  /** Most likely tokens of each text the first time. */
+  /** Most likely tokens of the whole model in each text. */
   readonly #tops: number[][];
 
   constructor(
@@ -215,6 +215,25 @@ class TextReader {
     private readonly passes: number,
   ) {
     this.#tops = texts.map(() => []);
+  }
+
+  async readWhole(): Promise<void> {
+    const { programs, texts, lab } = this;
+    await using next = new CachedNextToken(lab.engine, programs.model, { batch: 1, slots: programs.slots });
+    for (const [text, ids] of texts.entries()) {
+      next.forget();
+      for (let length = 1; length < ids.length; length++) {
+        const logits = await next.logits([{ ids: ids.slice(0, length), isOpen: true }], lab.signal);
+        this.#tops[text]!.push(findMostLikely(logits));
+      }
+      this.#report(text);
+    }
+    this.#passes++;
+  }
+
+  #report(text: number): void {
+    const { length } = this.texts;
+    this.lab.progress(this.#passes * length + text + 1, this.passes * length, "texts");
   }
 
   async read(policyOf: (text: number) => ExitPolicy) {
@@ -228,14 +247,13 @@ class TextReader {
       for (let length = 1; length < ids.length; length++) {
         const logits = await next.logits([{ ids: ids.slice(0, length), isOpen: true }], lab.signal);
         const top = findMostLikely(logits);
-        if (this.#passes === 0) this.#tops[text]!.push(top);
         sums.loss += computeLoss(logits, ids[length]!);
         sums.right += Number(top === ids[length]);
         sums.agreed += Number(top === this.#tops[text]![length - 1]);
       }
       uses.push(next.exitUse);
       places.push(next.places);
-      lab.progress(this.#passes * texts.length + text + 1, this.passes * texts.length, "texts");
+      this.#report(text);
     }
     this.#passes++;
     const use = uses.reduce(addExitUse);
