@@ -3,6 +3,7 @@ import type { FigureData } from "../protocol/figures";
 import { createHeatMapPicture } from "./heatMapPicture";
 import { createKeptPicture } from "./keptPicture";
 import type { Picture } from "./picture";
+import { createStackedBarsPicture } from "./stackedBarsPicture";
 import type { ChartTheme } from "./theme";
 
 export interface FigurePictureOptions {
@@ -12,7 +13,11 @@ export interface FigurePictureOptions {
   readonly room?: number;
 }
 
-const widths: Readonly<Record<FigureData["kind"], number>> = { heatMap: 420, keptTokens: 760 };
+const widths: Readonly<Record<FigureData["kind"], number>> = {
+  heatMap: 420,
+  keptTokens: 760,
+  stackedBars: 760,
+};
 /** Below, labels would overlap; a page scales the picture down. */
 const minWidth = 280;
 
@@ -26,5 +31,7 @@ export function createFigurePicture(
       return createHeatMapPicture(data, { title, theme, width });
     case "keptTokens":
       return createKeptPicture(data, { title, theme, width });
+    case "stackedBars":
+      return createStackedBarsPicture(data, { title, theme, width });
   }
 }

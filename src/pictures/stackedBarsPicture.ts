@@ -1,4 +1,5 @@
 /** Shares of a whole as horizontal bars, one below the other, each divided into the same parts in the same order. */
+import type { StackedBarsData } from "../protocol/figures";
 import { formatPercent } from "../protocol/quantities";
 import { getFillColor } from "./matrix";
 import type { Face, Label, Picture } from "./picture";
@@ -9,24 +10,24 @@ import type { ChartTheme } from "./theme";
 
 export interface StackedBarsOptions {
   readonly title: string;
-  /** Names of the parts, in their order. */
-  readonly parts: readonly string[];
-  readonly rows: readonly {
-    readonly name: string;
-    /** From 0 to 1, in the order of the parts; together 1. */
-    readonly shares: readonly number[];
-  }[];
   readonly theme: ChartTheme;
   readonly width: number;
 }
 
-const [head, side, rowHeight, bar, right] = [40, 250, 28, 22, 14];
+const [head, maxSide, rowHeight, bar, right] = [40, 250, 28, 22, 18];
 const [legendRow, minLabelWidth] = [18, 34];
 
-export function createStackedBarsPicture(options: StackedBarsOptions): Picture {
-  const { title, parts, rows, theme, width } = options;
+export function createStackedBarsPicture(
+  { parts, rows }: StackedBarsData,
+  { title, theme, width }: StackedBarsOptions,
+): Picture {
+  // Names leave two thirds of a narrow picture to the bars.
+  const side = Math.min(maxSide, width / 3);
   const area = { left: side, top: head, right: width - right, bottom: head + rows.length * rowHeight };
   const toX = (share: number) => area.left + share * (area.right - area.left);
+  const describe = (row: number, part: number) =>
+    `${rows[row]!.name}: ${parts[part]!}, ${formatPercent(rows[row]!.shares[part]!)}`;
+  const edges: number[][] = [];
   // The later a part, the stronger its color.
   const colors = parts.map((_, i) =>
     getFillColor(-(0.25 + (0.75 * i) / Math.max(1, parts.length - 1)), 1, theme),
@@ -38,13 +39,14 @@ export function createStackedBarsPicture(options: StackedBarsOptions): Picture {
     const middle = y + bar / 2 + 4;
     labels.push(createNote({ x: side - 8, y: middle }, shortenMiddle(name, side - 8), "end", theme));
     let sum = 0;
+    edges.push([toX(0)]);
     for (const [i, share] of shares.entries()) {
       const [from, to] = [toX(sum), toX(sum + share)];
       sum += share;
+      edges[row]!.push(to);
       if (share === 0) continue;
       const color = colors[i]!;
-      const text = `${name}: ${parts[i]!}, ${formatPercent(share)}`;
-      faces.push({ ...createRectangle(from, y, to - from, bar, color), title: text });
+      faces.push({ ...createRectangle(from, y, to - from, bar, color), title: describe(row, i) });
       if (to - from < minLabelWidth) continue;
       const x = (from + to) / 2;
       labels.push({
@@ -84,5 +86,10 @@ export function createStackedBarsPicture(options: StackedBarsOptions): Picture {
     strokes: [],
     marks: [],
     labels,
+    readings: {
+      y: Array.from({ length: rows.length + 1 }, (_, row) => area.top + row * rowHeight),
+      x: edges,
+      describe,
+    },
   };
 }

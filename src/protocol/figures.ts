@@ -1,6 +1,6 @@
 /** Figures as numbers: a page draws them with the editor's colors, a report on paper. Bounded, because they are sent. */
 
-export type FigureData = HeatMapData | KeptTokensData;
+export type FigureData = HeatMapData | KeptTokensData | StackedBarsData;
 
 /** Shares from 0 to 1 by row and column. */
 export interface HeatMapData {
@@ -13,6 +13,18 @@ export interface HeatMapData {
   readonly shares: readonly (number | null)[];
   /** What a share is of, for each cell, such as `13 of 20`. */
   readonly notes?: readonly (string | null)[];
+}
+
+/** Shares of wholes that are divided into the same parts. */
+export interface StackedBarsData {
+  readonly kind: "stackedBars";
+  /** Names of the parts, in their order. */
+  readonly parts: readonly string[];
+  readonly rows: readonly {
+    readonly name: string;
+    /** From 0 to 1, in the order of the parts; together 1. */
+    readonly shares: readonly number[];
+  }[];
 }
 
 /** Which tokens of a text are in the caches of heads. */

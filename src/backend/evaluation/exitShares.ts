@@ -12,7 +12,10 @@ const use = z
 export type ExitShares = Readonly<z.output<typeof use>>;
 
 const measured = z.object({
-  thresholds: z.array(z.intersection(use, z.object({ threshold: z.number() }))).min(1),
+  thresholds: z
+    .array(z.intersection(use, z.object({ threshold: z.number() })))
+    .min(1)
+    .max(64),
 });
 
 /** At each threshold of `evaluate.exits`; undefined if the details are not its. */

@@ -9,6 +9,14 @@ export interface EvaluationFigure {
   readonly title: string;
   /** Undefined for details of another form. */
   readonly create: (details: unknown) => MeasuredFigure | undefined;
+  /** One figure of all runs of a report; without it, each run has its own. */
+  readonly join?: (runs: readonly NamedDetails[]) => MeasuredFigure | undefined;
+}
+
+export interface NamedDetails {
+  /** Of the run. */
+  readonly name: string;
+  readonly details: unknown;
 }
 
 export interface MeasuredFigure {

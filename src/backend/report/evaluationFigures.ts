@@ -4,10 +4,11 @@
  */
 import type { Block } from "../../protocol/blocks";
 import type { EvaluationFigure } from "./evaluationFigure";
+import { exits, generatedExits } from "./exitsFigure";
 import keptTokens from "./keptTokensFigure";
 import retrieval from "./retrievalFigure";
 
-export const evaluationFigures: readonly EvaluationFigure[] = [retrieval, keptTokens];
+export const evaluationFigures: readonly EvaluationFigure[] = [retrieval, keptTokens, exits, generatedExits];
 
 /** The figures of one metric of an evaluation, from its details. */
 export function createMeasuredFigures(metric: string, details: unknown): Block[] {

@@ -2,6 +2,7 @@
 import { createFigurePicture } from "../../pictures/figurePicture";
 import { paperTheme as theme } from "../../pictures/theme";
 import { selectRepresentatives, type ShrinkRun } from "../../statistics/shrinkSeries";
+import type { MeasuredFigure } from "./evaluationFigure";
 import { evaluationFigures } from "./evaluationFigures";
 import { toFileName } from "./figures";
 import type { Figure } from "./html";
@@ -11,14 +12,27 @@ import { readLastDetails } from "./lastDetails";
 export function createEvaluationSections(
   runs: readonly ShrinkRun[],
 ): readonly (readonly [title: string, figures: readonly Figure[]])[] {
-  return evaluationFigures.map(({ id, metric, title, create }) => [
-    title,
-    selectRepresentatives(runs).flatMap(({ name, run }): Figure[] => {
-      const figure = readLastDetails(run, metric, create);
-      if (figure === undefined) return [];
-      const { caption, data, lines } = figure;
-      const picture = createFigurePicture(data, { title: `${name}: ${caption}`, theme });
-      return [{ name: `${id}-${toFileName(name)}`, picture, lines: lines() }];
-    }),
-  ]);
+  const representatives = selectRepresentatives(runs);
+  return evaluationFigures.map(({ id, metric, title, create, join }) => {
+    const measured = representatives.flatMap(({ name, run }) => {
+      const found = readLastDetails(run, metric, (details) => {
+        const figure = create(details);
+        return figure && { details, figure };
+      });
+      return found === undefined ? [] : [{ name, ...found }];
+    });
+    if (join === undefined)
+      return [
+        title,
+        measured.map(({ name, figure }) =>
+          drawFigure(`${id}-${toFileName(name)}`, `${name}: ${figure.caption}`, figure),
+        ),
+      ];
+    const joined = join(measured);
+    return [title, joined === undefined ? [] : [drawFigure(id, joined.caption, joined)]];
+  });
+}
+
+function drawFigure(name: string, title: string, { data, lines }: MeasuredFigure): Figure {
+  return { name, picture: createFigurePicture(data, { title, theme }), lines: lines() };
 }

@@ -23,7 +23,6 @@ import {
   createWeightFigures,
   toShrinkRuns,
 } from "./figures";
-import { createExitFigures } from "./exitFigures";
 import type { Figure, Part } from "./html";
 import { listRunFacts } from "./runFacts";
 import { createPrunedTable, createRunTable } from "./runTable";
@@ -209,7 +208,6 @@ async function createSections(
     ["What happens as models shrink", createShrinkFigures(runs, { metrics: [...shown] })],
     ["What the models write", createTokenRateFigures(runs)],
     ...createEvaluationSections(runs),
-    ["Where tokens leave", createExitFigures(runs)],
     ["Training", await createCurveFigures(runs)],
     // Only a paper names the model that the others are compared with.
     [

@@ -44,11 +44,13 @@ describe("the figures of a cell", () => {
     await page.page.locator("figure svg").first().waitFor();
   }
 
-  /** The first variant keeps all tokens, so that there is nothing to draw. */
+  /** The first variant keeps all tokens, but has exits. */
   const measure = (run: number): Block[] => [
     { kind: "table", title: "cache", columns: ["metric", "value"], rows: [["cache/loss", 1.5 + run / 10]] },
     ...createMeasuredFigures("retrieval", createRetrieval(run)),
-    ...(run === 0 ? [] : createMeasuredFigures("cache", createKept(256, 2, 4, run))),
+    ...(run === 0
+      ? createMeasuredFigures("exits", exits)
+      : createMeasuredFigures("cache", createKept(256, 2, 4, run))),
   ];
 
   it.each(["dark", "light", "highContrast", "highContrastLight"] as const)(
@@ -56,7 +58,7 @@ describe("the figures of a cell", () => {
     async (theme) => {
       const page = await pages.harness.renderer({ theme });
       await show(page, [runs[0]!, runs[2]!, runs[4]!], measure);
-      expect(await page.page.locator("figure").count()).toBe(5);
+      expect(await page.page.locator("figure").count()).toBe(6);
       const kept = page.page.getByRole("group", { name: /^Tokens in the cache of h2o-0/ });
       await kept.press("End");
       await page.screenshot(`cell-figures-${theme}`);
@@ -110,7 +112,7 @@ describe("the figures of a cell", () => {
     const map = page.page.getByRole("group", { name: /^Retrieval by depth and length of full-0: / });
     const reading = page.page.locator(".picture-reading");
     await map.press("ArrowRight");
-    expect(await reading.innerText()).toBe("depth 0, tokens of the prompt 256: 100.0 %, 10 of 10");
+    await expect.poll(() => reading.innerText()).toBe("depth 0, tokens of the prompt 256: 100.0 %, 10 of 10");
     await map.press("ArrowRight");
     await map.press("ArrowDown");
     await expect.poll(() => reading.innerText()).toBe("depth 0.5, tokens of the prompt 512: 80.0 %, 8 of 10");
@@ -127,6 +129,24 @@ describe("the figures of a cell", () => {
     await expect.poll(() => reading.innerText()).toBe("depth 1, tokens of the prompt 1024: 40.0 %, 4 of 10");
     await page.page.mouse.move(box.x + 2, box.y + 60);
     await expect.poll(() => reading.innerText()).toBe("");
+    expect(page.faults).toEqual([]);
+    await page.close();
+  });
+
+  it("are read part by part where rows have parts of their own widths", async () => {
+    const page = await pages.harness.renderer({ messaging: false, width: 600 });
+    await show(page, [runs[0]!], () => createMeasuredFigures("exits", exits));
+    const bars = page.page.getByRole("group", { name: /^Where tokens leave of full-0: Share of tokens/ });
+    const reading = page.page.locator(".picture-reading");
+    await bars.press("End");
+    await expect.poll(() => reading.innerText()).toBe("threshold 0.5: all layers, 20.0 %");
+    await bars.press("ArrowLeft");
+    await bars.press("ArrowDown");
+    await expect.poll(() => reading.innerText()).toBe("threshold 0.9: 3 layers, 1.00 %");
+    const box = (await bars.locator("svg.picture").boundingBox())!;
+    // The middle of the last bar, which a single part fills.
+    await page.page.mouse.move(box.x + box.width - 150, box.y + 40 + 2.4 * 28);
+    await expect.poll(() => reading.innerText()).toBe("threshold 2: all layers, 100.0 %");
     expect(page.faults).toEqual([]);
     await page.close();
   });
@@ -172,6 +192,18 @@ describe("the figures of a cell", () => {
     await page.close();
   });
 });
+
+const exits = {
+  thresholds: [0.5, 0.9, 2].map((threshold, i) => ({
+    threshold,
+    layers: [1, 3, 6],
+    shares: [
+      [0.5, 0.3, 0.2],
+      [0.25, 0.01, 0.74],
+      [0, 0, 1],
+    ][i]!,
+  })),
+};
 
 /** Fewer right answers with depth, length and the number of the run. */
 function createRetrieval(run: number) {

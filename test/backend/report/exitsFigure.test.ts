@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { createExitFigures } from "../../../src/backend/report/exitFigures";
+import { createMeasuredFigures } from "../../../src/backend/report/evaluationFigures";
+import { createEvaluationSections } from "../../../src/backend/report/evaluationSections";
 import { createStackedBarsPicture } from "../../../src/pictures/stackedBarsPicture";
 import { renderSvg } from "../../../src/pictures/svg";
 import { paperTheme } from "../../../src/pictures/theme";
@@ -15,10 +16,13 @@ function createRun(variant: string, results: object, seed = 0): ShrinkRun {
   return { folder, name: variant, variant, sweep: {}, seed, state: "done", metrics: {} };
 }
 
+const section = (title: string, runs: readonly ShrinkRun[]) =>
+  createEvaluationSections(runs).find(([each]) => each === title)![1];
+
 const exits = (...thresholds: readonly object[]) => ({ exits: { values: {}, details: { thresholds } } });
 
 test("a bar for each threshold shows the share of tokens that left after each number of layers", () => {
-  const figures = createExitFigures([
+  const runs = [
     createRun(
       "deep",
       exits(
@@ -37,7 +41,8 @@ test("a bar for each threshold shows the share of tokens that left after each nu
       generate: { details: { exits: { layers: [2, 4], shares: [0.9, 0.1], drafted: 7 } } },
     }),
     createRun("none", { counts: { details: {} } }),
-  ]);
+  ];
+  const figures = section("Where tokens leave", runs);
   expect(figures.map(({ name }) => name)).toEqual(["exit-shares"]);
   const { picture, lines } = figures[0]!;
   const parts = ["1 layer", "2 layers", "3 layers", "all layers"];
@@ -45,7 +50,6 @@ test("a bar for each threshold shows the share of tokens that left after each nu
     "deep, threshold 0.5": [0.5, 0, 0.2, 0.3],
     "deep, threshold 2": [0, 0, 0, 1],
     shallow: [0, 0.25, 0, 0.75],
-    "shallow, generated": [0, 0.9, 0, 0.1],
   };
   expect(lines).toEqual([
     ["model", "left after", "share of tokens"],
@@ -69,27 +73,60 @@ test("a bar for each threshold shows the share of tokens that left after each nu
       sum += share;
     }
   }
-  expect(drawn).toHaveLength(8);
+  expect(drawn).toHaveLength(6);
   const texts = picture.labels.map(({ text }) => text);
-  expect(texts).toEqual(expect.arrayContaining([...parts, ...Object.keys(bars), "50 %", "90 %"]));
+  expect(texts).toEqual(expect.arrayContaining([...parts, ...Object.keys(bars), "50 %", "75 %"]));
   expect(renderSvg(picture)).toContain("<title>shallow: 2 layers, 25.0 %</title>");
+  const [generated, ...others] = section("Where generated tokens leave", runs);
+  expect(others).toEqual([]);
+  expect(generated!.lines.slice(1)).toEqual([
+    ["shallow", "2 layers", "0.9"],
+    ["shallow", "all layers", "0.1"],
+  ]);
 });
 
 test("no figure is drawn where no run has exits", () => {
-  expect(createExitFigures([createRun("none", { counts: { details: {} } })])).toEqual([]);
+  expect(section("Where tokens leave", [createRun("none", { counts: { details: {} } })])).toEqual([]);
+});
+
+test("a cell shows the bars of its own run, which are read part by part", () => {
+  const details = {
+    thresholds: [
+      { threshold: 0.5, layers: [1, 3], shares: [0.6, 0.4] },
+      { threshold: 2, layers: [1, 3], shares: [0, 1] },
+    ],
+  };
+  const data = {
+    kind: "stackedBars",
+    parts: ["1 layer", "all layers"],
+    rows: [
+      { name: "threshold 0.5", shares: [0.6, 0.4] },
+      { name: "threshold 2", shares: [0, 1] },
+    ],
+  } as const;
+  expect(createMeasuredFigures("exits", details)).toEqual([
+    { kind: "figure", title: "Where tokens leave", caption: "Share of tokens by the number of layers", data },
+  ]);
+  const { readings } = createStackedBarsPicture(data, { title: "t", theme: paperTheme, width: 318 });
+  // A third of the picture is for names, and 18 pixels for half of the last number.
+  const left = 318 / 3;
+  const whole = 300 - left;
+  expect(readings!.x.map((row) => row.map((x) => (x - left) / whole))).toEqual([
+    [0, expect.closeTo(0.6, 9), expect.closeTo(1, 9)],
+    [0, 0, expect.closeTo(1, 9)],
+  ]);
+  expect(readings!.y).toHaveLength(3);
+  expect(readings!.describe(1, 0)).toBe("threshold 2: 1 layer, 0.0 %");
 });
 
 test("parts get stronger on either ground, and their numbers stay legible", () => {
   const luminances = (ground: "light" | "dark") => {
     const theme = { ...paperTheme, ground };
     const rows = [{ name: "a", shares: [0.3, 0.3, 0.4] }];
-    const { faces, labels } = createStackedBarsPicture({
-      title: "t",
-      parts: ["1", "2", "all"],
-      rows,
-      theme,
-      width: 700,
-    });
+    const { faces, labels } = createStackedBarsPicture(
+      { kind: "stackedBars", parts: ["1", "2", "all"], rows },
+      { title: "t", theme, width: 700 },
+    );
     expect(
       labels
         .filter(({ text }) => ["30 %", "40 %"].includes(text))
