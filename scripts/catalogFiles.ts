@@ -40,6 +40,12 @@ const folders: readonly CatalogFolder[] = [
     type: ["AnyStrategy", "./strategy"],
   },
   {
+    folder: "src/backend/merging",
+    name: "mergeMethods",
+    entry: "method of merging",
+    type: ["AnyMergeMethod", "./mergeMethod"],
+  },
+  {
     folder: "src/backend/caches",
     name: "cachePolicies",
     entry: "cache policy",

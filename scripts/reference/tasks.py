@@ -152,9 +152,11 @@ ROWS = {
     "winogrande": (winogrande, {"train": 5, "validation": 8}),
     "hellaswag": (hellaswag, {"train": 40, "validation": 6}),
     "arc_easy": (arc, {"train": 6, "validation": 1, "test": 7}),
+    "arc_challenge": (arc, {"train": 6, "validation": 1, "test": 6}),
     "openbookqa": (openbookqa, {"train": 6, "validation": 1, "test": 6}),
     "boolq": (boolq, {"train": 5, "validation": 8}),
     "lambada_openai": (lambada, {"test": 8}),
+    "lambada_standard": (lambada, {"test": 6}),
     "wikitext": (wikitext, {"train": 3, "validation": 1, "test": 4}),
     "gsm8k": (gsm8k, {"train": 6, "test": 3}),
     **{f"mmlu/{subject}": (mmlu, {"test": 4 + i, "dev": 3}) for i, subject in enumerate(SUBJECTS)},
@@ -164,14 +166,16 @@ YAML = {
     "winogrande": "winogrande/default.yaml",
     "hellaswag": "hellaswag/hellaswag.yaml",
     "arc_easy": "arc/arc_easy.yaml",
+    "arc_challenge": "arc/arc_challenge.yaml",
     "openbookqa": "openbookqa/openbookqa.yaml",
     "boolq": "super_glue/boolq/default.yaml",
     "lambada_openai": "lambada/lambada_openai.yaml",
+    "lambada_standard": "lambada/lambada_standard.yaml",
     "wikitext": "wikitext/wikitext.yaml",
     "gsm8k": "gsm8k/gsm8k.yaml",
     **{f"mmlu_{subject}": f"mmlu/default/mmlu_{subject}.yaml" for subject in SUBJECTS},
 }
-NORMALIZED = ["piqa", "hellaswag", "arc_easy", "openbookqa"]
+NORMALIZED = ["piqa", "hellaswag", "arc_easy", "arc_challenge", "openbookqa"]
 
 
 def write_rows() -> None:

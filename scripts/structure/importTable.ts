@@ -79,6 +79,13 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "src/protocol",
     "src/schema",
   ],
+  "src/backend/merging": [
+    "src/backend/checkpoints",
+    "src/backend/models",
+    "src/backend/representations",
+    "src/protocol",
+    "src/schema",
+  ],
   "src/backend/strategies": [
     "src/backend/checkpoints",
     "src/backend/compression",

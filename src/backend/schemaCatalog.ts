@@ -10,6 +10,7 @@ import { dataSets } from "./data/datasets/catalog";
 import { metrics } from "./evaluation/catalog";
 import { promptPolicies } from "./evaluation/prompts/catalog";
 import { exporters } from "./exports/catalog";
+import { mergeMethods } from "./merging/catalog";
 import { methods } from "./methods/catalog";
 import { models } from "./models/catalog";
 import { strategies } from "./strategies/catalog";
@@ -17,6 +18,7 @@ import { strategies } from "./strategies/catalog";
 export const schemaCatalog: SchemaCatalog = {
   models: mapSchemas(models, "config"),
   methods: { ...mapSchemas(methods, "options"), ...mapSchemas(strategies, "options") },
+  merges: mapTitledSchemas(mergeMethods),
   metrics: mapTitledSchemas(metrics),
   caches: mapTitledSchemas(cachePolicies),
   prompts: mapTitledSchemas(promptPolicies),

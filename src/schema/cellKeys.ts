@@ -16,7 +16,12 @@ export const declarationKeys = [
   "search",
   "paper",
 ] as const;
-export const actionKeys = ["train", "compress", "evaluate", "export", "report"] as const;
+export const actionKeys = ["train", "compress", "merge", "evaluate", "export", "report"] as const;
 export type DeclarationKey = (typeof declarationKeys)[number];
 export type ActionKey = (typeof actionKeys)[number];
 export type CellKey = DeclarationKey | ActionKey;
+
+/** Whether an action makes another model of the current one. */
+export function changesModel(action: ActionKey): boolean {
+  return action === "train" || action === "compress" || action === "merge";
+}

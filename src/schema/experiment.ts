@@ -248,6 +248,7 @@ export const optionAliases: Readonly<Record<string, Readonly<Record<string, stri
 export interface SchemaCatalog {
   readonly models: Readonly<Record<string, z.ZodType>>;
   readonly methods: Readonly<Record<string, z.ZodType>>;
+  readonly merges: Readonly<Record<string, z.ZodType>>;
   readonly metrics: Readonly<Record<string, z.ZodType>>;
   readonly caches: Readonly<Record<string, z.ZodType>>;
   readonly prompts: Readonly<Record<string, z.ZodType>>;
@@ -277,6 +278,10 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
     compress: z
       .union([method, z.array(method).min(1)])
       .describe("Shrink the current model by one method, or by several in order."),
+    merge: z
+      .strictObject(makeOptional(catalog.merges))
+      .refine((merges) => Object.keys(merges).length === 1, { error: "name one method of merging" })
+      .describe("Merge the current model with others of its architecture, such as runs of other variants."),
     evaluate: createEvaluateSchema(catalog),
     export: createChoice("format", catalog.exports).describe("Write the current model for other programs."),
     report: z.strictObject(makeOptional(catalog.reports)).describe("Write tables and figures of the run."),
@@ -305,6 +310,9 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
     seed: toChangesSchema(seed),
     train: toChangesSchema(actions.train),
     compress: toChangesSchema(actions.compress),
+    merge: toChangesSchema(
+      z.strictObject(makeOptional(catalog.merges)).describe("Changes to the merge."),
+    ),
     evaluate: toChangesSchema(createEvaluateSchema(catalog).describe("Changes to metrics.")),
     export: toChangesSchema(
       z.strictObject(collectKeys("format", catalog.exports)).describe("Changes to the export."),

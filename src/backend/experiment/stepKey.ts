@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import type { RunPlan, Step } from "../../protocol/run";
+import { changesModel } from "../../schema/cellKeys";
 
 export interface KeyInputs {
   /** Changes with every version of the code that may change a result. */
@@ -14,6 +15,8 @@ export interface KeyInputs {
   readonly baseModelHash?: string;
   /** Hash of the models that are named as teachers. */
   readonly teachersHash?: string;
+  /** Hash of the models that are merged with the current one. */
+  readonly mergedHash?: string;
 }
 
 /**
@@ -21,9 +24,7 @@ export interface KeyInputs {
  * reports do not. The device is not included: a result of one device is valid on another.
  */
 export function computeStepKey(plan: RunPlan, index: number, inputs: KeyInputs): string {
-  const before = plan.steps
-    .slice(0, index)
-    .filter(({ action }) => action === "train" || action === "compress");
+  const before = plan.steps.slice(0, index).filter(({ action }) => changesModel(action));
   const steps = [...before, ...plan.steps.slice(index, index + 1)];
   const content = {
     code: inputs.codeVersion,
@@ -33,6 +34,7 @@ export function computeStepKey(plan: RunPlan, index: number, inputs: KeyInputs):
     baseModel: plan.baseModel,
     baseModelHash: inputs.baseModelHash,
     teachersHash: inputs.teachersHash,
+    mergedHash: inputs.mergedHash,
     seed: plan.seed,
     steps: steps.map(({ action, options, earlier }) => ({ action, options, earlier })),
   };

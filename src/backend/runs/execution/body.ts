@@ -41,12 +41,13 @@ const codeVersion = `${version} ${typeof __filename === "string" ? createHash("s
 
 async function body(context: RunContext): Promise<void> {
   await using workshop = await openWorkshop(context);
-  const { dataHash, baseModelHash, teachersHash } = workshop;
+  const { dataHash, baseModelHash, teachersHash, mergedHash } = workshop;
   const { steps } = addStepKeys(context.plan, {
     codeVersion,
     ...(dataHash === undefined ? {} : { dataHash }),
     ...(baseModelHash === undefined ? {} : { baseModelHash }),
     ...(teachersHash === undefined ? {} : { teachersHash }),
+    ...(mergedHash === undefined ? {} : { mergedHash }),
   });
   let workpiece = workshop.first;
   logCounts(context, workpiece);

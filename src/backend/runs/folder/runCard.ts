@@ -6,6 +6,7 @@ import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import type { LossProtocols } from "../../../protocol/lossProtocol";
 import type { RunPlan, RunRecord, Step } from "../../../protocol/run";
+import { changesModel } from "../../../schema/cellKeys";
 import type { CardMeasure, CardRun } from "../../exports/hub/modelCard";
 import { writeResolvedYaml } from "../../experiment/resolvedYaml";
 import { parseHubId } from "../../imports/hub/hubId";
@@ -45,7 +46,7 @@ export function createRunCard(
 
 /** Evaluations after the last step that changed the model; the numbers of earlier ones belong to another model. */
 function readMeasures(folder: string, steps: readonly Step[]): CardMeasure[] {
-  const changed = steps.findLastIndex(({ action }) => action === "train" || action === "compress");
+  const changed = steps.findLastIndex(({ action }) => changesModel(action));
   const measures = new Map<string, CardMeasure>();
   for (const { action, index } of steps.slice(changed + 1)) {
     const stepFolder = join(folder, "steps", `${index}-${action}`);

@@ -35,6 +35,7 @@ import {
   createShapeForLabels,
   withBaseTokenizer,
 } from "../steps/stepData";
+import { getMerge, readMergedModels, refuseMerge } from "../steps/merges";
 import { readTeachers, createTeacher, getTeacherOptions, Teachers } from "../steps/teachers";
 import { planTraining } from "../steps/trainedShapes";
 import { createPrepare } from "../../training/objective";
@@ -130,6 +131,7 @@ async function checkPlan(originalPlan: RunPlan, workspace: string): Promise<void
   if (options !== undefined) await check("data", () => refuseMismatch(shape, options.sequence_len, data));
   const outlineOf = async (name: string) => (await importOutline(name, { baseFolder: folder })).shape;
   const teachers = new Teachers<ModelShape>(plan, shape, await readTeachers(plan, outlineOf));
+  const mergedShapes = await readMergedModels(plan, outlineOf);
   const subject = {
     data,
     tokenizer,
@@ -140,7 +142,7 @@ async function checkPlan(originalPlan: RunPlan, workspace: string): Promise<void
   let current = shape;
   for (const step of plan.steps)
     current = await check(step, () =>
-      checkStep(step, { plan, folder, shape: current, teachers, ...subject }),
+      checkStep(step, { plan, folder, shape: current, teachers, mergedShapes, ...subject }),
     );
 }
 
@@ -160,6 +162,8 @@ interface StepContext extends Omit<Subject, "data"> {
   readonly folder: string;
   readonly data: DataSet | undefined;
   readonly teachers: Teachers<ModelShape>;
+  /** The models that steps merge with the current one, by name. */
+  readonly mergedShapes: ReadonlyMap<string, ModelShape>;
 }
 
 /** Returns the shape of the model after the step. */
@@ -189,6 +193,8 @@ async function checkStep(step: Step, context: StepContext): Promise<ModelShape> 
     refuseNeeds(step.options, { text: hasData });
     shape = planMethods(shape, step.options);
   }
+  const merge = getMerge(step);
+  if (merge !== undefined) refuseMerge(merge, shape, context.mergedShapes);
   if (step.action === "export") refuseExport(shape, step);
   teachers.after(step, shape);
   // Other data than the experiment's is left to the run to read.

@@ -26,6 +26,7 @@ import { resizeShape, resizeTensors } from "../../models/resizeEmbeddings";
 import { refuseMismatch } from "../planning/modelFit";
 import type { RunContext } from "./runContext";
 import { getDataOptionsAt, resizesEmbeddings, listStepsWithData, withBaseTokenizer } from "./stepData";
+import { readMergedModels } from "./merges";
 import { readTeachers, Teachers } from "./teachers";
 
 export interface Workpiece {
@@ -53,6 +54,9 @@ export interface Workshop extends AsyncDisposable {
   readonly baseModelHash: string | undefined;
   readonly teachers: Teachers<Pick<Workpiece, "shape" | "tensors">>;
   readonly teachersHash: string | undefined;
+  /** By the name under which a merge step names them. */
+  readonly mergedModels: ReadonlyMap<string, ImportedModel>;
+  readonly mergedHash: string | undefined;
   readonly first: Workpiece;
 }
 
@@ -80,6 +84,7 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     refuseOtherData(context, dataHash);
     refuseOtherTokenizer(dataSets);
     const teachers = await readTeachers(plan, (name) => importBaseModel(context, name));
+    const mergedModels = await readMergedModels(plan, (name) => importBaseModel(context, name));
     const tokenizer = await openRunTokenizer(context, data, base);
     const isResized = base !== undefined && tokenizer !== undefined && resizesEmbeddings(plan);
     const trained = isResized ? addTokens(context, base, tokenizer.vocabSize) : base;
@@ -113,7 +118,9 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
       tokenizer,
       baseModelHash: base && hashModel(base),
       teachers: new Teachers<Pick<Workpiece, "shape" | "tensors">>(plan, first, teachers),
-      teachersHash: teachers.size === 0 ? undefined : [...teachers.values()].map(hashModel).join(" "),
+      teachersHash: hashModels(teachers),
+      mergedModels,
+      mergedHash: hashModels(mergedModels),
       first,
       async [Symbol.asyncDispose]() {
         await engine[Symbol.asyncDispose]();
@@ -221,6 +228,10 @@ async function openRunTokenizer(
   for (const [name, content] of Object.entries(tokenizer.files))
     context.folder.write(`tokenizer/${name}`, content);
   return tokenizer;
+}
+
+function hashModels(models: ReadonlyMap<string, ImportedModel>): string | undefined {
+  return models.size === 0 ? undefined : [...models.values()].map(hashModel).join(" ");
 }
 
 /** Of the shape and all weights. */

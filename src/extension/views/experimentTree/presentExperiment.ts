@@ -136,6 +136,7 @@ const cellIcons: Readonly<Partial<Record<CellKey, string>>> = {
   device: "chip",
   train: "pulse",
   compress: "fold",
+  merge: "git-merge",
   evaluate: "checklist",
   export: "package",
   report: "output",
