@@ -97,14 +97,14 @@ describe("a merge cell", { timeout: 120_000 }, () => {
   ])("refuses %s before anything runs", async (_, cell, message) => {
     const cells = `\nbase_model: ${JSON.stringify(paths.base)}\nmerge: ${cell()}\n`;
     const { status, errors } = await workspace.lathe("plan", workspace.write("bad.lathe.md", cells));
-    expect(status).toBe(1);
+    expect(status).toBe(2);
     expect(errors).toMatch(message);
   });
 
   it("refuses to merge what was compressed", async () => {
     const cells = `\nbase_model: ${JSON.stringify(paths.base)}\ncompress: {magnitude: {sparsity: 0.5}}\nmerge: {slerp: {model: ${JSON.stringify(paths.a)}}}\n`;
     const { status, errors } = await workspace.lathe("plan", workspace.write("bad.lathe.md", cells));
-    expect(status).toBe(1);
+    expect(status).toBe(2);
     expect(errors).toMatch(/The current model cannot be merged: .* is stored as masked/);
   });
 });
@@ -127,7 +127,7 @@ describe("lathe merge", { timeout: 120_000 }, () => {
   ])("refuses %j", async (configuration, message) => {
     writeFileSync(join(workspace.path, "bad.yml"), configuration);
     const { status, errors } = await workspace.lathe("merge", "bad.yml", "out");
-    expect(status).toBe(1);
+    expect(status).toBe(2);
     expect(errors).toMatch(message);
   });
 });
