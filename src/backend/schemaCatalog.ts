@@ -5,6 +5,7 @@
 import * as z from "zod";
 import type { SchemaCatalog } from "../schema/experiment";
 import { pushFields } from "../schema/push";
+import { scalingLawSchema } from "../schema/scalingLaw";
 import { cachePolicies } from "./caches/catalog";
 import { dataSets } from "./data/datasets/catalog";
 import { metrics } from "./evaluation/catalog";
@@ -23,7 +24,7 @@ export const schemaCatalog: SchemaCatalog = {
   caches: mapTitledSchemas(cachePolicies),
   prompts: mapTitledSchemas(promptPolicies),
   exports: addPushOptions(mapSchemas(exporters, "options")),
-  reports: {},
+  reports: { scaling_law: scalingLawSchema },
   dataSets: Object.keys(dataSets),
 };
 

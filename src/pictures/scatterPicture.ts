@@ -14,11 +14,20 @@ export interface ScatterPoint {
   readonly emphasis: "faint" | "normal" | "strong";
 }
 
+export interface ScatterLine {
+  /** From left to right. */
+  readonly points: readonly { readonly x: number; readonly y: number }[];
+  /** Of the run whose color it has. */
+  readonly slot: number;
+}
+
 export interface ScatterPictureOptions {
   readonly title: string;
   readonly across: { readonly title: string; readonly scale: AxisScale };
   readonly up: { readonly title: string; readonly scale: AxisScale };
   readonly points: readonly ScatterPoint[];
+  /** Lines under the points, with their colors. */
+  readonly lines?: readonly ScatterLine[];
   readonly theme: ChartTheme;
   readonly width: number;
   readonly height: number;
@@ -35,7 +44,7 @@ const [top, right, bottom, inset] = [34, 20, 50, 10];
 const characterWidth = 6.4;
 
 export function createScatterPicture(options: ScatterPictureOptions): ScatterPicture {
-  const { title, across, up, points, theme, width, height } = options;
+  const { title, across, up, points, lines = [], theme, width, height } = options;
   const longest = Math.max(2, ...up.scale.ticks.map(({ text }) => text.length));
   const left = Math.min(140, 22 + longest * characterWidth);
   const area = { left, top, right: width - right, bottom: height - bottom };
@@ -108,9 +117,21 @@ export function createScatterPicture(options: ScatterPictureOptions): ScatterPic
     font: theme.font,
     area,
     grid,
-    strokes: points.flatMap(({ emphasis }, i) =>
+    strokes: [
+      ...lines.map((each) =>
+        createLine(
+          each.points.map(({ x, y }) => ({
+            x: toX(across.scale.toShare(x)),
+            y: toY(up.scale.toShare(y)),
+          })),
+          getColor(each.slot, theme),
+          1.5,
+        ),
+      ),
+      ...points.flatMap(({ emphasis }, i) =>
       emphasis === "strong" ? [createRing(places[i]!, theme.foreground)] : [],
-    ),
+      ),
+    ],
     marks: marks.sort((a, b) => a.rank - b.rank).map(({ x, y, shape, color }) => ({ x, y, shape, color })),
     labels,
     places,

@@ -217,15 +217,14 @@ export function findPlateaus(
   points: readonly { readonly size: number; readonly loss: number }[],
   deviation: number,
 ): Plateau[] {
-  const bySize = Map.groupBy(points, ({ size }) => size);
-  const means = [...bySize]
-    .map(([size, group]) => {
+  const sizes = [...new Set(points.map(({ size }) => size))].sort((a, b) => a - b);
+  const means = sizes.map((size) => {
+      const group = points.filter((point) => point.size === size);
       const mean = group.reduce((sum, { loss }) => sum + loss, 0) / group.length;
       const spread = group.reduce((sum, { loss }) => sum + (loss - mean) ** 2, 0) / Math.max(1, group.length - 1);
       const variance = group.length > 1 ? spread : (deviation * mean) ** 2;
       return { size, mean, error: variance / group.length };
-    })
-    .sort((a, b) => a.size - b.size);
+    });
   return means.slice(1).flatMap(({ size, mean, error }, i) => {
     const before = means[i]!;
     const change = mean - before.mean;

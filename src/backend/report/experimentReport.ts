@@ -26,6 +26,7 @@ import {
 import type { Figure, Part } from "./html";
 import { listRunFacts } from "./runFacts";
 import { createPrunedTable, createRunTable } from "./runTable";
+import { createScalingSection } from "./scalingLaw";
 import { createTaskTables, isTaskValue } from "./taskTables";
 import { concludeVariants } from "./variantConclusions";
 
@@ -81,9 +82,17 @@ export async function createExperimentReport(
   const mainFindings =
     paper === undefined ? findInVariants(name, figures, metrics) : findInCard(paper, figures);
   const taskTables = await createTaskTables(finished, paper?.baseline, signal);
-  const findings = { ...mainFindings, tables: [...mainFindings.tables, ...taskTables] };
+  const scaling = createScalingSection(plans, figures, findEntropy(finished));
+  const findings = {
+    ...mainFindings,
+    tables: [...mainFindings.tables, ...taskTables, ...(scaling?.tables ?? [])],
+    conclusions: [...(scaling?.conclusions ?? []), ...mainFindings.conclusions],
+  };
   const note = describeRuns(plans.length, finished, pruned.length);
-  const sections = await createSections(shrinkRuns, paper, metrics, signal);
+  const sections = [
+    ["Scaling law", scaling?.figures ?? []] as const,
+    ...(await createSections(shrinkRuns, paper, metrics, signal)),
+  ];
   const texts = collectGeneratedTexts(shrinkRuns);
   const heading = (level: 2 | 3, text: string): Part => ({ kind: "heading", level, text });
   const { title, tables, conclusions } = findings;
@@ -143,6 +152,12 @@ export async function createExperimentReport(
     finished: finished.length,
     planned: plans.length,
   };
+}
+
+/** The entropy rate of the text, if all runs read the same one from a known source. */
+function findEntropy(runs: readonly Sibling[]): number | undefined {
+  const rates = new Set(runs.map(({ record }) => record.floor));
+  return rates.size === 1 ? [...rates][0] : undefined;
 }
 
 /** Published numbers against those of the runs. */
