@@ -24,7 +24,11 @@ export default defineConfig({
         extends: true,
         test: {
           name: "long",
-          include: ["test/long/**/*.test.ts", "test/webview/*{w,W}alk.test.ts"],
+          include: [
+            "test/long/**/*.test.ts",
+            "test/webview/*{w,W}alk.test.ts",
+            "test/contracts/methods.test.ts",
+          ],
           env: { LATHE_LONG: "1" },
           testTimeout: 3_600_000,
           setupFiles: ["test/support/setup.ts"],
