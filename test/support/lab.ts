@@ -17,6 +17,10 @@ export const plainLab: Lab = {
   observe: rejectText,
   readLayers: rejectText,
   gradients: rejectText,
+  // eslint-disable-next-line require-yield
+  losses: async function* () {
+    await rejectText();
+  },
   train: rejectText,
   fit: rejectText,
   evaluate: rejectText,

@@ -8,6 +8,7 @@ import type { ModelShape } from "../../models/model";
 import { metrics } from "../../evaluation/catalog";
 import { EngineAlgebra } from "../../compression/algebra/products";
 import { computeGradients } from "../../compression/calibration/gradients";
+import { computeLosses } from "../../compression/calibration/losses";
 import type { Lab } from "../../compression/method";
 import type { Calibration, ObserveCall } from "../../compression/calibration/batches";
 import { observe } from "../../compression/calibration/observe";
@@ -169,6 +170,12 @@ export function createMethodLab(parts: LabParts): CountingLab {
       computeGradients(model, names, calibration, {
         ...reading(calibration),
         prepare: createPrepare(model.shape, tokenizer),
+      }),
+    losses: (shape, models, calibration) =>
+      computeLosses(shape, models, calibration, {
+        ...reading(calibration),
+        progress: () => undefined,
+        prepare: createPrepare(shape, tokenizer),
       }),
     train: async ({ shape, tensors: initial }, options) => ({
       shape,
