@@ -158,6 +158,13 @@ equal losses, the run that is listed first continues. \`min_steps\` gives fewer 
 A search that was stopped or killed continues with the same decisions when the experiment is run again; \`--fresh\` starts
 another one. In VS Code and with \`--detach\`, the runs continue the search by themselves, also after the window was closed.
 `,
+  merge: `\`\`\`yaml example
+merge:
+  ties: {models: [{model: runs/stories, weight: 1}, {model: runs/recipes, weight: 0.5}], density: 0.3}
+\`\`\`
+
+See [Merging](merging.md).
+`,
   compress: `\`\`\`yaml example
 compress:
   - magnitude: {sparsity: 0.5, ignore: [layers.0.*]}
@@ -171,6 +178,7 @@ const entryTitles: Readonly<Record<string, (id: string) => string>> = {
   search: (id) => `\`method: ${id}\``,
   model: (id) => `\`model_type: ${id}\``,
   compress: (id) => `\`compress: {${id}: {…}}\``,
+  merge: (id) => `\`merge: {${id}: {…}}\``,
   evaluate: (id) => `\`evaluate: {${id}: {…}}\``,
   export: (id) => `\`format: ${id}\``,
   report: (id) => `\`report: {${id}: {…}}\``,

@@ -28,7 +28,7 @@ const configurationSchema = z.strictObject({
 });
 type Configuration = z.output<typeof configurationSchema>;
 type Input = z.output<typeof inputSchema>;
-type Parameters = z.output<typeof parametersSchema>;
+type MergeParameters = z.output<typeof parametersSchema>;
 
 /** A merge that a configuration describes. */
 export interface DescribedMerge {
@@ -72,7 +72,7 @@ function parse<T>(schema: z.ZodType<T>, value: unknown): T {
 interface Inputs {
   readonly inputs: readonly Input[];
   /** Of all models, those of the slice first. */
-  readonly parameters: readonly Parameters[];
+  readonly parameters: readonly MergeParameters[];
   readonly layers: number | undefined;
 }
 
@@ -91,7 +91,7 @@ function listInputs({ models, slices, parameters: shared = {} }: Configuration):
   return { inputs: slice!.sources, parameters: [slice!.parameters ?? {}, shared], layers: end };
 }
 
-function describeMean({ base_model: base }: Configuration, inputs: readonly Input[], shared: readonly Parameters[]) {
+function describeMean({ base_model: base }: Configuration, inputs: readonly Input[], shared: readonly MergeParameters[]) {
   if (base !== undefined && !inputs.some(({ model }) => model === base))
     throw new WorkbenchError(
       "invalid-input",
@@ -109,7 +109,7 @@ function describeMean({ base_model: base }: Configuration, inputs: readonly Inpu
   };
 }
 
-function describeArc(configuration: Configuration, inputs: readonly Input[], shared: readonly Parameters[]) {
+function describeArc(configuration: Configuration, inputs: readonly Input[], shared: readonly MergeParameters[]) {
   const base = requireBase(configuration);
   const others = inputs.filter(({ model }) => model !== base);
   if (others.length !== 1) throw createCountError(inputs);
@@ -121,7 +121,7 @@ function describeTasks(
   method: string,
   configuration: Configuration,
   inputs: readonly Input[],
-  shared: readonly Parameters[],
+  shared: readonly MergeParameters[],
 ) {
   const base = requireBase(configuration);
   const isSparse = method !== "task_arithmetic";
@@ -176,7 +176,7 @@ function refuseTokenizer(
   );
 }
 
-function refuseOthers(shared: readonly Parameters[], known: readonly string[]): void {
+function refuseOthers(shared: readonly MergeParameters[], known: readonly string[]): void {
   const unknown = shared.flatMap((parameters) => Object.keys(parameters)).find((key) => !known.includes(key));
   if (unknown === undefined) return;
   throw new WorkbenchError(
@@ -186,7 +186,7 @@ function refuseOthers(shared: readonly Parameters[], known: readonly string[]): 
   );
 }
 
-function requireSetting(name: string, input: Partial<Input>, shared: readonly Parameters[]): Setting {
+function requireSetting(name: string, input: Partial<Input>, shared: readonly MergeParameters[]): Setting {
   const setting = findSetting(name, input, shared);
   if (setting !== undefined) return setting;
   throw new WorkbenchError(
@@ -198,7 +198,7 @@ function requireSetting(name: string, input: Partial<Input>, shared: readonly Pa
 }
 
 /** The setting of a model, and where its conditions leave a tensor out, those of all models. */
-function findSetting(name: string, input: Partial<Input>, shared: readonly Parameters[]): Setting | undefined {
+function findSetting(name: string, input: Partial<Input>, shared: readonly MergeParameters[]): Setting | undefined {
   const found = [input.parameters ?? {}, ...shared]
     .map((parameters) => parameters[name])
     .filter((each) => each !== undefined);
@@ -211,7 +211,7 @@ function isConditional(setting: Setting): setting is Exclude<Setting, number | n
   return Array.isArray(setting) && typeof setting[0] === "object";
 }
 
-function pickBooleans(shared: readonly Parameters[], names: readonly string[]): Readonly<Record<string, boolean>> {
+function pickBooleans(shared: readonly MergeParameters[], names: readonly string[]): Readonly<Record<string, boolean>> {
   const entries = names.flatMap((name): [string, boolean][] => {
     const value = shared.map((parameters) => parameters[name]).find((each) => each !== undefined);
     return value === undefined ? [] : [[name, Boolean(value)]];
