@@ -72,6 +72,7 @@ const causal = new Set([
   "perplexity",
   "repetition",
   "retrieval",
+  "robustness",
   "tasks",
 ]);
 

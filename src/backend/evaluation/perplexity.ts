@@ -3,13 +3,9 @@ import { createHash } from "node:crypto";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { countText, type TextCounts } from "../data/spaces";
-import { IGNORED } from "../data/split";
 import { refuseTokensWithoutRow } from "../data/tokenizers/vocabularyFit";
-import { input } from "../graph/op";
-import { crossEntropy } from "../graph/ops/loss";
 import { requireNextToken } from "../models/classifier";
 import { dimensionsOf, type ModelShape } from "../models/model";
-import { ForwardProgram } from "./forwardProgram";
 import { corpora, type CorpusName, readCorpus } from "./harness/corpora";
 import { createDocumentPlaces, refuseMissingFiles } from "./harness/documentFiles";
 import { HarnessEncoder } from "./harness/harnessEncoder";
@@ -29,6 +25,7 @@ import {
   readPlainText,
   type TokenWindows,
 } from "./perplexityText";
+import { scoreWindows } from "./scoreWindows";
 
 const optionsSchema = z
   .strictObject({
@@ -179,7 +176,7 @@ async function measure(subject: Subject, options: Options, lab: EvaluationLab): 
   const size = resolveWindowSize(subject, options);
   const text = await readText(subject, size, options, lab);
   const { ids, counts, tokens } = text;
-  const { total, scored } = await score(subject, text, options.batch_size, lab);
+  const { total, scored } = await scoreWindows(subject, text, options.batch_size, lab);
   const loss = total / scored;
   // Extends the mean to every token with a predecessor, including the few that non-overlapping windows do not score.
   const nats = options.protocol === "harness" ? total : loss * (tokens - 1);
@@ -331,49 +328,4 @@ function resolveWindowSize({ shape, data }: Pick<Subject, "shape" | "data">, opt
       `With a stride of ${stride}, windows of ${context} tokens do not score every token. Set stride to at most ${context}.`,
     );
   return { context, stride };
-}
-
-/** Sum of the nats of all scored tokens. */
-async function score(
-  subject: Subject,
-  { ids, windows, time, share }: TokenWindows,
-  requestedBatch: number | undefined,
-  lab: EvaluationLab,
-): Promise<{ total: number; scored: number }> {
-  const batch = Math.min(requestedBatch ?? computeDefaultBatch(subject.shape, share), windows.length);
-  const rows = batch * share;
-  await using program = await ForwardProgram.open(lab.engine, subject, { batch, time, rows }, (logits) =>
-    crossEntropy(logits, input("labels", [rows], "int32")),
-  );
-  let total = 0;
-  let scored = 0;
-  for (let first = 0; first < windows.length; first += batch) {
-    const feeds = {
-      tokens: new Int32Array(batch * time),
-      rows: new Int32Array(rows),
-      labels: new Int32Array(rows).fill(IGNORED),
-    };
-    windows.slice(first, first + batch).forEach(({ start, from, to }, i) => {
-      // The text is followed by padding, which no earlier token attends to.
-      feeds.tokens.set(ids.subarray(start, start + time), i * time);
-      feeds.labels.set(ids.subarray(from, to), i * share);
-      for (let token = from; token < to; token++)
-        feeds.rows[i * share + token - from] = i * time + token - 1 - start;
-      scored += to - from;
-    });
-    for (const nats of await program.run(feeds, lab.signal)) total += nats;
-    if (!Number.isFinite(total))
-      throw new WorkbenchError(
-        "diverged",
-        `The loss is not a number from token ${windows[first]!.from} on: the model's weights are broken, or too large for float32.`,
-      );
-    lab.progress(Math.min(first + batch, windows.length), windows.length, "windows");
-  }
-  return { total, scored };
-}
-
-/** As many windows as fit their logits in 256 MiB, at most 8. */
-function computeDefaultBatch(shape: ModelShape, rows: number): number {
-  const { vocabulary } = dimensionsOf(shape);
-  return Math.max(1, Math.min(8, Math.floor(2 ** 26 / (rows * vocabulary))));
 }
