@@ -98,8 +98,10 @@ it.each(measured!)(
   async ({ id, metric, sample, family }) => {
     const subject = subjectOf(id, metric, family);
     const options = metric.options.parse(sample) as unknown;
-    const once = await metric.evaluate(subject, options, createQuietLab(grammar.engine));
-    const again = await metric.evaluate(subject, options, createQuietLab(grammar.engine));
+    // What another model is compared with is a further one of the family.
+    const lab = { ...createQuietLab(grammar.engine), openModel: async () => subjectOf(id, metric, family) };
+    const once = await metric.evaluate(subject, options, lab);
+    const again = await metric.evaluate(subject, options, lab);
     if (metric.changes === true) expect(Object.keys(again.values)).toEqual(Object.keys(once.values));
     else expect(again).toEqual(once);
     expect(JSON.parse(JSON.stringify(once))).toEqual(once);
