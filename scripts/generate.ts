@@ -13,6 +13,7 @@ import {
   generatePageParts,
   generateReference,
   generateStructure,
+  generateSystems,
   findStaleFiles,
 } from "./generatedFiles";
 
@@ -36,6 +37,7 @@ if (!check || stale.length === 0) {
   stale.push(...(await update(await generateReference())));
   stale.push(...(await update(await generatePageParts(root))));
   stale.push(...(await update(await generateCompatibility(root))));
+  stale.push(...(await update(await generateSystems(root))));
   stale.push(...(await update(await generateStructure(root))));
 }
 for (const file of stale) console.log(`${check ? "stale" : "written"}: ${file}`);

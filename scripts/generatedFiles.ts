@@ -54,6 +54,14 @@ export async function generateCompatibility(root: string): Promise<Map<string, s
   return new Map([[file, await format(createCompatibilityPage(), { ...style, parser: "markdown" })]]);
 }
 
+/** Published systems, and where they are. */
+export async function generateSystems(root: string): Promise<Map<string, string>> {
+  const { createSystemsPage } = await import("./systems");
+  const file = "docs/systems.md";
+  const style = await resolveConfig(path.join(root, file));
+  return new Map([[file, await format(createSystemsPage(root), { ...style, parser: "markdown" })]]);
+}
+
 /** Pages written by hand that contain a generated part. */
 export async function generatePageParts(root: string): Promise<Map<string, string>> {
   const { createPairTable } = await import("./methodPairs");
