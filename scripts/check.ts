@@ -18,16 +18,26 @@ interface Stage {
 }
 
 const tsx = "node_modules/tsx/dist/cli.mjs";
-const stages: readonly Stage[] = [
-  { name: "generated files are current", command: [tsx, "scripts/generate.ts", "--check"] },
-  { name: "types", command: ["node_modules/typescript/bin/tsc", "--noEmit"] },
-  { name: "types of the pages", command: ["node_modules/typescript/bin/tsc", "--noEmit", "-p", "webview"] },
-  { name: "lint", command: ["node_modules/eslint/bin/eslint.js", "."] },
-  { name: "lint of Python", command: [tsx, "scripts/lintPython.ts"] },
-  { name: "format", command: ["node_modules/prettier/bin/prettier.cjs", "--check", "--log-level=warn", "."] },
-  { name: "build", command: [tsx, "scripts/build.ts"] },
-  createTestStage("tests", "node"),
-  createTestStage("tests in VS Code", "vscode"),
+const typescript = "node_modules/typescript/bin/tsc";
+/** Lists of stages that run in order, and beside the other lists of their step. Each step waits for the one before it. */
+const steps: readonly (readonly (readonly Stage[])[])[] = [
+  [[{ name: "generated files are current", command: [tsx, "scripts/generate.ts", "--check"] }]],
+  // The linter takes about as long as the others together, and each of them uses one core.
+  [
+    [{ name: "lint", command: ["node_modules/eslint/bin/eslint.js", "."] }],
+    [
+      { name: "types", command: [typescript, "--noEmit"] },
+      { name: "types of the pages", command: [typescript, "--noEmit", "-p", "webview"] },
+      { name: "lint of Python", command: [tsx, "scripts/lintPython.ts"] },
+      {
+        name: "format",
+        command: ["node_modules/prettier/bin/prettier.cjs", "--check", "--log-level=warn", "."],
+      },
+      { name: "build", command: [tsx, "scripts/build.ts"] },
+    ],
+  ],
+  [[createTestStage("tests", "node")]],
+  [[createTestStage("tests in VS Code", "vscode")]],
 ];
 
 function createTestStage(name: string, project: string): Stage {
@@ -38,16 +48,26 @@ function createTestStage(name: string, project: string): Stage {
 const scratch = mkdtempSync(join(tmpdir(), "lathe-check-"));
 const getTallyPath = ({ name }: Stage) => join(scratch, `${name}.json`);
 
-function run(stage: Stage): Promise<boolean> {
-  const { command } = stage;
-  const child = spawn(process.execPath, command, {
+/** Shows the output of a stage as it comes, or all of it at its end where others run beside it. */
+function run(stage: Stage, isAlone: boolean): Promise<boolean> {
+  const title = `\n── ${stage.name} ──`;
+  if (isAlone) console.log(title);
+  const output = isAlone ? "inherit" : "pipe";
+  const child = spawn(process.execPath, stage.command, {
     cwd: root,
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", output, output],
     env: { ...process.env, [tallyVariable]: getTallyPath(stage) },
   });
+  const parts: Buffer[] = [];
+  child.stdout?.on("data", (part: Buffer) => parts.push(part));
+  child.stderr?.on("data", (part: Buffer) => parts.push(part));
   return new Promise((resolve) => {
-    child.on("error", () => resolve(false));
-    child.on("exit", (status) => resolve(status === 0));
+    const end = (passed: boolean) => {
+      if (!isAlone) console.log(`${title}\n${Buffer.concat(parts).toString()}`.trimEnd());
+      resolve(passed);
+    };
+    child.on("error", () => end(false));
+    child.on("close", (status) => end(status === 0));
   });
 }
 
@@ -55,20 +75,26 @@ const formatSeconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed
 const summary: string[] = [];
 let failure: string | undefined;
 const startTime = performance.now();
-for (const stage of stages) {
-  console.log(`\n── ${stage.name} ──`);
-  const stageStart = performance.now();
-  const passed = await run(stage);
-  summary.push(
-    `${formatSeconds(performance.now() - stageStart)}  ${passed ? "passed" : "FAILED"}  ${stage.name}`,
+for (const lists of steps) {
+  await Promise.all(
+    lists.map(async (list) => {
+      for (const stage of list) {
+        const stageStart = performance.now();
+        const passed = await run(stage, lists.length === 1);
+        summary.push(
+          `${formatSeconds(performance.now() - stageStart)}  ${passed ? "passed" : "FAILED"}  ${stage.name}`,
+        );
+        if (passed) continue;
+        failure ??= stage.name;
+        break;
+      }
+    }),
   );
-  if (!passed) {
-    failure = stage.name;
-    break;
-  }
+  if (failure !== undefined) break;
 }
 
-const tallies = stages
+const tallies = steps
+  .flat(2)
   .map(getTallyPath)
   .filter((path) => existsSync(path))
   .map((path) => JSON.parse(readFileSync(path, "utf8")) as Tally);
