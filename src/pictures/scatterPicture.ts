@@ -129,7 +129,7 @@ export function createScatterPicture(options: ScatterPictureOptions): ScatterPic
         ),
       ),
       ...points.flatMap(({ emphasis }, i) =>
-      emphasis === "strong" ? [createRing(places[i]!, theme.foreground)] : [],
+        emphasis === "strong" ? [createRing(places[i]!, theme.foreground)] : [],
       ),
     ],
     marks: marks.sort((a, b) => a.rank - b.rank).map(({ x, y, shape, color }) => ({ x, y, shape, color })),

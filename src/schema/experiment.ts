@@ -310,9 +310,7 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
     seed: toChangesSchema(seed),
     train: toChangesSchema(actions.train),
     compress: toChangesSchema(actions.compress),
-    merge: toChangesSchema(
-      z.strictObject(makeOptional(catalog.merges)).describe("Changes to the merge."),
-    ),
+    merge: toChangesSchema(z.strictObject(makeOptional(catalog.merges)).describe("Changes to the merge.")),
     evaluate: toChangesSchema(createEvaluateSchema(catalog).describe("Changes to metrics.")),
     export: toChangesSchema(
       z.strictObject(collectKeys("format", catalog.exports)).describe("Changes to the export."),
@@ -391,6 +389,7 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
     paper: paperSchema.optional(),
     train: actions.train.optional(),
     compress: actions.compress.optional(),
+    merge: actions.merge.optional(),
     evaluate: actions.evaluate.optional(),
     export: actions.export.optional(),
     report: actions.report.optional(),

@@ -36,11 +36,15 @@ export interface ScalingFit {
 
 const [least, most] = [0.01, 3];
 /** Exponents that are tried before the best is refined. */
-const starts = { 1: 80, 2: 24 } as const;
+const starts = { 1: 60, 2: 14 } as const;
+/** Factor up and down within which the exponents of drawn residuals are looked for. */
+const nearby = 3;
 /** Relative residuals beyond this count linearly (Hoffmann et al. 2022, appendix D.3). */
 const huber = 1e-3;
-const reweightings = 30;
-const resamples = 200;
+const reweightings = 15;
+const resamples = { 1: 200, 2: 60 } as const;
+/** Exponents of two terms depend on one another, so each is refined in turn, so many times. */
+const rounds = { 1: 1, 2: 8 } as const;
 
 /** Sizes that a law of so many terms needs at least, more than it has numbers. */
 export const countNeededSizes = (terms: number): number => 2 * terms + 2;
@@ -56,16 +60,25 @@ export function fitScalingLaw(points: readonly ScalingPoint[]): ScalingFit {
   // Residuals of a fit are smaller than its errors.
   const scale = Math.sqrt(points.length / freedom);
   const names = ["floor", ...law.terms.map((_, i) => `exponent ${i}`)];
-  const found = resampleIntervals(points.length, { resamples, seed: 0 }, (indices) => {
-    const drawn = points.map(({ sizes }, i) => ({
-      sizes,
-      loss: fitted[i]! * (1 + scale * residuals[indices[i]!]!),
-    }));
-    const other = findLaw(drawn, terms);
-    return Object.fromEntries(
-      [other.floor, ...other.terms.map(({ exponent }) => exponent)].map((value, i) => [names[i]!, value]),
-    );
-  })!;
+  const found = resampleIntervals(
+    points.length,
+    { resamples: resamples[terms as 1 | 2], seed: 0 },
+    (indices) => {
+      const drawn = points.map(({ sizes }, i) => ({
+        sizes,
+        loss: fitted[i]! * (1 + scale * residuals[indices[i]!]!),
+      }));
+      // The exponents of drawn residuals are near those of the fit.
+      const other = findLaw(
+        drawn,
+        terms,
+        law.terms.map(({ exponent }) => exponent),
+      );
+      return Object.fromEntries(
+        [other.floor, ...other.terms.map(({ exponent }) => exponent)].map((value, i) => [names[i]!, value]),
+      );
+    },
+  )!;
   return {
     law,
     deviation,
@@ -88,23 +101,17 @@ export function findSizeOfLoss({ floor, terms: [term] }: ScalingLaw, loss: numbe
 
 const countCoefficients = (terms: number): number => 1 + 2 * terms;
 
-/** For given exponents all else is linear, so the search is over the exponents alone. */
-function findLaw(points: readonly ScalingPoint[], terms: number): ScalingLaw {
+/** For given exponents all else is linear, so the search is over the exponents alone, near `start` if it is given. */
+function findLaw(points: readonly ScalingPoint[], terms: number, start?: readonly number[]): ScalingLaw {
   const count = starts[terms as 1 | 2];
-  const grid = Array.from({ length: count }, (_, i) => least * (most / least) ** (i / (count - 1)));
-  const candidates = terms === 1 ? grid.map((a) => [a]) : grid.flatMap((a) => grid.map((b) => [a, b]));
-  const [best] = candidates
-    .map((exponents) => ({ exponents, cost: solve(points, exponents).cost }))
-    .sort((x, y) => x.cost - y.cost);
-  const ratio = (most / least) ** (1 / (count - 1));
-  let { exponents } = best!;
-  // Exponents depend on one another, so each is refined in turn.
-  for (let round = 0; round < (terms === 1 ? 1 : 12); round++)
-    exponents = exponents.map((_, k) =>
+  const ratio = start === undefined ? (most / least) ** (1 / (count - 1)) : nearby;
+  let exponents = start ?? findStart(points, terms, count);
+  for (let round = 0; round < rounds[terms as 1 | 2]; round++)
+    exponents = exponents.map((exponent, k) =>
       minimize(
-        (exponent) => solve(points, exponents.with(k, exponent)).cost,
-        Math.max(least, exponents[k]! / ratio),
-        Math.min(most, exponents[k]! * ratio),
+        (each) => solve(points, exponents.with(k, each)).cost,
+        Math.max(least, exponent / ratio),
+        Math.min(most, exponent * ratio),
       ),
     );
   const { coefficients } = solve(points, exponents);
@@ -112,6 +119,16 @@ function findLaw(points: readonly ScalingPoint[], terms: number): ScalingLaw {
     floor: coefficients[0]!,
     terms: exponents.map((exponent, k) => ({ exponent, factor: coefficients[k + 1]! })),
   };
+}
+
+/** The best exponents of a grid. */
+function findStart(points: readonly ScalingPoint[], terms: number, count: number): readonly number[] {
+  const grid = Array.from({ length: count }, (_, i) => least * (most / least) ** (i / (count - 1)));
+  const candidates = terms === 1 ? grid.map((a) => [a]) : grid.flatMap((a) => grid.map((b) => [a, b]));
+  const [best] = candidates
+    .map((exponents) => ({ exponents, cost: solve(points, exponents).cost }))
+    .sort((x, y) => x.cost - y.cost);
+  return best!.exponents;
 }
 
 interface Solution {
@@ -123,7 +140,9 @@ interface Solution {
 /** Floor and factors, none negative, by iteratively reweighted least squares of relative residuals. */
 function solve(points: readonly ScalingPoint[], exponents: readonly number[]): Solution {
   // Divided by the largest, so that the equations of large sizes are as exact as those of small ones.
-  const scales = exponents.map((exponent, k) => Math.max(...points.map(({ sizes }) => sizes[k]! ** -exponent)));
+  const scales = exponents.map((exponent, k) =>
+    Math.max(...points.map(({ sizes }) => sizes[k]! ** -exponent)),
+  );
   const rows = points.map(({ sizes, loss }) =>
     [1, ...exponents.map((exponent, k) => sizes[k]! ** -exponent / scales[k]!)].map((each) => each / loss),
   );
@@ -145,6 +164,9 @@ function solve(points: readonly ScalingPoint[], exponents: readonly number[]): S
 /** The best of the solutions with some coefficients at zero: with three at most, all can be tried. */
 function solveNonNegative(rows: readonly (readonly number[])[], weights: readonly number[]): number[] {
   const size = rows[0]!.length;
+  // Where the solution without bounds has no negative coefficient, it is the best.
+  const free = solveNormal(rows, weights);
+  if (free?.every((value) => value >= 0) === true) return free;
   let best = { coefficients: new Array<number>(size).fill(0), cost: Infinity };
   for (let set = 1; set < 2 ** size; set++) {
     const columns = Array.from({ length: size }, (_, k) => k).filter((k) => (set >> k) & 1);
@@ -165,7 +187,9 @@ function solveNonNegative(rows: readonly (readonly number[])[], weights: readonl
 function solveNormal(rows: readonly (readonly number[])[], weights: readonly number[]): number[] | undefined {
   const size = rows[0]!.length;
   const matrix = Array.from({ length: size }, (_, a) => [
-    ...Array.from({ length: size }, (__, b) => rows.reduce((sum, row, i) => sum + weights[i]! * row[a]! * row[b]!, 0)),
+    ...Array.from({ length: size }, (__, b) =>
+      rows.reduce((sum, row, i) => sum + weights[i]! * row[a]! * row[b]!, 0),
+    ),
     rows.reduce((sum, row, i) => sum + weights[i]! * row[a]!, 0),
   ]);
   for (let column = 0; column < size; column++) {
@@ -180,7 +204,8 @@ function solveNormal(rows: readonly (readonly number[])[], weights: readonly num
   return matrix.map((row, k) => row[size]! / row[k]!);
 }
 
-const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, each, k) => sum + each * b[k]!, 0);
+const dot = (a: readonly number[], b: readonly number[]): number =>
+  a.reduce((sum, each, k) => sum + each * b[k]!, 0);
 
 /** Golden-section search for the minimum between two positive numbers, on their logarithms. */
 function minimize(cost: (value: number) => number, from: number, to: number): number {
@@ -188,7 +213,7 @@ function minimize(cost: (value: number) => number, from: number, to: number): nu
   let [a, b] = [Math.log(from), Math.log(to)];
   let [x, y] = [b - golden * (b - a), a + golden * (b - a)];
   let [costX, costY] = [cost(Math.exp(x)), cost(Math.exp(y))];
-  for (let i = 0; i < 40; i++)
+  for (let i = 0; i < 25; i++)
     if (costX < costY) {
       [b, y, costY] = [y, x, costX];
       x = b - golden * (b - a);
@@ -219,12 +244,13 @@ export function findPlateaus(
 ): Plateau[] {
   const sizes = [...new Set(points.map(({ size }) => size))].sort((a, b) => a - b);
   const means = sizes.map((size) => {
-      const group = points.filter((point) => point.size === size);
-      const mean = group.reduce((sum, { loss }) => sum + loss, 0) / group.length;
-      const spread = group.reduce((sum, { loss }) => sum + (loss - mean) ** 2, 0) / Math.max(1, group.length - 1);
-      const variance = group.length > 1 ? spread : (deviation * mean) ** 2;
-      return { size, mean, error: variance / group.length };
-    });
+    const group = points.filter((point) => point.size === size);
+    const mean = group.reduce((sum, { loss }) => sum + loss, 0) / group.length;
+    const spread =
+      group.reduce((sum, { loss }) => sum + (loss - mean) ** 2, 0) / Math.max(1, group.length - 1);
+    const variance = group.length > 1 ? spread : (deviation * mean) ** 2;
+    return { size, mean, error: variance / group.length };
+  });
   return means.slice(1).flatMap(({ size, mean, error }, i) => {
     const before = means[i]!;
     const change = mean - before.mean;

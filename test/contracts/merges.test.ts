@@ -7,7 +7,12 @@ import { drawNormals } from "../support/normals";
 const place: MergePlace = { name: "model.layers.1.mlp.up_proj.weight", depth: 0.5, seed: 7 };
 const size = 600;
 const cases = Object.entries(mergeMethods).flatMap(([name, method]) =>
-  method.samples.map((sample) => ({ name, method, sample, options: method.options.parse(sample) as unknown })),
+  method.samples.map((sample) => ({
+    name,
+    method,
+    sample,
+    options: method.options.parse(sample) as unknown,
+  })),
 );
 
 describe.each(cases)("$name with $sample", ({ method, options }) => {

@@ -46,9 +46,9 @@ function merge(cell: string, rest = ""): Promise<string> {
 }
 
 const takenOver = (folder: string): string[] =>
-  [...readFileSync(join(folder, "log.txt"), "utf8").matchAll(/^\S+ Reused step \d+ \((\w+)\) of (\S+):/gm)].map(
-    ([, action]) => action!,
-  );
+  [
+    ...readFileSync(join(folder, "log.txt"), "utf8").matchAll(/^\S+ Reused step \d+ \((\w+)\) of (\S+):/gm),
+  ].map(([, action]) => action!);
 
 describe("a merge cell", { timeout: 120_000 }, () => {
   it("adds what two models learned since their base, and later steps continue with the result", async () => {
@@ -90,7 +90,11 @@ describe("a merge cell", { timeout: 120_000 }, () => {
       /cannot be merged with the current model: its hidden_size is 24, and that of the model is 16/,
     ],
     ["a model that is not there", () => "{slerp: {model: nowhere}}", /nowhere/],
-    ["two methods", () => "{slerp: {model: a}, linear: {models: [{model: a}]}}", /name one method of merging/],
+    [
+      "two methods",
+      () => "{slerp: {model: a}, linear: {models: [{model: a}]}}",
+      /name one method of merging/,
+    ],
     ["no model", () => "{ties: {models: []}}", /merge\.ties\.models/],
     ["a share of 2", () => "{slerp: {model: a, t: 2}}", /has to be from 0 to 1/],
     ["a method that does not exist", () => "{slurp: {model: a}}", /Did you mean "slerp"/],

@@ -10,6 +10,7 @@ import {
 const none: SchemaCatalog = {
   models: {},
   methods: {},
+  merges: {},
   metrics: {},
   caches: {},
   prompts: {},

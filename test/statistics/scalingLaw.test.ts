@@ -19,7 +19,16 @@ describe("a law of one size", () => {
     { floor: 0.2, terms: [{ factor: 30, exponent: 0.09 }] },
     { floor: 0, terms: [{ factor: 12, exponent: 0.066 }] },
   ])("is found exactly from its own points: $floor", (law) => {
-    const { law: found, deviation, intervals } = fitScalingLaw(draw(law, sizes.map((size) => [size])));
+    const {
+      law: found,
+      deviation,
+      intervals,
+    } = fitScalingLaw(
+      draw(
+        law,
+        sizes.map((size) => [size]),
+      ),
+    );
     expect(found.terms[0]!.exponent).toBeCloseTo(law.terms[0]!.exponent, 4);
     expect(Math.abs(found.floor - law.floor)).toBeLessThan(2e-3);
     expect(deviation).toBeLessThan(1e-5);
@@ -60,7 +69,10 @@ describe("a law of one size", () => {
 
   it("is not moved far by one run that went wrong", () => {
     const law = { floor: 1.5, terms: [{ factor: 120, exponent: 0.4 }] };
-    const points = draw(law, [...sizes, ...sizes].map((size) => [size]));
+    const points = draw(
+      law,
+      [...sizes, ...sizes].map((size) => [size]),
+    );
     const broken = points.map((point, i) => (i === 2 ? { ...point, loss: 2 * point.loss } : point));
     expect(fitScalingLaw(broken).law.floor).toBeCloseTo(1.5, 2);
   });
@@ -68,7 +80,13 @@ describe("a law of one size", () => {
 
 describe("a law of two sizes", () => {
   it("is found from a grid of its own points", () => {
-    const law = { floor: 1.69, terms: [{ factor: 406, exponent: 0.34 }, { factor: 411, exponent: 0.28 }] };
+    const law = {
+      floor: 1.69,
+      terms: [
+        { factor: 406, exponent: 0.34 },
+        { factor: 411, exponent: 0.28 },
+      ],
+    };
     const points = draw(
       law,
       sizes.flatMap((size) => [1e6, 1e7, 1e8, 1e9].map((tokens) => [size, tokens])),

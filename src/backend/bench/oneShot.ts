@@ -169,6 +169,9 @@ function createLab(parts: Pick<Lab, "algebra" | "observe" | "readLayers" | "grad
     fit: () => refuseTraining().then(({ tensors }) => tensors),
     evaluate: () =>
       Promise.reject(new WorkbenchError("unsupported", "The method evaluates the model while it works.")),
+    losses: () => {
+      throw new WorkbenchError("unsupported", "The method measures whole models while it works.");
+    },
     trial: () => undefined,
     progress: () => undefined,
     log: () => undefined,

@@ -42,11 +42,7 @@ export interface Lab {
    * Yields the loss of each of several models of one shape on the same text, by forward passes alone; see `losses.ts`. Tensors
    * that two models share are read once.
    */
-  losses(
-    shape: ModelShape,
-    models: Iterable<HostTensors>,
-    calibration: Calibration,
-  ): AsyncIterable<number>;
+  losses(shape: ModelShape, models: Iterable<HostTensors>, calibration: Calibration): AsyncIterable<number>;
   /** Trains the model further on the experiment's text; throws `cancelled` if the run is stopped. */
   train(model: Checkpoint, training: MethodTraining): Promise<Checkpoint>;
   /** Trains any other module, such as a model with fake-quantized weights; `teacher` holds the teacher's tensors. */

@@ -12,7 +12,9 @@ import masked from "./masked";
 import perplexity from "./perplexity";
 import regression from "./regression";
 import repetition from "./repetition";
+import representations from "./representations";
 import retrieval from "./retrieval";
+import robustness from "./robustness";
 import savings from "./savings";
 import tasks from "./tasks";
 
@@ -29,7 +31,9 @@ export const metrics: Readonly<Record<string, AnyMetric>> = {
   perplexity,
   regression,
   repetition,
+  representations,
   retrieval,
+  robustness,
   savings,
   tasks,
 };

@@ -25,7 +25,9 @@ const optionsSchema = z.strictObject({
   model: z
     .string()
     .min(1)
-    .describe("The model to compare with, named as for `base_model`: the run before compression, or another one."),
+    .describe(
+      "The model to compare with, named as for `base_model`: the run before compression, or another one.",
+    ),
   split: z.enum(["validation", "test", "train"]).default("validation").describe("Split to read."),
   max_tokens: z
     .int()
@@ -40,7 +42,11 @@ const optionsSchema = z.strictObject({
     .describe(
       "Tokens per window, which are compared with one another. The default is `sequence_len`, at most 256 and the context of both models.",
     ),
-  neighbors: z.int().min(1).default(10).describe("Nearest tokens of each token in its window that are compared."),
+  neighbors: z
+    .int()
+    .min(1)
+    .default(10)
+    .describe("Nearest tokens of each token in its window that are compared."),
 });
 type Options = z.output<typeof optionsSchema>;
 
@@ -81,7 +87,8 @@ export default defineMetric<Options, Representations>({
   evaluate: async (subject, options, lab) => {
     const details = await measure(subject, options, lab);
     const { layers } = details;
-    const mean = (key: "cka" | "neighbors") => layers.reduce((sum, each) => sum + each[key] / layers.length, 0);
+    const mean = (key: "cka" | "neighbors") =>
+      layers.reduce((sum, each) => sum + each[key] / layers.length, 0);
     return {
       values: {
         "representations/cka": mean("cka"),
@@ -113,22 +120,30 @@ function resolveContext(
   const most = Math.min(...[shape, ...others].map((each) => dimensionsOf(each).context));
   const split = getSplit(data, options.split);
   const context = options.context ?? Math.min(usualContext, split.layout.sequenceLength, most);
-  const refuse = (why: string) => new WorkbenchError("invalid-input", `representations cannot be measured: ${why}`);
+  const refuse = (why: string) =>
+    new WorkbenchError("invalid-input", `representations cannot be measured: ${why}`);
   if (context > most)
-    throw refuse(`a context of ${context} is longer than the ${most} positions of a model. Lower representations.context.`);
+    throw refuse(
+      `a context of ${context} is longer than the ${most} positions of a model. Lower representations.context.`,
+    );
   if (context < 4 || options.neighbors >= context)
     throw refuse(
       `a window of ${context} tokens is too short for ${options.neighbors} neighbors, and four tokens are the least. Raise representations.context or lower neighbors.`,
     );
   if (split.tokens < context)
-    throw refuse(`the ${options.split} split has ${split.tokens} tokens, less than a window of ${context}. Provide more text.`);
+    throw refuse(
+      `the ${options.split} split has ${split.tokens} tokens, less than a window of ${context}. Provide more text.`,
+    );
   return context;
 }
 
 async function measure(subject: Subject, options: Options, lab: EvaluationLab): Promise<Representations> {
   resolveContext(subject, options, []);
   if (lab.openModel === undefined)
-    throw new WorkbenchError("unsupported", "representations needs another model, which cannot be opened here.");
+    throw new WorkbenchError(
+      "unsupported",
+      "representations needs another model, which cannot be opened here.",
+    );
   const other = await lab.openModel(options.model);
   refuseOtherVocabulary(subject.shape, other.shape, options.model);
   const context = resolveContext(subject, options, [other.shape]);
@@ -136,7 +151,10 @@ async function measure(subject: Subject, options: Options, lab: EvaluationLab): 
   const windows = Math.min(Math.floor(options.max_tokens / context), Math.floor(split.tokens / context));
   await using own = await LayerGrams.open(subject, context, lab);
   await using others = await LayerGrams.open(other, context, lab);
-  const [rows, columns] = [subject.shape, other.shape].map((shape) => dimensionsOf(shape).layers) as [number, number];
+  const [rows, columns] = [subject.shape, other.shape].map((shape) => dimensionsOf(shape).layers) as [
+    number,
+    number,
+  ];
   const pairs = pairLayers(rows, columns);
   const both = createTable(rows, columns);
   const [ofOwn, ofOthers] = [new Float64Array(rows), new Float64Array(columns)];
@@ -206,7 +224,13 @@ class LayerGrams implements AsyncDisposable {
       },
     );
     const program = await lab.engine.compile({ outputs });
-    return new LayerGrams(lab, program, uploadAll(lab.engine, toInferenceTensors(shape, tensors)), context, layers);
+    return new LayerGrams(
+      lab,
+      program,
+      uploadAll(lab.engine, toInferenceTensors(shape, tensors)),
+      context,
+      layers,
+    );
   }
 
   async read(tokens: Int32Array): Promise<Kernel[]> {

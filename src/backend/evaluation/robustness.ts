@@ -37,7 +37,9 @@ const optionsSchema = z.strictObject({
     .int()
     .min(2)
     .optional()
-    .describe("Tokens per window, half of which overlap. The default is `sequence_len`, at most the model's context."),
+    .describe(
+      "Tokens per window, half of which overlap. The default is `sequence_len`, at most the model's context.",
+    ),
   seed: z.int().min(0).default(0).describe("Seed of the changes, the same for all runs that are compared."),
 });
 type Options = z.output<typeof optionsSchema>;
@@ -62,7 +64,10 @@ export default defineMetric<Options, Robustness>({
   options: optionsSchema,
   needs: ["data", "tokenizer"],
   goals: { "robustness/bits_per_byte*": "minimize", "robustness/increase*": "minimize" },
-  samples: [{ max_tokens: 60, context: 8, strengths: [0.2] }, { kinds: ["typos"], max_tokens: 40, context: 6 }],
+  samples: [
+    { max_tokens: 60, context: 8, strengths: [0.2] },
+    { kinds: ["typos"], max_tokens: 40, context: 6 },
+  ],
   checkModel: (shape) => requireNextToken(shape, "it has no loss of the next token"),
   check: ({ shape, data }, options) => {
     resolveContext({ shape, data }, options);
@@ -102,7 +107,8 @@ const percent = (share: number): string => `${Number((100 * share).toFixed(1))} 
 
 function resolveContext({ shape, data }: Pick<Subject, "shape" | "data">, options: Options): number {
   const most = dimensionsOf(shape as ModelShape).context;
-  const context = options.context ?? Math.max(2, Math.min(getSplit(data, options.split).layout.sequenceLength, most));
+  const context =
+    options.context ?? Math.max(2, Math.min(getSplit(data, options.split).layout.sequenceLength, most));
   if (context <= most) return context;
   throw new WorkbenchError(
     "unsupported",
@@ -115,7 +121,9 @@ async function measure(subject: Subject, options: Options, lab: EvaluationLab): 
   const tokenizer = getTokenizer(subject);
   const context = resolveContext(subject, options);
   const split = getSplit(subject.data, options.split);
-  const texts = readPlainText(split, tokenizer, options.max_tokens).documents.map((ids) => tokenizer.decode(ids));
+  const texts = readPlainText(split, tokenizer, options.max_tokens).documents.map((ids) =>
+    tokenizer.decode(ids),
+  );
   const { before, after } = getDocumentFrame(tokenizer);
   const passes = 1 + options.kinds.length * options.strengths.length;
   let done = 0;

@@ -1,7 +1,13 @@
 /** Drops values of each task vector at random, rescales the others and adds them (DARE; Yu et al. 2023, arXiv 2311.03099, section 3). */
 import * as z from "zod";
 import { defineMergeMethod } from "./mergeMethod";
-import { createTaskOptions, densityOption, mergeAtRandom, rescaleOption, sparseTaskModels } from "./taskVectors";
+import {
+  createTaskOptions,
+  densityOption,
+  mergeAtRandom,
+  rescaleOption,
+  sparseTaskModels,
+} from "./taskVectors";
 
 const optionsSchema = z.strictObject({
   models: sparseTaskModels,
@@ -12,9 +18,13 @@ const optionsSchema = z.strictObject({
 
 export default defineMergeMethod<z.output<typeof optionsSchema>>({
   title: "DARE",
-  paper: "Yu et al.: Language models are super Mario, absorbing abilities from homologous models as a free lunch, 2023",
+  paper:
+    "Yu et al.: Language models are super Mario, absorbing abilities from homologous models as a free lunch, 2023",
   options: optionsSchema,
-  samples: [{ models: [{ model: "other", weight: 0.5 }], density: 0.3 }, { models: [{ model: "other" }], rescale: "norm" }],
+  samples: [
+    { models: [{ model: "other", weight: 0.5 }], density: 0.3 },
+    { models: [{ model: "other" }], rescale: "norm" },
+  ],
   models: ({ models }) => models.map(({ model }) => model),
   merge: mergeAtRandom(false),
 });

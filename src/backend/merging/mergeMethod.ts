@@ -24,12 +24,7 @@ export interface MergeMethod<O> {
    * The merged values of one tensor. `current` are those of the current model, `others` those of `models`, all of the same size.
    * Throws `invalid-input` where the options have no value for this tensor.
    */
-  merge(
-    current: Float32Array,
-    others: readonly Float32Array[],
-    options: O,
-    place: MergePlace,
-  ): Float32Array;
+  merge(current: Float32Array, others: readonly Float32Array[], options: O, place: MergePlace): Float32Array;
 }
 
 // The catalog holds methods with any options; each parses its own before use.
@@ -48,7 +43,10 @@ export const modelNameSchema = z
 
 /** A setting whose every number is from `least` to `most`. */
 export function createBoundedSetting(least: number, most: number) {
-  return settingSchema.refine((setting) => listValues(setting).every((value) => value >= least && value <= most), {
-    error: `has to be from ${least} to ${most}`,
-  });
+  return settingSchema.refine(
+    (setting) => listValues(setting).every((value) => value >= least && value <= most),
+    {
+      error: `has to be from ${least} to ${most}`,
+    },
+  );
 }

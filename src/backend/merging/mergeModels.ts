@@ -41,14 +41,17 @@ export function refuseUnlike(current: ModelShape, other: ModelShape, name: strin
       `${name} cannot be merged with the current model: ${why}. Models that are merged have the same architecture; name one that was trained from the same base.`,
     );
   };
-  if (current.family !== other.family) refuse(`it is a ${other.family}, and the model is a ${current.family}`);
+  if (current.family !== other.family)
+    refuse(`it is a ${other.family}, and the model is a ${current.family}`);
   const keys = new Set([...Object.keys(current.config), ...Object.keys(other.config)]);
   for (const key of keys) {
     const [own, its] = [current.config[key], other.config[key]].map((value) => JSON.stringify(value));
     if (own !== its && !incidental.test(key))
       refuse(`its ${key} is ${its ?? "not set"}, and that of the model is ${own ?? "not set"}`);
   }
-  const differs = [...new Set([current, other].flatMap(({ representations }) => Object.keys(representations)))].find(
+  const differs = [
+    ...new Set([current, other].flatMap(({ representations }) => Object.keys(representations))),
+  ].find(
     (role) => JSON.stringify(current.representations[role]) !== JSON.stringify(other.representations[role]),
   );
   if (differs !== undefined) refuse(`they store ${differs} in different ways`);

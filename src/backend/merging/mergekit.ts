@@ -91,7 +91,11 @@ function listInputs({ models, slices, parameters: shared = {} }: Configuration):
   return { inputs: slice!.sources, parameters: [slice!.parameters ?? {}, shared], layers: end };
 }
 
-function describeMean({ base_model: base }: Configuration, inputs: readonly Input[], shared: readonly MergeParameters[]) {
+function describeMean(
+  { base_model: base }: Configuration,
+  inputs: readonly Input[],
+  shared: readonly MergeParameters[],
+) {
   if (base !== undefined && !inputs.some(({ model }) => model === base))
     throw new WorkbenchError(
       "invalid-input",
@@ -109,7 +113,11 @@ function describeMean({ base_model: base }: Configuration, inputs: readonly Inpu
   };
 }
 
-function describeArc(configuration: Configuration, inputs: readonly Input[], shared: readonly MergeParameters[]) {
+function describeArc(
+  configuration: Configuration,
+  inputs: readonly Input[],
+  shared: readonly MergeParameters[],
+) {
   const base = requireBase(configuration);
   const others = inputs.filter(({ model }) => model !== base);
   if (others.length !== 1) throw createCountError(inputs);
@@ -134,7 +142,14 @@ function describeTasks(
     }));
   if (models.length === 0) throw createCountError(inputs);
   const isRandom = method.startsWith("dare");
-  refuseOthers(shared, ["normalize", "lambda", "weight", "density", "int8_mask", ...(isRandom ? ["rescale"] : [])]);
+  refuseOthers(shared, [
+    "normalize",
+    "lambda",
+    "weight",
+    "density",
+    "int8_mask",
+    ...(isRandom ? ["rescale"] : []),
+  ]);
   const lambda = findSetting("lambda", {}, shared);
   if (lambda !== undefined && typeof lambda !== "number")
     throw new WorkbenchError("unsupported", "parameters.lambda: write one number for all tensors.");
@@ -152,7 +167,10 @@ function describeTasks(
 
 function requireBase({ base_model: base, merge_method: method }: Configuration): string {
   if (base !== undefined) return base;
-  throw new WorkbenchError("invalid-input", `base_model: ${method} needs one. Name the model that the others start from.`);
+  throw new WorkbenchError(
+    "invalid-input",
+    `base_model: ${method} needs one. Name the model that the others start from.`,
+  );
 }
 
 function createCountError(inputs: readonly Input[]): WorkbenchError {
@@ -198,7 +216,11 @@ function requireSetting(name: string, input: Partial<Input>, shared: readonly Me
 }
 
 /** The setting of a model, and where its conditions leave a tensor out, those of all models. */
-function findSetting(name: string, input: Partial<Input>, shared: readonly MergeParameters[]): Setting | undefined {
+function findSetting(
+  name: string,
+  input: Partial<Input>,
+  shared: readonly MergeParameters[],
+): Setting | undefined {
   const found = [input.parameters ?? {}, ...shared]
     .map((parameters) => parameters[name])
     .filter((each) => each !== undefined);
@@ -211,7 +233,10 @@ function isConditional(setting: Setting): setting is Exclude<Setting, number | n
   return Array.isArray(setting) && typeof setting[0] === "object";
 }
 
-function pickBooleans(shared: readonly MergeParameters[], names: readonly string[]): Readonly<Record<string, boolean>> {
+function pickBooleans(
+  shared: readonly MergeParameters[],
+  names: readonly string[],
+): Readonly<Record<string, boolean>> {
   const entries = names.flatMap((name): [string, boolean][] => {
     const value = shared.map((parameters) => parameters[name]).find((each) => each !== undefined);
     return value === undefined ? [] : [[name, Boolean(value)]];

@@ -145,9 +145,7 @@ function sumSizes(values: Float32Array): number {
 }
 
 /** DARE with or without elected signs. */
-export function mergeAtRandom(
-  electsSigns: boolean,
-): MergeMethod<
+export function mergeAtRandom(electsSigns: boolean): MergeMethod<
   TaskOptions & {
     readonly density: z.output<typeof settingSchema>;
     readonly rescale: z.output<typeof rescaleOption>;

@@ -9,7 +9,10 @@ export default defineMergeMethod<z.output<typeof optionsSchema>>({
   title: "Task arithmetic",
   paper: "Ilharco et al.: Editing models with task arithmetic, 2022",
   options: optionsSchema,
-  samples: [{ models: [{ model: "other", weight: 0.5 }] }, { models: [{ model: "other", weight: -1 }], lambda: 0.3 }],
+  samples: [
+    { models: [{ model: "other", weight: 0.5 }] },
+    { models: [{ model: "other", weight: -1 }], lambda: 0.3 },
+  ],
   models: ({ models }) => models.map(({ model }) => model),
   merge: (current, others, options, place) =>
     mergeTaskVectors(current, others, options, place, { electsSigns: false }),

@@ -50,7 +50,11 @@ const optionsSchema = z.strictObject({
   calibration: calibrationSchema
     .unwrap()
     .extend({
-      samples: z.int().min(1).default(32).describe("Number of sequences of the training split to measure losses on."),
+      samples: z
+        .int()
+        .min(1)
+        .default(32)
+        .describe("Number of sequences of the training split to measure losses on."),
     })
     .prefault({})
     .describe("Text for the prior, the losses and `refit`."),
@@ -85,9 +89,7 @@ export default defineMethod<Options>({
     if (options.rate === 0) return before;
     const scores = await rankUnits(before, groups, options, lab);
     const keptUnits = selectUnits(groups, scores, options);
-    const fitted = options.refit
-      ? await refitConsumers(before, groups, keptUnits, options, lab)
-      : before;
+    const fitted = options.refit ? await refitConsumers(before, groups, keptUnits, options, lab) : before;
     return keepUnits(fitted, groups, keptUnits);
   },
 });
@@ -125,7 +127,12 @@ async function rankUnits(
     const base = tensors;
     const losses: number[] = [];
     const models = function* () {
-      for (const mask of masks) yield dropUnits(base, groups, candidates.filter((_, i) => mask[i]));
+      for (const mask of masks)
+        yield dropUnits(
+          base,
+          groups,
+          candidates.filter((_, i) => mask[i]),
+        );
     };
     for await (const loss of lab.losses(before.shape, models(), options.calibration)) {
       losses.push(loss);
@@ -176,7 +183,11 @@ function chooseCandidates(
 }
 
 /** Without these units: the weights that read them are zero. */
-function dropUnits(tensors: HostTensors, groups: readonly UnitGroup[], dropped: readonly Unit[]): HostTensors {
+function dropUnits(
+  tensors: HostTensors,
+  groups: readonly UnitGroup[],
+  dropped: readonly Unit[],
+): HostTensors {
   const changed = new Map<string, HostTensor>(tensors);
   for (const [i, { units, consumer }] of groups.entries()) {
     const lost = new Set(dropped.flatMap(({ group, unit }) => (group === i ? [unit] : [])));
@@ -207,7 +218,8 @@ async function computePriors(
     const priors = new Float64Array(units);
     for (let input = 0; input < matrix.inputs; input++) {
       let size = 0;
-      for (let output = 0; output < matrix.outputs; output++) size += weights[input * matrix.outputs + output]! ** 2;
+      for (let output = 0; output < matrix.outputs; output++)
+        size += weights[input * matrix.outputs + output]! ** 2;
       priors[Math.floor((input * units) / matrix.inputs)]! += Math.sqrt(squares[input]! * size);
     }
     return priors;

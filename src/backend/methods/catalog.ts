@@ -3,6 +3,7 @@ import type { AnyMethod } from "../compression/method";
 import alps from "./alps";
 import awq from "./awq";
 import bitnet from "./bitnet";
+import bonsai from "./bonsai";
 import cluster from "./cluster";
 import dwc from "./dwc";
 import flap from "./flap";
@@ -32,6 +33,7 @@ export const methods: Readonly<Record<string, AnyMethod>> = {
   alps,
   awq,
   bitnet,
+  bonsai,
   cluster,
   dwc,
   flap,

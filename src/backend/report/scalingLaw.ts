@@ -83,7 +83,8 @@ function collectPoints(
     if (variants !== undefined && !variants.includes(run.variant)) return [];
     const loss = run.values[metric];
     const sizes = names.map((name) => getSize(run, name));
-    if (loss === undefined || !(loss > 0) || sizes.some((size) => size === undefined || !(size > 0))) return [];
+    if (loss === undefined || !(loss > 0) || sizes.some((size) => size === undefined || !(size > 0)))
+      return [];
     return [{ sizes: sizes as number[], loss, variant: run.variant }];
   });
 }
@@ -102,7 +103,11 @@ function listSizes(points: readonly MeasuredPoint[]): number[] {
 const formatInterval = ([low, high]: readonly [number, number], digits: number): string =>
   `${formatNumber(low, digits)} to ${formatNumber(high, digits)}`;
 
-function createLawTable({ law, intervals, deviation }: ScalingFit, names: readonly string[], metric: string): Block {
+function createLawTable(
+  { law, intervals, deviation }: ScalingFit,
+  names: readonly string[],
+  metric: string,
+): Block {
   return {
     kind: "table",
     title: `Scaling law of ${metric}`,
@@ -160,7 +165,8 @@ function describeTargets(
     if (size === undefined)
       return `No size reaches a ${metric} of ${formatNumber(target, 4)}: it is not above the floor of ${formatNumber(law.floor, 4)}.`;
     const beyond = size / sizes.at(-1)!;
-    const warning = beyond > 10 ? `, ${formatNumber(beyond, 2)} times the largest run: take it as a direction only` : "";
+    const warning =
+      beyond > 10 ? `, ${formatNumber(beyond, 2)} times the largest run: take it as a direction only` : "";
     return `A ${metric} of ${formatNumber(target, 4)} takes ${name} of about ${formatShortCount(size)}${warning}.`;
   });
 }
@@ -183,7 +189,12 @@ function describePlateaus(
   });
 }
 
-function createLawFigure({ law }: ScalingFit, points: readonly MeasuredPoint[], name: string, metric: string): Figure {
+function createLawFigure(
+  { law }: ScalingFit,
+  points: readonly MeasuredPoint[],
+  name: string,
+  metric: string,
+): Figure {
   const sizes = points.map((point) => point.sizes[0]!);
   const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
   const curve = Array.from({ length: curvePoints }, (_, i) => {

@@ -9,6 +9,7 @@ import evalEntry from "./eval";
 import exportEntry from "./export";
 import generate from "./generate";
 import inspect from "./inspect";
+import merge from "./merge";
 import params from "./params";
 import pause from "./pause";
 import plan from "./plan";
@@ -32,6 +33,7 @@ export const commands: Readonly<Record<string, AnyCommand>> = {
   export: exportEntry,
   generate,
   inspect,
+  merge,
   params,
   pause,
   plan,

@@ -53,8 +53,7 @@ export default defineCommand<readonly [string, string], Options>({
       progress: () => undefined,
     });
     const tokenizer = await openKnownTokenizer(base, {});
-    if (tokenizer === undefined)
-      terminal.log(`${merge.base} has no known tokenizer, so none is written.`);
+    if (tokenizer === undefined) terminal.log(`${merge.base} has no known tokenizer, so none is written.`);
     const dtype = options.dtype ?? merge.dtype;
     const result = await exportModel(
       { ...base, tensors, tokenizer },

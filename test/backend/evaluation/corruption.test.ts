@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { corrupt, corruptions } from "../../../src/backend/evaluation/corruption";
 
-const sentence = "The Quick brown fox\njumps  over the LAZY dog, which sleeps. ";
+const sentence =
+  "The Quick brown fox\njumps  over the LAZY dog, which sleeps. THE BROWN FOX JUMPS OVER A DOG WHICH SLEEPS, quick and lazy. ";
 const text = sentence.repeat(40);
 
 /** Edits of single characters that make one text of another (Levenshtein). */

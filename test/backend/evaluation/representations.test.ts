@@ -15,7 +15,10 @@ it("is 1 between a model and itself, and less between two models, whose layers m
   expect(same.values["representations/cka"]).toBeCloseTo(1, 9);
   expect(same.details.cka.length).toBe(same.details.layers.length);
   const other = createTinySubject("gpt2", grammar.data);
-  const different = await representations.evaluate(subject, options(), { ...lab, openModel: async () => other });
+  const different = await representations.evaluate(subject, options(), {
+    ...lab,
+    openModel: async () => other,
+  });
   expect(different.values["representations/cka"]).toBeLessThan(0.99);
   expect(different.values["representations/neighbors"]).toBeLessThan(1);
 });
@@ -28,7 +31,11 @@ it("refuses another vocabulary, a window that is too long or too short, and a pl
     representations.evaluate(subject, options(), { ...lab, openModel: async () => other }),
   ).rejects.toThrow(/cannot compare with other: it has 300 tokens/);
   const places = { baseFolder: ".", cacheFolder: "." };
-  expect(() => representations.check!(subject, options({ neighbors: 16 }), places)).toThrow(/too short for 16 neighbors/);
+  expect(() => representations.check!(subject, options({ neighbors: 16 }), places)).toThrow(
+    /too short for 16 neighbors/,
+  );
   expect(() => representations.check!(subject, options({ context: 500 }), places)).toThrow(/longer than the/);
-  await expect(representations.evaluate(subject, options(), lab)).rejects.toMatchObject({ code: "unsupported" });
+  await expect(representations.evaluate(subject, options(), lab)).rejects.toMatchObject({
+    code: "unsupported",
+  });
 });

@@ -50,6 +50,7 @@ export const catalog: SchemaCatalog = {
     window: z.strictObject({ budget: z.number().positive().default(0.25).describe("Tokens to keep.") }),
   },
   prompts: {},
+  merges: {},
   metrics: {
     perplexity: z.strictObject({
       stride: z.int().positive().optional().describe("Tokens between windows."),

@@ -9,9 +9,7 @@ import { createShape, parametersOf } from "../../../src/backend/models/model";
 import { createReferenceTensor, drawUniform } from "../../support/referenceModel";
 
 const bound = 0.3;
-const fixture = JSON.parse(
-  readFileSync(new URL("../../fixtures/merging.json", import.meta.url), "utf8"),
-) as {
+const fixture = JSON.parse(readFileSync(new URL("../../fixtures/merging.json", import.meta.url), "utf8")) as {
   readonly config: Record<string, unknown>;
   readonly merged: Record<
     string,
@@ -81,22 +79,71 @@ describe("merges equal those of mergekit", () => {
 });
 
 describe("a configuration of mergekit is refused by its key", () => {
-  const models = [{ model: "a", parameters: { weight: 1 } }, { model: "b", parameters: { weight: 1 } }];
+  const models = [
+    { model: "a", parameters: { weight: 1 } },
+    { model: "b", parameters: { weight: 1 } },
+  ];
   it.each([
     ["an unknown method", { merge_method: "karcher", models }, /merge_method/],
     ["an unknown key", { merge_method: "linear", models, modules: {} }, /modules/],
-    ["models and slices", { merge_method: "linear", models, slices: [{ sources: models.map((each) => ({ ...each, layer_range: [0, 3] })) }] }, /either models or slices/],
+    [
+      "models and slices",
+      {
+        merge_method: "linear",
+        models,
+        slices: [{ sources: models.map((each) => ({ ...each, layer_range: [0, 3] })) }],
+      },
+      /either models or slices/,
+    ],
     ["neither", { merge_method: "linear" }, /either models or slices/],
-    ["a missing weight", { merge_method: "linear", models: [models[0], { model: "b" }] }, /parameters\.weight of b is missing/],
+    [
+      "a missing weight",
+      { merge_method: "linear", models: [models[0], { model: "b" }] },
+      /parameters\.weight of b is missing/,
+    ],
     ["a missing base", { merge_method: "ties", models }, /base_model: ties needs one/],
-    ["a base of a mean", { merge_method: "linear", base_model: "c", models }, /base_model: a mean has no base/],
-    ["three models on an arc", { merge_method: "slerp", base_model: "c", models, parameters: { t: 0.5 } }, /one other model/],
+    [
+      "a base of a mean",
+      { merge_method: "linear", base_model: "c", models },
+      /base_model: a mean has no base/,
+    ],
+    [
+      "three models on an arc",
+      { merge_method: "slerp", base_model: "c", models, parameters: { t: 0.5 } },
+      /one other model/,
+    ],
     ["a missing t", { merge_method: "slerp", base_model: "a", models }, /parameters\.t is missing/],
-    ["a t beyond 1", { merge_method: "slerp", base_model: "a", models, parameters: { t: 1.5 } }, /t: has to be from 0 to 1/],
-    ["a density beyond 1", { merge_method: "ties", base_model: "c", models, parameters: { density: 2 } }, /density: has to be from 0 to 1/],
-    ["layers of several models", { merge_method: "linear", slices: [{ sources: [{ ...models[0], layer_range: [0, 2] }] }, { sources: [{ ...models[1], layer_range: [1, 3] }] }] }, /put together from layers/],
-    ["a union of tokenizers", { merge_method: "linear", models, tokenizer_source: "union" }, /tokenizer_source: union/],
-    ["another parameter", { merge_method: "ties", base_model: "c", models, parameters: { gamma: 0.1 } }, /parameters\.gamma is not supported/],
+    [
+      "a t beyond 1",
+      { merge_method: "slerp", base_model: "a", models, parameters: { t: 1.5 } },
+      /t: has to be from 0 to 1/,
+    ],
+    [
+      "a density beyond 1",
+      { merge_method: "ties", base_model: "c", models, parameters: { density: 2 } },
+      /density: has to be from 0 to 1/,
+    ],
+    [
+      "layers of several models",
+      {
+        merge_method: "linear",
+        slices: [
+          { sources: [{ ...models[0], layer_range: [0, 2] }] },
+          { sources: [{ ...models[1], layer_range: [1, 3] }] },
+        ],
+      },
+      /put together from layers/,
+    ],
+    [
+      "a union of tokenizers",
+      { merge_method: "linear", models, tokenizer_source: "union" },
+      /tokenizer_source: union/,
+    ],
+    [
+      "another parameter",
+      { merge_method: "ties", base_model: "c", models, parameters: { gamma: 0.1 } },
+      /parameters\.gamma is not supported/,
+    ],
     ["a text instead of keys", "linear", /The configuration/],
   ])("%s", (_, configuration, message) => {
     expect(() => readMergekitConfiguration(configuration)).toThrow(message);

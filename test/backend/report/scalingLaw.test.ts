@@ -47,8 +47,12 @@ describe("the scaling law of a report", () => {
       expect.stringMatching(
         /^eval\/loss = 1\.5\d* \+ 12\d(?:\.\d+)? · parameters\/non_embedding\^−0\.4\d*, fitted to the runs; the floor is between 1\.\d+ and 1\.\d+ \(95 %\)\.$/,
       ),
-      expect.stringMatching(/^The entropy rate of the text is 1\.5 nats per token, (within|outside) the interval/),
-      expect.stringMatching(/^At 1M, which was not fitted, the law predicts a eval\/loss of 1\.97\d*; measured were 1\.97\d*/),
+      expect.stringMatching(
+        /^The entropy rate of the text is 1\.5 nats per token, (within|outside) the interval/,
+      ),
+      expect.stringMatching(
+        /^At 1M, which was not fitted, the law predicts a eval\/loss of 1\.97\d*; measured were 1\.97\d*/,
+      ),
       expect.stringMatching(/^A eval\/loss of 2 takes parameters\/non_embedding of about 8\d\dk\.$/),
       expect.stringMatching(/^No size reaches a eval\/loss of 1\.4: it is not above the floor/),
     ]);
@@ -64,7 +68,9 @@ describe("the scaling law of a report", () => {
   it("reports sizes that did not help", () => {
     const flat = sizes.map((size, i) => createRun(size, i === 2 ? lossOf(sizes[1]!) + 0.4 : lossOf(size)));
     expect(create({ hold_out: 0 }, flat).conclusions).toContainEqual(
-      expect.stringMatching(/^Plateau: eval\/loss rose by 0\.4\d* from parameters\/non_embedding of 30k to 100k\./),
+      expect.stringMatching(
+        /^Plateau: eval\/loss rose by 0\.4\d* from parameters\/non_embedding of 30k to 100k\./,
+      ),
     );
   });
 

@@ -8,10 +8,16 @@ import { cholesky } from "../algebra/linearAlgebra";
  * Draws `count` masks over `units`, each without half of them, as pairs in which every unit is dropped once. An odd unit is in
  * either half by chance. True means dropped.
  */
-export function drawMasks(units: number, count: number, random: () => number): readonly (readonly boolean[])[] {
+export function drawMasks(
+  units: number,
+  count: number,
+  random: () => number,
+): readonly (readonly boolean[])[] {
   const masks: boolean[][] = [];
   while (masks.length < count) {
-    const order = Array.from({ length: units }, (_, unit) => ({ unit, key: random() })).sort((a, b) => a.key - b.key);
+    const order = Array.from({ length: units }, (_, unit) => ({ unit, key: random() })).sort(
+      (a, b) => a.key - b.key,
+    );
     const half = units % 2 === 0 || random() < 0.5 ? Math.floor(units / 2) : Math.ceil(units / 2);
     const dropped = new Set(order.slice(0, half).map(({ unit }) => unit));
     const mask = Array.from({ length: units }, (_, unit) => dropped.has(unit));

@@ -4,6 +4,7 @@ import type { Action } from "../steps/action";
 import compress from "./compress";
 import evaluate from "./evaluate";
 import exportEntry from "./export";
+import merge from "./merge";
 import report from "./report";
 import train from "./train";
 
@@ -11,6 +12,7 @@ export const actions: Readonly<Record<ActionKey, Action>> = {
   compress,
   evaluate,
   export: exportEntry,
+  merge,
   report,
   train,
 };

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { readWrittenTensors, writeCheckpoint } from "../../checkpoints/checkpoint";
 import { mergeModels } from "../../merging/mergeModels";
+import { writeAtomic } from "../folder/atomicFile";
 import type { Action } from "../steps/action";
 import { getMerge, refuseMerge } from "../steps/merges";
 
@@ -24,6 +25,11 @@ const action: Action = {
         }),
     });
     context.log(`${method.title}: merged with ${models.join(", ")}.`);
+    writeAtomic(
+      join(folder, "merge.json"),
+      `${JSON.stringify({ title: method.title, models, options }, undefined, 2)}\n`,
+      { durable: true },
+    );
     const checkpoint = join(folder, "checkpoint");
     writeCheckpoint(checkpoint, { shape, tensors: merged });
     // The next step reads the weights from the checkpoint, so that memory does not hold all models.

@@ -33,6 +33,7 @@ import {
   createShapeForData,
   withBaseTokenizer,
 } from "../steps/stepData";
+import { getMerge, readMergedModels, refuseMerge } from "../steps/merges";
 import { readTeachers, createTeacher, Teachers } from "../steps/teachers";
 import { createStepTrainee, planTraining } from "../steps/trainedShapes";
 import { resolveExperimentFolder, createPlanShape } from "../steps/workshop";
@@ -104,6 +105,7 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
   const folder = resolveExperimentFolder({ plan, workspace });
   const teacherModels = await readTeachers(plan, (name) => importShape(name, folder));
   const teachers = new Teachers<ModelShape>(plan, shape, teacherModels);
+  const mergedShapes = await readMergedModels(plan, (name) => importShape(name, folder));
   const steps = plan.steps.map((step): StepEstimate => {
     if (step.action === "train") shape = createShapeForData(shape, getDataOptionsAt(plan, step.index)).shape;
     const was = shape;
@@ -111,6 +113,8 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
     const { during, after: trained } = planTrainStep(shape, step);
     shape = trained;
     if (step.action === "compress") shape = planMethods(shape, step.options);
+    const merge = getMerge(step);
+    if (merge !== undefined) refuseMerge(merge, shape, mergedShapes);
     const counts = countModel(shape);
     teachers.after(step, shape);
     if (step.action === "compress") {

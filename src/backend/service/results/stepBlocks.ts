@@ -106,6 +106,15 @@ const perplexitySchema = z.object({
   bits_per_byte: z.number().nullable(),
   protocol: protocolSchema,
 });
+const mergeSchema = z.object({ title: z.string(), models: z.array(z.string()).min(1).max(100) });
+
+export function createMergeBlocks(files: StepFiles): readonly Block[] {
+  return files.blocks("merge.json", () => {
+    const { title, models } = files.json("merge.json", mergeSchema);
+    return [{ kind: "text", text: truncate(`${title} of the current model and ${models.join(", ")}`, 2000) }];
+  });
+}
+
 const generationSchema = z.object({ samples: z.array(z.object({ prompt: z.string(), text: z.string() })) });
 
 export function createEvaluateBlocks(files: StepFiles): readonly Block[] {

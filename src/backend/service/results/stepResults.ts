@@ -15,6 +15,7 @@ import {
   createEvaluateBlocks,
   createExportBlocks,
   createFigureBlocks,
+  createMergeBlocks,
   createReportBlocks,
   roundFigure,
 } from "./stepBlocks";
@@ -93,6 +94,7 @@ async function createStepBlocks(
   if (state !== "done") return [];
   const blocks = {
     compress: createCompressBlocks,
+    merge: createMergeBlocks,
     evaluate: createEvaluateBlocks,
     export: createExportBlocks,
     report: createReportBlocks,
