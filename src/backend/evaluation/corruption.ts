@@ -20,7 +20,7 @@ export function corrupt(text: string, kind: Corruption, strength: number, seed: 
 
 /** Each letter that is hit is replaced, left out, doubled, or swapped with the character after it. */
 function mistype(text: string, isHit: () => boolean, next: () => number): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   const letters = [...new Set(characters.filter(isLetter))].sort();
   const result: string[] = [];
   for (let i = 0; i < characters.length; i++) {
@@ -71,6 +71,6 @@ function changeCase(parts: readonly string[], isHit: () => boolean, known: Reado
     if (i % 2 === 1 || part === "" || !isHit()) return part;
     const upper = part.toUpperCase();
     const changed = upper === part ? part.toLowerCase() : upper;
-    return [...changed].every((character) => known.has(character)) ? changed : part;
+    return Array.from(changed).every((character) => known.has(character)) ? changed : part;
   });
 }

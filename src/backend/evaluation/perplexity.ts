@@ -5,7 +5,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import { countText, type TextCounts } from "../data/spaces";
 import { refuseTokensWithoutRow } from "../data/tokenizers/vocabularyFit";
 import { requireNextToken } from "../models/classifier";
-import { dimensionsOf, type ModelShape } from "../models/model";
+import { dimensionsOf } from "../models/model";
 import { corpora, type CorpusName, readCorpus } from "./harness/corpora";
 import { createDocumentPlaces, refuseMissingFiles } from "./harness/documentFiles";
 import { HarnessEncoder } from "./harness/harnessEncoder";

@@ -8,7 +8,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import { countText } from "../data/spaces";
 import { getDocumentFrame } from "../data/tokenizers/tokenizer";
 import { requireNextToken } from "../models/classifier";
-import { dimensionsOf, type ModelShape } from "../models/model";
+import { dimensionsOf } from "../models/model";
 import { type Corruption, corrupt, corruptions } from "./corruption";
 import { defineMetric, type EvaluationLab, getSplit, getTokenizer, type Subject } from "./metric";
 import { createStridedWindows, readPlainText } from "./perplexityText";
@@ -106,7 +106,7 @@ export default defineMetric<Options, Robustness>({
 const percent = (share: number): string => `${Number((100 * share).toFixed(1))} %`;
 
 function resolveContext({ shape, data }: Pick<Subject, "shape" | "data">, options: Options): number {
-  const most = dimensionsOf(shape as ModelShape).context;
+  const most = dimensionsOf(shape).context;
   const context =
     options.context ?? Math.max(2, Math.min(getSplit(data, options.split).layout.sequenceLength, most));
   if (context <= most) return context;

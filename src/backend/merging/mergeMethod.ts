@@ -16,7 +16,7 @@ export interface MergeMethod<O> {
   /** The publication. */
   readonly paper?: string;
   readonly options: z.ZodType<O>;
-  /** Options for contract tests; `other` stands for a model that is merged with the current one. */
+  /** Options for contract tests; `other` is the name of a model that is merged with the current one. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
   /** The models that are merged with the current one, in order. */
   models(options: O): readonly string[];
@@ -24,7 +24,12 @@ export interface MergeMethod<O> {
    * The merged values of one tensor. `current` are those of the current model, `others` those of `models`, all of the same size.
    * Throws `invalid-input` where the options have no value for this tensor.
    */
-  merge(current: Float32Array, others: readonly Float32Array[], options: O, place: MergePlace): Float32Array;
+  readonly merge: (
+    current: Float32Array,
+    others: readonly Float32Array[],
+    options: O,
+    place: MergePlace,
+  ) => Float32Array;
 }
 
 // The catalog holds methods with any options; each parses its own before use.

@@ -60,7 +60,7 @@ export function refuseUnlike(current: ModelShape, other: ModelShape, name: strin
 export interface MergeContext {
   readonly seed: number;
   readonly signal: AbortSignal;
-  progress(done: number, total: number, what: string): void;
+  readonly progress: (done: number, total: number, what: string) => void;
 }
 
 /** The tensors of the merged model. `others` are the models of the options, in order. */

@@ -10,7 +10,7 @@ import { evaluateSetting, settingSchema } from "./setting";
 const weight = settingSchema.default(1).describe("Factor of the model's task vector.");
 const density = createBoundedSetting(0, 1);
 
-/** The options of all methods; `normalize` is off unless the method says otherwise. */
+/** The options of all methods; `normalize` is off unless the method turns it on. */
 export function createTaskOptions({ normalize }: { readonly normalize: boolean }) {
   return {
     lambda: z.number().default(1).describe("Factor of the merged task vector."),

@@ -1,6 +1,6 @@
 /**
  * Bonsai (Dery et al. 2024, arXiv 2402.05406): removes heads and channels by forward passes alone. In each round, models without
- * half of the units of lowest prior are measured, and a regression of their losses on what they lack tells what each unit is
+ * half of the units of lowest prior are measured, and a regression of their losses on what they lack finds what each unit is
  * worth. Add a `train` cell afterwards for recovery.
  */
 import * as z from "zod";

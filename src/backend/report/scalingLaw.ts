@@ -171,7 +171,7 @@ function describeTargets(
   });
 }
 
-/** Where more size did not help: a law that is fitted through such runs says little about either side of them. */
+/** Where more size did not help: a law that is fitted through such runs predicts little on either side of them. */
 function describePlateaus(
   points: readonly MeasuredPoint[],
   { deviation }: ScalingFit,

@@ -35,7 +35,7 @@ describe.each(corruptions)("%s", (kind) => {
   });
 });
 
-it("typos are about as many as the strength says, and spaces stay", () => {
+it("typos are about as many as the strength specifies, and spaces stay", () => {
   const letters = text.replace(/\P{L}/gu, "").length;
   const mistyped = corrupt(text, "typos", 0.05, 1);
   // A swap is two edits, and a replacement by the same letter none.

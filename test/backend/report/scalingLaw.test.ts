@@ -74,7 +74,7 @@ describe("the scaling law of a report", () => {
     );
   });
 
-  it("says what is missing where there are too few sizes, and fits only the named variants", () => {
+  it("reports what is missing where there are too few sizes, and fits only the named variants", () => {
     const [conclusion] = create({}, runs.slice(0, 3)).conclusions;
     expect(conclusion).toBe(
       "There is no scaling law of eval/loss yet: it takes runs of at least 4 sizes, and there are 3. Sweep over a key that changes parameters/non_embedding.",
