@@ -13,6 +13,7 @@ import { trainExitsSchema } from "./exits";
 import { loraSchema } from "./lora";
 import { paperSchema } from "./paper";
 import { passkeySchema } from "./passkeys";
+import { createMergeSchema } from "./merge";
 import { parallelSchema } from "./parallel";
 import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe";
 import { columnOptions, rowChoiceOptions, rowFileOptions } from "./rows";
@@ -278,16 +279,11 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
     compress: z
       .union([method, z.array(method).min(1)])
       .describe("Shrink the current model by one method, or by several in order."),
-    merge: z
-      .strictObject(makeOptional(catalog.merges))
-      .refine((merges) => Object.keys(merges).length === 1, { error: "name one method of merging" })
-      .describe("Merge the current model with others of its architecture, such as runs of other variants."),
+    merge: createMergeSchema(catalog.merges),
     evaluate: createEvaluateSchema(catalog),
     export: createChoice("format", catalog.exports).describe("Write the current model for other programs."),
     report: z.strictObject(makeOptional(catalog.reports)).describe("Write tables and figures of the run."),
   };
-  const base_model = baseModelSchema;
-  const device = deviceSchema;
   const seed = z
     .int()
     .min(0)
@@ -304,13 +300,13 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
         .strictObject(collectKeys("model_type", catalog.models))
         .describe("Changes to the model's configuration."),
     ),
-    base_model: toChangesSchema(base_model),
-    device: toChangesSchema(device),
+    base_model: toChangesSchema(baseModelSchema),
+    device: toChangesSchema(deviceSchema),
     parallel: toChangesSchema(parallelSchema),
     seed: toChangesSchema(seed),
     train: toChangesSchema(actions.train),
     compress: toChangesSchema(actions.compress),
-    merge: toChangesSchema(z.strictObject(makeOptional(catalog.merges)).describe("Changes to the merge.")),
+    merge: toChangesSchema(actions.merge),
     evaluate: toChangesSchema(createEvaluateSchema(catalog).describe("Changes to metrics.")),
     export: toChangesSchema(
       z.strictObject(collectKeys("format", catalog.exports)).describe("Changes to the export."),
@@ -347,8 +343,8 @@ export function createExperimentSchema(catalog: SchemaCatalog) {
     recipe: recipeSchema.optional(),
     data: data.optional(),
     model: model.optional(),
-    base_model: base_model.optional(),
-    device,
+    base_model: baseModelSchema.optional(),
+    device: deviceSchema,
     parallel: parallelSchema.optional(),
     seed,
     scale: z
