@@ -27,7 +27,7 @@ import { createRandomStream } from "../representations/randomStream";
 const title = "Bonsai";
 
 const optionsSchema = z.strictObject({
-  ...createStructuredOptions("global"),
+  ...createStructuredOptions("layer"),
   masks: z
     .int()
     .min(2)
@@ -78,7 +78,7 @@ export default defineMethod<Options>({
   samples: [
     { rate: 0, calibration },
     { rate: 0.5, masks: 8, step: 0.5, calibration },
-    { rate: 0.4, masks: 6, step: 0.25, scope: "layer", parts: ["channels"], refit: false, calibration },
+    { rate: 0.4, masks: 6, step: 0.25, scope: "global", parts: ["channels"], refit: false, calibration },
   ],
 
   plan: (before, options) => planStructured(before, findUnitGroups(title, before, options), options),

@@ -255,7 +255,7 @@ describe("planning runs", () => {
       `"--set train.3.max_steps: the train actions are numbered from 0 to 0, not 3."`,
     );
     expect(settings("max_steps=3")).toMatchInlineSnapshot(
-      `"--set max_steps: unknown path "max_steps". Allowed: recipe, data, model, base_model, device, parallel, seed, train, compress, evaluate, export, report."`,
+      `"--set max_steps: unknown path "max_steps". Allowed: recipe, data, model, base_model, device, parallel, seed, train, compress, merge, evaluate, export, report."`,
     );
     expect(failure(cells, { device: "gpu" })).toMatchInlineSnapshot(
       `"--device: unknown value "gpu" of device. Did you mean "webgpu"? Allowed: auto, cpu, webgpu, cuda, dml, coreml, torch, torch:cuda, torch:mps, torch:xpu, torch:cpu."`,
