@@ -5,6 +5,7 @@ export const expectedTimes: Readonly<Record<string, string>> = {
   quick: t("half a minute"),
   search: t("1 minute"),
   first: t("1 to 2 minutes"),
+  "scaling-law": t("2 minutes"),
   retrieval: t("5 minutes"),
   "one-shot": t("10 minutes"),
   distil: t("up to an hour"),

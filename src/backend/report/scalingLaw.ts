@@ -150,7 +150,7 @@ function describeHeldOut(
     const measured = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
     const predicted = predictLoss(law, [size]);
     const error = 100 * (predicted / measured - 1);
-    return `At ${formatShortCount(size)}, which was not fitted, the law predicts a ${metric} of ${formatNumber(predicted, 4)}; measured were ${formatNumber(measured, 4)}, ${formatNumber(Math.abs(error), 2)} % ${error < 0 ? "more" : "less"}.`;
+    return `At ${formatShortCount(size)}, which was not fitted, the law predicts ${metric} ${formatNumber(predicted, 4)}; measured was ${formatNumber(measured, 4)}, ${formatNumber(Math.abs(error), 2)} % ${error < 0 ? "more" : "less"}.`;
   });
 }
 
@@ -163,11 +163,11 @@ function describeTargets(
   return targets.map((target) => {
     const size = findSizeOfLoss(law, target);
     if (size === undefined)
-      return `No size reaches a ${metric} of ${formatNumber(target, 4)}: it is not above the floor of ${formatNumber(law.floor, 4)}.`;
+      return `No size reaches ${metric} ${formatNumber(target, 4)}: it is not above the floor of ${formatNumber(law.floor, 4)}.`;
     const beyond = size / sizes.at(-1)!;
     const warning =
       beyond > 10 ? `, ${formatNumber(beyond, 2)} times the largest run: take it as a direction only` : "";
-    return `A ${metric} of ${formatNumber(target, 4)} takes ${name} of about ${formatShortCount(size)}${warning}.`;
+    return `To reach ${metric} ${formatNumber(target, 4)} takes ${name} of about ${formatShortCount(size)}${warning}.`;
   });
 }
 

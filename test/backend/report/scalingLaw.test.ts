@@ -51,10 +51,10 @@ describe("the scaling law of a report", () => {
         /^The entropy rate of the text is 1\.5 nats per token, (within|outside) the interval/,
       ),
       expect.stringMatching(
-        /^At 1M, which was not fitted, the law predicts a eval\/loss of 1\.97\d*; measured were 1\.97\d*/,
+        /^At 1M, which was not fitted, the law predicts eval\/loss 1\.97\d*; measured was 1\.97\d*/,
       ),
-      expect.stringMatching(/^A eval\/loss of 2 takes parameters\/non_embedding of about 8\d\dk\.$/),
-      expect.stringMatching(/^No size reaches a eval\/loss of 1\.4: it is not above the floor/),
+      expect.stringMatching(/^To reach eval\/loss 2 takes parameters\/non_embedding of about 8\d\dk\.$/),
+      expect.stringMatching(/^No size reaches eval\/loss 1\.4: it is not above the floor/),
     ]);
     const [table] = tables;
     expect(table).toMatchObject({ kind: "table", title: "Scaling law of eval/loss" });
