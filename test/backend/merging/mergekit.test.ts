@@ -52,8 +52,7 @@ describe("merges equal those of mergekit", () => {
       context,
     );
     expect([...merged.keys()].sort()).toEqual(Object.keys(wanted).sort());
-    for (const [name, values] of Object.entries(wanted))
-      expectClose(merged.get(name)!.data, values);
+    for (const [name, values] of Object.entries(wanted)) expectClose(merged.get(name)!.data, values);
   });
 
   it.each(fixture.dropped)("in what a density of $density keeps", ({ density, largest, norm, none }) => {
