@@ -28,7 +28,7 @@ describe("faults of an experiment", () => {
     expect(error.faults[0]!.details.allowed).toContain("max_steps");
     expect(messagesOf(cellsFile("trian: {}"))).toMatchInlineSnapshot(`
       [
-        "x.lathe.md:4:1: unknown key "trian". Did you mean "train"? Allowed: name, folder, recipe, data, model, base_model, device, parallel, seed, scale, scales, variants, sweep, search, paper, train, compress, evaluate, export, report.",
+        "x.lathe.md:4:1: unknown key "trian". Did you mean "train"? Allowed: name, folder, recipe, data, model, base_model, device, parallel, seed, scale, scales, variants, sweep, search, paper, train, compress, merge, evaluate, export, report.",
       ]
     `);
     expect(messagesOf(cellsFile("xyzzy: {}"))[0]).not.toMatch(/Did you mean/);
@@ -253,7 +253,7 @@ describe("faults of an experiment", () => {
     ).toMatchInlineSnapshot(`
       [
         "x.lathe.md:16:8: train has no text to read; declare data above it (variant g).",
-        "x.lathe.md:23:7: unknown key "modl" in variants.a. Did you mean "model"? Allowed: recipe, data, model, base_model, device, parallel, seed, train, compress, evaluate, export, report, sweep.",
+        "x.lathe.md:23:7: unknown key "modl" in variants.a. Did you mean "model"? Allowed: recipe, data, model, base_model, device, parallel, seed, train, compress, merge, evaluate, export, report, sweep.",
         "x.lathe.md:24:15: unknown key "hiden_size" in variants.b.model. Did you mean "hidden_size"? Allowed: vocab_size, hidden_size, num_attention_heads, num_hidden_layers, max_position_embeddings, min_channels_per_group, init, use_cache, n_embd, n_positions, resid_pdrop.",
         "x.lathe.md:25:36: model.num_attention_heads: 5 heads do not divide the width 64.",
         "x.lathe.md:26:7: variant d changes compress, but no cell has that action. Add a compress cell, and "compress: null" to the variants without it.",
@@ -287,7 +287,7 @@ describe("faults of an experiment", () => {
         "x.lathe.md:11:3: train.learning_rate changes train, but no cell has that action.",
         "x.lathe.md:12:3: unknown key "hiden" in model. Allowed: vocab_size, hidden_size, num_attention_heads, num_hidden_layers, max_position_embeddings, min_channels_per_group, init, model_type.",
         "x.lathe.md:13:23: model.hidden_size has to be a whole number, not "x".",
-        "x.lathe.md:14:3: unknown path "modl.hidden_size". Allowed: recipe, data, model, base_model, device, parallel, seed, train, compress, evaluate, export, report.",
+        "x.lathe.md:14:3: unknown path "modl.hidden_size". Allowed: recipe, data, model, base_model, device, parallel, seed, train, compress, merge, evaluate, export, report.",
         "x.lathe.md:15:14: sweep.data.text has to be a list of at least 1 entries, not an empty list.",
         "x.lathe.md:16:11: sweep.device has to be a list or a map of keys to values, not "cpu".",
         "x.lathe.md:17:13: seed has to be a whole number, not "one".",
@@ -324,9 +324,9 @@ describe("faults of an experiment", () => {
         "x.lathe.md:1:1: the file has no cell. Write a block that starts with \`\`\`yaml and contains keys such as model or train.",
         "x.lathe.md:5:1: the key "a" is specified twice.",
         "x.lathe.md:4:26: not valid YAML: flow map in block collection must be sufficiently indented and end with a }.",
-        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, parallel, seed, scale, scales, variants, sweep, search, paper, train, compress, evaluate, export, report.",
+        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, parallel, seed, scale, scales, variants, sweep, search, paper, train, compress, merge, evaluate, export, report.",
         "x.lathe.md:5:1: a cell is one YAML document. Move the second to its own cell.",
-        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, parallel, seed, scale, scales, variants, sweep, search, paper, train, compress, evaluate, export, report.",
+        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, parallel, seed, scale, scales, variants, sweep, search, paper, train, compress, merge, evaluate, export, report.",
         "x.lathe.md:1:1: the block that opens here is never closed. Add a line with \`\`\`.",
         "x.lathe.md:2:3: a yaml block is a cell only where its fence starts in the first column. Move it there, or give it another info string.",
         "x.lathe.md:1:1: the file has 262145 characters; the limit for an experiment is 262144. Keep data in separate files.",
