@@ -156,7 +156,7 @@ ROWS = {
     "openbookqa": (openbookqa, {"train": 6, "validation": 1, "test": 6}),
     "boolq": (boolq, {"train": 5, "validation": 8}),
     "lambada_openai": (lambada, {"test": 8}),
-    "lambada_standard": (lambada, {"test": 6}),
+    "lambada_standard": (lambada, {"validation": 6, "test": 6}),
     "wikitext": (wikitext, {"train": 3, "validation": 1, "test": 4}),
     "gsm8k": (gsm8k, {"train": 6, "test": 3}),
     **{f"mmlu/{subject}": (mmlu, {"test": 4 + i, "dev": 3}) for i, subject in enumerate(SUBJECTS)},

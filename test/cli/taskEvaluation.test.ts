@@ -145,7 +145,7 @@ it.each([
   [{ tasks: ["piqa"], corpus: "ptb" }, /--corpus: has no effect here/],
   [{ tasks: ["piqa"], limit: 0 }, /--limit: /],
   [{ tasks: ["piqa"], numFewshot: 1.5 }, /--num-fewshot: /],
-  [{ tasks: ["arc_challenge"] }, /arc_challenge has no file of the split test/],
+  [{ tasks: ["arc_challenge"], dataDir: folder.path }, /arc_challenge has no file of the split test/],
   [{ tasks: ["piqa"], outputPath: taskFolder }, /--output-path: .* is not empty/],
   [{ limit: 3, data: ["x.txt"] }, /--limit: has no effect here/],
 ])("refuses %j", async (options, message) => {

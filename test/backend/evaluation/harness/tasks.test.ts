@@ -191,7 +191,10 @@ describe("options", () => {
     [{ names: ["piqa", "piqa"] }, /name each task once/],
     [{ names: ["piqa"], max_length: 401 }, /longer than the model's 400 positions/],
     [{ names: ["piqa"], num_fewshot: 6 }, /needs 7 rows in the split train, which has 6/],
-    [{ names: ["arc_challenge"] }, /arc_challenge has no file of the split test. Place test.jsonl/],
+    [
+      { names: ["arc_challenge"], data_dir: folder.path },
+      /arc_challenge has no file of the split test. Place test.jsonl/,
+    ],
     [{ names: ["gsm8k"], num_fewshot: 0, max_length: 200 }, /generates 256 tokens/],
   ])("refuses %j", async (options, message) => {
     await expect((async () => evaluate("gpt2", options))()).rejects.toThrow(message);
