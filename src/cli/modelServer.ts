@@ -23,7 +23,7 @@ import type {
   TokensToScore,
 } from "../protocol/service/answers";
 import type { OpenLab } from "./evaluationLab";
-import { hashVocabulary } from "./vocabularyHash";
+import { hashVocabulary } from "../backend/data/tokenizers/vocabulary";
 
 /** What the server answers with. */
 export interface ServedParts {

@@ -113,6 +113,35 @@ describe("a merge cell", { timeout: 120_000 }, () => {
   });
 });
 
+describe("a model of another vocabulary of equal size", { timeout: 120_000 }, () => {
+  const trained = async (name: string, letters: string) => {
+    const text = Array.from({ length: 60 }, (_, i) => `${letters.slice(i % 9)}${letters}\n`).join("");
+    writeFileSync(join(workspace.path, `${name}.text`), text);
+    const own = `data: {text: ${name}.text, tokenizer: characters, sequence_len: 16, val_fraction: 0.2}`;
+    const cells = `\n${own}\n${model(16)}\n${train}\n`;
+    const run = await workspace.run(workspace.write(`${name}.lathe.md`, cells), "--device", "cpu");
+    return { own, checkpoint: checkpointOf(run) };
+  };
+
+  it("is neither merged nor a teacher", async () => {
+    const [first, second] = [await trained("first", "acegikmoqs"), await trained("second", "bdfhjlnprt")];
+    const [base, other] = [first, second].map(({ checkpoint }) => JSON.stringify(checkpoint));
+    const message = /has another vocabulary than the current model: token \d+ is "b" there and "a" here/;
+    for (const cell of [
+      `merge: {slerp: {model: ${other}}}`,
+      `train: {max_steps: 2, teacher: {model: ${other}}}`,
+    ]) {
+      const file = workspace.write("mixed.lathe.md", `\n${first.own}\nbase_model: ${base}\n${cell}\n`);
+      const { status, errors } = await workspace.lathe("run", file, "--device", "cpu");
+      expect([status, errors]).toEqual([2, expect.stringMatching(message)]);
+    }
+    const configuration = `merge_method: slerp\nbase_model: ${base}\nmodels: [{model: ${base}}, {model: ${other}}]\nparameters: {t: 0.5}\n`;
+    writeFileSync(join(workspace.path, "mixed.yml"), configuration);
+    const merged = await workspace.lathe("merge", "mixed.yml", "mixed");
+    expect([merged.status, merged.errors]).toEqual([2, expect.stringMatching(message)]);
+  });
+});
+
 describe("lathe merge", { timeout: 120_000 }, () => {
   it("writes a Hugging Face folder that a configuration of mergekit describes", async () => {
     const configuration = `merge_method: slerp\nbase_model: ${paths.base}\nmodels: [{model: ${paths.base}}, {model: ${paths.a}}]\nparameters: {t: 1}\n`;

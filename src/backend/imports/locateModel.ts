@@ -82,9 +82,12 @@ function findTokenizer(folder: string): Pick<ImportedModel, "tokenizerFolder"> {
   return listTokenizerFiles(folder).length > 0 ? { tokenizerFolder: folder } : {};
 }
 
-/** Finds the run of a checkpoint: two folders up from `checkpoints/<name>`, or three up from a folder in `steps/<n>-compress/`. */
-function findEnclosingRun(checkpoint: string): Pick<ImportedModel, "run"> {
+/**
+ * Finds the run of a checkpoint, with its tokenizer: two folders up from `checkpoints/<name>`, or three up from a folder in
+ * `steps/<n>-compress/`.
+ */
+function findEnclosingRun(checkpoint: string): Pick<ImportedModel, "run" | "tokenizerFolder"> {
   const folders = [resolve(checkpoint, "..", ".."), resolve(checkpoint, "..", "..", "..")];
   const run = folders.find((folder) => existsSync(join(folder, "run.json")));
-  return run === undefined ? {} : { run };
+  return run === undefined ? {} : { run, ...findTokenizer(join(run, "tokenizer")) };
 }

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { exportModel } from "../../backend/exports/exportModel";
 import { formatSizeTable } from "../../backend/exports/savings";
+import { refuseOtherVocabulary } from "../../backend/data/tokenizers/vocabulary";
 import { readYaml } from "../../backend/experiment/yamlText";
 import { readMergekitConfiguration } from "../../backend/merging/mergekit";
 import { mergeModels, refuseUnlike, refuseUnmergeable } from "../../backend/merging/mergeModels";
@@ -41,10 +42,14 @@ export default defineCommand<readonly [string, string], Options>({
         "unsupported",
         `slices: layer_range ends at ${merge.layers}, and ${merge.base} has ${layers} layers. Write all of them.`,
       );
+    const tokenizer = await openKnownTokenizer(base, {});
     const others = [];
     for (const name of method.models(merge.options)) {
       const other = await loadModel(name, {}, terminal);
       refuseUnlike(base.shape, other.shape, name);
+      const otherTokenizer = await openKnownTokenizer(other, {});
+      if (tokenizer !== undefined && otherTokenizer !== undefined)
+        refuseOtherVocabulary(tokenizer, otherTokenizer, name);
       others.push(other);
     }
     const tensors = await mergeModels(base, others, method, merge.options, {
@@ -52,7 +57,6 @@ export default defineCommand<readonly [string, string], Options>({
       signal: new AbortController().signal,
       progress: () => undefined,
     });
-    const tokenizer = await openKnownTokenizer(base, {});
     if (tokenizer === undefined) terminal.log(`${merge.base} has no known tokenizer, so none is written.`);
     const dtype = options.dtype ?? merge.dtype;
     const result = await exportModel(

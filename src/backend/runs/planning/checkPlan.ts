@@ -39,7 +39,7 @@ import { getMerge, readMergedModels, refuseMerge } from "../steps/merges";
 import { readTeachers, createTeacher, getTeacherOptions, Teachers } from "../steps/teachers";
 import { planTraining } from "../steps/trainedShapes";
 import { createPrepare } from "../../training/objective";
-import { resolveExperimentFolder, createPlanShape } from "../steps/workshop";
+import { refuseOtherVocabularyOf, resolveExperimentFolder, createPlanShape } from "../steps/workshop";
 
 /**
  * Throws the reason why one of the runs cannot start. Points of a sweep that differ only in other settings are
@@ -130,8 +130,13 @@ async function checkPlan(originalPlan: RunPlan, workspace: string): Promise<void
     (await check("model", () => createPlanShape(plan, vocabSize ?? getPlaceholderVocabulary(plan))));
   if (options !== undefined) await check("data", () => refuseMismatch(shape, options.sequence_len, data));
   const outlineOf = async (name: string) => (await importOutline(name, { baseFolder: folder })).shape;
-  const teachers = new Teachers<ModelShape>(plan, shape, await readTeachers(plan, outlineOf));
-  const mergedShapes = await readMergedModels(plan, outlineOf);
+  const outlineAlike = async (name: string) => {
+    const outline = await importOutline(name, { baseFolder: folder });
+    await refuseOtherVocabularyOf(outline, name, tokenizer ?? baseTokenizer);
+    return outline.shape;
+  };
+  const teachers = new Teachers<ModelShape>(plan, shape, await readTeachers(plan, outlineAlike));
+  const mergedShapes = await readMergedModels(plan, outlineAlike);
   const subject = {
     data,
     tokenizer,

@@ -14,6 +14,7 @@ import type { DownloadContext } from "../../data/download";
 import { formatDataLines } from "../../data/summaryText";
 import { openTokenizer } from "../../data/tokenizers/openTokenizer";
 import type { Tokenizer } from "../../data/tokenizers/tokenizer";
+import { refuseOtherVocabulary } from "../../data/tokenizers/vocabulary";
 import type { Engine } from "../../engine/engine";
 import { openEngine } from "../../engine/open";
 import { toCanonicalJson } from "../../experiment/stepKey";
@@ -83,9 +84,14 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     const dataHash = hashDataSets(dataSets);
     refuseOtherData(context, dataHash);
     refuseOtherTokenizer(dataSets);
-    const teachers = await readTeachers(plan, (name) => importBaseModel(context, name));
-    const mergedModels = await readMergedModels(plan, (name) => importBaseModel(context, name));
     const tokenizer = await openRunTokenizer(context, data, base);
+    const readAlike = async (name: string) => {
+      const model = await importBaseModel(context, name);
+      await refuseOtherVocabularyOf(model, name, tokenizer);
+      return model;
+    };
+    const teachers = await readTeachers(plan, readAlike);
+    const mergedModels = await readMergedModels(plan, readAlike);
     const isResized = base !== undefined && tokenizer !== undefined && resizesEmbeddings(plan);
     const trained = isResized ? addTokens(context, base, tokenizer.vocabSize) : base;
     const first = createFirstWorkpiece(plan, data, dataSets, trained);
@@ -177,6 +183,16 @@ async function readData(context: RunContext, options: NonNullable<RunPlan["data"
   if (data.floor !== undefined)
     context.log(`The entropy rate of the text is ${data.floor.toFixed(4)} nats per token.`);
   return data;
+}
+
+/** A model that is compared with the current one, or merged with it, has to mean the same tokens. */
+export async function refuseOtherVocabularyOf(
+  { tokenizerFolder }: Pick<ImportedModel, "tokenizerFolder">,
+  name: string,
+  tokenizer: Tokenizer | undefined,
+): Promise<void> {
+  if (tokenizer === undefined || tokenizerFolder === undefined) return;
+  refuseOtherVocabulary(tokenizer, await openTokenizer(tokenizerFolder, "."), name);
 }
 
 /** A curve must not continue on another text. */
