@@ -1,6 +1,7 @@
 /** Every metric by its file's name. Written by `npm run generate`. */
 import type { AnyMetric } from "./metric";
 import cache from "./cache";
+import calibration from "./calibration";
 import classification from "./classification";
 import counts from "./counts";
 import decoding from "./decoding";
@@ -20,6 +21,7 @@ import tasks from "./tasks";
 
 export const metrics: Readonly<Record<string, AnyMetric>> = {
   cache,
+  calibration,
   classification,
   counts,
   decoding,

@@ -1,4 +1,5 @@
 /** Scores of a classifier on a split: the metrics of scikit-learn, with intervals over the examples. */
+import { computeCalibration } from "../../statistics/calibration";
 import { findExtremes } from "../../statistics/extremes";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
@@ -44,6 +45,8 @@ export interface Classification extends ClassScores {
   readonly notice?: string;
   /** Fraction of the most frequent class: the accuracy of always predicting it. */
   readonly majority: number;
+  /** Expected calibration error of the probability of the predicted class, with 15 bins. */
+  readonly ece: number;
   /** 95 % percentile intervals over the examples. */
   readonly intervals: Readonly<Record<string, readonly [number, number]>>;
 }
@@ -62,6 +65,7 @@ export default defineMetric<Options, Classification>({
     "classification/f1_weighted": "maximize",
     "classification/matthews": "maximize",
     "classification/loss": "minimize",
+    "classification/ece": "minimize",
   },
   samples: [{}, { split: "train", max_examples: 5, positive_label: "odd", resamples: 10 }],
   check: ({ shape, data }, options) => {
@@ -88,10 +92,11 @@ export default defineMetric<Options, Classification>({
         "classification/f1_weighted": f1_weighted,
         "classification/matthews": matthews,
         "classification/loss": loss,
+        "classification/ece": details.ece,
       },
       lines: [
         `accuracy ${accuracy.toFixed(4)}${within("accuracy")}; always predicting the most frequent class gives ${majority.toFixed(4)}`,
-        `F1 ${f1.toFixed(4)}${within("f1")}${details.positive === null ? " (mean of the classes)" : ` of ${details.positive}`}, macro ${f1_macro.toFixed(4)}, weighted ${f1_weighted.toFixed(4)}; Matthews ${matthews.toFixed(4)}${within("matthews")}; loss ${loss.toFixed(4)} nats`,
+        `F1 ${f1.toFixed(4)}${within("f1")}${details.positive === null ? " (mean of the classes)" : ` of ${details.positive}`}, macro ${f1_macro.toFixed(4)}, weighted ${f1_weighted.toFixed(4)}; Matthews ${matthews.toFixed(4)}${within("matthews")}; loss ${loss.toFixed(4)} nats, expected calibration error ${details.ece.toFixed(4)}`,
         ...(details.notice === undefined ? [] : [details.notice]),
         `${details.data}, ${details.split} split, ${details.examples} examples; confusion ${details.confusion.map((row, i) => `${details.labels[i]!}: ${row.join(" ")}`).join("; ")}`,
         ...(details.undefined_scores.length === 0
@@ -132,7 +137,7 @@ async function measure(subject: Subject, options: Options, lab: EvaluationLab): 
   const head = getClasses(subject.shape);
   getSplit(subject.data, options.split);
   const { notice, ...data } = matchToModel(subject.data!, head);
-  const { truths, predictions, losses } = await classify(
+  const { truths, predictions, losses, confidences } = await classify(
     subject,
     getSplit(data, options.split),
     options,
@@ -159,6 +164,11 @@ async function measure(subject: Subject, options: Options, lab: EvaluationLab): 
     ...(notice === undefined ? {} : { notice }),
     majority: findExtremes(counts).max / truths.length,
     ...computeScores(confusion, positive, losses),
+    ece: computeCalibration(
+      confidences,
+      truths.map((truth, i) => truth === predictions[i]),
+      calibrationBins,
+    ).ece,
     intervals: bootstrap(truths, predictions, {
       classes,
       positive,
@@ -168,21 +178,29 @@ async function measure(subject: Subject, options: Options, lab: EvaluationLab): 
   };
 }
 
-/** The class of the largest logit at the last token of each example, and the cross-entropy of the true one. */
+/** As in Guo et al. 2017. */
+const calibrationBins = 15;
+
+/** The class of the largest logit at the last token of each example with its probability, and the cross-entropy of the true one. */
 async function classify(
   subject: Subject,
   split: Split,
   options: Options,
   lab: EvaluationLab,
-): Promise<{ truths: number[]; predictions: number[]; losses: number[] }> {
-  const [truths, predictions, losses]: number[][] = [[], [], []];
+): Promise<{ truths: number[]; predictions: number[]; losses: number[]; confidences: number[] }> {
+  const [truths, predictions, losses, confidences]: [number[], number[], number[], number[]] = [
+    [],
+    [],
+    [],
+    [],
+  ];
   for await (const { logits, truth } of computeHeadOutputs(subject, split, options, lab)) {
     const top = findExtremes(logits).max;
-    truths!.push(truth);
-    predictions!.push(logits.indexOf(top));
-    losses!.push(
-      top + Math.log(logits.reduce((sum, each) => sum + Math.exp(each - top), 0)) - logits[truth]!,
-    );
+    const total = logits.reduce((sum, each) => sum + Math.exp(each - top), 0);
+    truths.push(truth);
+    predictions.push(logits.indexOf(top));
+    losses.push(top + Math.log(total) - logits[truth]!);
+    confidences.push(1 / total);
   }
-  return { truths: truths!, predictions: predictions!, losses: losses! };
+  return { truths, predictions, losses, confidences };
 }

@@ -8,11 +8,10 @@ import { WorkbenchError } from "../../protocol/errors";
 import { countText } from "../data/spaces";
 import { getDocumentFrame } from "../data/tokenizers/tokenizer";
 import { requireNextToken } from "../models/classifier";
-import { dimensionsOf } from "../models/model";
 import { type Corruption, corrupt, corruptions } from "./corruption";
 import { defineMetric, type EvaluationLab, getSplit, getTokenizer, type Subject } from "./metric";
 import { createStridedWindows, readPlainText } from "./perplexityText";
-import { scoreWindows } from "./scoreWindows";
+import { resolveContext, scoreWindows } from "./scoreWindows";
 
 const optionsSchema = z.strictObject({
   kinds: z
@@ -70,7 +69,7 @@ export default defineMetric<Options, Robustness>({
   ],
   checkModel: (shape) => requireNextToken(shape, "it has no loss of the next token"),
   check: ({ shape, data }, options) => {
-    resolveContext({ shape, data }, options);
+    resolveContext("robustness", { shape, data }, options);
     getSplit(data, options.split);
   },
   evaluate: async (subject, options, lab) => {
@@ -105,21 +104,10 @@ export default defineMetric<Options, Robustness>({
 
 const percent = (share: number): string => `${Number((100 * share).toFixed(1))} %`;
 
-function resolveContext({ shape, data }: Pick<Subject, "shape" | "data">, options: Options): number {
-  const most = dimensionsOf(shape).context;
-  const context =
-    options.context ?? Math.max(2, Math.min(getSplit(data, options.split).layout.sequenceLength, most));
-  if (context <= most) return context;
-  throw new WorkbenchError(
-    "unsupported",
-    `A context of ${context} is longer than the model's ${most} positions. Set robustness.context to at most ${most}.`,
-  );
-}
-
 async function measure(subject: Subject, options: Options, lab: EvaluationLab): Promise<Robustness> {
   requireNextToken(subject.shape, "it has no loss of the next token");
   const tokenizer = getTokenizer(subject);
-  const context = resolveContext(subject, options);
+  const context = resolveContext("robustness", subject, options);
   const split = getSplit(subject.data, options.split);
   const texts = readPlainText(split, tokenizer, options.max_tokens).documents.map((ids) =>
     tokenizer.decode(ids),

@@ -50,6 +50,8 @@ async function attempt(
     key,
     log,
     seconds,
+    // A slow disk must not put off the next file.
+    share: Infinity,
     ...(bytes === undefined ? {} : { bytes }),
   });
   const options = method.options.parse(given) as unknown;

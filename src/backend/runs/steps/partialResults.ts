@@ -30,12 +30,12 @@ export interface PartialOptions {
   readonly log: (message: string) => void;
   /** The least time between two files. */
   readonly seconds?: number;
+  /** Writing takes at most this share of the time, unless memory needs it. */
+  readonly share?: number;
   /** Results of more bytes are written at any time, so that memory holds only those of a part of a large model. */
   readonly bytes?: number;
 }
 
-/** Writing takes at most this share of the time, unless memory needs it. */
-const largestShare = 0.05;
 /** Bytes of results that memory holds before they are written. */
 export const unwrittenBytes = 2 ** 27;
 
@@ -60,7 +60,7 @@ interface Part {
 /** The caller is the only one that writes to the folder. */
 export function openPartialResults(
   folder: string,
-  { key, log, seconds = 1, bytes = unwrittenBytes }: PartialOptions,
+  { key, log, seconds = 1, share = 0.05, bytes = unwrittenBytes }: PartialOptions,
 ): PartialResults {
   let patience = seconds;
   let since = performance.now();
@@ -108,7 +108,7 @@ export function openPartialResults(
         );
       }
       since = performance.now();
-      patience = Math.max(seconds, (since - begun) / 1000 / largestShare);
+      patience = Math.max(seconds, (since - begun) / 1000 / share);
       return result;
     },
   };
