@@ -224,8 +224,11 @@ export const systems: readonly System[] = [
     group: "Factors and sharing",
     title: "In defense of parameter sharing (STABLE-RPS), ROAST",
     source: "2310.11611",
-    idea: "one hashed array for all weights",
-    note: "Not here yet.",
+    idea: "weights read from a hashed array",
+    files: [methodFile("roast"), "src/backend/representations/hashed.ts"],
+    keys: "compress: {roast}",
+    page: "docs/methods.md",
+    note: "Each matrix has an array of its own instead of one for the model.",
   },
   {
     group: "Factors and sharing",

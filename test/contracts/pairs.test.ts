@@ -72,10 +72,10 @@ function toDense(model: Checkpoint): Checkpoint {
 const listAllLeaves = ({ shape }: Checkpoint): StoredMatrix[] =>
   listMatrixSlots(shape).flatMap(({ stored }) => stored.flatMap(listLeaves));
 
-/** The bits that choose tied rows: seeds and the layers that they were drawn for, which are in the manifest. */
+/** The bits that choose tied rows and hashed places: seeds and the layers that they were drawn for, which are in the manifest. */
 function countSeedBits(model: Checkpoint): number {
   return listAllLeaves(model)
-    .filter(({ type }) => type === "tied")
+    .filter(({ type }) => type === "tied" || type === "hashed")
     .map(({ representation, matrix, options }) => representation.count(matrix, options))
     .reduce((sum, { bits, stored }) => sum + bits - 32 * stored, 0);
 }

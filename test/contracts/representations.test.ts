@@ -26,6 +26,14 @@ const samples: Readonly<Record<string, readonly unknown[]>> = {
   clustered: [{ clusters: 256 }, { clusters: 130 }],
   dense: [{}],
   factored: [{ rank: 1 }, { rank: 4 }, { rank: 6 }],
+  // The mean of gradients is another function's gradient; test/backend/representations/hashed.test.ts checks it.
+  hashed: [
+    { size: 72, gradient: "sum" },
+    { size: 31, gradient: "sum", scale: 1.5, seed: 3 },
+    { size: 1, gradient: "sum" },
+    { size: 20, mapping: "blocks", block: 5, gradient: "sum" },
+    { size: 12, mapping: "blocks", block: 7, gradient: "sum", drawn_as: "layers.3.mlp.up_proj" },
+  ],
   mpo: [
     {
       sites: [
@@ -110,7 +118,7 @@ const samples: Readonly<Record<string, readonly unknown[]>> = {
   ],
 };
 const square = new Set(["diagonal"]);
-const products = new Set(["adapted", "factored", "mpo", "quantised"]);
+const products = new Set(["adapted", "factored", "hashed", "mpo", "quantised"]);
 
 const matrix = (
   id: string,
@@ -194,7 +202,7 @@ describe.each(Object.entries(representations))("%s", (id, representation) => {
         trained.reduce((total, { shape }) => total + sizeOf(shape), 0),
       );
       expect(counts.nonZero).toBeLessThanOrEqual(counts.stored);
-      // One stored scalar may occur in several places, and several may be multiplied into one.
+      // One stored scalar may occur in several places and with both signs, and several may be multiplied into one.
       if (!products.has(id))
         expect(counts.nonZero).toBeGreaterThanOrEqual(new Set(dense.filter((each) => each !== 0)).size);
       // Codes take fewer bits than a scalar.

@@ -22,6 +22,7 @@ import quantgpt from "./quantgpt";
 import quarot from "./quarot";
 import random from "./random";
 import ria from "./ria";
+import roast from "./roast";
 import rtn from "./rtn";
 import slicegpt from "./slicegpt";
 import smoothquant from "./smoothquant";
@@ -52,6 +53,7 @@ export const methods: Readonly<Record<string, AnyMethod>> = {
   quarot,
   random,
   ria,
+  roast,
   rtn,
   slicegpt,
   smoothquant,

@@ -6,6 +6,7 @@ import dense from "./dense";
 import diagonal from "./diagonal";
 import factored from "./factored";
 import grouped from "./grouped";
+import hashed from "./hashed";
 import masked from "./masked";
 import mpo from "./mpo";
 import quantised from "./quantised";
@@ -19,6 +20,7 @@ export const representations: Readonly<Record<string, AnyRepresentation>> = {
   diagonal,
   factored,
   grouped,
+  hashed,
   masked,
   mpo,
   quantised,

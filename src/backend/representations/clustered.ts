@@ -50,7 +50,7 @@ export default defineRepresentation<ClusteredOptions>({
       trainable: false,
       decay: false,
     },
-    // Frozen, because a graph has no cheap form of a centroid's gradient, which is a sum over all its weights.
+    // Frozen: the method that finds the clusters does not train them.
     { ...createWeightSpec(matrix, "weight_centroids", [clusters]), trainable: false, decay: false },
   ],
   apply: (x, values, matrix) => matmul(x, buildDenseValue(values, matrix)),

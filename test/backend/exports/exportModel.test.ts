@@ -76,6 +76,7 @@ describe("sizes", () => {
       /1 matrix with quantized codes: .* nothing is saved. Export as onnx or packed/,
     ],
     ["factored", { rank: 2 }, /1 matrix with two low-rank factors: .* nothing is saved/],
+    ["hashed", { size: 9 }, /1 matrix with hashed weights: .* nothing is saved/],
     ["tied", { tied: 3 }, /1 matrix with tied rows or columns: .* nothing is saved/],
   ])("of a %s matrix in safetensors", async (type, options, reason) => {
     const { weights, notices } = await sizesOf({ type, options }, { format: "safetensors" });

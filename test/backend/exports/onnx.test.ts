@@ -304,6 +304,7 @@ describe("a matrix keeps its representation in the graph", () => {
     ],
     ["groups", { type: "grouped", options: { min_channels_per_group: 16 } }, "MatMul", 0.6],
     ["tied rows", { type: "tied", options: { fold: "rows", tied: 90 } }, "Gather", 0.1],
+    ["hashed weights", { type: "hashed", options: { size: 600 } }, "Gather", 0.15],
     ["clusters", { type: "clustered", options: { clusters: 256 } }, "Gather", 0.3],
     ["less of it", { type: "sliced", options: { inputs: 40 } }, "Slice", 0.45],
   ];

@@ -16,6 +16,7 @@ import irc from "../../../src/backend/methods/irc";
 import hqq from "../../../src/backend/methods/hqq";
 import magnitude from "../../../src/backend/methods/magnitude";
 import type { AnyMethod } from "../../../src/backend/compression/method";
+import roast from "../../../src/backend/methods/roast";
 import rtn from "../../../src/backend/methods/rtn";
 import svd from "../../../src/backend/methods/svd";
 import type { TensorData } from "../../../src/backend/representations/representation";
@@ -52,6 +53,7 @@ const cases: readonly { readonly title: string; readonly steps: readonly Given[]
   { title: "clusters", steps: [[cluster, { clusters: 5, sensitivity: "none" }]] },
   { title: "factors", steps: [[svd, { rate: 0.5 }]] },
   { title: "tied rows", steps: [[irc, { rate: 0.5 }]] },
+  { title: "hashed weights", steps: [[roast, { rate: 0.5 }]] },
 ];
 
 /** The result of a method, or of several methods in sequence. */
@@ -72,9 +74,9 @@ describe.each(cases)("$title", ({ title, steps }) => {
     const target = join(folder.path, "out");
     await exportModel({ shape, tensors }, { format: "packed", entropy_coding: false }, target);
     const counted = countModel(shape, { tensors: (name) => tensors.get(name)!.data as TensorData }).total;
-    // The tied rows follow from a 32-bit seed in the manifest.
+    // Tied rows and hashed places follow from a 32-bit seed in the manifest.
     const seeds = listMatrixSlots(shape).flatMap(({ stored }) =>
-      stored.filter(({ type }) => type === "tied"),
+      stored.filter(({ type }) => type === "tied" || type === "hashed"),
     );
     const specs = new Map(parametersOf(shape).map((spec) => [spec.name, spec]));
     using opened = openModel(target);

@@ -1,5 +1,6 @@
 /** Operations that read or write elements by index. Indices are int32 and are cast where ONNX requires int64. */
 import { sub } from "./elementwise";
+import { reshape } from "./movement";
 import { constant, defineOp, type Op, type PlainTensor, type Shape, sizeOf, type Value } from "../op";
 
 function requireIndex(name: string, dtype: string): void {
@@ -23,8 +24,11 @@ export const gather: Op<[Value, Value]> = defineOp<[Value, Value]>({
     requireIndex("gather", index.dtype);
     return { dtype: table.dtype, shape: [...index.shape, ...table.shape.slice(1)] };
   },
+  // Rows are summed by a product, entries of a vector one after the other: many of them would need too large a product.
   gradient: ({ inputs: [table, index], grad: dy }) => [
-    scatterRows(index, dy, { rows: table.type.shape[0]! }),
+    table.type.shape.length === 1
+      ? tally(flatten(index), flatten(dy), { size: table.type.shape[0]! })
+      : scatterRows(index, dy, { rows: table.type.shape[0]! }),
     null,
   ],
   evaluate: ([table, index]) => {
@@ -39,8 +43,11 @@ export const gather: Op<[Value, Value]> = defineOp<[Value, Value]>({
   samples: [
     { inputs: [[5, 3], ids([4], 5)], attrs: {} },
     { inputs: [[5, 3], ids([2, 2], 5)], attrs: {} },
+    { inputs: [[3], ids([2, 4], 3)], attrs: {} },
   ],
 });
+
+const flatten = (x: Value) => reshape(x, { shape: [sizeOf(x.type.shape)] });
 
 /**
  * Adds rows to a table of zeros: int32 [n…], [n…, width…] → [rows, width…]. The gradient of `gather`.
