@@ -1,7 +1,7 @@
 /** What every command, view, panel and the notebook receive: the one way to everything of the extension. */
 import type * as vscode from "vscode";
-import type { PanelId, PanelInputs } from "../protocol/page";
 import type { RestartableBackend } from "./backendProcess";
+import type { PanelHost } from "./panels/panelHost";
 import type { RunLooks } from "./panels/runLooks";
 import type { RunStore } from "./runStore";
 
@@ -14,7 +14,7 @@ export interface Workbench {
   /** The color and mark of each run, and the baseline: the same in all pages. */
   readonly looks: RunLooks;
   readonly log: vscode.LogOutputChannel;
-  readonly openPanel: <P extends PanelId>(panel: P, input: PanelInputs[P]) => void;
+  readonly openPanel: PanelHost["open"];
   /** Shows an error to the user, with "Show Log"; a cancelled request is silent. */
   readonly report: (error: unknown) => void;
 }

@@ -113,6 +113,8 @@ describe.skipIf(reason !== undefined)("a user who has installed the package", ()
     await window.openSidePanel();
     const row = window.treeRow(/^grouped/, "Runs");
     await row.click();
+    // The curves open, and the tree keeps the keyboard.
+    await window.page.locator(".tab.active", { hasText: "Charts" }).waitFor();
     await window.page.keyboard.press("Delete");
     await expect.poll(() => study.runs().length, patience).toBe(1);
     expect(readdirSync(join(study.folder, ".lathe/trash"))).toHaveLength(1);

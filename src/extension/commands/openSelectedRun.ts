@@ -1,5 +1,4 @@
 /** A click on a row of the run tree: opens the run's curves, or loads more rows. */
-import * as vscode from "vscode";
 import { defineCommand } from "../command";
 import { getTrees } from "../trees";
 import type { RunTreeNode } from "../views/runTree/runTree";
@@ -11,6 +10,8 @@ export default defineCommand({
   async run(workbench) {
     const [node] = (getTrees(workbench).get("runs")?.selection ?? []) as readonly RunTreeNode[];
     if (node?.kind === "more") getShownRuns(workbench).showMore(node);
-    if (node?.kind === "run") await vscode.commands.executeCommand("lathe.openCharts", node);
+    // The tree keeps the keyboard, as the Explorer does, so that the arrows and Delete still apply to it.
+    if (node?.kind === "run")
+      workbench.openPanel("charts", { runs: [node.run.folder] }, { preserveFocus: true });
   },
 });

@@ -22,7 +22,12 @@ export interface PanelHostOptions {
 }
 
 export interface PanelHost extends Unsubscribe {
-  readonly open: <P extends PanelId>(panel: P, input: PanelInputs[P]) => void;
+  /** With `preserveFocus`, the keyboard stays where it is, as after a click on a row of a tree. */
+  readonly open: <P extends PanelId>(
+    panel: P,
+    input: PanelInputs[P],
+    options?: { readonly preserveFocus?: boolean },
+  ) => void;
 }
 
 /** What a page keeps over a reload; see `webview/page.ts`. */
@@ -60,7 +65,11 @@ export function createPanelHost({ context, backend, runs, looks, log }: PanelHos
 
   const logFault = (error: WorkbenchError) => log("error", error.stack ?? error.message);
 
-  function open<P extends PanelId>(id: P, input: PanelInputs[P]): void {
+  function open<P extends PanelId>(
+    id: P,
+    input: PanelInputs[P],
+    { preserveFocus = false }: { readonly preserveFocus?: boolean } = {},
+  ): void {
     const existing = openPanels.get(id);
     if (existing === undefined) {
       // The page makes the same request again, and shows its errors.
@@ -68,7 +77,7 @@ export function createPanelHost({ context, backend, runs, looks, log }: PanelHos
       const webview = vscode.window.createWebviewPanel(
         getViewType(id),
         panels[id].title,
-        vscode.ViewColumn.Active,
+        { viewColumn: vscode.ViewColumn.Active, preserveFocus },
         // A hidden page keeps its state: a zoomed chart or a long table would be tedious to find again.
         { ...options, retainContextWhenHidden: true, enableFindWidget: true },
       );
@@ -76,7 +85,7 @@ export function createPanelHost({ context, backend, runs, looks, log }: PanelHos
       return;
     }
     existing.input = input;
-    existing.webview.reveal();
+    existing.webview.reveal(undefined, preserveFocus);
     existing.page.emit("inputChanged", { input });
   }
 
