@@ -235,7 +235,10 @@ export const systems: readonly System[] = [
     title: "GraphHash",
     source: "2412.17245",
     idea: "rows of the embedding shared by clusters",
-    note: "Not here yet.",
+    files: [methodFile("graphhash"), "src/backend/compression/coOccurrence.ts"],
+    keys: "compress: {graphhash}",
+    page: "docs/methods.md",
+    note: "Its graph of users and items is one of tokens that occur together.",
   },
   {
     group: "Factors and sharing",

@@ -182,6 +182,8 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   "hyparquet-compressors": ["src/backend/data"],
   ignore: ["src/backend/data"],
   tinyglobby: ["src/backend/data"],
+  graphology: ["src/backend/compression"],
+  "graphology-communities-louvain": ["src/backend/compression"],
   systeminformation: ["src/backend/engine", "src/backend/runs"],
   commander: ["src/cli"],
   "cli-table3": ["src/cli"],

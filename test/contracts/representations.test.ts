@@ -107,6 +107,7 @@ const samples: Readonly<Record<string, readonly unknown[]>> = {
     { min_channels_per_group: 6, init: "fan_in" },
     { min_channels_per_group: 13 },
   ],
+  indexed: [{ rows: 130 }, { rows: 256 }],
   masked: [{}, { kept: 40 }],
   sliced: [{}, { inputs: 5 }, { outputs: 2 }, { inputs: 7, outputs: 3 }],
   tied: [

@@ -15,6 +15,9 @@ export const plainLab: Lab = {
   log: () => undefined,
   algebra: loopAlgebra,
   observe: rejectText,
+  readTokens: () => {
+    throw new Error("This lab has no text.");
+  },
   readLayers: rejectText,
   gradients: rejectText,
   // eslint-disable-next-line require-yield

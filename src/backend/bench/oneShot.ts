@@ -9,6 +9,7 @@ import { openData } from "../data/dataSet";
 import type { Engine } from "../engine/engine";
 import { methods } from "../methods/catalog";
 import { EngineAlgebra } from "../compression/algebra/products";
+import { readCalibrationBatches } from "../compression/calibration/batches";
 import { computeGradients } from "../compression/calibration/gradients";
 import type { AnyMethod, Lab } from "../compression/method";
 import { observe } from "../compression/calibration/observe";
@@ -94,6 +95,7 @@ export async function measureOneShot(
         };
       },
       gradients: (...args) => timed(computeGradients(...args, call)),
+      readTokens: (calibration) => readCalibrationBatches(calibration, call),
     });
     const bytesBefore = process.memoryUsage().rss;
     const startedAt = performance.now();
@@ -156,7 +158,7 @@ function findSuitableRole(shape: ModelShape, method: AnyMethod, options: OneShot
   throw reason!;
 }
 
-function createLab(parts: Pick<Lab, "algebra" | "observe" | "readLayers" | "gradients">): Lab {
+function createLab(parts: Pick<Lab, "algebra" | "observe" | "readLayers" | "gradients" | "readTokens">): Lab {
   const refuseTraining = () =>
     Promise.reject<Checkpoint>(
       new WorkbenchError("unsupported", "The method trains, so it is not a one-shot method."),

@@ -5,6 +5,7 @@ import { countModel } from "../models/accounting";
 import type { ModelShape } from "../models/model";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensors } from "../checkpoints/safetensors";
+import type { Batch } from "../data/split";
 import type { Trainee } from "../training/trainee";
 import type { Algebra } from "./algebra/products";
 import type { Gradients } from "./calibration/gradients";
@@ -26,6 +27,8 @@ export interface Lab {
     calibration: Calibration,
     layerTap?: LayerTap,
   ): Promise<Observations>;
+  /** Yields the sequences of the calibration text, as ids of tokens. */
+  readTokens(calibration: Calibration): Iterable<Batch>;
   /** Reads the text layer by layer; see `readLayers.ts`. */
   readLayers(
     original: Pick<Checkpoint, "shape" | "tensors">,

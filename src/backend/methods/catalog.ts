@@ -10,6 +10,7 @@ import flap from "./flap";
 import fpp from "./fpp";
 import gmp from "./gmp";
 import gptq from "./gptq";
+import graphhash from "./graphhash";
 import hqq from "./hqq";
 import irc from "./irc";
 import kron from "./kron";
@@ -41,6 +42,7 @@ export const methods: Readonly<Record<string, AnyMethod>> = {
   fpp,
   gmp,
   gptq,
+  graphhash,
   hqq,
   irc,
   kron,

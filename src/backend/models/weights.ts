@@ -121,7 +121,10 @@ export function bindWeights(
       const ys = apply(slot, x);
       return slot.split ? ys : slot.matrix.parts!.map(({ from, to }) => columns(ys[0]!, from, to));
     },
-    lookup: (role, ids) => gather(table(role), ids),
+    lookup: (role, ids) => {
+      const [{ matrix, representation, options }] = find(role).stored as readonly [StoredMatrix];
+      return representation.lookup?.(ids, tensor, matrix, options) ?? gather(table(role), ids);
+    },
     table,
     tensor,
   };

@@ -7,6 +7,7 @@ import diagonal from "./diagonal";
 import factored from "./factored";
 import grouped from "./grouped";
 import hashed from "./hashed";
+import indexed from "./indexed";
 import masked from "./masked";
 import mpo from "./mpo";
 import quantised from "./quantised";
@@ -21,6 +22,7 @@ export const representations: Readonly<Record<string, AnyRepresentation>> = {
   factored,
   grouped,
   hashed,
+  indexed,
   masked,
   mpo,
   quantised,

@@ -181,6 +181,8 @@ export interface Representation<O> {
   inference?(matrix: MatrixSpec, options: O): Inference | undefined;
   /** The form in files for other runtimes, if it differs from the stored form. */
   inFile?(matrix: MatrixSpec, options: O, operators: FileOperators): Inference | undefined;
+  /** Rows of an embedding by int32 ids [n]: [n, outputs]; absent where they are gathered from `dense`. */
+  lookup?(ids: Value, values: ValueSource, matrix: MatrixSpec, options: O): Value;
   /** The dense matrix as a subgraph, in the layout of its family, for embeddings and tied heads. */
   dense?(values: ValueSource, matrix: MatrixSpec, options: O): Value;
   /** Computes the dense matrix, always [inputs, outputs]. */

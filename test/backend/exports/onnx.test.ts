@@ -7,6 +7,7 @@ import { writeOnnx } from "../../../src/backend/exports/onnxFile";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { modelProto } from "../../../src/backend/graph/onnxSchema";
 import { input } from "../../../src/backend/graph/op";
+import graphhash from "../../../src/backend/methods/graphhash";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { models } from "../../../src/backend/models/catalog";
 import type { RepresentationChoice, RepresentationChoices } from "../../../src/backend/models/family";
@@ -344,6 +345,27 @@ describe("a matrix keeps its representation in the graph", () => {
       const bytes = own.reduce((sum, { rawData }) => sum + rawData.length, 0);
       expect(bytes).toBeGreaterThan(0);
       expect(bytes / (4 * 96 * 64)).toBeLessThan(share);
+      expect(notices.join("\n")).not.toMatch(/nothing is saved/);
+    });
+  });
+
+  it("the shared rows of an embedding, and an index for each token", async () => {
+    const plain = createTinyShape("llama", wide);
+    const options = graphhash.options.parse({ rate: 0.7, by: "random", average: "equal" });
+    const model = await graphhash.apply(
+      { shape: plain, tensors: drawModelTensors(plain, 8) },
+      options,
+      plainLab,
+    );
+    await inFolder(model, {}, async (folder, { notices }) => {
+      const file = readFileSync(join(folder, "model.onnx"));
+      const got = await run(file, [batch, time], tokensFor(model.shape));
+      expect(computeRelativeError(got, reference(model))).toBeLessThan(2e-5);
+      const { graph } = modelProto.decode(file) as unknown as Decoded;
+      const own = graph.initializer.filter(({ name }) => name.startsWith("model.embed_tokens."));
+      const vocabulary = plain.config["vocab_size"] as number;
+      const bytes = own.reduce((sum, { rawData }) => sum + rawData.length, 0);
+      expect(bytes).toBe(Math.round(0.3 * vocabulary) * 64 * 4 + vocabulary);
       expect(notices.join("\n")).not.toMatch(/nothing is saved/);
     });
   });

@@ -12,6 +12,7 @@ import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { listMatrixSlots, parametersOf } from "../../../src/backend/models/model";
 import cluster from "../../../src/backend/methods/cluster";
 import fpp from "../../../src/backend/methods/fpp";
+import graphhash from "../../../src/backend/methods/graphhash";
 import irc from "../../../src/backend/methods/irc";
 import hqq from "../../../src/backend/methods/hqq";
 import magnitude from "../../../src/backend/methods/magnitude";
@@ -53,6 +54,10 @@ const cases: readonly { readonly title: string; readonly steps: readonly Given[]
   { title: "clusters", steps: [[cluster, { clusters: 5, sensitivity: "none" }]] },
   { title: "factors", steps: [[svd, { rate: 0.5 }]] },
   { title: "tied rows", steps: [[irc, { rate: 0.5 }]] },
+  {
+    title: "shared rows",
+    steps: [[graphhash, { rate: 0.7, by: "random", average: "equal" }]],
+  },
   { title: "hashed weights", steps: [[roast, { rate: 0.5 }]] },
 ];
 

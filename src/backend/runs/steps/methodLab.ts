@@ -10,7 +10,11 @@ import { EngineAlgebra } from "../../compression/algebra/products";
 import { computeGradients } from "../../compression/calibration/gradients";
 import { computeLosses } from "../../compression/calibration/losses";
 import type { Lab } from "../../compression/method";
-import type { Calibration, ObserveCall } from "../../compression/calibration/batches";
+import {
+  type Calibration,
+  type ObserveCall,
+  readCalibrationBatches,
+} from "../../compression/calibration/batches";
 import { observe } from "../../compression/calibration/observe";
 import { readLayers } from "../../compression/calibration/readLayers";
 import { toTrainOptions } from "../../compression/training";
@@ -164,6 +168,7 @@ export function createMethodLab(parts: LabParts): CountingLab {
     algebra,
     observe: async (model, taps, calibration, layerTap) =>
       observe(model, taps, calibration, reading(calibration), layerTap),
+    readTokens: (calibration) => readCalibrationBatches(calibration, reading(calibration)),
     readLayers: async (original, readsOriginal, calibration) =>
       readLayers(original, readsOriginal, calibration, reading(calibration)),
     gradients: async (model, names, calibration) =>
