@@ -115,6 +115,7 @@ describe.skipIf(reason !== undefined)("a user who has installed the package", ()
     await row.click();
     // The curves open, and the tree keeps the keyboard.
     await window.page.locator(".tab.active", { hasText: "Charts" }).waitFor();
+    await window.page.locator(".part.sidebar .monaco-list:focus").waitFor();
     await window.page.keyboard.press("Delete");
     await expect.poll(() => study.runs().length, patience).toBe(1);
     expect(readdirSync(join(study.folder, ".lathe/trash"))).toHaveLength(1);

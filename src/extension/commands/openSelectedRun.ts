@@ -12,6 +12,6 @@ export default defineCommand({
     if (node?.kind === "more") getShownRuns(workbench).showMore(node);
     // The tree keeps the keyboard, as the Explorer does, so that the arrows and Delete still apply to it.
     if (node?.kind === "run")
-      workbench.openPanel("charts", { runs: [node.run.folder] }, { preserveFocus: true });
+      workbench.openPanel("charts", { runs: [node.run.folder] }, { focusedView: "lathe.runs" });
   },
 });

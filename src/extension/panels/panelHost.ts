@@ -21,13 +21,13 @@ export interface PanelHostOptions {
   readonly log: Log;
 }
 
+interface OpenOptions {
+  readonly focusedView?: string;
+}
+
 export interface PanelHost extends Unsubscribe {
-  /** With `preserveFocus`, the keyboard stays where it is, as after a click on a row of a tree. */
-  readonly open: <P extends PanelId>(
-    panel: P,
-    input: PanelInputs[P],
-    options?: { readonly preserveFocus?: boolean },
-  ) => void;
+  /** With `focusedView`, the view with this id keeps the keyboard, as after a click on a row of its tree. */
+  readonly open: <P extends PanelId>(panel: P, input: PanelInputs[P], options?: OpenOptions) => void;
 }
 
 /** What a page keeps over a reload; see `webview/page.ts`. */
@@ -53,6 +53,9 @@ const emptyInputs: PanelInputs = {
   tryModel: { subjects: [] },
 };
 
+/** Milliseconds after which a page that is still visible is not hidden by the one that was opened. */
+const hidingTime = 3000;
+
 export function getViewType(panel: PanelId): string {
   return `lathe.${panel}Panel`;
 }
@@ -65,12 +68,10 @@ export function createPanelHost({ context, backend, runs, looks, log }: PanelHos
 
   const logFault = (error: WorkbenchError) => log("error", error.stack ?? error.message);
 
-  function open<P extends PanelId>(
-    id: P,
-    input: PanelInputs[P],
-    { preserveFocus = false }: { readonly preserveFocus?: boolean } = {},
-  ): void {
+  function open<P extends PanelId>(id: P, input: PanelInputs[P], { focusedView }: OpenOptions = {}): void {
     const existing = openPanels.get(id);
+    const preserveFocus = focusedView !== undefined;
+    if (preserveFocus) keepFocus(focusedView, existing?.webview);
     if (existing === undefined) {
       // The page makes the same request again, and shows its errors.
       panels[id].prepare?.(backend, input).catch(() => undefined);
@@ -87,6 +88,20 @@ export function createPanelHost({ context, backend, runs, looks, log }: PanelHos
     existing.input = input;
     existing.webview.reveal(undefined, preserveFocus);
     existing.page.emit("inputChanged", { input });
+  }
+
+  /** VS Code gives the keyboard to a page that it hides, if it can search it: `opened` may hide another one. */
+  function keepFocus(view: string, opened: vscode.WebviewPanel | undefined): void {
+    for (const { webview } of openPanels.values()) {
+      if (!webview.visible || webview === opened) continue;
+      const subscription = webview.onDidChangeViewState(() => {
+        if (webview.visible) return;
+        subscription.dispose();
+        void vscode.commands.executeCommand(`${view}.focus`);
+      });
+      // One beside the opened page stays visible, and is not hidden by it later either.
+      setTimeout(() => void subscription.dispose(), hidingTime);
+    }
   }
 
   function attach(id: PanelId, webview: vscode.WebviewPanel, saved: SavedPage): void {
