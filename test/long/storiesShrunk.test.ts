@@ -60,67 +60,63 @@ const rows: readonly Row[] = [
   gptqAfterPruning,
 ];
 
-it(
-  "each method costs more at higher levels, and calibrated methods cost less",
-  { timeout: 900_000 },
-  async (context) => {
-    const tokenizer = sharedFile(context, "stories260k", "tok512.bin");
-    const model: Checkpoint = await importModel(sharedFile(context, "stories260k", "stories260K.bin"));
-    const dataFolder = resolve(dirname(sharedFile(context, "tinystories", "tinystories_sample.txt")), "..");
-    using folder = createTemporaryFolder();
-    const given = { dataset: "tinystories", tokenizer, sequence_len: 256, val_fraction: 0.1 };
-    using data = await openData(dataSchema.parse(given), {
-      baseFolder: ".",
-      cacheFolder: folder.path,
-      dataFolder,
-    });
-    const measured = perplexity.options.parse({ max_tokens: 8_192 });
-    const lossOf = async (checkpoint: Checkpoint) => {
-      const subject = { ...checkpoint, data: { ...data, title: "tinystories" }, tokenizer: data.tokenizer };
-      return (await perplexity.evaluate(subject, measured, createQuietLab(engine))).details.loss;
-    };
-    const dense = await lossOf(model);
-    const bits = countModel(model.shape).total.bits;
-    const table = [`dense: ${Math.exp(dense).toFixed(3)}`];
-    const losses = new Map<string, number[]>();
-    for (const { name, level: title, levels, steps } of rows) {
-      const own: number[] = [];
-      const cells: string[] = [];
-      for (const level of levels)
-        try {
-          let shrunk = model;
-          for (const [method, given] of steps(level)) {
-            const options = methods[method]!.options.parse(given) as unknown;
-            methods[method]!.plan(shrunk.shape, options);
-            shrunk = await methods[method]!.apply(shrunk, options, createLabWithText(engine, data));
-          }
-          const loss = await lossOf(shrunk);
-          own.push(loss);
-          const share = (100 * countModel(shrunk.shape).total.bits) / bits;
-          cells.push(`${title} ${level}: ${Math.exp(loss).toFixed(3)} (${share.toFixed(1)} % of the bits)`);
-        } catch (thrown) {
-          if (!(thrown instanceof WorkbenchError) || thrown.code !== "unsupported") throw thrown;
-          cells.push(`does not fit: ${thrown.message}`);
-          break;
+it("each method costs more at higher levels, and calibrated methods cost less", async (context) => {
+  const tokenizer = sharedFile(context, "stories260k", "tok512.bin");
+  const model: Checkpoint = await importModel(sharedFile(context, "stories260k", "stories260K.bin"));
+  const dataFolder = resolve(dirname(sharedFile(context, "tinystories", "tinystories_sample.txt")), "..");
+  using folder = createTemporaryFolder();
+  const given = { dataset: "tinystories", tokenizer, sequence_len: 256, val_fraction: 0.1 };
+  using data = await openData(dataSchema.parse(given), {
+    baseFolder: ".",
+    cacheFolder: folder.path,
+    dataFolder,
+  });
+  const measured = perplexity.options.parse({ max_tokens: 8_192 });
+  const lossOf = async (checkpoint: Checkpoint) => {
+    const subject = { ...checkpoint, data: { ...data, title: "tinystories" }, tokenizer: data.tokenizer };
+    return (await perplexity.evaluate(subject, measured, createQuietLab(engine))).details.loss;
+  };
+  const dense = await lossOf(model);
+  const bits = countModel(model.shape).total.bits;
+  const table = [`dense: ${Math.exp(dense).toFixed(3)}`];
+  const losses = new Map<string, number[]>();
+  for (const { name, level: title, levels, steps } of rows) {
+    const own: number[] = [];
+    const cells: string[] = [];
+    for (const level of levels)
+      try {
+        let shrunk = model;
+        for (const [method, given] of steps(level)) {
+          const options = methods[method]!.options.parse(given) as unknown;
+          methods[method]!.plan(shrunk.shape, options);
+          shrunk = await methods[method]!.apply(shrunk, options, createLabWithText(engine, data));
         }
-      if (own.length > 0) losses.set(name, own);
-      table.push(`${name}: ${cells.join(", ")}`);
-    }
-    console.info(`Perplexity a token of stories260K on 8,192 tokens held back:\n${table.join("\n")}`);
-    for (const [name, own] of losses) {
-      expect(own.every(Number.isFinite), name).toBe(true);
-      expect(own.at(-1)!, name).toBeGreaterThan(own[0]!);
-      expect(own[0]!, name).toBeGreaterThan(dense - 0.01);
-    }
-    const at = (name: string, i: number) => losses.get(name)!.at(i)!;
-    expect(at("magnitude", 1)).toBeLessThan(at("random", 1));
-    expect(at("wanda", 1)).toBeLessThan(at("random", 1));
-    expect(at("sparsegpt", 1)).toBeLessThan(at("magnitude", 1));
-    expect(at("gptq", -1)).toBeLessThan(at("rtn", -1));
-    expect(at("svd whiten", 1)).toBeLessThan(at("svd", 1));
-    expect(at("svd whiten center", 1)).toBeLessThan(at("svd", 1));
-    // Rounding to eight bits after pruning costs next to nothing.
-    expect(at(gptqAfterPruning.name, 0)).toBeLessThan(at("sparsegpt", 1) + 0.01);
-    expect(losses.size).toBeGreaterThanOrEqual(rows.length - 1);
-  },
-);
+        const loss = await lossOf(shrunk);
+        own.push(loss);
+        const share = (100 * countModel(shrunk.shape).total.bits) / bits;
+        cells.push(`${title} ${level}: ${Math.exp(loss).toFixed(3)} (${share.toFixed(1)} % of the bits)`);
+      } catch (thrown) {
+        if (!(thrown instanceof WorkbenchError) || thrown.code !== "unsupported") throw thrown;
+        cells.push(`does not fit: ${thrown.message}`);
+        break;
+      }
+    if (own.length > 0) losses.set(name, own);
+    table.push(`${name}: ${cells.join(", ")}`);
+  }
+  console.info(`Perplexity a token of stories260K on 8,192 tokens held back:\n${table.join("\n")}`);
+  for (const [name, own] of losses) {
+    expect(own.every(Number.isFinite), name).toBe(true);
+    expect(own.at(-1)!, name).toBeGreaterThan(own[0]!);
+    expect(own[0]!, name).toBeGreaterThan(dense - 0.01);
+  }
+  const at = (name: string, i: number) => losses.get(name)!.at(i)!;
+  expect(at("magnitude", 1)).toBeLessThan(at("random", 1));
+  expect(at("wanda", 1)).toBeLessThan(at("random", 1));
+  expect(at("sparsegpt", 1)).toBeLessThan(at("magnitude", 1));
+  expect(at("gptq", -1)).toBeLessThan(at("rtn", -1));
+  expect(at("svd whiten", 1)).toBeLessThan(at("svd", 1));
+  expect(at("svd whiten center", 1)).toBeLessThan(at("svd", 1));
+  // Rounding to eight bits after pruning costs next to nothing.
+  expect(at(gptqAfterPruning.name, 0)).toBeLessThan(at("sparsegpt", 1) + 0.01);
+  expect(losses.size).toBeGreaterThanOrEqual(rows.length - 1);
+});
