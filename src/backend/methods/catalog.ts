@@ -19,10 +19,12 @@ import llmpruner from "./llmpruner";
 import magnitude from "./magnitude";
 import minitron from "./minitron";
 import mixed from "./mixed";
+import movement from "./movement";
 import quantgpt from "./quantgpt";
 import quarot from "./quarot";
 import random from "./random";
 import ria from "./ria";
+import rigl from "./rigl";
 import roast from "./roast";
 import rtn from "./rtn";
 import slicegpt from "./slicegpt";
@@ -51,10 +53,12 @@ export const methods: Readonly<Record<string, AnyMethod>> = {
   magnitude,
   minitron,
   mixed,
+  movement,
   quantgpt,
   quarot,
   random,
   ria,
+  rigl,
   roast,
   rtn,
   slicegpt,
