@@ -4,6 +4,7 @@ import { t } from "./l10n";
 export const expectedTimes: Readonly<Record<string, string>> = {
   quick: t("half a minute"),
   search: t("1 minute"),
+  preference: t("1 minute"),
   first: t("1 to 2 minutes"),
   "scaling-law": t("2 minutes"),
   retrieval: t("5 minutes"),

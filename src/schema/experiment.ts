@@ -9,15 +9,13 @@ import { engineOptions } from "./engineOptions";
 import { deviceSchema } from "./device";
 import { createEvaluateSchema } from "./inference";
 import { labelOptions } from "./labelOptions";
-import { trainExitsSchema } from "./exits";
-import { loraSchema } from "./lora";
+import { objectiveOptions } from "./objectiveOptions";
 import { paperSchema } from "./paper";
 import { passkeySchema } from "./passkeys";
 import { createMergeSchema } from "./merge";
 import { parallelSchema } from "./parallel";
 import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe";
 import { columnOptions, rowChoiceOptions, rowFileOptions } from "./rows";
-import { teacherSchema } from "./teacher";
 import { watchSchema } from "./watch";
 import { collectKeys, toChangesSchema, createChoice, makeOptional } from "./schemaParts";
 import { rangeSchema, searchMethods, searchSchema } from "./search";
@@ -119,7 +117,7 @@ export const trainSchema = z.strictObject({
     ),
   per_device_train_batch_size: positiveInt
     .default(8)
-    .describe("Sequences in one forward and backward pass. Alias: `micro_batch_size`."),
+    .describe("Sequences, or preference pairs, in one forward and backward pass. Alias: `micro_batch_size`."),
   micro_batch_size: positiveInt.optional().describe("Alias of `per_device_train_batch_size`."),
   mlm_probability: z
     .number()
@@ -157,9 +155,7 @@ export const trainSchema = z.strictObject({
     .min(0)
     .default(1)
     .describe("Clip gradients to this global norm. 0 disables clipping."),
-  teacher: teacherSchema.optional(),
-  lora: loraSchema.optional(),
-  exits: trainExitsSchema.optional(),
+  ...objectiveOptions,
   cumulative_loss: z
     .enum(["none", "literal", "two-batch", "ema-grad"])
     .default("none")

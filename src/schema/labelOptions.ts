@@ -46,6 +46,7 @@ export const labelOptions = {
     .enum(["right", "left", "none"])
     .default("right")
     .describe(
-      "Which end of a text with a label is cut where it is longer than a sequence; `none` refuses it.",
+      "Which end of a text with a label, or of a prompt with an answer of a preference pair, is cut where it is longer than " +
+        "a sequence; `none` refuses it.",
     ),
 };

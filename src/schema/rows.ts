@@ -59,6 +59,20 @@ export const columnOptions = {
         "written by the tokenizer's chat template. The loss counts the assistant's answers, with `train_on_inputs: true` " +
         "everything.",
     ),
+  prompt_column: z
+    .string()
+    .optional()
+    .describe(
+      "Column of the prompt of a preference pair: text, or a list of messages. Without it, the prompt is what both answers " +
+        "have in common at their start.",
+    ),
+  chosen_column: z
+    .string()
+    .optional()
+    .describe(
+      "Column of the preferred answer, text or messages; makes rows preference pairs, for `train.preference`.",
+    ),
+  rejected_column: z.string().optional().describe("Column of the answer that is not preferred."),
   template: z
     .string()
     .optional()

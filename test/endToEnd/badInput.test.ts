@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { badCommands } from "./badCommands";
 import { badExits } from "./badExits";
+import { badPreferences } from "./badPreferences";
 import { badExperiments, type Case, data, model, tokenizer, train } from "./badExperiments";
 import { realWorkspace, useRealLathe, type Workspace } from "./realLathe";
 
@@ -19,6 +20,14 @@ beforeAll(async () => {
   const text = Array.from({ length: 60 }, (_, i) => `Line ${i} adds ${(i * i) % 97}.\n`).join("");
   writeFileSync(inside("text.txt"), text);
   writeFileSync(inside("long.txt"), text.repeat(10));
+  const pairs = Array.from({ length: 30 }, (_, i) => ({
+    prompt: `ask ${i % 10} `,
+    chosen: "yes!",
+    rejected: "no",
+  }));
+  const lines = (rows: readonly object[]) => rows.map((row) => JSON.stringify(row)).join("\n");
+  writeFileSync(inside("pairs.jsonl"), lines(pairs));
+  writeFileSync(inside("bad-pairs.jsonl"), lines([pairs[0]!, { ...pairs[1]!, rejected: "" }]));
   writeFileSync(inside("empty.txt"), "");
   writeFileSync(inside("picture.png"), Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 1, 2, 3]));
   writeFileSync(inside("latin.txt"), Buffer.from("caf\u00e9 au lait", "latin1"));
@@ -56,7 +65,7 @@ function widen(config: string): void {
   writeFileSync(config, readFileSync(config, "utf8").replace('"hidden_size": 16', '"hidden_size": 32'));
 }
 
-const cases: readonly Case[] = [...badExperiments, ...badExits, ...badCommands];
+const cases: readonly Case[] = [...badExperiments, ...badExits, ...badPreferences, ...badCommands];
 
 /** The message, with its variable parts replaced. */
 function told(message: string): string {

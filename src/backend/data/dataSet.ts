@@ -8,10 +8,11 @@ import type { Labels } from "./labels";
 import { openOrigin, type Origin } from "./origin";
 import type { Layout } from "./packing";
 import { hasHeldOutData, type Partition, partition } from "./partition";
+import { hasPairs } from "./preferencePairs";
 import type { RowCounts } from "./rowScreen";
 import { computeHash, type Source, type SourceContext } from "./source";
 import { Split, type SplitSummary } from "./split";
-import type { TokenFile } from "./tokenFile";
+import type { PairCounts, TokenFile } from "./tokenFile";
 import { getPairFrame } from "./entries";
 import { NotCachedError, openTokens } from "./tokenize";
 import { CharacterSet, createCharactersTokenizer } from "./tokenizers/characters";
@@ -48,6 +49,8 @@ export interface DataSet extends Disposable {
   readonly floor: number | undefined;
   /** Where rows have labels. The labels of a split are places in this list until `matchToModel` makes them a model's. */
   readonly labels: Labels | undefined;
+  /** Whether rows are preference pairs: documents are then prompts with chosen answers, and `PairSplit` has both answers. */
+  readonly isPaired: boolean;
   readonly summary: DataSummary;
   /** The first token of any split whose id is at least `least`, with its place. */
   findToken(least: number): PlacedToken | undefined;
@@ -57,6 +60,8 @@ export interface DataSummary {
   readonly train: SplitSummary;
   readonly validation?: SplitSummary;
   readonly test?: SplitSummary;
+  /** Present if rows are preference pairs; tokens are then those of prompts with chosen answers. */
+  readonly isPaired?: boolean;
   /** Of rows with labels. */
   readonly classification?: LabeledSummary;
   /** Rows of the training files that held text, and how many were left after each text that none may contain. */
@@ -102,7 +107,9 @@ async function openDataSet(
   const origin = classes?.origin ?? rawOrigin;
   const tokenizer = await openTokenizerFor(options.tokenizer, origin, context);
   const notices = [...origin.notices, ...tokenizer.notices, ...(classes?.notices ?? [])];
-  const truncation = classes && { length: options.sequence_len, from: options.truncation };
+  const isPaired = hasPairs(options);
+  const isCut = isPaired || classes !== undefined;
+  const truncation = isCut ? { length: options.sequence_len, from: options.truncation } : undefined;
   const read = async (source: Source): Promise<TokenFile> => {
     const tokens = await openTokens(source, tokenizer, cacheFolder, sourceContext, {
       ...(context.onlyKept === undefined ? {} : { onlyKept: context.onlyKept }),
@@ -111,11 +118,13 @@ async function openDataSet(
       labels: classes?.labels.values.length ?? 0,
     });
     files.push({ source, file: tokens.file });
-    notices.push(...tokens.notices, ...createRowNotices(tokens.file.manifest.rows, source.title));
-    if (tokens.file.manifest.tokens === 0)
+    const { rows, pairs, tokens: count } = tokens.file.manifest;
+    const lost = [...createRowNotices(rows, source.title), ...createPairNotices(pairs, source.title)];
+    notices.push(...tokens.notices, ...lost);
+    if (count === 0)
       throw new WorkbenchError(
         "invalid-input",
-        `There is no text in ${source.title}. ${[...createRowNotices(tokens.file.manifest.rows, source.title), "Name files that hold some."].join(" ")}`,
+        `There is no text in ${source.title}. ${[...lost, "Name files that hold some."].join(" ")}`,
       );
     return tokens.file;
   };
@@ -127,34 +136,33 @@ async function openDataSet(
       ? partition(file, options, options.split_seed)
       : { train: selectAllPieces(file), validation: [], notice: undefined };
   if (parts.notice !== undefined) notices.push(parts.notice);
+  const side = isPaired ? "chosen" : undefined;
   const isPair =
     classes !== undefined && options.text_pair_column !== undefined && options.pair_separator === undefined;
   const layout: Layout = {
     sequenceLength: options.sequence_len,
-    packing: options.packing && classes === undefined,
-    documentMask: options.document_mask,
+    packing: options.packing && !isCut,
+    documentMask: options.document_mask && !isPaired,
     padding: tokenizer.endOfText ?? 0,
     trainOnPadding: options.train_on_padding,
     // A token that both opens and ends documents occurs once between two documents.
     opening: tokenizer.bos === undefined || tokenizer.bos === tokenizer.endOfText ? 0 : 1,
     // A tokenizer with a mask token is an encoder's.
-    ...(!options.packing && classes === undefined && findMaskToken(tokenizer) !== undefined
-      ? { readsLast: true }
-      : {}),
+    ...(!options.packing && !isCut && findMaskToken(tokenizer) !== undefined ? { readsLast: true } : {}),
     ...(isPair && getPairFrame(tokenizer)?.secondType === 1 ? { types: true } : {}),
-    ...(options.packing && classes === undefined && options.packing_strategy === "characters"
+    ...(options.packing && !isCut && options.packing_strategy === "characters"
       ? { characters: Math.ceil(options.sequence_len * options.characters_per_token) }
       : {}),
   };
   const whole = async (source: Source | undefined): Promise<Split | undefined> => {
     if (source === undefined) return undefined;
     const tokens = await read(source);
-    return new Split(tokens, selectAllPieces(tokens), layout);
+    return new Split(tokens, selectAllPieces(tokens), layout, undefined, side);
   };
-  const train = new Split(file, parts.train, layout);
+  const train = new Split(file, parts.train, layout, undefined, side);
   const validation =
     origin.validation === undefined && classes === undefined && hasHeldOutData(options)
-      ? new Split(file, parts.validation, layout)
+      ? new Split(file, parts.validation, layout, undefined, side)
       : await whole(origin.validation);
   const test = await whole(origin.test);
   assertFits(train, "training", origin.train, file.manifest.tokens, options);
@@ -188,10 +196,12 @@ async function openDataSet(
     test,
     floor: computeLossFloor(origin, file, tokenizer),
     labels: classes?.labels,
+    isPaired,
     summary: {
       train: train.summary,
       ...(validation === undefined ? {} : { validation: validation.summary }),
       ...(test === undefined ? {} : { test: test.summary }),
+      ...(isPaired ? { isPaired } : {}),
       ...(classes === undefined ? {} : { classification: classes.summary }),
       ...(rows === undefined || options.drop_rows_containing.length === 0
         ? {}
@@ -240,6 +250,23 @@ function createRowNotices(rows: RowCounts | undefined, title: string): string[] 
       ? [`Skipped ${formatCount(malformed, "malformed row")} of ${title} (data.on_bad_rows).`]
       : []),
     ...(excluded > 0 ? [`Left out ${formatCount(excluded, "row")} of ${title} by data.where.`] : []),
+  ];
+}
+
+/** What a reader has to know of pairs that are longer than a sequence. */
+function createPairNotices(pairs: PairCounts | undefined, title: string): string[] {
+  const { cut = 0, dropped = 0 } = pairs ?? {};
+  return [
+    ...(cut > 0
+      ? [
+          `${formatCount(cut, "preference pair")} of ${title} had an answer cut to data.sequence_len (data.truncation).`,
+        ]
+      : []),
+    ...(dropped > 0
+      ? [
+          `Left out ${formatCount(dropped, "preference pair")} of ${title}, because the prompt leaves no room for an answer. Raise data.sequence_len, or set data.truncation: left.`,
+        ]
+      : []),
   ];
 }
 

@@ -9,14 +9,14 @@ import { truncateLongestFirst, type PairFrame } from "./tokenizers/textFrame";
 import type { EncodedText } from "./tokenizers/core";
 import { getDocumentFrame, type Tokenizer } from "./tokenizers/tokenizer";
 
-/** Of a text with a label only as much as a sequence holds. */
+/** Of a text with a label, or of a prompt with its answer, only as much as a sequence holds. */
 export interface Truncation {
   /** Tokens of a sequence. */
   readonly length: number;
   readonly from: "right" | "left" | "none";
 }
 
-interface Rows {
+export interface Rows {
   readonly ids: readonly ArrayLike<number>[];
   readonly row: Omit<PieceRow, "tokens">;
 }
@@ -30,7 +30,12 @@ export interface Entry {
     ids: readonly Int32Array[],
     /** Empty where no entry needs offsets. */
     encoded: readonly EncodedText[],
-  ): { readonly rows: readonly Rows[]; readonly isCut?: boolean };
+  ): {
+    readonly rows: readonly Rows[];
+    readonly isCut?: boolean;
+    /** Whether nothing is written, because a preference pair has no room for an answer. */
+    readonly isDropped?: boolean;
+  };
 }
 
 const emptyIds = { bytes: 0, characters: 0, words: 0, lines: 0 };
@@ -233,7 +238,10 @@ function createRunRows(runs: readonly TokenRun[], head: readonly number[], tail:
 }
 
 /** A word that the preceding text has begun counts as part of that text. */
-function computeSizes(text: string, preceding = ""): Omit<PieceRow, "tokens" | "endsDocument" | "masked"> {
+export function computeSizes(
+  text: string,
+  preceding = "",
+): Omit<PieceRow, "tokens" | "endsDocument" | "masked"> {
   const { bytes, words, lines } = countText(text);
   const isInWord = text !== "" && preceding !== "" && !isSpace(preceding.charCodeAt(preceding.length - 1));
   const continuesWord = isInWord && !isSpace(text.charCodeAt(0));

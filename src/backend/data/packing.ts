@@ -11,6 +11,8 @@ export interface Layout {
   readonly padding: number;
   /** Whether a sequence of its own is read to its last token, as an encoder does that predicts no next one. */
   readonly readsLast?: boolean;
+  /** Whether a sequence is a preference pair, which a batch has as two rows (`PairSplit`). */
+  readonly pairs?: boolean;
   /** Whether sequences have token types, as pairs of texts do that an encoder reads. */
   readonly types?: boolean;
   /** Whether the loss also counts padding labels. */

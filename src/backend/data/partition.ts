@@ -74,7 +74,7 @@ function splitByDocument(
   return split;
 }
 
-/** The border between two pieces that comes closest to the share, never between a prompt and its response. */
+/** The border between two pieces that comes closest to the share, never in a prompt with its response or in a preference pair. */
 function findTailStart(file: TokenFile, fraction: number): number {
   const target = file.manifest.tokens * (1 - fraction);
   let best = 0;
@@ -84,7 +84,7 @@ function findTailStart(file: TokenFile, fraction: number): number {
     const row = file.row(piece);
     tokens += row.tokens;
     const away = Math.abs(tokens - target);
-    if (!row.masked && away < distance) [best, distance] = [piece + 1, away];
+    if (!row.masked && row.side !== "chosen" && away < distance) [best, distance] = [piece + 1, away];
   }
   return best;
 }

@@ -3,6 +3,7 @@
  * text and the tokenizer alone, never on how the text arrived.
  */
 import type { Conversation } from "./conversations";
+import type { PreferencePair } from "./preferencePairs";
 import { isSpace } from "./spaces";
 import { type CutRule, isCut, getReach } from "./tokenizers/cutRule";
 
@@ -19,6 +20,8 @@ export interface Fragment {
   readonly classNumber?: number;
   /** What the chat template writes; `text` is then the texts of the messages alone. */
   readonly conversation?: Conversation;
+  /** A prompt with two answers; `text` is then the texts of all three. */
+  readonly preference?: PreferencePair;
   /** Start and end of the parts that the loss counts, in UTF-16 units; only on a fragment that is a whole document. */
   readonly answers?: readonly (readonly [number, number])[];
   /** Whether the document ends here. */
@@ -31,6 +34,7 @@ export interface Piece {
   readonly pair?: readonly [string, string];
   readonly classNumber?: number;
   readonly conversation?: Conversation;
+  readonly preference?: PreferencePair;
   readonly answers?: readonly (readonly [number, number])[];
   readonly end: boolean;
   /** Characters dropped after the piece: the space that the tokenizer puts before the next one. */
@@ -48,9 +52,13 @@ export async function* splitPieces(
   const buffer = new CutBuffer(cuts, target);
   let open = false;
   for await (const fragment of fragments) {
-    const { text, end, prompt, pair, classNumber, conversation, answers } = fragment;
+    const { text, end, prompt, pair, classNumber, conversation, preference, answers } = fragment;
     if (conversation !== undefined) {
       yield { text, conversation, end, dropped: 0 };
+      continue;
+    }
+    if (preference !== undefined) {
+      yield { text, preference, end, dropped: 0 };
       continue;
     }
     if (classNumber !== undefined) {

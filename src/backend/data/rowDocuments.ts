@@ -4,6 +4,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import { readMessages, joinMessages } from "./conversations";
 import type { OnBadRow, Row } from "./formats/row";
 import type { Fragment } from "./pieces";
+import { createPreferenceReader, hasPairs } from "./preferencePairs";
 
 export const defaultTemplate =
   "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n{response}";
@@ -25,6 +26,7 @@ export function trainsOnInputs({
 }
 
 export function createRowReader(options: DataOptions): RowReader {
+  if (hasPairs(options)) return createPreferenceReader(options);
   if (options.truncate_prompt && (trainsOnInputs(options) || options.response_column === undefined))
     throw new WorkbenchError(
       "invalid-input",

@@ -8,6 +8,7 @@ import { readDecodedText, type ReadContext } from "./formats/decodedText";
 import { readParquetClassNames } from "./formats/parquetClassNames";
 import { readPlainDocuments } from "./formats/plainText";
 import type { Fragment } from "./pieces";
+import { hasPairs } from "./preferencePairs";
 import { createRowReader, type RowReader, trainsOnInputs } from "./rowDocuments";
 import { RowFiles } from "./rowFiles";
 import { type RowCounts, RowScreen } from "./rowScreen";
@@ -54,6 +55,7 @@ export async function openFileSource(
       : ["instruction pairs"]),
     ...(options.label_column === undefined ? [] : ["labels"]),
     ...(options.conversation_column === undefined ? [] : ["conversations"]),
+    ...(hasPairs(options) ? ["preference pairs"] : []),
     ...(options.clean_rows === "none" && options.drop_rows_containing.length === 0
       ? []
       : ["rows to clean or to drop"]),
@@ -94,6 +96,13 @@ export async function openFileSource(
     ...(options.conversation_column === undefined
       ? {}
       : { conversation_column: options.conversation_column }),
+    ...(hasPairs(options)
+      ? {
+          prompt_column: options.prompt_column,
+          chosen_column: options.chosen_column,
+          rejected_column: options.rejected_column,
+        }
+      : {}),
     ...(options.label_column === undefined
       ? {}
       : {
@@ -153,7 +162,7 @@ function selectWithinLimit(files: readonly DataFile[], limit: number): readonly 
   return first < 0 || files[first]!.compression !== undefined ? files : files.slice(0, first + 1);
 }
 
-/** At most `limit` bytes of text: a document is cut at a character, a masked pair or a conversation is read whole or not at all. */
+/** At most `limit` bytes of text: a document is cut at a character, a masked pair, a conversation or a preference pair is read whole or not at all. */
 async function* limitBytes(fragments: AsyncIterable<Fragment>, limit: number): AsyncGenerator<Fragment> {
   let left = limit;
   for await (const fragment of fragments) {
@@ -163,7 +172,8 @@ async function* limitBytes(fragments: AsyncIterable<Fragment>, limit: number): A
       yield fragment;
       continue;
     }
-    if ([fragment.prompt, fragment.label, fragment.conversation].every((part) => part === undefined)) {
+    const { prompt, label, conversation, preference } = fragment;
+    if ([prompt, label, conversation, preference].every((part) => part === undefined)) {
       const cut = new TextDecoder("utf-8", { ignoreBOM: true }).decode(
         Buffer.from(fragment.text).subarray(0, left),
         { stream: true },

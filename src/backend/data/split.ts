@@ -6,7 +6,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import { type Documents, findLastAtMost, type Layout, pack, type Packed } from "./packing";
 import type { PieceRange } from "./partition";
 import type { TextCounts } from "./spaces";
-import type { TokenFile } from "./tokenFile";
+import type { PairSide, TokenFile } from "./tokenFile";
 
 /** Label of a position that no loss counts. */
 export const IGNORED = -100;
@@ -67,9 +67,11 @@ export class Split {
 
   constructor(
     readonly file: TokenFile,
-    private readonly ranges: readonly PieceRange[],
+    readonly ranges: readonly PieceRange[],
     readonly layout: Layout,
     private readonly labelValues?: LabelValues,
+    /** Of preference pairs: the answer that the documents have. */
+    readonly side?: PairSide,
   ) {
     const fileStarts: number[] = [];
     const runStarts: number[] = [];
@@ -86,10 +88,20 @@ export class Split {
     let begins = true;
     for (const { start, end } of ranges) {
       for (; piece < start; piece++) position += file.row(piece).tokens;
-      runStarts.push(tokenCount);
-      fileStarts.push(position);
+      let isRun = false;
       for (; piece < end; piece++) {
         const row = file.row(piece);
+        if (row.side !== side) {
+          begins ||= row.endsDocument;
+          position += row.tokens;
+          isRun = false;
+          continue;
+        }
+        if (!isRun) {
+          runStarts.push(tokenCount);
+          fileStarts.push(position);
+          isRun = true;
+        }
         if (begins) {
           documentStarts.push(tokenCount);
           if (layout.characters !== undefined) documentCharacters.push(0);
@@ -131,7 +143,7 @@ export class Split {
 
   /** The same rows, whose labels are what a model means by them. */
   withLabels(values: LabelValues): Split {
-    return new Split(this.file, this.ranges, this.layout, values);
+    return new Split(this.file, this.ranges, this.layout, values, this.side);
   }
 
   /** Sizes of the text of all pieces that end within the first `tokens` tokens, and where the last of them ends. */
@@ -141,6 +153,7 @@ export class Split {
     for (const { start, end: last } of this.ranges)
       for (let piece = start; piece < last; piece++) {
         const row = this.file.row(piece);
+        if (row.side !== this.side) continue;
         if (end + row.tokens > tokens) return { counts, end };
         end += row.tokens;
         for (const key of ["bytes", "words", "lines"] as const) counts[key] += row[key];

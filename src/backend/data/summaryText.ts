@@ -2,13 +2,16 @@
 import { formatCount } from "../../protocol/quantities";
 import type { DataSummary } from "./dataSet";
 
-export function formatDataLines({ rows, train, validation }: DataSummary): string[] {
-  const heldOut =
-    validation === undefined ? "none held back" : `${validation.tokens} held back for validation`;
+export function formatDataLines({ rows, train, validation, isPaired = false }: DataSummary): string[] {
+  const held = isPaired ? validation?.documents : validation?.tokens;
+  const heldOut = held === undefined ? "none held back" : `${held} held back for validation`;
+  const what = isPaired
+    ? `${train.documents} preference pairs`
+    : `${train.tokens} tokens in ${train.sequences} sequences`;
   return [
     ...(rows === undefined ? [] : [formatRowsLine(rows)]),
-    `Data: ${train.tokens} tokens in ${train.sequences} sequences to train on, ${heldOut}.`,
-    ...(train.labels === undefined ? [] : [formatLabelsLine(train.labels, train.tokens)]),
+    `Data: ${what} to train on, ${heldOut}.`,
+    ...(train.labels === undefined || isPaired ? [] : [formatLabelsLine(train.labels, train.tokens)]),
   ];
 }
 

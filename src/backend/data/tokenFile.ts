@@ -23,6 +23,11 @@ const ENDS_DOCUMENT = 1;
 const MASKED = 2;
 const LABEL = 4;
 const TYPE_1 = 8;
+const CHOSEN = 16;
+const REJECTED = 32;
+
+/** Which answer of a preference pair a text has. */
+export type PairSide = "chosen" | "rejected";
 
 export interface PieceRow extends TextCounts {
   readonly tokens: number;
@@ -34,7 +39,13 @@ export interface PieceRow extends TextCounts {
   readonly isLabel?: boolean;
   /** Which text of a pair it is to an encoder; 0 unless given. */
   readonly tokenType?: 0 | 1;
+  /** Of preference pairs, whose documents are two texts. */
+  readonly side?: PairSide | undefined;
 }
+
+/** What became of preference pairs that are longer than a sequence. */
+const pairCountsSchema = z.strictObject({ cut: z.int().min(0), dropped: z.int().min(0) });
+export type PairCounts = z.infer<typeof pairCountsSchema>;
 
 const manifestSchema = z.strictObject({
   key: z.string(),
@@ -45,6 +56,8 @@ const manifestSchema = z.strictObject({
   highestId: z.int().min(-1),
   /** Of sources of rows. */
   rows: rowCountsSchema.optional(),
+  /** Of preference pairs. */
+  pairs: pairCountsSchema.optional(),
   sha256: z.string(),
 });
 type Manifest = z.infer<typeof manifestSchema>;
@@ -106,12 +119,13 @@ export class TokenFileWriter {
       (row.endsDocument ? ENDS_DOCUMENT : 0) |
       (row.masked ? MASKED : 0) |
       (row.isLabel === true ? LABEL : 0) |
-      (row.tokenType === 1 ? TYPE_1 : 0);
+      (row.tokenType === 1 ? TYPE_1 : 0) |
+      (row.side === undefined ? 0 : row.side === "chosen" ? CHOSEN : REJECTED);
     this.#table.add([tokens, row.bytes, row.words, row.lines, flags, row.characters]);
   }
 
   /** Writes the rest, gives the file its name, and closes. */
-  async finish(rows?: RowCounts): Promise<void> {
+  async finish(rows?: RowCounts, pairs?: PairCounts): Promise<void> {
     await this.#flush();
     const table = this.#table.bytes();
     await this.#write(table);
@@ -122,6 +136,7 @@ export class TokenFileWriter {
       pieces: table.length / (4 * COLUMNS),
       highestId: this.#highestId,
       ...(rows === undefined ? {} : { rows }),
+      ...(pairs === undefined ? {} : { pairs }),
       sha256: this.#digest.digest("hex"),
     };
     const text = Buffer.from(JSON.stringify(manifest));
@@ -229,6 +244,7 @@ export class TokenFile implements Disposable {
       masked: (flags! & MASKED) !== 0,
       isLabel: (flags! & LABEL) !== 0,
       tokenType: (flags! & TYPE_1) === 0 ? 0 : 1,
+      side: (flags! & CHOSEN) !== 0 ? "chosen" : (flags! & REJECTED) !== 0 ? "rejected" : undefined,
     };
   }
 

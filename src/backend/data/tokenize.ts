@@ -11,6 +11,7 @@ import {
 } from "./entries";
 import { throwIfCancelled } from "./files";
 import { type Piece, splitPieces } from "./pieces";
+import { createPreferenceEntry } from "./preferenceTokens";
 import type { RowCounts } from "./rowScreen";
 import { computeHash, type Source, type SourceContext } from "./source";
 import { TokenFile, TokenFileWriter } from "./tokenFile";
@@ -92,14 +93,17 @@ async function build(
   try {
     const { before, after } = getDocumentFrame(tokenizer);
     const batch = new Batch(writer, tokenizer, size);
-    let starts = true;
+    let [starts, isPairs] = [true, false];
     for await (const piece of splitPieces(source.fragments(reading), tokenizer.cuts, size)) {
       throwIfCancelled(context.signal);
       const head = starts ? before : [];
       const tail = piece.end ? after : [];
       if (piece.conversation !== undefined)
         await batch.add(createConversationEntry(piece.conversation, tokenizer));
-      else if (piece.classNumber !== undefined)
+      else if (piece.preference !== undefined) {
+        isPairs = true;
+        await batch.add(createPreferenceEntry(piece.preference, tokenizer, truncation!));
+      } else if (piece.classNumber !== undefined)
         await batch.add(createLabeledEntry(piece, piece.classNumber, tokenizer, truncation!));
       else if (piece.answers !== undefined)
         await batch.add(createAnswersEntry(piece.text, piece.answers, tokenizer, head, tail));
@@ -111,8 +115,9 @@ async function build(
     }
     await batch.write();
     await source.assertUnchanged();
-    await writer.finish(rows);
-    return batch.cut;
+    await writer.finish(rows, isPairs ? { cut: batch.cut, dropped: batch.dropped } : undefined);
+    // What is cut of preference pairs is part of the file, and is reported each time it is read.
+    return isPairs ? 0 : batch.cut;
   } catch (thrown) {
     await writer.abandon();
     throw thrown;
@@ -130,6 +135,8 @@ class Batch {
   #characters = 0;
   /** Texts that were shortened. */
   cut = 0;
+  /** Preference pairs that are left out. */
+  dropped = 0;
 
   constructor(
     private readonly writer: TokenFileWriter,
@@ -176,9 +183,10 @@ class Batch {
     let start = 0;
     for (const entry of entries) {
       const end = start + entry.texts.length;
-      const { rows, isCut } = entry.rows(ids.slice(start, end), encoded.slice(start, end));
+      const { rows, isCut, isDropped } = entry.rows(ids.slice(start, end), encoded.slice(start, end));
       start = end;
       if (isCut === true) this.cut++;
+      if (isDropped === true) this.dropped++;
       for (const { ids, row } of rows) await this.writer.add(ids, row);
     }
   }

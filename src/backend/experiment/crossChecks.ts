@@ -149,6 +149,17 @@ function findTrainFaults(train: PlainMap, data: PlainMap | undefined): Omit<Cros
         path: ["exits"],
         message: `cannot be combined with ${other}, which trains other weights; use a train cell for each`,
       });
+  for (const other of ["teacher", "exits"] as const)
+    if (train.preference !== undefined && train[other] !== undefined)
+      faults.push({
+        path: ["preference"],
+        message: `cannot be combined with ${other}, which has a loss of its own; use a train cell for each`,
+      });
+  if (train.preference !== undefined && train.eval_loss_average === "sequences")
+    faults.push({
+      path: ["eval_loss_average"],
+      message: "has no effect with preference, whose loss is the mean over pairs; remove it",
+    });
   if (train.load_best_model_at_end === true && train.eval_steps === undefined && !blocks)
     faults.push({
       path: ["load_best_model_at_end"],

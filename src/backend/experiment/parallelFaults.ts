@@ -29,6 +29,12 @@ export function findParallelFaults({ parallel, device, actions }: Resolved): Cro
         path: ["torch_compile"],
         message: `has to be false with ${count} processes, which divide each operation by itself`,
       });
+    if (options["preference"] !== undefined)
+      faults.push({
+        subject,
+        path: ["preference"],
+        message: `is not implemented for ${count} processes, which would divide pairs; remove parallel`,
+      });
     const rows = Number(options["per_device_train_batch_size"]);
     if (rows % count === 0) return;
     const below = count * Math.floor(rows / count);

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { LossProtocol } from "../../protocol/lossProtocol";
 import type { TrainOptions } from "../../schema/experiment";
+import { getReferenceName, type PreferenceOptions } from "../../schema/preference";
 import { IGNORED, type Split } from "../data/split";
 import { describeExits } from "../models/exits";
 import { countEvaluationSequences } from "./request";
@@ -39,7 +40,22 @@ export function describeEvaluation(
       ...(options.exits === undefined
         ? []
         : [`${describeExits(options.exits.layers)} with classifiers, loss of ${options.exits.loss}`]),
-      `mean over ${options.eval_loss_average}`,
+      ...(options.preference === undefined
+        ? [`mean over ${options.eval_loss_average}`]
+        : [describePreference(options.preference)]),
     ].join(", "),
   };
+}
+
+/** Losses of preference pairs are equal in meaning only with equal options and the same reference. */
+function describePreference(preference: PreferenceOptions): string {
+  const { loss, loss_type: type = "sigmoid", beta, label_smoothing: smoothing = 0 } = preference;
+  const reference = getReferenceName(preference);
+  return [
+    loss === "orpo" ? "ORPO" : `DPO ${type}`,
+    `beta ${beta}`,
+    ...(smoothing === 0 ? [] : [`label smoothing ${smoothing}`]),
+    ...(reference === undefined ? [] : [`reference ${reference}`]),
+    "mean over preference pairs",
+  ].join(", ");
 }

@@ -46,7 +46,7 @@ export function getBatchShape({
   options,
 }: Pick<TrainingRequest, "train" | "options">): BatchShape {
   return {
-    rows: getBatchSize(options),
+    rows: getBatchSize(options) * (layout.pairs === true ? 2 : 1),
     length: layout.sequenceLength,
     segments: layout.documentMask || !layout.packing,
     positions: layout.documentMask && layout.packing,

@@ -5,6 +5,7 @@ import type { Engine } from "../engine/engine";
 import type { TrainingSnapshot } from "../checkpoints/checkpoint";
 import type { HostTensors } from "../checkpoints/safetensors";
 import type { Prepare } from "./objective";
+import type { Reference } from "./referenceLogProbs";
 import type { Trainee } from "./trainee";
 
 export interface TrainingRequest {
@@ -13,6 +14,8 @@ export interface TrainingRequest {
   readonly tensors: HostTensors;
   /** Tensors of the trainee's teacher, if it has one. */
   readonly teacherTensors?: HostTensors | undefined;
+  /** What DPO compares the trainee with. */
+  readonly reference?: Reference | undefined;
   readonly train: Split;
   readonly validation: Split | undefined;
   /** Prepares each batch for the objective of the model (`createPrepare`); undefined to use batches unchanged. */
@@ -44,13 +47,14 @@ export function countSteps(options: TrainOptions, sequences: number): number {
   return options.max_steps ?? Math.max(1, Math.ceil((options.num_train_epochs * sequences) / perStep));
 }
 
-/** Number of sequences that an evaluation reads from the start of the split: the same text for every batch size. */
+/** Number of sequences, or of preference pairs, that an evaluation reads from the start of the split: the same text for every batch size. */
 export function countEvaluationSequences(
   { eval_tokens: tokens, eval_batches: batches }: Pick<TrainOptions, "eval_tokens" | "eval_batches">,
   { layout }: Pick<Split, "layout">,
 ): number {
   if (batches !== undefined) return batches === 0 ? Infinity : batches * sequencesOfEvaluationBatch;
-  return tokens === 0 ? Infinity : Math.ceil(tokens / layout.sequenceLength);
+  const texts = layout.pairs === true ? 2 : 1;
+  return tokens === 0 ? Infinity : Math.ceil(tokens / (texts * layout.sequenceLength));
 }
 
 /** Batch size for `eval_batches`, an older option for how much an evaluation reads. */

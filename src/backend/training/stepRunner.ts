@@ -3,12 +3,13 @@
  * one optimizer step. The trainer selects the batches of a step and reports its results.
  */
 import type { Batch } from "../data/split";
-import type { Tensor, Tensors } from "../engine/engine";
+import type { CompileOptions, Program, Tensor, Tensors } from "../engine/engine";
 import { recomputeGateName } from "../graph/recompute";
 import { checkParameters } from "../checkpoints/checkpoint";
 import type { HostTensors } from "../checkpoints/safetensors";
 import { teacherName } from "./distillation";
 import { countLossLabels, disposeAll, pickTensors } from "./evaluateLoss";
+import { evaluatePairs, type PairEvaluation } from "./evaluatePairs";
 import { download, feedBatch, handOver, uploadAll, uploadScalar } from "./feeds";
 import { TopKTargetCache } from "./topKTargetCache";
 import { optimizers } from "./optimizers/catalog";
@@ -20,6 +21,8 @@ import {
   type Programs,
   type WatchPrograms,
 } from "./programs";
+import { countLossTerms, countTextLabels, inverseTextCountName } from "./preference";
+import { ReferenceLogProbs } from "./referenceLogProbs";
 import type { TrainingRequest } from "./request";
 import { createSlots, createZeros } from "./startState";
 import {
@@ -62,6 +65,7 @@ export class StepRunner implements AsyncDisposable {
     /** By name. */
     private held: Tensors,
     private readonly keptTargets: TopKTargetCache | undefined,
+    private readonly references: References,
   ) {}
 
   static async open(request: TrainingRequest): Promise<StepRunner> {
@@ -80,6 +84,10 @@ export class StepRunner implements AsyncDisposable {
       await topKTargets?.[Symbol.asyncDispose]();
       throw thrown;
     });
+    const references = await openReferences(request, programs).catch(async (thrown: unknown) => {
+      for (const program of programs.all) await program[Symbol.asyncDispose]();
+      throw thrown;
+    });
     const teachers = topKTargets === undefined ? [...(request.teacherTensors ?? [])] : [];
     const held: Record<string, Tensor> = uploadAll(
       engine,
@@ -90,7 +98,7 @@ export class StepRunner implements AsyncDisposable {
     if (programs.kind === "accumulated")
       for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
         held[gradientName(name)] = handOver(engine, createZeros(shape));
-    return new StepRunner(request, programs, held, topKTargets);
+    return new StepRunner(request, programs, held, topKTargets, references);
   }
 
   /** Names of the parameters, in the order of `StepResult.squares`. */
@@ -120,7 +128,7 @@ export class StepRunner implements AsyncDisposable {
     scalars: Tensors,
   ): Promise<StepResult> {
     const feeds = {
-      ...(await this.feedsOf(batches[0]!, { step, part: 0, counted: countBatchLabels(batches) })),
+      ...(await this.feedsOf(batches[0]!, { step, part: 0, batches })),
       ...scalars,
     };
     const watched = isWatched ? await this.watch("step", feeds) : [];
@@ -148,7 +156,7 @@ export class StepRunner implements AsyncDisposable {
     for (const [part, batch] of [...again, ...batches].entries()) {
       const isAgain = part < again.length;
       const feeds = {
-        ...(await this.feedsOf(batch, { step, part, counted: countBatchLabels(isAgain ? again : batches) })),
+        ...(await this.feedsOf(batch, { step, part, batches: isAgain ? again : batches })),
         [keepGradientsName]: uploadScalar(this.request.engine, part === 0 ? 0 : 1),
       };
       const outputs = await this.execute(accumulate, feeds);
@@ -167,7 +175,7 @@ export class StepRunner implements AsyncDisposable {
 
   /** The summed gradients of a step, and the activations of its first batch. */
   private async watchSummed(step: number, batches: readonly Batch[], part: number): Promise<WatchedSpread[]> {
-    const feeds = await this.feedsOf(batches[0]!, { step, part, counted: countBatchLabels(batches) });
+    const feeds = await this.feedsOf(batches[0]!, { step, part, batches });
     const watched = await this.watch("step", feeds);
     disposeAll(feeds);
     return watched;
@@ -184,15 +192,24 @@ export class StepRunner implements AsyncDisposable {
     return spreads;
   }
 
-  /** `counted` is the number of labels of the whole step that the batch is part of. */
+  /** `batches` are those of the whole step that the batch is part of. */
   private async feedsOf(
     batch: Batch,
-    { step, part, counted }: { readonly step: number; readonly part: number; readonly counted: number },
+    {
+      step,
+      part,
+      batches,
+    }: { readonly step: number; readonly part: number; readonly batches: readonly Batch[] },
   ): Promise<Tensors> {
-    const { engine, seed } = this.request;
+    const { engine, seed, trainee } = this.request;
+    const counted = countLossTerms(batches, trainee.preference);
     return {
       ...feedBatch(engine, batch),
       ...(await this.keptTargets?.feeds(batch)),
+      ...(await this.references.step?.feeds(batch)),
+      ...(trainee.preference?.loss === "orpo"
+        ? { [inverseTextCountName]: uploadScalar(engine, 1 / Math.max(1, countTextLabels(batches))) }
+        : {}),
       // If all labels of a step are ignored, loss and gradient are 0 instead of 0/0.
       [inverseCountName]: uploadScalar(engine, 1 / Math.max(1, counted)),
       [dropoutSeedName]: engine.upload(
@@ -201,6 +218,12 @@ export class StepRunner implements AsyncDisposable {
       ),
       [recomputeGateName]: engine.upload({ dtype: "bool", shape: [] }, Uint8Array.of(1)),
     };
+  }
+
+  /** The loss and rewards of held-out preference pairs. */
+  async evaluatePairs(evaluation: Program, batches: Iterable<Batch>): Promise<PairEvaluation> {
+    const { engine } = this.request;
+    return evaluatePairs(engine, evaluation, this.weightsOnDevice, batches, this.references.evaluation);
   }
 
   /** Resets the optimizer slots to their initial state. */
@@ -250,8 +273,29 @@ export class StepRunner implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     disposeAll(this.held);
     await this.keptTargets?.[Symbol.asyncDispose]();
+    const { step, evaluation } = this.references;
+    for (const each of new Set([step, evaluation])) await each?.[Symbol.asyncDispose]();
     for (const program of this.programs.all) await program[Symbol.asyncDispose]();
   }
+}
+
+/** The reference in the precision of the step, and in that of evaluations. */
+interface References {
+  readonly step: ReferenceLogProbs | undefined;
+  readonly evaluation: ReferenceLogProbs | undefined;
+}
+
+async function openReferences(request: TrainingRequest, programs: Programs): Promise<References> {
+  const { engine, reference, options } = request;
+  if (reference === undefined) return { step: undefined, evaluation: undefined };
+  const shape = getBatchShape(request);
+  const { savings } = programs;
+  const { precision } = options;
+  const open = (compileOptions: CompileOptions) =>
+    ReferenceLogProbs.open(engine, reference, shape, savings, compileOptions);
+  const step = await open({ precision });
+  const isShared = precision === "float32" || programs.evaluation === undefined;
+  return { step, evaluation: isShared ? step : await open({}) };
 }
 
 /** Number of labels that are not ignored, in all batches together. */

@@ -27,6 +27,7 @@ import {
 import { type MemorySavings, noSavings, computeSavingsBySize } from "./memorySavings";
 import { gradientMeanSlot } from "./optimizerSlots";
 import { optimizers } from "./optimizers/catalog";
+import { buildPairLabels, buildPairObjective, buildPairValues, type PairValues } from "./preference";
 import type { Trainee } from "./trainee";
 
 export interface BatchShape {
@@ -80,6 +81,9 @@ interface LossGraph {
   /** The unweighted terms of a training with a teacher. */
   readonly terms: Readonly<Partial<Record<LossName, Value>>>;
   readonly perToken: Value;
+  /** Of a trainee with a preference; what a training step reports of them. */
+  readonly pairs?: PairValues;
+  readonly reported?: Readonly<Record<string, Value>>;
   readonly segments: readonly Segment[];
   readonly weights: ReadonlyMap<string, Value>;
 }
@@ -96,6 +100,7 @@ export function buildLoss(
   named: NamedOutput[] = [],
 ): LossGraph {
   const { rows, length } = batch;
+  const { preference } = trainee;
   const grid: Shape = [rows, length];
   const weights = new Map(
     trainee.parameters.map(({ name, shape, dtype, trainable }) => [
@@ -109,7 +114,8 @@ export function buildLoss(
     ...(batch.segments ? { segments: input("segments", grid, "int32") } : {}),
     ...(batch.positions ? { positions: input("positions", grid, "int32") } : {}),
     ...(batch.types === true ? { types: input("types", grid, "int32") } : {}),
-    ...(training ? { dropoutSeed: input(dropoutSeedName, [], "int32") } : {}),
+    // As in TRL, without dropout a preference starts at the reference.
+    ...(training && preference === undefined ? { dropoutSeed: input(dropoutSeedName, [], "int32") } : {}),
   };
   const weight = (name: string) => weights.get(name)!;
   // Dropout masks follow from the seed; with the seed as an input they are drawn again instead of stored.
@@ -133,15 +139,25 @@ export function buildLoss(
     teacher === undefined ? forward : createForwardOptions(teacher, taps, forward),
   );
   const flat = (value: Value) => reshape(value, { shape: [rows * length] });
-  const labels = flat(input("labels", grid, "int32"));
+  const pairTokens = {
+    tokens: inputs.tokens,
+    labels: input("labels", grid, "int32"),
+    segments: inputs.segments!,
+  };
+  const labels = flat(preference === undefined ? pairTokens.labels : buildPairLabels(preference, pairTokens));
   const targets = trainee.isRegression === true ? flat(input("targets", grid)) : undefined;
   const taught = teacher && createTeacherPass(teacher, inputs, attentionBlock);
   const perToken =
     lossChunk === undefined
       ? lossesOf(hidden, labels)
       : concat(...splitChunks(rows * length, lossChunk).map((chunk) => lossesIn(chunk)), { axis: 0 });
-  const total = sum(perToken, { axes: [0], keepDims: false });
   const inverseCount = input(inverseCountName, []);
+  if (preference !== undefined) {
+    const pairs = buildPairValues(preference, perToken, pairTokens);
+    const { objective, reported } = buildPairObjective(pairs, inverseCount);
+    return { objective, loss: objective, terms: {}, perToken, pairs, reported, segments, weights };
+  }
+  const total = sum(perToken, { axes: [0], keepDims: false });
   const mean = (summed: Value) => mul(summed, inverseCount);
   if (teacher === undefined || taught === undefined) {
     const loss = mean(total);
@@ -175,7 +191,8 @@ export function buildLoss(
   function lossesIn(chunk: Part): Value {
     const output = lossesOf(slice(hidden, chunk), slice(labels, chunk), chunk);
     const teachers = taught?.inside === undefined ? [] : [taught.inside.hidden];
-    segments.push({ inputs: [hidden, ...teachers], output, last: true });
+    // The gradient of a pair's loss depends on its value, so that its chunks are computed twice.
+    segments.push({ inputs: [hidden, ...teachers], output, last: preference === undefined });
     return output;
   }
 }
@@ -205,14 +222,15 @@ export function buildLossAndGradients(
   training = true,
   named: NamedOutput[] = [],
 ) {
-  const { objective, loss, terms, segments, weights } = buildLoss(trainee, batch, savings, training, named);
+  const built = buildLoss(trainee, batch, savings, training, named);
+  const { objective, loss, terms, segments, weights } = built;
   const place = new Map(sortTopologically([objective]).map((value, i) => [value, i]));
   const placeOf = ({ name }: ParameterSpec) => place.get(weights.get(name)!) ?? -1;
   const specs = listTrainable(trainee).toSorted((a, b) => placeOf(a) - placeOf(b));
   const wrt = specs.map(({ name }) => weights.get(name)!);
   const { gradients, again, origins } = differentiate(objective, wrt, { recompute: segments });
   const reported: Record<string, Value> =
-    trainee.teacher === undefined ? {} : { objective, ...toReportedTerms(terms) };
+    built.reported ?? (trainee.teacher === undefined ? {} : { objective, ...toReportedTerms(terms) });
   return {
     loss: again(loss),
     reported: Object.fromEntries(Object.entries(reported).map(([name, value]) => [name, again(value)])),
@@ -301,9 +319,18 @@ export function buildApplyStep(trainee: Trainee, options: TrainOptions): UpdateG
   );
 }
 
-/** Loss of a batch without dropout or update; with `inverse_count` 1, `loss` is the sum over the labels that are not ignored. */
+/**
+ * Loss of a batch without dropout or update; with `inverse_count` 1, `loss` is the sum over the labels that are not ignored. Of
+ * preference pairs instead `pair_loss` [pairs], `rewards` [pairs, 2] and, with ORPO, `text_loss` [pairs].
+ */
 export function buildEvaluation(trainee: Trainee, batch: BatchShape, savings = noSavings): Graph {
-  const { loss, perToken } = buildLoss(trainee, batch, savings, false);
+  const { loss, perToken, pairs } = buildLoss(trainee, batch, savings, false);
+  if (pairs !== undefined) {
+    const { loss: pairLoss, rewards, textLoss } = pairs;
+    return {
+      outputs: { pair_loss: pairLoss, rewards, ...(textLoss === undefined ? {} : { text_loss: textLoss }) },
+    };
+  }
   return { outputs: { loss, per_token: reshape(perToken, { shape: [batch.rows, batch.length] }) } };
 }
 

@@ -1,4 +1,5 @@
 /** A trainable model and its teacher. */
+import type { PreferenceOptions } from "../../schema/preference";
 import type { LossWeights } from "../../schema/teacher";
 import type { Value } from "../graph/op";
 import type { Dimensions, ForwardOptions, ModelInputs } from "../models/family";
@@ -18,6 +19,8 @@ export interface Trainee {
   logits(weights: (name: string) => Value, hidden: Value): Value;
   /** The loss of each token [n], from what `hidden` returns for it and its label, where it is not that of the logits. */
   loss?(weights: (name: string) => Value, hidden: Value, labels: Value): Value;
+  /** The loss of preference pairs, in place of that of the labels. */
+  readonly preference?: PreferenceOptions | undefined;
   /** Whether the head predicts numbers, with the squared error as the loss, instead of classes. */
   readonly isRegression?: boolean;
   /** Used only in training; an evaluation uses only the labels. */

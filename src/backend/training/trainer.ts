@@ -241,13 +241,16 @@ class TrainingSession implements AsyncDisposable {
     const average = options.eval_loss_average;
     const { evaluation } = this.runner.programs;
     const weights = this.runner.weightsOnDevice;
-    const { loss, tokens } = await evaluateLoss(engine, evaluation, weights, batches, average);
+    const { loss, tokens, rewards } =
+      this.request.trainee.preference === undefined
+        ? { ...(await evaluateLoss(engine, evaluation, weights, batches, average)), rewards: {} }
+        : await this.runner.evaluatePairs(evaluation, batches);
     if (tokens === 0) {
       observer.log("Evaluation skipped: the first batches of the validation split have no labels.");
       return undefined;
     }
     if (!Number.isFinite(loss)) refuseBrokenEvaluation(this.step, loss, await this.runner.weights());
-    observer.metrics(this.step, this.tokens, { "eval/loss": loss });
+    observer.metrics(this.step, this.tokens, { "eval/loss": loss, ...rewards });
     const isBest = this.step > 0 && loss < (this.best?.loss ?? Infinity);
     if (isBest) this.best = { step: this.step, loss };
     return { loss, isBest };

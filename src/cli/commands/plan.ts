@@ -182,7 +182,7 @@ function formatEstimate(
         ...(treated === undefined ? [] : formatTreated(treated)),
         ...(push === undefined ? [] : [formatPush(push)]),
       ].join("\n");
-    const { steps: total, tokensPerStep, stateBytes, workingBytes, teacher, perProcess, adapted } = training;
+    const { steps: total, tokensPerStep, stateBytes, workingBytes, perProcess, adapted } = training;
     const seconds = estimateSeconds(training, rate);
     const work =
       total === undefined
@@ -190,13 +190,14 @@ function formatEstimate(
         : `${formatCount(total)} steps of ${formatCount(tokensPerStep)} tokens`;
     const time = seconds === undefined ? "" : `, about ${formatDuration(seconds)}`;
     const savings = describeSavings(training.savings);
-    const teacherText =
-      teacher === undefined
+    const named = (verb: string, other: typeof training.teacher) =>
+      other === undefined
         ? ""
-        : `, learning from ${toPlainLine(teacher.model)} (${formatCount(teacher.stored)} parameters)`;
+        : `, ${verb} ${toPlainLine(other.model)} (${formatCount(other.stored)} parameters)`;
+    const otherModels = named("learning from", training.teacher) + named("compared with", training.reference);
     const memory = `memory ${formatBytes(stateBytes + workingBytes)} (${formatBytes(stateBytes)} weights and optimizer)`;
     return [
-      `  ${i + 1}. ${action}: ${work}${teacherText}${time}; ${memory}`,
+      `  ${i + 1}. ${action}: ${work}${otherModels}${time}; ${memory}`,
       ...(adapted === undefined
         ? []
         : [

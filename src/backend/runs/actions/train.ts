@@ -3,11 +3,13 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 import { formatCount } from "../../../protocol/quantities";
+import type { DataSet } from "../../data/dataSet";
 import { type Labels, matchToModel } from "../../data/labels";
 import { createAdapters, mergeAdapters } from "../../compression/adapters";
 import { countModel } from "../../models/accounting";
 import { getHead, getLabelCount } from "../../models/classifier";
 import { describeExits, getExitLayers, hasExits } from "../../models/exits";
+import { PairSplit } from "../../data/pairSplit";
 import { draw } from "../../models/initialize";
 import { hasAdapters, type ModelShape, parametersOf } from "../../models/model";
 import { trainSchema } from "../../../schema/experiment";
@@ -21,6 +23,7 @@ import { checkpointName } from "../../checkpoints/checkpointNames";
 import type { HostTensors } from "../../checkpoints/safetensors";
 import { describeEvaluation } from "../../training/evaluationProtocol";
 import { createPrepare, getHiddenShare } from "../../training/objective";
+import { createTrainee } from "../../training/trainee";
 import { train, type TrainingResult } from "../../training/trainer";
 import type { Action, ActionCall } from "../steps/action";
 import { writeAtomic } from "../folder/atomicFile";
@@ -28,6 +31,7 @@ import { watchFileName, WatchWriter } from "../metrics/watchFile";
 import { writeLossProtocols } from "../steps/lossProtocols";
 import { createShapeForLabels } from "../steps/stepData";
 import { openRungs } from "../halving/rungs";
+import { pickReference, refusePreference, refuseReference } from "../steps/preferences";
 import { createTeacher } from "../steps/teachers";
 import { createStepTrainee, planTraining } from "../steps/trainedShapes";
 import type { Workpiece } from "../steps/workshop";
@@ -54,9 +58,13 @@ const action: Action = {
         ? fillTensors(shape, headed.tensors, context)
         : createAdapters({ shape, tensors: headed.tensors }, context.plan.seed);
     logTrained(shape, context);
-    const { train: sequences, validation, notice } = matchToModel(data, getHead(shape.config));
+    refusePreference(shape, options, data.isPaired);
+    const { notice, ...splits } = matchToModel(data, getHead(shape.config));
+    const { train: sequences, validation } = data.isPaired ? toPairs(splits) : splits;
     if (notice !== undefined) context.notice(notice);
     const teacher = options.teacher && workshop.teachers.of(options.teacher);
+    const reference = pickReference(options.preference, headed, workshop.teachers);
+    if (reference !== undefined) refuseReference(shape, reference.shape, sequences.layout.sequenceLength);
     if (validation !== undefined)
       writeLossProtocols(context, folder, {
         "eval/loss": describeEvaluation(
@@ -81,6 +89,7 @@ const action: Action = {
           teacher && createTeacher(shape, teacher.shape, options.teacher!),
         ),
         teacherTensors: teacher?.tensors,
+        reference: reference && { trainee: createTrainee(reference.shape), tensors: reference.tensors },
         tensors: saved?.checkpoint.tensors ?? initial,
         train: sequences,
         validation,
@@ -166,6 +175,11 @@ function describeEarlyEnd(
         : ` The run continues with the last model; the best is in checkpoints/${checkpointName(offset + best)}. Set load_best_model_at_end to continue with it.`;
   return `Training ended early, after step ${offset + state.step}: ${reason}.${model}`;
 }
+
+const toPairs = ({ train: all, validation }: Pick<DataSet, "train" | "validation">) => ({
+  train: new PairSplit(all),
+  validation: validation && new PairSplit(validation),
+});
 
 function requireData({ data }: ActionCall["workshop"]) {
   if (data === undefined)

@@ -36,6 +36,7 @@ import {
   withBaseTokenizer,
 } from "../steps/stepData";
 import { getMerge, readMergedModels, refuseMerge } from "../steps/merges";
+import { pickReference, readsPairs, refusePreference, refuseReference } from "../steps/preferences";
 import { readTeachers, createTeacher, getTeacherOptions, Teachers } from "../steps/teachers";
 import { planTraining } from "../steps/trainedShapes";
 import { createPrepare } from "../../training/objective";
@@ -56,6 +57,8 @@ export async function checkPlans(plans: readonly RunPlan[], workspace: string): 
             teacher: getTeacherOptions(step),
             lora: step.options["lora"],
             exits: step.options["exits"],
+            preference: step.options["preference"],
+            data: step.options["data"],
             mlm: getMaskProbability(step),
             precision: step.options["precision"],
             compiled: step.options["torch_compile"],
@@ -188,7 +191,12 @@ async function checkStep(step: Step, context: StepContext): Promise<ModelShape> 
         : { shape: createShapeForLabels(shape, read.labels), isSure: true };
     shape = trained;
     if (isSure && hasData) createPrepare(shape, tokenizer, getMaskProbability(step));
-    const { during, after } = planTraining(shape, trainSchema.parse(step.options));
+    const trainOptions = trainSchema.parse(step.options);
+    refusePreference(shape, trainOptions, readsPairs(dataOptions));
+    const reference = pickReference(trainOptions.preference, shape, teachers);
+    if (reference !== undefined)
+      refuseReference(shape, reference, dataOptions && dataSchema.parse(dataOptions).sequence_len);
+    const { during, after } = planTraining(shape, trainOptions);
     shape = after;
     const teacherOptions = getTeacherOptions(step);
     if (teacherOptions !== undefined && isSure)

@@ -3,6 +3,7 @@ import type { Counts, ModelCounts } from "../../../protocol/counts";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { DeviceName } from "../../../schema/device";
 import { dataSchema, trainSchema } from "../../../schema/experiment";
+import { getReferenceName } from "../../../schema/preference";
 import { countProcesses } from "../../../schema/parallel";
 import type { RunPlan, Step } from "../../../protocol/run";
 import { defaultTokenizer, openTokenizer } from "../../data/tokenizers/openTokenizer";
@@ -12,7 +13,13 @@ import { splitPushOptions } from "../../exports/hub/pushRequest";
 import { importLocalOutline, importShape } from "../../imports/importModel";
 import { methods } from "../../methods/catalog";
 import { hasExits } from "../../models/exits";
-import { dimensionsOf, hasAdapters, listMatrixSlots, type ModelShape } from "../../models/model";
+import {
+  dimensionsOf,
+  hasAdapters,
+  listMatrixSlots,
+  type ModelShape,
+  parametersOf,
+} from "../../models/model";
 import { resizeShape } from "../../models/resizeEmbeddings";
 import { layersOf, generalizeRole } from "../../models/roles";
 import type { ParameterSpec } from "../../representations/representation";
@@ -34,6 +41,7 @@ import {
   withBaseTokenizer,
 } from "../steps/stepData";
 import { getMerge, readMergedModels, refuseMerge } from "../steps/merges";
+import { pickReference, readsPairs, refusePreference, refuseReference } from "../steps/preferences";
 import { readTeachers, createTeacher, Teachers } from "../steps/teachers";
 import { createStepTrainee, planTraining } from "../steps/trainedShapes";
 import { resolveExperimentFolder, createPlanShape } from "../steps/workshop";
@@ -43,6 +51,8 @@ export interface TrainingEstimate {
   readonly adapted?: { readonly trainable: number; readonly stored: number };
   /** The teacher model and its number of stored scalars. */
   readonly teacher?: { readonly model: string; readonly stored: number };
+  /** The same of the frozen model that a preference compares with. */
+  readonly reference?: { readonly model: string; readonly stored: number };
   /** Absent if the number of steps depends on the data, which a plan does not read. */
   readonly steps?: number;
   readonly tokensPerStep: number;
@@ -110,6 +120,7 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
     if (step.action === "train") shape = createShapeForData(shape, getDataOptionsAt(plan, step.index)).shape;
     const was = shape;
     refuseUnsuited(shape, step, getSequenceLength(plan, step));
+    if (step.action === "train") refuseUnpaired(shape, plan, step, teachers);
     const { during, after: trained } = planTrainStep(shape, step);
     shape = trained;
     if (step.action === "compress") shape = planMethods(shape, step.options);
@@ -132,7 +143,7 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
       ? {
           action: step.action,
           counts,
-          training: estimateTraining(during, plan, step, teachers),
+          training: estimateTraining(during, plan, step, teachers, was),
         }
       : { action: step.action, counts, ...describePush(step) };
   });
@@ -168,6 +179,14 @@ function refuseUnsuited(shape: ModelShape, step: Step, sequenceLength: number | 
   if (action === "export") refuseExport(shape, step);
   if (action === "train") refuseProbability(shape, options["mlm_probability"] as number | undefined);
   if (action === "evaluate") refuseUnsuitedMetrics(shape, options, sequenceLength);
+}
+
+/** Refuses a preference without pairs, pairs without a preference, and a reference that does not fit. */
+function refuseUnpaired(shape: ModelShape, plan: RunPlan, step: Step, teachers: Teachers<ModelShape>): void {
+  const options = trainSchema.parse(step.options);
+  refusePreference(shape, options, readsPairs(getDataOptionsAt(plan, step.index)));
+  const reference = pickReference(options.preference, shape, teachers);
+  if (reference !== undefined) refuseReference(shape, reference, getSequenceLength(plan, step));
 }
 
 /** Tokens of a training sequence of the data that a step reads, if there is any. */
@@ -273,19 +292,22 @@ function estimateTraining(
   plan: RunPlan,
   { index, options: trainOptions }: Step,
   teachers: Teachers<ModelShape>,
+  start: ModelShape,
 ): TrainingEstimate {
   const options = trainSchema.parse(trainOptions);
   const teaching = options.teacher && teachers.of(options.teacher);
   const teacher = teaching && createTeacher(shape, teaching, options.teacher!);
   const dataOptions = getDataOptionsAt(plan, index);
   const data = dataOptions === undefined ? undefined : dataSchema.parse(dataOptions);
-  const rows = getBatchSize(options);
+  const isPaired = options.preference !== undefined;
+  const reference = pickReference(options.preference, start, teachers);
+  const rows = getBatchSize(options) * (isPaired ? 2 : 1);
   const length = data?.sequence_len ?? dimensionsOf(shape).context;
-  const documents = data?.document_mask === true;
+  const documents = data?.document_mask === true && !isPaired;
   const batch = {
     rows,
     length,
-    segments: documents || data?.packing === false || hasLabels(dataOptions),
+    segments: documents || isPaired || data?.packing === false || hasLabels(dataOptions),
     positions: documents,
   };
   const trainee = createStepTrainee(shape, options, teacher);
@@ -301,11 +323,22 @@ function estimateTraining(
     ...(teaching === undefined
       ? {}
       : { teacher: { model: options.teacher!.model, stored: countModel(teaching).total.stored } }),
+    ...(reference === undefined
+      ? {}
+      : {
+          reference: {
+            model: getReferenceName(options.preference!)!,
+            stored: countModel(reference).total.stored,
+          },
+        }),
     ...(options.max_steps === undefined ? {} : { steps: options.max_steps }),
     tokensPerStep: rows * length * parts,
     flopsPerStep: countModelProductFlops(plain) * parts,
-    // Frozen weights, codes and masks are inputs of the step that it does not replace.
-    stateBytes: state + sumBytes(trainee.parameters.filter(({ trainable }) => !trainable)),
+    // Frozen weights, codes and masks are inputs of the step that it does not replace, and a reference has its own program.
+    stateBytes:
+      state +
+      sumBytes(trainee.parameters.filter(({ trainable }) => !trainable)) +
+      (reference === undefined ? 0 : sumBytes(parametersOf(reference))),
     workingBytes: working,
     savings,
     ...(countProcesses(plan.parallel) === 1

@@ -1,7 +1,8 @@
-/** The teacher of a train step: the model of the run before any compression, or a trained model by name. */
+/** The teacher or reference of a train step: the model of the run before any compression, or a trained model by name. */
 import { WorkbenchError } from "../../../protocol/errors";
 import { trainSchema } from "../../../schema/experiment";
 import type { RunPlan, Step } from "../../../protocol/run";
+import { getReferenceName, startReference } from "../../../schema/preference";
 import { resolveLossWeights, type TeacherOptions } from "../../../schema/teacher";
 import { findClass } from "../../data/labels";
 import { type Head, getHead } from "../../models/classifier";
@@ -19,29 +20,39 @@ export function getTeacherOptions({
   return action === "train" ? trainSchema.parse(options).teacher : undefined;
 }
 
-/** Reads each model that the steps of a plan name as their teacher. */
+/** The models that a step learns from or is compared with, other than the one that it trains. */
+function listOtherModels({ action, options }: Pick<Step, "action" | "options">): readonly string[] {
+  if (action !== "train") return [];
+  const { teacher, preference } = trainSchema.parse(options);
+  const reference = preference && getReferenceName(preference);
+  return [teacher?.model, reference].filter(
+    (name) => name !== undefined && name !== startReference,
+  ) as string[];
+}
+
+/** Reads each model that the steps of a plan name as their teacher or reference. */
 export async function readTeachers<T>(
   { steps }: Pick<RunPlan, "steps">,
   read: (name: string) => Promise<T>,
 ): Promise<ReadonlyMap<string, T>> {
   const teachers = new Map<string, T>();
-  for (const { model } of steps.flatMap((step) => getTeacherOptions(step) ?? []))
+  for (const model of steps.flatMap(listOtherModels))
     if (model !== original && !teachers.has(model)) teachers.set(model, await read(model));
   return teachers;
 }
 
-/** The teachers of a plan's steps, up to the step that the plan has reached. */
+/** The teachers and references of a plan's steps, up to the step that the plan has reached. */
 export class Teachers<T> {
   #first: T | undefined;
   #isShrunk = false;
 
-  /** The first model is released after use unless a step has it as its teacher. */
+  /** The first model is released after use unless a step has it as its teacher or reference. */
   constructor(
     { steps }: Pick<RunPlan, "steps">,
     first: T,
     private readonly named: ReadonlyMap<string, T>,
   ) {
-    if (steps.some((step) => getTeacherOptions(step)?.model === original)) this.#first = first;
+    if (steps.some((step) => listOtherModels(step).includes(original))) this.#first = first;
   }
 
   /** Call this after every step, with the model after it. */
@@ -50,7 +61,7 @@ export class Teachers<T> {
     if (!this.#isShrunk && this.#first !== undefined) this.#first = model;
   }
 
-  of({ model }: TeacherOptions): T {
+  of({ model }: Pick<TeacherOptions, "model">): T {
     const teacher = model === original ? this.#first : this.named.get(model);
     if (teacher === undefined) throw new Error(`The teacher ${model} was not read.`);
     return teacher;

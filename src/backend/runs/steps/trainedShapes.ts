@@ -6,7 +6,7 @@ import type { TrainOptions } from "../../../schema/experiment";
 import { createExitTrainee } from "../../training/exits";
 import { createTrainee, type Teacher, type Trainee } from "../../training/trainee";
 
-type Options = Pick<TrainOptions, "lora" | "exits">;
+type Options = Pick<TrainOptions, "lora" | "exits" | "preference">;
 
 /** The model during and after a train step. Throws, with the reason, if the model cannot be trained so. */
 export function planTraining(shape: ModelShape, { lora, exits }: Options): AdaptedTraining {
@@ -18,6 +18,12 @@ export function planTraining(shape: ModelShape, { lora, exits }: Options): Adapt
   return { during, after: during };
 }
 
-export function createStepTrainee(shape: ModelShape, { exits }: Options, teacher?: Teacher): Trainee {
-  return exits === undefined ? createTrainee(shape, teacher) : createExitTrainee(shape, exits);
+export function createStepTrainee(
+  shape: ModelShape,
+  { exits, preference }: Options,
+  teacher?: Teacher,
+): Trainee {
+  return exits === undefined
+    ? { ...createTrainee(shape, teacher), preference }
+    : createExitTrainee(shape, exits);
 }
