@@ -5,6 +5,8 @@ import { WorkbenchError } from "../protocol/errors";
 import { toExperimentPath } from "./experimentPath";
 import { escapeNotification } from "./plainText";
 import { t } from "./l10n";
+import type { Template } from "./templates";
+import type { Workbench } from "./workbench";
 
 const replace = t("Replace");
 
@@ -29,6 +31,38 @@ export async function createExperiment(
   await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(content));
   await vscode.window.showNotebookDocument(await vscode.workspace.openNotebookDocument(file));
   return file;
+}
+
+/** Writes an example where a person wants it, with the data that it has in a folder of its name. */
+export async function createFromTemplate(
+  { context }: Pick<Workbench, "context">,
+  { id, text }: Pick<Template, "id" | "text">,
+): Promise<void> {
+  const name = path.posix.basename(id);
+  const data = vscode.Uri.joinPath(context.extensionUri, "examples", id);
+  await createExperiment(name, async (file) => {
+    if (await exists(data)) await copyData(data, vscode.Uri.joinPath(file, "..", name));
+    return text;
+  });
+}
+
+/** Copies files that are missing. Throws `invalid-input` before it writes anything if one is there with other content. */
+async function copyData(source: vscode.Uri, target: vscode.Uri): Promise<void> {
+  const missing: [vscode.Uri, Uint8Array][] = [];
+  for (const [name] of await vscode.workspace.fs.readDirectory(source)) {
+    const file = vscode.Uri.joinPath(target, name);
+    const bytes = await vscode.workspace.fs.readFile(vscode.Uri.joinPath(source, name));
+    if (!(await exists(file))) missing.push([file, bytes]);
+    else if (Buffer.compare(await vscode.workspace.fs.readFile(file), bytes) !== 0)
+      throw new WorkbenchError(
+        "invalid-input",
+        t(
+          "The example reads {0}, but there is another file of this name. Create the experiment in another folder.",
+          file.fsPath,
+        ),
+      );
+  }
+  for (const [file, bytes] of missing) await vscode.workspace.fs.writeFile(file, bytes);
 }
 
 /** The dialog asks before it returns the name of an existing file; a name that Lathe completes is checked here. */

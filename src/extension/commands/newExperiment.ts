@@ -1,6 +1,5 @@
-import path from "node:path";
 import { defineCommand } from "../command";
-import { createExperiment } from "../createExperiment";
+import { createFromTemplate } from "../createExperiment";
 import { pickTemplate } from "../templates";
 import { t } from "../l10n";
 
@@ -10,6 +9,6 @@ export default defineCommand({
   menus: [{ menu: "view/title", when: "view == lathe.experiments", group: "navigation@1" }],
   async run(workbench) {
     const template = await pickTemplate(workbench, t("Start from"));
-    if (template !== undefined) await createExperiment(path.posix.basename(template.id), template.text);
+    if (template !== undefined) await createFromTemplate(workbench, template);
   },
 });

@@ -1,7 +1,6 @@
-import path from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
 import { defineCommand } from "../command";
-import { createExperiment } from "../createExperiment";
+import { createFromTemplate } from "../createExperiment";
 import { listExamples, pickTemplate } from "../templates";
 import { t } from "../l10n";
 
@@ -17,10 +16,10 @@ export default defineCommand({
         throw new WorkbenchError("not-found", t("There is no example named {0}.", id), {
           allowed: examples.map((each) => each.id),
         });
-      await createExperiment(path.posix.basename(id), example.text);
+      await createFromTemplate(workbench, example);
       return;
     }
     const template = await pickTemplate(workbench, t("Select an example to copy into your folder"));
-    if (template !== undefined) await createExperiment(path.posix.basename(template.id), template.text);
+    if (template !== undefined) await createFromTemplate(workbench, template);
   },
 });
