@@ -69,23 +69,6 @@ describe.skipIf(reason !== undefined)("a new experiment", () => {
     expect(readFileSync(join(study.folder, "quick.lathe.md"), "utf8")).toBe("# Mine\n");
   });
 
-  test("has the data of its example beside it, and replaces no other file of that name", async () => {
-    onTestFailed(() => window.screenshot("failed-data"));
-    await chooseTemplate("Preference: a model learns");
-    await nameFile("answers");
-    await expect.poll(() => existsSync(join(study.folder, "answers.lathe.md"))).toBe(true);
-    for (const name of ["text.txt", "questions.jsonl", "pairs.jsonl"])
-      expect(readFileSync(join(study.folder, "preference", name))).toEqual(
-        readFileSync(join("examples/preference", name)),
-      );
-    writeFileSync(join(study.folder, "preference/pairs.jsonl"), "mine\n");
-    await chooseTemplate("Preference: a model learns");
-    await nameFile("other");
-    await window.page.getByText("there is another file of this name").first().waitFor();
-    expect(existsSync(join(study.folder, "other.lathe.md"))).toBe(false);
-    expect(readFileSync(join(study.folder, "preference/pairs.jsonl"), "utf8")).toBe("mine\n");
-  });
-
   test("on own text reports its size above the data", async () => {
     onTestFailed(() => window.screenshot("failed-own-text"));
     await chooseTemplate("A small model on your own text");
@@ -102,5 +85,22 @@ describe.skipIf(reason !== undefined)("a new experiment", () => {
     await window.treeRow(/^quick-2/, "Experiments").click();
     await window.page.locator(".notebookOverlay").getByText("grammar").first().waitFor();
     await window.screenshot("clicked");
+  });
+
+  test("has the data of its example beside it, and replaces no other file of that name", async () => {
+    onTestFailed(() => window.screenshot("failed-data"));
+    await chooseTemplate("Preference: a model learns");
+    await nameFile("answers");
+    await expect.poll(() => existsSync(join(study.folder, "answers.lathe.md"))).toBe(true);
+    for (const name of ["text.txt", "questions.jsonl", "pairs.jsonl"])
+      expect(readFileSync(join(study.folder, "preference", name))).toEqual(
+        readFileSync(join("examples/preference", name)),
+      );
+    writeFileSync(join(study.folder, "preference/pairs.jsonl"), "mine\n");
+    await chooseTemplate("Preference: a model learns");
+    await nameFile("other");
+    await window.page.getByText("there is another file of this name").first().waitFor();
+    expect(existsSync(join(study.folder, "other.lathe.md"))).toBe(false);
+    expect(readFileSync(join(study.folder, "preference/pairs.jsonl"), "utf8")).toBe("mine\n");
   });
 });
