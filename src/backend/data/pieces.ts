@@ -3,7 +3,7 @@
  * text and the tokenizer alone, never on how the text arrived.
  */
 import type { Conversation } from "./conversations";
-import type { PreferencePair } from "./preferencePairs";
+import type { PreferencePair } from "./preferenceTexts";
 import { isSpace } from "./spaces";
 import { type CutRule, isCut, getReach } from "./tokenizers/cutRule";
 

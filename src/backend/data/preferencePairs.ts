@@ -4,21 +4,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import { type ConversationMessage, joinMessages, readMessages } from "./conversations";
 import type { OnBadRow, Row } from "./formats/row";
 import type { Fragment } from "./pieces";
-
-type Messages = readonly ConversationMessage[];
-
-export interface PreferenceTexts<T> {
-  readonly prompt: T;
-  /** The answers, without the prompt. */
-  readonly chosen: T;
-  readonly rejected: T;
-}
-
-export interface PreferencePair {
-  readonly pair: PreferenceTexts<string> | PreferenceTexts<Messages>;
-  /** File and row, for messages. */
-  readonly where: string;
-}
+import type { Messages, PreferencePair, PreferenceTexts } from "./preferenceTexts";
 
 type PairColumns = Pick<DataOptions, "chosen_column" | "rejected_column" | "prompt_column">;
 

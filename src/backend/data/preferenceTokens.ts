@@ -1,7 +1,7 @@
 /** A preference pair as tokens: the prompt with the chosen answer, then the prompt with the rejected one. */
 import { WorkbenchError } from "../../protocol/errors";
 import { type Entry, computeSizes, type Truncation } from "./entries";
-import type { PreferencePair, PreferenceTexts } from "./preferencePairs";
+import type { PreferencePair, PreferenceTexts } from "./preferenceTexts";
 import { getChat } from "./tokenizers/answers";
 import type { Tokenizer } from "./tokenizers/tokenizer";
 

@@ -28,6 +28,13 @@ export interface Batch {
   readonly positions?: Int32Array;
 }
 
+/** Number of labels of a batch that the loss counts. */
+export function countLossLabels({ labels }: Batch): number {
+  let counted = 0;
+  for (const label of labels) if (label !== IGNORED) counted++;
+  return counted;
+}
+
 /** What the last token of a labelled row is: its place in a list of class numbers, or of numbers to predict. */
 export interface LabelValues {
   readonly kind: "classes" | "regression";

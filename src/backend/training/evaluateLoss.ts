@@ -1,8 +1,7 @@
 /** Mean loss of a model over a fixed set of batches, the loss that training monitors. */
 import type { TrainOptions } from "../../schema/experiment";
 import type { Engine, Program, Tensors } from "../engine/engine";
-import type { Batch } from "../data/split";
-import { IGNORED } from "../data/split";
+import { type Batch, countLossLabels, IGNORED } from "../data/split";
 import { feedBatch, uploadScalar } from "./feeds";
 import { inverseCountName } from "./trainStep";
 
@@ -59,12 +58,6 @@ export function pickTensors(names: readonly string[], tensors: Tensors): Tensors
   return Object.fromEntries(
     names.flatMap((name) => (tensors[name] === undefined ? [] : [[name, tensors[name]]])),
   );
-}
-
-export function countLossLabels({ labels }: Batch): number {
-  let counted = 0;
-  for (const label of labels) if (label !== IGNORED) counted++;
-  return counted;
 }
 
 export function disposeAll(tensors: Tensors): void {

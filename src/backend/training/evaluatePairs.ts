@@ -1,7 +1,7 @@
 /** Mean loss and rewards of held-out preference pairs. */
 import type { Engine, Program, Tensors } from "../engine/engine";
-import type { Batch } from "../data/split";
-import { countLossLabels, disposeAll, pickTensors } from "./evaluateLoss";
+import { type Batch, countLossLabels } from "../data/split";
+import { disposeAll, pickTensors } from "./evaluateLoss";
 import { feedBatch } from "./feeds";
 import { countTextLabels, listPairs } from "./preference";
 import type { ReferenceLogProbs } from "./referenceLogProbs";

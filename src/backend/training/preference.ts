@@ -3,7 +3,7 @@
  * 2024, arXiv 2403.07691). Rows 2i and 2i + 1 of a batch are the chosen and the rejected answer of pair i.
  */
 import type { PreferenceOptions } from "../../schema/preference";
-import type { Batch } from "../data/split";
+import { type Batch, countLossLabels } from "../data/split";
 import { createIgnoredLabel, ignoredLabel } from "../graph/composites/losses";
 import { int } from "../graph/functions";
 import { constant, input, scalar, type Value } from "../graph/op";
@@ -25,7 +25,6 @@ import {
 import { crossEntropy } from "../graph/ops/loss";
 import { concat, pad, reshape, slice } from "../graph/ops/movement";
 import { sum } from "../graph/ops/reduction";
-import { countLossLabels } from "./evaluateLoss";
 
 /** Input with the reference's log-probabilities of both answers, float32 [pairs, 2]. */
 export const referenceName = "reference_log_probs";

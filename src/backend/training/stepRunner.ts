@@ -2,13 +2,13 @@
  * The state of a training on the device (weights, optimizer slots and summed gradients) and the programs that advance it by
  * one optimizer step. The trainer selects the batches of a step and reports its results.
  */
-import type { Batch } from "../data/split";
+import { type Batch, countLossLabels } from "../data/split";
 import type { CompileOptions, Program, Tensor, Tensors } from "../engine/engine";
 import { recomputeGateName } from "../graph/recompute";
 import { checkParameters } from "../checkpoints/checkpoint";
 import type { HostTensors } from "../checkpoints/safetensors";
 import { teacherName } from "./distillation";
-import { countLossLabels, disposeAll, pickTensors } from "./evaluateLoss";
+import { disposeAll, pickTensors } from "./evaluateLoss";
 import { evaluatePairs, type PairEvaluation } from "./evaluatePairs";
 import { download, feedBatch, handOver, uploadAll, uploadScalar } from "./feeds";
 import { TopKTargetCache } from "./topKTargetCache";

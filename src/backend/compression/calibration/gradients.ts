@@ -1,6 +1,7 @@
 /** Computes gradients of the loss on text without training, for Taylor-series importance. */
 import type { Checkpoint } from "../../checkpoints/checkpoint";
-import { countLossLabels, disposeAll, pickTensors } from "../../training/evaluateLoss";
+import { countLossLabels } from "../../data/split";
+import { disposeAll, pickTensors } from "../../training/evaluateLoss";
 import { feedBatch, uploadAll, uploadScalar } from "../../training/feeds";
 import { type Prepare, prepareBatches } from "../../training/objective";
 import { createTrainee } from "../../training/trainee";

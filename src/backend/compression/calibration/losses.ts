@@ -1,9 +1,10 @@
 /** Computes the loss of several models of one shape on the same text, forward passes alone, with one compiled program. */
 import { WorkbenchError } from "../../../protocol/errors";
+import { countLossLabels } from "../../data/split";
 import type { HostTensor, HostTensors } from "../../checkpoints/safetensors";
 import type { Tensor } from "../../engine/engine";
 import type { ModelShape } from "../../models/model";
-import { countLossLabels, disposeAll, pickTensors } from "../../training/evaluateLoss";
+import { disposeAll, pickTensors } from "../../training/evaluateLoss";
 import { feedBatch, uploadAll, uploadScalar } from "../../training/feeds";
 import { type Prepare, prepareBatches } from "../../training/objective";
 import { createTrainee } from "../../training/trainee";
