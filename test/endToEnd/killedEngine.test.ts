@@ -19,7 +19,9 @@ train: {max_steps: 200, per_device_train_batch_size: 4, learning_rate: 3e-3, eva
 describe.skipIf(torchSkipReason !== undefined || process.platform === "win32")("a run on PyTorch", () => {
   useRealLathe();
 
-  it("whose child is killed is interrupted with the reason, and resumes on PyTorch and on ONNX Runtime", async () => {
+  // Four processes load PyTorch one after another, each for ten seconds or more where other tests run beside it.
+  const patience = { timeout: 300_000 };
+  it("whose child is killed is interrupted with the reason, and resumes on PyTorch and on ONNX Runtime", patience, async () => {
     const workspace = realWorkspace({ LATHE_PYTHON_PACKAGE: resolve("python") });
     const file = workspace.write("torch.lathe.md", cells);
     const undisturbed = await workspace.run(file, "--fresh", "--device", "torch:cpu");
