@@ -21,40 +21,46 @@ describe.skipIf(torchSkipReason !== undefined || process.platform === "win32")("
 
   // Four processes load PyTorch one after another, each for ten seconds or more where other tests run beside it.
   const patience = { timeout: 300_000 };
-  it("whose child is killed is interrupted with the reason, and resumes on PyTorch and on ONNX Runtime", patience, async () => {
-    const workspace = realWorkspace({ LATHE_PYTHON_PACKAGE: resolve("python") });
-    const file = workspace.write("torch.lathe.md", cells);
-    const undisturbed = await workspace.run(file, "--fresh", "--device", "torch:cpu");
-    const losses = (await historyOf(undisturbed)).map((line) => line["train/loss"] ?? line["eval/loss"] ?? 0);
-
-    for (const device of ["torch:cpu", "cpu"]) {
-      const folder = await workspace.begin(file, "--fresh", "--device", "torch:cpu");
-      await pastStep(folder, 33);
-      process.kill(findChild(recordOf(folder).process!.pid), "SIGKILL");
-      const record = await ended(folder);
-      expect(record).toMatchObject({
-        state: "interrupted",
-        failure: {
-          code: "process-died",
-          message: expect.stringMatching(
-            /^The PyTorch process .* was killed by SIGKILL.*Resume the run/,
-          ) as string,
-        },
-      });
-      expect(readFileSync(join(folder, "log.txt"), "utf8")).toContain(
-        "Interrupted (process-died): The PyTorch",
+  it(
+    "whose child is killed is interrupted with the reason, and resumes on PyTorch and on ONNX Runtime",
+    patience,
+    async () => {
+      const workspace = realWorkspace({ LATHE_PYTHON_PACKAGE: resolve("python") });
+      const file = workspace.write("torch.lathe.md", cells);
+      const undisturbed = await workspace.run(file, "--fresh", "--device", "torch:cpu");
+      const losses = (await historyOf(undisturbed)).map(
+        (line) => line["train/loss"] ?? line["eval/loss"] ?? 0,
       );
-      expect(await workspace.lathe("resume", folder, "--device", device)).toMatchObject({ status: 0 });
-      expect(recordOf(folder)).toMatchObject({ state: "done" });
-      expect(recordOf(folder).failure).toBeUndefined();
-      const found = (await historyOf(folder)).map((line) => line["train/loss"] ?? line["eval/loss"] ?? 0);
-      expect(computeLargestRatio(found, losses)).toBeLessThan(device === "cpu" ? 1e-3 : 1e-12);
-      if (device === "torch:cpu")
-        for (const [name, bytes] of tensorsOf(undisturbed))
-          expect(bytes.equals(tensorsOf(folder).get(name)!), name).toBe(true);
-      expect(leftoversOf(folder)).toEqual([]);
-    }
-  });
+
+      for (const device of ["torch:cpu", "cpu"]) {
+        const folder = await workspace.begin(file, "--fresh", "--device", "torch:cpu");
+        await pastStep(folder, 33);
+        process.kill(findChild(recordOf(folder).process!.pid), "SIGKILL");
+        const record = await ended(folder);
+        expect(record).toMatchObject({
+          state: "interrupted",
+          failure: {
+            code: "process-died",
+            message: expect.stringMatching(
+              /^The PyTorch process .* was killed by SIGKILL.*Resume the run/,
+            ) as string,
+          },
+        });
+        expect(readFileSync(join(folder, "log.txt"), "utf8")).toContain(
+          "Interrupted (process-died): The PyTorch",
+        );
+        expect(await workspace.lathe("resume", folder, "--device", device)).toMatchObject({ status: 0 });
+        expect(recordOf(folder)).toMatchObject({ state: "done" });
+        expect(recordOf(folder).failure).toBeUndefined();
+        const found = (await historyOf(folder)).map((line) => line["train/loss"] ?? line["eval/loss"] ?? 0);
+        expect(computeLargestRatio(found, losses)).toBeLessThan(device === "cpu" ? 1e-3 : 1e-12);
+        if (device === "torch:cpu")
+          for (const [name, bytes] of tensorsOf(undisturbed))
+            expect(bytes.equals(tensorsOf(folder).get(name)!), name).toBe(true);
+        expect(leftoversOf(folder)).toEqual([]);
+      }
+    },
+  );
 });
 
 /** The PyTorch process of a run. */
