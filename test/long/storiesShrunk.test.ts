@@ -53,7 +53,10 @@ const gptqAfterPruning: Row = {
   ],
 };
 const rows: readonly Row[] = [
-  ...Object.entries(methods).flatMap(([name, { rate }]) => (rate === undefined ? [] : [rowOf(name)])),
+  // Movement pruning learns its scores in training, which this table leaves out.
+  ...Object.entries(methods).flatMap(([name, { rate }]) =>
+    rate === undefined || name === "movement" ? [] : [rowOf(name)],
+  ),
   rowOf("svd", { whiten: true }),
   rowOf("svd", { whiten: true, center: true }),
   rowOf("kron", { sites: 3 }),
@@ -80,6 +83,7 @@ it("each method costs more at higher levels, and calibrated methods cost less", 
   const bits = countModel(model.shape).total.bits;
   const table = [`dense: ${Math.exp(dense).toFixed(3)}`];
   const losses = new Map<string, number[]>();
+  const unfit: string[] = [];
   for (const { name, level: title, levels, steps } of rows) {
     const own: number[] = [];
     const cells: string[] = [];
@@ -98,6 +102,7 @@ it("each method costs more at higher levels, and calibrated methods cost less", 
       } catch (thrown) {
         if (!(thrown instanceof WorkbenchError) || thrown.code !== "unsupported") throw thrown;
         cells.push(`does not fit: ${thrown.message}`);
+        unfit.push(name);
         break;
       }
     if (own.length > 0) losses.set(name, own);
@@ -118,5 +123,6 @@ it("each method costs more at higher levels, and calibrated methods cost less", 
   expect(at("svd whiten center", 1)).toBeLessThan(at("svd", 1));
   // Rounding to eight bits after pruning costs next to nothing.
   expect(at(gptqAfterPruning.name, 0)).toBeLessThan(at("sparsegpt", 1) + 0.01);
-  expect(losses.size).toBeGreaterThanOrEqual(rows.length - 1);
+  // Grouped queries have no diagonal, and tied embeddings no row of their own.
+  expect(unfit).toEqual(["dwc", "graphhash"]);
 });
