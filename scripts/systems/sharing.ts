@@ -1,0 +1,63 @@
+import { methodFile, type System } from "./system";
+
+export const sharing: readonly System[] = [
+  {
+    title: "kphi-3: Saving 77% of the parameters",
+    source: "joaopauloschuler/less-parameters-llm, 2024",
+    idea: "grouped pointwise projections",
+    files: ["src/backend/models/phi3.ts", "src/backend/representations/grouped.ts"],
+    keys: "model: {model_type: phi3, min_channels_per_group}",
+    page: "examples/papers/kphi3/card.lathe.md",
+  },
+  {
+    title: "CompactifAI",
+    source: "2401.14109",
+    idea: "matrix product operators",
+    files: [methodFile("kron")],
+    keys: "compress: {kron: {sites}}",
+    page: "docs/methods.md",
+    note: "Two sites are a sum of Kronecker products.",
+  },
+  {
+    title: "Unified Low-rank Compression for Click-through Rate Prediction",
+    source: "2405.18146",
+    idea: "low rank in the space of features",
+    files: [methodFile("svd")],
+    keys: "compress: {svd: {whiten: true}}",
+    page: "docs/methods.md",
+    note: "Its features are equal to whitened singular values, which SVD-LLM found as well.",
+  },
+  {
+    title: "PELA",
+    source: "2310.10700",
+    idea: "low rank with distilled features",
+    note: "Not here yet. `svd` followed by `train: {teacher}` is close.",
+  },
+  {
+    title: "In defense of parameter sharing (STABLE-RPS), ROAST",
+    source: "2310.11611",
+    idea: "weights read from a hashed array",
+    files: [methodFile("roast"), "src/backend/representations/hashed.ts"],
+    keys: "compress: {roast}",
+    page: "docs/methods.md",
+    note: "Each matrix has an array of its own instead of one for the model.",
+  },
+  {
+    title: "GraphHash",
+    source: "2412.17245",
+    idea: "rows of the embedding shared by clusters",
+    files: [methodFile("graphhash"), "src/backend/compression/coOccurrence.ts"],
+    keys: "compress: {graphhash}",
+    page: "docs/methods.md",
+    note: "Its graph of users and items is one of tokens that occur together.",
+  },
+  {
+    title: "My3DGen",
+    source: "2023",
+    idea: "low-rank changes of a frozen base for each person",
+    files: ["src/schema/lora.ts"],
+    keys: "train: {lora}",
+    page: "docs/methods.md",
+    note: "Its generators have no meaning here; its low-rank changes are LoRA.",
+  },
+];
