@@ -4,7 +4,13 @@
  */
 import * as z from "zod";
 import { createRandomStream } from "../representations/randomStream";
-import { createBoundedSetting, type MergeMethod, type MergePlace, modelNameSchema } from "./mergeMethod";
+import {
+  createBoundedSetting,
+  defineMergeMethod,
+  type MergeMethod,
+  type MergePlace,
+  modelNameSchema,
+} from "./mergeMethod";
 import { evaluateSetting, settingSchema } from "./setting";
 
 const weight = settingSchema.default(1).describe("Factor of the model's task vector.");
@@ -42,13 +48,6 @@ export const sparseTaskModels = z
 export const densityOption = density
   .default(0.5)
   .describe("Share of the values of each task vector to keep, by tensor.");
-
-export const rescaleOption = z
-  .enum(["density", "norm", "none"])
-  .default("density")
-  .describe(
-    "What makes up for dropped values: division by the density, as published, the factor that keeps the sum of absolute values, as mergekit does, or nothing.",
-  );
 
 export interface TaskOptions {
   readonly models: readonly {
@@ -126,7 +125,7 @@ export function keepLargest(delta: Float32Array, share: number): void {
 export function keepAtRandom(
   delta: Float32Array,
   share: number,
-  rescale: z.output<typeof rescaleOption>,
+  rescale: RandomOptions["rescale"],
   next: () => number,
 ): void {
   if (share >= 1) return;
@@ -144,22 +143,42 @@ function sumSizes(values: Float32Array): number {
   return sum;
 }
 
-/** DARE with or without elected signs. */
-export function mergeAtRandom(electsSigns: boolean): MergeMethod<
-  TaskOptions & {
-    readonly density: z.output<typeof settingSchema>;
-    readonly rescale: z.output<typeof rescaleOption>;
-  }
->["merge"] {
-  return (current, others, options, place) =>
-    mergeTaskVectors(current, others, options, place, {
-      electsSigns,
-      sparsify: (delta, model) =>
-        keepAtRandom(
-          delta,
-          findDensity(options, model, place),
-          options.rescale,
-          createRandomStream(`${place.name} of model ${model}`, place.seed),
-        ),
-    });
+const randomOptions = z.strictObject({
+  models: sparseTaskModels,
+  density: densityOption,
+  rescale: z
+    .enum(["density", "norm", "none"])
+    .default("density")
+    .describe(
+      "What makes up for dropped values: division by the density, as published, the factor that keeps the sum of absolute values, as mergekit does, or nothing.",
+    ),
+  ...createTaskOptions({ normalize: false }),
+});
+type RandomOptions = z.output<typeof randomOptions>;
+
+/** DARE (Yu et al. 2023, arXiv 2311.03099, section 3), with or without elected signs. */
+export function defineRandomMerge(
+  title: string,
+  electsSigns: boolean,
+  samples: MergeMethod<RandomOptions>["samples"],
+): MergeMethod<RandomOptions> {
+  return defineMergeMethod({
+    title,
+    paper:
+      "Yu et al.: Language models are super Mario, absorbing abilities from homologous models as a free lunch, 2023",
+    options: randomOptions,
+    samples,
+    models: ({ models }) => models.map(({ model }) => model),
+    merge: (current, others, options, place) =>
+      mergeTaskVectors(current, others, options, place, {
+        electsSigns,
+        sparsify: (delta, model) =>
+          keepAtRandom(
+            delta,
+            findDensity(options, model, place),
+            options.rescale,
+            createRandomStream(`${place.name} of model ${model}`, place.seed),
+          ),
+      }),
+  });
 }
