@@ -77,6 +77,19 @@ export interface CompressedTarget {
 
 export type Statistics = Readonly<Record<string, Float64Array>>;
 
+/** Compresses each target by its weights alone, or by what was measured before. The run can be stopped between two of them. */
+export function compressByWeights(
+  before: Checkpoint,
+  targets: readonly Target[],
+  lab: Lab,
+  compressTarget: (
+    target: Target,
+    tensors: ReadonlyMap<string, HostTensor>,
+  ) => Promise<CompressedTarget> | CompressedTarget,
+): Promise<Checkpoint> {
+  return compressLayerwise(before, targets, undefined, layerwiseSchema.parse({}), lab, compressTarget);
+}
+
 /**
  * `compressTarget` gets the weights to approximate among the tensors. With `outputs: original`, these are not those of the
  * model but the ones that come nearest to the original outputs from the inputs of the compressed model. `order` and `outputs`

@@ -6,7 +6,7 @@
 import * as z from "zod";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import { chooseRepresentations, selectWholeTargets } from "../compression/denseTargets";
-import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { compressByWeights } from "../compression/layerwise";
 import { defineMethod, planBetween } from "../compression/method";
 import { chooseQuantizedRepresentation, QuantizedMatrix } from "../compression/quantization/quantization";
 import { createTargetOptions, type Target } from "../compression/targets";
@@ -92,18 +92,12 @@ export default defineMethod<Options>({
               before.tensors,
             ),
     };
-    return compressLayerwise(
-      trained,
-      targets,
-      undefined,
-      layerwiseSchema.parse({}),
-      lab,
-      ({ matrix }, unpacked) =>
-        roundMatrix(
-          matrix,
-          toInOut(readFloats(unpacked, weightName(matrix)), matrix),
-          options,
-        ).toCompressedTarget(lab.algebra),
+    return compressByWeights(trained, targets, lab, ({ matrix }, unpacked) =>
+      roundMatrix(
+        matrix,
+        toInOut(readFloats(unpacked, weightName(matrix)), matrix),
+        options,
+      ).toCompressedTarget(lab.algebra),
     );
   },
 });

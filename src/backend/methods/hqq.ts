@@ -3,7 +3,7 @@
  * text. The rounding error is split into a sparse part, measured in an lₚ norm with p < 1, and a rest in the squared norm.
  */
 import * as z from "zod";
-import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { compressByWeights } from "../compression/layerwise";
 import { defineMethod } from "../compression/method";
 import { type Grid, roundHalfToEven } from "../compression/quantization/grid";
 import {
@@ -61,37 +61,30 @@ export default defineMethod<Options>({
   async apply(before, options, lab) {
     const quantization = toQuantized(options);
     const selected = selectQuantizationTargets(title, before.shape, quantization);
-    return compressLayerwise(
-      before,
-      selected,
-      undefined,
-      layerwiseSchema.parse({}),
-      lab,
-      ({ matrix, ...target }, tensors) => {
-        const weights = readWeights(tensors, { matrix, ...target });
-        const quantized = new QuantizedMatrix(matrix, quantization, weights);
-        const { dense, mask } = weights;
-        const { inputs, outputs } = matrix;
-        const { groups, groupSize: size } = quantized;
-        for (let group = 0; group < groups; group++)
-          for (let output = 0; output < outputs; output++) {
-            const places = Array.from({ length: size }, (_, i) => (group * size + i) * outputs + output);
-            const kept = places.filter((place) => mask?.[place] !== 0);
-            quantized.setGrid(
-              group,
-              output,
-              optimizeZero(
-                kept.map((place) => dense[place]!),
-                options,
-              ),
-            );
-          }
-        for (let input = 0; input < inputs; input++)
-          for (let output = 0; output < outputs; output++)
-            quantized.set(input, output, dense[input * outputs + output]!);
-        return quantized.toCompressedTarget(lab.algebra);
-      },
-    );
+    return compressByWeights(before, selected, lab, ({ matrix, ...target }, tensors) => {
+      const weights = readWeights(tensors, { matrix, ...target });
+      const quantized = new QuantizedMatrix(matrix, quantization, weights);
+      const { dense, mask } = weights;
+      const { inputs, outputs } = matrix;
+      const { groups, groupSize: size } = quantized;
+      for (let group = 0; group < groups; group++)
+        for (let output = 0; output < outputs; output++) {
+          const places = Array.from({ length: size }, (_, i) => (group * size + i) * outputs + output);
+          const kept = places.filter((place) => mask?.[place] !== 0);
+          quantized.setGrid(
+            group,
+            output,
+            optimizeZero(
+              kept.map((place) => dense[place]!),
+              options,
+            ),
+          );
+        }
+      for (let input = 0; input < inputs; input++)
+        for (let output = 0; output < outputs; output++)
+          quantized.set(input, output, dense[input * outputs + output]!);
+      return quantized.toCompressedTarget(lab.algebra);
+    });
   },
 });
 

@@ -15,7 +15,7 @@ import {
 } from "../representations/mpo";
 import type { MatrixSpec } from "../representations/representation";
 import { selectDenseTargets, chooseRepresentations } from "../compression/denseTargets";
-import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { compressByWeights } from "../compression/layerwise";
 import { approximate, describeExcess } from "../compression/algebra/lowRank";
 import type { Algebra } from "../compression/algebra/products";
 import { defineMethod, planBetween, createShareOption } from "../compression/method";
@@ -72,31 +72,24 @@ export default defineMethod<Options>({
 
   async apply(before, options, lab) {
     const { targets, optionsOf } = decide(before.shape, options);
-    return compressLayerwise(
-      before,
-      targets,
-      undefined,
-      layerwiseSchema.parse({}),
-      lab,
-      async (target, tensors) => {
-        const { matrix } = target;
-        const mpoOptions = optionsOf(target);
-        const dense = readDense(tensors, target);
-        const order = computeSiteOrder(mpoOptions.sites);
-        const entries = new Float64Array(order.length);
-        for (let i = 0; i < entries.length; i++) entries[i] = dense[order[i]!]!;
-        const { chain, notices } = await approximateChain(lab.algebra, entries, mpoOptions, matrix.role);
-        for (const notice of notices) lab.log(notice);
-        return {
-          type: "mpo",
-          options: { ...mpoOptions },
-          tensors: createCores(matrix, mpoOptions).map(({ name, left, inputs, outputs, right }, k) => [
-            name,
-            { shape: [left, inputs, outputs, right], data: Float32Array.from(chain[k]!) },
-          ]),
-        };
-      },
-    );
+    return compressByWeights(before, targets, lab, async (target, tensors) => {
+      const { matrix } = target;
+      const mpoOptions = optionsOf(target);
+      const dense = readDense(tensors, target);
+      const order = computeSiteOrder(mpoOptions.sites);
+      const entries = new Float64Array(order.length);
+      for (let i = 0; i < entries.length; i++) entries[i] = dense[order[i]!]!;
+      const { chain, notices } = await approximateChain(lab.algebra, entries, mpoOptions, matrix.role);
+      for (const notice of notices) lab.log(notice);
+      return {
+        type: "mpo",
+        options: { ...mpoOptions },
+        tensors: createCores(matrix, mpoOptions).map(({ name, left, inputs, outputs, right }, k) => [
+          name,
+          { shape: [left, inputs, outputs, right], data: Float32Array.from(chain[k]!) },
+        ]),
+      };
+    });
   },
 });
 

@@ -13,7 +13,7 @@ import { allocateBits, type Choice } from "../compression/quantization/bitAlloca
 import { getObservedRole, chooseRepresentations, refuseEmbeddings } from "../compression/denseTargets";
 import { type Filled, fillForm } from "../compression/form";
 import type { Algebra } from "../compression/algebra/products";
-import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { compressByWeights } from "../compression/layerwise";
 import { defineMethod, type Lab, planBetween } from "../compression/method";
 import { calibrationSchema } from "../compression/calibration/batches";
 import { squaresTap } from "../compression/calibration/observe";
@@ -113,24 +113,17 @@ export default defineMethod<Options>({
       );
     const bits = allocation.map((which) => options.choices[which]!);
     lab.log(`${title}: ${targets.map(({ matrix }, i) => `${matrix.role} ${bits[i]!}`).join(", ")}.`);
-    return compressLayerwise(
-      before,
-      targets,
-      undefined,
-      layerwiseSchema.parse({}),
-      lab,
-      (target, tensors) => {
-        const i = targets.indexOf(target);
-        const targetOptions = { ...options, bits: bits[i]! };
-        const weights = readWeights(tensors, target);
-        return roundToNearest(
-          target.matrix,
-          weights,
-          targetOptions,
-          measured[i]!.importance,
-        ).toCompressedTarget(lab.algebra);
-      },
-    );
+    return compressByWeights(before, targets, lab, (target, tensors) => {
+      const i = targets.indexOf(target);
+      const targetOptions = { ...options, bits: bits[i]! };
+      const weights = readWeights(tensors, target);
+      return roundToNearest(
+        target.matrix,
+        weights,
+        targetOptions,
+        measured[i]!.importance,
+      ).toCompressedTarget(lab.algebra);
+    });
   },
 });
 

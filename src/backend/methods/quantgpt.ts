@@ -10,7 +10,7 @@ import { gammaName, getLargestCode, createRoundedTrainee, smallestClip } from ".
 import type { HostTensor } from "../checkpoints/safetensors";
 import { createTrainee } from "../training/trainee";
 import { selectWholeTargets, chooseRepresentations } from "../compression/denseTargets";
-import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { compressByWeights } from "../compression/layerwise";
 import { defineMethod, planBetween } from "../compression/method";
 import { roundHalfToEven } from "../compression/quantization/grid";
 import { bitLevels, QuantizedMatrix } from "../compression/quantization/quantization";
@@ -84,20 +84,13 @@ export default defineMethod<Options>({
     const tensors =
       options.train === undefined ? started : await lab.fit(trainee, started, options.train, before.tensors);
     const trained = { shape: before.shape, tensors: removeGammas(tensors, targets) };
-    return compressLayerwise(
-      trained,
-      targets,
-      undefined,
-      layerwiseSchema.parse({}),
-      lab,
-      ({ matrix }, unpacked) => {
-        const [gamma] = readFloats(tensors, gammaName(weightName(matrix)));
-        const dense = toInOut(readFloats(unpacked, weightName(matrix)), matrix);
-        return roundMatrix(matrix, dense, gamma! * computeMeanMagnitude(dense), options).toCompressedTarget(
-          lab.algebra,
-        );
-      },
-    );
+    return compressByWeights(trained, targets, lab, ({ matrix }, unpacked) => {
+      const [gamma] = readFloats(tensors, gammaName(weightName(matrix)));
+      const dense = toInOut(readFloats(unpacked, weightName(matrix)), matrix);
+      return roundMatrix(matrix, dense, gamma! * computeMeanMagnitude(dense), options).toCompressedTarget(
+        lab.algebra,
+      );
+    });
   },
 });
 

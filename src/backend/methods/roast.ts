@@ -14,7 +14,7 @@ import {
 } from "../representations/hashed";
 import type { Init, MatrixSpec } from "../representations/representation";
 import { chooseRepresentations, selectDenseTargets } from "../compression/denseTargets";
-import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { compressByWeights } from "../compression/layerwise";
 import { createShareOption, defineMethod, planBetween } from "../compression/method";
 import { createTargetOptions, type Target } from "../compression/targets";
 import { readDense } from "../compression/unpackTargets";
@@ -87,27 +87,20 @@ export default defineMethod<Options>({
   async apply(before, options, lab) {
     const seed = (options.seed ?? lab.seed) >>> 0;
     const { targets, hashedOf } = decide(before.shape, options, seed);
-    return compressLayerwise(
-      before,
-      targets,
-      undefined,
-      layerwiseSchema.parse({}),
-      lab,
-      (target, tensors) => {
-        const { matrix } = target;
-        const hashed = hashedOf(target);
-        const { size } = hashed;
-        const data =
-          options.values === "fit"
-            ? fitArray(readDense(tensors, target), matrix, hashed)
-            : (draw(createArraySpec(matrix, size, options), seed) as Float32Array);
-        return {
-          type: "hashed",
-          options: { ...hashed },
-          tensors: [[arrayName(matrix), { shape: [size], data }]],
-        };
-      },
-    );
+    return compressByWeights(before, targets, lab, (target, tensors) => {
+      const { matrix } = target;
+      const hashed = hashedOf(target);
+      const { size } = hashed;
+      const data =
+        options.values === "fit"
+          ? fitArray(readDense(tensors, target), matrix, hashed)
+          : (draw(createArraySpec(matrix, size, options), seed) as Float32Array);
+      return {
+        type: "hashed",
+        options: { ...hashed },
+        tensors: [[arrayName(matrix), { shape: [size], data }]],
+      };
+    });
   },
 });
 

@@ -1,7 +1,7 @@
 /** Round to nearest: rounds each weight to the grid of its group, without calibration. */
 import * as z from "zod";
 import { fillForm } from "../compression/form";
-import { compressLayerwise, layerwiseSchema } from "../compression/layerwise";
+import { compressByWeights } from "../compression/layerwise";
 import { defineMethod } from "../compression/method";
 import {
   bitLevels,
@@ -37,7 +37,7 @@ export default defineMethod<Options>({
   async apply(before, given, lab) {
     const options = fillForm(given, quantizationForms);
     const targets = selectQuantizationTargets(title, before.shape, options);
-    return compressLayerwise(before, targets, undefined, layerwiseSchema.parse({}), lab, (target, tensors) =>
+    return compressByWeights(before, targets, lab, (target, tensors) =>
       roundToNearest(target.matrix, readWeights(tensors, target), options).toCompressedTarget(lab.algebra),
     );
   },
