@@ -5,16 +5,16 @@
 import * as z from "zod";
 import { computeCalibration, type CalibrationBin } from "../../statistics/calibration";
 import { WorkbenchError } from "../../protocol/errors";
-import { constant, scalar, type Value } from "../graph/op";
-import { add, and, equal, exp, less, maximum, sub, where } from "../graph/ops/elementwise";
-import { pick } from "../graph/ops/indexing";
+import { constant, type Value } from "../graph/op";
+import { exp, maximum, sub } from "../graph/ops/elementwise";
 import { crossEntropy } from "../graph/ops/loss";
 import { concat, reshape } from "../graph/ops/movement";
-import { logSumExp, max, sum } from "../graph/ops/reduction";
+import { logSumExp, max } from "../graph/ops/reduction";
 import { requireNextToken } from "../models/classifier";
+import { createGaps } from "./harness/tokenScores";
 import { defineMetric, type EvaluationLab, getSplit, type Subject } from "./metric";
 import { createStridedWindows } from "./perplexityText";
-import { readWindows, resolveContext } from "./scoreWindows";
+import { contextOption, readWindows, resolveContext } from "./scoreWindows";
 
 const optionsSchema = z.strictObject({
   bins: z
@@ -29,13 +29,7 @@ const optionsSchema = z.strictObject({
     .min(2)
     .default(32_768)
     .describe("Read only this many tokens, from the start of the split."),
-  context: z
-    .int()
-    .min(2)
-    .optional()
-    .describe(
-      "Tokens per window, half of which overlap. The default is `sequence_len`, at most the model's context.",
-    ),
+  context: contextOption,
 });
 type Options = z.output<typeof optionsSchema>;
 
@@ -100,9 +94,9 @@ async function measure(subject: Subject, options: Options, lab: EvaluationLab): 
   const windows = createStridedWindows(ids, context, Math.ceil(context / 2));
   const confidences: number[] = [];
   const rights: boolean[] = [];
-  for await (const [, confidence, isRight] of readWindows(subject, windows, undefined, lab, scoreTop, 3)) {
+  for await (const [, confidence, gap] of readWindows(subject, windows, undefined, lab, scoreTop, 3)) {
     confidences.push(confidence!);
-    rights.push(isRight === 1);
+    rights.push(gap === 0);
   }
   const tokens = confidences.length;
   return {
@@ -114,26 +108,11 @@ async function measure(subject: Subject, options: Options, lab: EvaluationLab): 
   };
 }
 
-/**
- * [rows, vocabulary] and [rows] → [rows, 3]: the nats of the label, the probability of the most likely token, and 1 where the
- * label is that token, or the first of several, else 0.
- */
+/** [rows, vocabulary] and [rows] → [rows, 3]: the nats of the label, the probability of the most likely token, and the label's gap. */
 function scoreTop(logits: Value, labels: Value): Value {
-  const [rows, vocabulary] = logits.type.shape as [number, number];
-  const column = (values: Value) => reshape(values, { shape: [rows, 1] });
   const over = { axes: [1], keepDims: true };
-  const top = max(logits, over);
-  const isTop = equal(logits, top);
-  const ids = constant(
-    Int32Array.from({ length: vocabulary }, (_, id) => id),
-    [1, vocabulary],
-  );
+  const nats = reshape(crossEntropy(logits, labels), { shape: [labels.type.shape[0]!, 1] });
   // Rows without a label have a negative one.
-  const label = maximum(labels, constant(Int32Array.of(0), [1]));
-  const earlier = sum(where(and(isTop, less(ids, column(label))), scalar(1), scalar(0)), over);
-  const gap = add(sub(top, column(pick(logits, label))), earlier);
-  const isRight = where(equal(gap, scalar(0)), scalar(1), scalar(0));
-  return concat(column(crossEntropy(logits, labels)), exp(sub(top, logSumExp(logits, over))), isRight, {
-    axis: 1,
-  });
+  const gaps = createGaps(logits, maximum(labels, constant(Int32Array.of(0), [1])));
+  return concat(nats, exp(sub(max(logits, over), logSumExp(logits, over))), gaps, { axis: 1 });
 }

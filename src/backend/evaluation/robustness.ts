@@ -11,7 +11,7 @@ import { requireNextToken } from "../models/classifier";
 import { type Corruption, corrupt, corruptions } from "./corruption";
 import { defineMetric, type EvaluationLab, getSplit, getTokenizer, type Subject } from "./metric";
 import { createStridedWindows, readPlainText } from "./perplexityText";
-import { resolveContext, scoreWindows } from "./scoreWindows";
+import { contextOption, resolveContext, scoreWindows } from "./scoreWindows";
 
 const optionsSchema = z.strictObject({
   kinds: z
@@ -32,13 +32,7 @@ const optionsSchema = z.strictObject({
     .min(2)
     .default(16_384)
     .describe("Read only this many tokens, from the start of the split, before they are changed."),
-  context: z
-    .int()
-    .min(2)
-    .optional()
-    .describe(
-      "Tokens per window, half of which overlap. The default is `sequence_len`, at most the model's context.",
-    ),
+  context: contextOption,
   seed: z.int().min(0).default(0).describe("Seed of the changes, the same for all runs that are compared."),
 });
 type Options = z.output<typeof optionsSchema>;

@@ -1,4 +1,5 @@
 /** Scores the tokens of windows of a text. */
+import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { IGNORED } from "../data/split";
 import { input, type Value } from "../graph/op";
@@ -72,6 +73,14 @@ export async function* readWindows(
     lab.progress(Math.min(first + batch, windows.length), windows.length, "windows");
   }
 }
+
+export const contextOption = z
+  .int()
+  .min(2)
+  .optional()
+  .describe(
+    "Tokens per window, half of which overlap. The default is `sequence_len`, at most the model's context.",
+  );
 
 /** Tokens per window: `context`, or the length of training sequences, at most the model's context. */
 export function resolveContext(

@@ -6,7 +6,7 @@
 import * as z from "zod";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor, HostTensors } from "../checkpoints/safetensors";
-import { calibrationSchema } from "../compression/calibration/batches";
+import { createCalibrationSchema } from "../compression/calibration/batches";
 import { squaresTap } from "../compression/calibration/observe";
 import { fillForm, formOption } from "../compression/form";
 import { defineMethod, type Lab } from "../compression/method";
@@ -47,17 +47,11 @@ const optionsSchema = z.strictObject({
     .default(1e-3)
     .describe("Ridge of the regression, relative to the number of models."),
   ...refitOptions,
-  calibration: calibrationSchema
-    .unwrap()
-    .extend({
-      samples: z
-        .int()
-        .min(1)
-        .default(32)
-        .describe("Number of sequences of the training split to measure losses on."),
-    })
-    .prefault({})
-    .describe("Text for the prior, the losses and `refit`."),
+  calibration: createCalibrationSchema(
+    32,
+    "measure losses on",
+    "Text for the prior, the losses and `refit`.",
+  ),
   ...formOption,
 });
 type Options = z.output<typeof optionsSchema>;

@@ -7,7 +7,7 @@ import type { MatrixSpec } from "../representations/representation";
 import type { Gradients } from "../compression/calibration/gradients";
 import { fillForm, formOption } from "../compression/form";
 import { defineMethod } from "../compression/method";
-import { calibrationSchema } from "../compression/calibration/batches";
+import { createCalibrationSchema } from "../compression/calibration/batches";
 import {
   selectUnits,
   type UnitGroup,
@@ -35,17 +35,7 @@ const optionsSchema = z.strictObject({
     .default("sum")
     .describe("How to combine the matrices of a head or channel. `last` uses the matrix that reads it."),
   ...refitOptions,
-  calibration: calibrationSchema
-    .unwrap()
-    .extend({
-      samples: z
-        .int()
-        .min(1)
-        .default(10)
-        .describe("Number of sequences of the training split to compute gradients on."),
-    })
-    .prefault({})
-    .describe("Text for the gradients and for `refit`."),
+  calibration: createCalibrationSchema(10, "compute gradients on", "Text for the gradients and for `refit`."),
   ...formOption,
 });
 type Options = z.output<typeof optionsSchema>;

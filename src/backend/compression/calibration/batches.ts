@@ -17,6 +17,20 @@ export const calibrationSchema = z
   })
   .prefault({})
   .describe("How much calibration text to read, if the other options need any.");
+/** The same with another default number of sequences, such as to `measure losses on`. `texts` describes what they are for. */
+export function createCalibrationSchema(samples: number, use: string, texts: string) {
+  return calibrationSchema
+    .unwrap()
+    .extend({
+      samples: z
+        .int()
+        .min(1)
+        .default(samples)
+        .describe(`Number of sequences of the training split to ${use}.`),
+    })
+    .prefault({})
+    .describe(texts);
+}
 export type Calibration = z.output<typeof calibrationSchema>;
 
 export interface ObserveCall {

@@ -73,13 +73,18 @@ export function collectScores(
   );
 }
 
-/**
- * [rows, vocabulary] → [rows, 2]: the nats of each row's label (the int32 input `labels`), and a gap that is zero where the
- * label is the first of the most likely tokens.
- */
+/** [rows, vocabulary] → [rows, 2]: the nats of each row's label (the int32 input `labels`), and its gap. */
 export function createScores(logits: Value): Value {
-  const [rows, vocabulary] = logits.type.shape as [number, number];
+  const [rows] = logits.type.shape as [number, number];
   const labels = input("labels", [rows], "int32");
+  return concat(reshape(crossEntropy(logits, labels), { shape: [rows, 1] }), createGaps(logits, labels), {
+    axis: 1,
+  });
+}
+
+/** [rows, vocabulary] and labels [rows] → [rows, 1]: zero where the label is the first of the most likely tokens. */
+export function createGaps(logits: Value, labels: Value): Value {
+  const [rows, vocabulary] = logits.type.shape as [number, number];
   const column = (values: Value) => reshape(values, { shape: [rows, 1] });
   const top = max(logits, { axes: [1], keepDims: true });
   const ids = constant(
@@ -88,6 +93,5 @@ export function createScores(logits: Value): Value {
   );
   const isTie = and(equal(logits, top), less(ids, column(labels)));
   const ties = sum(where(isTie, scalar(1), scalar(0)), { axes: [1], keepDims: true });
-  const gap = add(sub(top, column(pick(logits, labels))), ties);
-  return concat(column(crossEntropy(logits, labels)), gap, { axis: 1 });
+  return add(sub(top, column(pick(logits, labels))), ties);
 }
