@@ -36,7 +36,7 @@ import {
   withBaseTokenizer,
 } from "../steps/stepData";
 import { getMerge, readMergedModels, refuseMerge } from "../steps/merges";
-import { pickReference, readsPairs, refusePreference, refuseReference } from "../steps/preferences";
+import { refuseUnsuitedPreference } from "../steps/preferences";
 import { readTeachers, createTeacher, getTeacherOptions, Teachers } from "../steps/teachers";
 import { planTraining } from "../steps/trainedShapes";
 import { createPrepare } from "../../training/objective";
@@ -132,21 +132,22 @@ async function checkPlan(originalPlan: RunPlan, workspace: string): Promise<void
     baseShape ??
     (await check("model", () => createPlanShape(plan, vocabSize ?? getPlaceholderVocabulary(plan))));
   if (options !== undefined) await check("data", () => refuseMismatch(shape, options.sequence_len, data));
-  const outlineOf = async (name: string) => (await importOutline(name, { baseFolder: folder })).shape;
-  const outlineAlike = async (name: string) => {
-    const outline = await importOutline(name, { baseFolder: folder });
+  const outlineOf = (name: string) => importOutline(name, { baseFolder: folder });
+  const shapeOf = async (name: string) => (await outlineOf(name)).shape;
+  const shapeAlike = async (name: string) => {
+    const outline = await outlineOf(name);
     await refuseOtherVocabularyOf(outline, name, tokenizer ?? baseTokenizer);
     return outline.shape;
   };
-  const teachers = new Teachers<ModelShape>(plan, shape, await readTeachers(plan, outlineAlike));
-  const mergedShapes = await readMergedModels(plan, outlineAlike);
+  const teachers = new Teachers<ModelShape>(plan, shape, await readTeachers(plan, shapeAlike));
+  const mergedShapes = await readMergedModels(plan, shapeAlike);
   const subject = {
     data,
     tokenizer,
     hasData: options !== undefined,
     hasTokenizer: options !== undefined || base?.tokenizerFolder !== undefined,
   };
-  for (const step of plan.steps) await check(step, () => checkPromptModel(step, outlineOf));
+  for (const step of plan.steps) await check(step, () => checkPromptModel(step, shapeOf));
   let current = shape;
   for (const step of plan.steps)
     current = await check(step, () =>
@@ -157,11 +158,11 @@ async function checkPlan(originalPlan: RunPlan, workspace: string): Promise<void
 /** The model that a prompt policy names has to exist, and to predict the next token. */
 async function checkPromptModel(
   { action, options }: Step,
-  outlineOf: (name: string) => Promise<ModelShape>,
+  shapeOf: (name: string) => Promise<ModelShape>,
 ): Promise<void> {
   const { prompt } = action === "evaluate" ? splitEvaluation(options).inference : {};
   if (prompt?.options.model !== undefined)
-    requireNextToken(await outlineOf(prompt.options.model), `inference.prompt.${prompt.name} cannot use it`);
+    requireNextToken(await shapeOf(prompt.options.model), `inference.prompt.${prompt.name} cannot use it`);
 }
 
 interface StepContext extends Omit<Subject, "data"> {
@@ -192,10 +193,7 @@ async function checkStep(step: Step, context: StepContext): Promise<ModelShape> 
     shape = trained;
     if (isSure && hasData) createPrepare(shape, tokenizer, getMaskProbability(step));
     const trainOptions = trainSchema.parse(step.options);
-    refusePreference(shape, trainOptions, readsPairs(dataOptions));
-    const reference = pickReference(trainOptions.preference, shape, teachers);
-    if (reference !== undefined)
-      refuseReference(shape, reference, dataOptions && dataSchema.parse(dataOptions).sequence_len);
+    refuseUnsuitedPreference(shape, trainOptions, dataOptions, teachers);
     const { during, after } = planTraining(shape, trainOptions);
     shape = after;
     const teacherOptions = getTeacherOptions(step);

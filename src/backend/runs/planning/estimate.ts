@@ -41,7 +41,7 @@ import {
   withBaseTokenizer,
 } from "../steps/stepData";
 import { getMerge, readMergedModels, refuseMerge } from "../steps/merges";
-import { pickReference, readsPairs, refusePreference, refuseReference } from "../steps/preferences";
+import { pickReference, refuseUnsuitedPreference } from "../steps/preferences";
 import { readTeachers, createTeacher, Teachers } from "../steps/teachers";
 import { createStepTrainee, planTraining } from "../steps/trainedShapes";
 import { resolveExperimentFolder, createPlanShape } from "../steps/workshop";
@@ -120,7 +120,13 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
     if (step.action === "train") shape = createShapeForData(shape, getDataOptionsAt(plan, step.index)).shape;
     const was = shape;
     refuseUnsuited(shape, step, getSequenceLength(plan, step));
-    if (step.action === "train") refuseUnpaired(shape, plan, step, teachers);
+    if (step.action === "train")
+      refuseUnsuitedPreference(
+        shape,
+        trainSchema.parse(step.options),
+        getDataOptionsAt(plan, step.index),
+        teachers,
+      );
     const { during, after: trained } = planTrainStep(shape, step);
     shape = trained;
     if (step.action === "compress") shape = planMethods(shape, step.options);
@@ -179,14 +185,6 @@ function refuseUnsuited(shape: ModelShape, step: Step, sequenceLength: number | 
   if (action === "export") refuseExport(shape, step);
   if (action === "train") refuseProbability(shape, options["mlm_probability"] as number | undefined);
   if (action === "evaluate") refuseUnsuitedMetrics(shape, options, sequenceLength);
-}
-
-/** Refuses a preference without pairs, pairs without a preference, and a reference that does not fit. */
-function refuseUnpaired(shape: ModelShape, plan: RunPlan, step: Step, teachers: Teachers<ModelShape>): void {
-  const options = trainSchema.parse(step.options);
-  refusePreference(shape, options, readsPairs(getDataOptionsAt(plan, step.index)));
-  const reference = pickReference(options.preference, shape, teachers);
-  if (reference !== undefined) refuseReference(shape, reference, getSequenceLength(plan, step));
 }
 
 /** Tokens of a training sequence of the data that a step reads, if there is any. */

@@ -8,7 +8,7 @@ import { dimensionsOf, type ModelShape } from "../../models/model";
 import type { Teachers } from "./teachers";
 
 /** Whether the options of data make its rows preference pairs. */
-export function readsPairs(dataOptions: Readonly<Record<string, unknown>> | undefined): boolean {
+function readsPairs(dataOptions: Readonly<Record<string, unknown>> | undefined): boolean {
   return dataOptions !== undefined && hasPairs(dataSchema.parse(dataOptions));
 }
 
@@ -70,4 +70,17 @@ export function refuseReference(
     refuse(
       `it has only ${context} positions, and data.sequence_len is ${sequenceLength}. Lower data.sequence_len`,
     );
+}
+
+/** What a plan can refuse of a train step with a preference, or of pairs without one, before data is read. */
+export function refuseUnsuitedPreference(
+  shape: ModelShape,
+  options: Pick<TrainOptions, "preference">,
+  dataOptions: Readonly<Record<string, unknown>> | undefined,
+  teachers: Teachers<ModelShape>,
+): void {
+  refusePreference(shape, options, readsPairs(dataOptions));
+  const reference = pickReference(options.preference, shape, teachers);
+  if (reference !== undefined)
+    refuseReference(shape, reference, dataOptions && dataSchema.parse(dataOptions).sequence_len);
 }
