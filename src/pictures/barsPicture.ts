@@ -4,7 +4,7 @@ import type { Estimate } from "../statistics/studentT";
 import { computeLinearTicks } from "./axisTicks";
 import { getColor } from "./palette";
 import type { Face, Label, Picture, Stroke } from "./picture";
-import { createLine, createNote, createRectangle } from "./shapes";
+import { createLine, createNote, createRectangle, placeLegend } from "./shapes";
 import type { ChartTheme } from "./theme";
 
 export interface BarsPictureOptions {
@@ -19,7 +19,7 @@ export interface BarsPictureOptions {
   readonly width: number;
 }
 
-const [left, top, plot, legendRow] = [56, 34, 200, 18];
+const [left, top, plot] = [56, 34, 200];
 
 export function createBarsPicture({ title, series, groups, theme, width }: BarsPictureOptions): Picture {
   const values = groups.flatMap(({ values }) => values.flatMap((each) => each ?? []));
@@ -69,18 +69,16 @@ export function createBarsPicture({ title, series, groups, theme, width }: BarsP
       tick === 0 ? theme.muted : theme.grid,
     );
   });
-  let [x, y] = [left, area.bottom + 38];
+  const legend = placeLegend(series, { left, top: area.bottom + 38, width, room: 30 });
   series.forEach((name, i) => {
-    const entryWidth = 30 + name.length * 6.4;
-    if (x > left && x + entryWidth > width) [x, y] = [left, y + legendRow];
+    const { x, y } = legend.places[i]!;
     faces.push(createRectangle(x, y - 9, 12, 10, getColor(i, theme)));
     labels.push({ x: x + 18, y, text: name, color: theme.foreground, anchor: "start", size: 11 });
-    x += entryWidth;
   });
   return {
     title,
     width,
-    height: y + 12,
+    height: legend.bottom + 12,
     background: theme.background,
     font: theme.font,
     area,

@@ -4,7 +4,7 @@ import { formatNumber, formatShortCount } from "../protocol/quantities";
 import { computeLinearTicks } from "./axisTicks";
 import { getColor } from "./palette";
 import type { Label, Picture, Stroke } from "./picture";
-import { createLine, createNote } from "./shapes";
+import { createLine, createNote, placeLegend } from "./shapes";
 import type { ChartTheme } from "./theme";
 
 export interface NamedCurve {
@@ -21,7 +21,7 @@ export interface CurvesPictureOptions {
   readonly width: number;
 }
 
-const [left, top, plot, legendRow] = [56, 34, 240, 18];
+const [left, top, plot] = [56, 34, 240];
 
 export function createCurvesPicture({ title, across, curves, theme, width }: CurvesPictureOptions): Picture {
   const points = curves.flatMap(({ points }) => points);
@@ -61,10 +61,10 @@ export function createCurvesPicture({ title, across, curves, theme, width }: Cur
     label(toX(tick), area.bottom + 16, formatShortCount(tick), "middle");
   }
   label((area.left + area.right) / 2, area.bottom + 32, across, "middle");
-  let [x, y] = [left, area.bottom + 54];
-  curves.forEach(({ name }, i) => {
-    const entryWidth = 36 + name.length * 6.4;
-    if (x > left && x + entryWidth > width) [x, y] = [left, y + legendRow];
+  const names = curves.map(({ name }) => name);
+  const legend = placeLegend(names, { left, top: area.bottom + 54, width, room: 36 });
+  names.forEach((name, i) => {
+    const { x, y } = legend.places[i]!;
     grid.push(
       createLine(
         [
@@ -76,12 +76,11 @@ export function createCurvesPicture({ title, across, curves, theme, width }: Cur
       ),
     );
     labels.push({ x: x + 24, y, text: name, color: theme.foreground, anchor: "start", size: 11 });
-    x += entryWidth;
   });
   return {
     title,
     width,
-    height: y + 12,
+    height: legend.bottom + 12,
     background: theme.background,
     font: theme.font,
     area,

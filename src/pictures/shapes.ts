@@ -32,3 +32,24 @@ export function createHeading(title: string, width: number, theme: ChartTheme): 
 export function createNote({ x, y }: Point, text: string, anchor: Label["anchor"], theme: ChartTheme): Label {
   return { x, y, text, anchor, color: theme.muted, size: 11 };
 }
+
+const legendRow = 18;
+
+/**
+ * Where the entries of a legend start, from `left` and `top` on and within `width`, and the y of the last row. An entry takes
+ * `room` besides its text.
+ */
+export function placeLegend(
+  names: readonly string[],
+  { left, top, width, room }: { left: number; top: number; width: number; room: number },
+): { readonly places: readonly Point[]; readonly bottom: number } {
+  let [x, y] = [left, top];
+  const places = names.map((name) => {
+    const entryWidth = room + name.length * 6.4;
+    if (x > left && x + entryWidth > width) [x, y] = [left, y + legendRow];
+    const place = { x, y };
+    x += entryWidth;
+    return place;
+  });
+  return { places, bottom: y };
+}

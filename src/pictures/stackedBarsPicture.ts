@@ -3,7 +3,7 @@ import type { StackedBarsData } from "../protocol/figures";
 import { formatPercent } from "../protocol/quantities";
 import { getFillColor } from "./matrix";
 import type { Face, Label, Picture } from "./picture";
-import { createHeading, createLine, createNote, createRectangle } from "./shapes";
+import { createHeading, createLine, createNote, createRectangle, placeLegend } from "./shapes";
 import { shortenMiddle } from "./shortenHeading";
 import { getTextColor } from "./textColor";
 import type { ChartTheme } from "./theme";
@@ -15,7 +15,7 @@ export interface StackedBarsOptions {
 }
 
 const [head, maxSide, rowHeight, bar, right] = [40, 250, 28, 22, 18];
-const [legendRow, minLabelWidth] = [18, 34];
+const minLabelWidth = 34;
 
 export function createStackedBarsPicture(
   { parts, rows }: StackedBarsData,
@@ -58,18 +58,16 @@ export function createStackedBarsPicture(
   const ticks = [0, 0.25, 0.5, 0.75, 1];
   for (const tick of ticks)
     labels.push(createNote({ x: toX(tick), y: area.bottom + 14 }, `${100 * tick} %`, "middle", theme));
-  let [x, y] = [0, area.bottom + 38];
+  const legend = placeLegend(parts, { left: 0, top: area.bottom + 38, width, room: 30 });
   for (const [i, name] of parts.entries()) {
-    const entryWidth = 30 + name.length * 6.4;
-    if (x > 0 && x + entryWidth > width) [x, y] = [0, y + legendRow];
+    const { x, y } = legend.places[i]!;
     faces.push(createRectangle(x, y - 9, 12, 10, colors[i]!));
     labels.push(createNote({ x: x + 18, y }, name, "start", theme));
-    x += entryWidth;
   }
   return {
     title,
     width,
-    height: y + 12,
+    height: legend.bottom + 12,
     background: theme.background,
     font: theme.font,
     area,
